@@ -1,0 +1,219 @@
+//! The JSON codec: writing values, and text that stays text.
+
+use std::fmt;
+
+use bincode::de::{BorrowDecoder, Decoder};
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
+use serde::de::value::Error as ProbeError;
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, forward_to_deserialize_any};
+use serde_json::value::RawValue;
+
+use crate::codec::InvalidData;
+use crate::limits::{JSON_DEPTH_MAX, JSON_VALUE_DEPTH_MAX};
+
+pub(crate) const EMPTY_OBJECT: &str = "{}";
+
+/// Appends a value's JSON text.
+///
+/// # Errors
+/// [`InvalidData`] if the value refuses, such as a map whose keys are not strings. What was appended until then
+/// is taken back.
+pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), InvalidData> {
+    let start = out.len();
+    serde_json::to_writer(&mut *out, value).map_err(|error| {
+        out.truncate(start);
+        InvalidData::new(error)
+    })
+}
+
+/// Whether a text nests no deeper than [`JSON_DEPTH_MAX`]. Does not check that it is JSON.
+#[must_use]
+pub fn depth_within_limit(text: &[u8]) -> bool {
+    depth_within(text, JSON_DEPTH_MAX)
+}
+
+fn depth_within(text: &[u8], max: usize) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'{' | b'[') => {
+                depth += 1;
+                if depth > max {
+                    return false;
+                }
+            }
+            (false, b'}' | b']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    true
+}
+
+/// Any JSON value nested no deeper than [`JSON_VALUE_DEPTH_MAX`], kept as its text: raw in JSON messages, a string
+/// in binary ones. Two are equal if their texts are.
+#[derive(Clone, Serialize)]
+#[serde(transparent)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// Encodes a value.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if the value refuses to be JSON, or nests too deeply.
+    pub fn new<T: Serialize + ?Sized>(value: &T) -> Result<Self, InvalidData> {
+        serde_json::value::to_raw_value(value).map_err(InvalidData::new).and_then(Self::checked)
+    }
+
+    /// Checks that a text is one JSON value, nested no deeper than [`JSON_VALUE_DEPTH_MAX`], and keeps it.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if it is not.
+    pub fn from_text(text: String) -> Result<Self, InvalidData> {
+        RawValue::from_string(text).map_err(InvalidData::new).and_then(Self::checked)
+    }
+
+    fn checked(raw: Box<RawValue>) -> Result<Self, InvalidData> {
+        if depth_within(raw.get().as_bytes(), JSON_VALUE_DEPTH_MAX) {
+            Ok(Self(raw))
+        } else {
+            Err(InvalidData::new("the JSON nests too deeply"))
+        }
+    }
+
+    /// `{}`.
+    #[must_use]
+    pub fn empty_object() -> Self {
+        Self::from_text(EMPTY_OBJECT.to_owned()).unwrap_or_default()
+    }
+
+    /// The value's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Decodes the value.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if its shape is another.
+    pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, InvalidData> {
+        serde_json::from_str(self.text()).map_err(InvalidData::new)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::checked(Box::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl Default for Json {
+    fn default() -> Self {
+        Self(RawValue::NULL.to_owned())
+    }
+}
+
+impl From<u64> for Json {
+    fn from(number: u64) -> Self {
+        Self::new(&number).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl bincode::Encode for Json {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.text().encode(encoder)
+    }
+}
+
+impl<C> bincode::Decode<C> for Json {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let text = <String as bincode::Decode<C>>::decode(decoder)?;
+        Self::from_text(text).map_err(|_| DecodeError::Other("a JSON text expected"))
+    }
+}
+
+impl<'de, C> bincode::BorrowDecode<'de, C> for Json {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        <Self as bincode::Decode<C>>::decode(decoder)
+    }
+}
+
+/// Whether `T` is read as a struct with named fields. serde would read one from an array, too, by position; the
+/// protocol does not, since then the order of fields would be part of it.
+pub(crate) fn is_struct<T: de::DeserializeOwned>() -> bool {
+    struct Probe<'a>(&'a mut bool);
+
+    impl<'de> Deserializer<'de> for Probe<'_> {
+        type Error = ProbeError;
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _name: &'static str,
+            _fields: &'static [&'static str],
+            _visitor: V,
+        ) -> Result<V::Value, ProbeError> {
+            *self.0 = true;
+            Err(de::Error::custom("only asked for the shape"))
+        }
+
+        fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, ProbeError> {
+            Err(de::Error::custom("not a struct"))
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    let mut found = false;
+    // The probe always fails; what counts is what it was asked for.
+    drop(T::deserialize(Probe(&mut found)));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_brackets_outside_strings() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(depth_within_limit(nested(JSON_DEPTH_MAX).as_bytes()));
+        assert!(!depth_within_limit(nested(JSON_DEPTH_MAX + 1).as_bytes()));
+        assert!(depth_within_limit(format!(r#"{{"a":"\"{}"}}"#, "[".repeat(100)).as_bytes()));
+    }
+
+    #[test]
+    fn a_value_is_checked_wherever_it_comes_from() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        for (depth, fits) in [(JSON_VALUE_DEPTH_MAX, true), (JSON_VALUE_DEPTH_MAX + 1, false)] {
+            let text = nested(depth);
+            assert_eq!(Json::from_text(text.clone()).is_ok(), fits);
+            assert_eq!(serde_json::from_str::<Json>(&text).is_ok(), fits);
+            assert_eq!(Json::new::<RawValue>(serde_json::from_str(&text).unwrap()).is_ok(), fits);
+            let mut binary = Vec::new();
+            crate::binary::encode(&text, &mut binary).unwrap();
+            assert_eq!(crate::binary::decode::<Json>(&binary).is_ok(), fits);
+        }
+        assert!(Json::from_text("1 2".to_owned()).is_err());
+        assert_eq!(Json::from_text(" 1 ".to_owned()).unwrap().text(), "1");
+    }
+}

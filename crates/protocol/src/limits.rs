@@ -1,0 +1,50 @@
+//! Every bound of the protocol. A number here is a promise to peers; what a server may set is in [`Limits`].
+
+use bincode::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+/// The longest `type` of a message, in bytes.
+pub const TYPE_BYTES_MAX: usize = 64;
+/// The longest `ref`, in bytes of its JSON text.
+pub const REF_BYTES_MAX: usize = 64;
+/// The longest key of a `latest` message, in bytes.
+pub const KEY_BYTES_MAX: usize = 64;
+/// The longest user id, in bytes.
+pub const USER_ID_BYTES_MAX: usize = 64;
+/// The longest name of a player or room, in characters.
+pub const NAME_CHARS_MAX: usize = 32;
+/// The longest handshake token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 4096;
+/// The most messages in one batch, in both directions; see [`crate::BatchBuilder::is_full`].
+pub const BATCH_MESSAGES_MAX: usize = 256;
+/// The deepest nesting of a frame or record of JSON, counting the envelope and the array of a batch.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// The deepest nesting of a [`crate::Json`] value. Less than [`JSON_DEPTH_MAX`], so that what one peer sends still
+/// fits into the messages that bring it to others.
+pub const JSON_VALUE_DEPTH_MAX: usize = 32;
+/// The largest frame or record that a server sends, in bytes. What a client may send is
+/// [`Limits::message_bytes_max`].
+pub const SERVER_FRAME_BYTES_MAX: usize = 1 << 20;
+/// A flush is cut into frames of about this many bytes, so that no reader waits long for one frame.
+pub const BATCH_BYTES_SOFT_MAX: usize = 64 << 10;
+/// The most rooms in one `list_rooms_result` or `rooms_changed`.
+pub const ROOMS_LISTED_MAX: usize = 500;
+
+/// What a server allows each session; told in `handshake_accepted.limits`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct Limits {
+    /// The largest frame or record a client may send, in bytes of payload. A batch counts as a whole.
+    pub message_bytes_max: u32,
+    /// The most counted messages that may wait for acknowledgement.
+    pub unacked_messages_max: u32,
+    /// The most bytes that may wait for acknowledgement.
+    pub unacked_bytes_max: u32,
+    /// The most rooms one session may be in at a time.
+    pub rooms_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { message_bytes_max: 64 << 10, unacked_messages_max: 1024, unacked_bytes_max: 256 << 10, rooms_max: 16 }
+    }
+}

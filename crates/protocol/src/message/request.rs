@@ -1,0 +1,134 @@
+//! What clients ask for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Codec;
+use crate::id::{RoomId, SessionId};
+use crate::json::Json;
+use crate::message::Role;
+
+/// `handshake`, the first message of a new session. JSON in every codec.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handshake {
+    /// The protocol version, [`crate::VERSION`]; another one ends the connection.
+    #[serde(default)]
+    pub version: u32,
+    /// The name to show. A guest without one gets one; a token's name comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A JWT. Without one the player is a guest, where guests are welcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The client's software and version, for the server's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Whether the client will acknowledge messages and resume.
+    #[serde(default)]
+    pub resume: bool,
+    /// The codec wanted; on WebSocket the subprotocol decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<Codec>,
+    /// [`crate::SCHEMA`] of the client, if it asks for [`Codec::Bincode`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// Made up for this session; repeating it asks for the same session again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+}
+
+/// `reconnect`, the first message of a connection that goes on with a session. JSON in every codec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconnect {
+    /// The session.
+    pub session_id: SessionId,
+    /// The newest token received.
+    pub resume_token: String,
+    /// Rises with every `reconnect` sent.
+    pub attempt: u64,
+}
+
+/// `goodbye`, the last message of a connection, from either side. JSON in every codec.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, bincode::Encode)]
+pub struct Goodbye {
+    /// A close code, or 1000 when a client leaves because it wants to.
+    #[serde(default = "normal_closure")]
+    pub code: u16,
+    /// A sentence for a person, at most 123 bytes.
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl super::Message for Goodbye {
+    const TYPE: &'static str = "goodbye";
+}
+
+const fn normal_closure() -> u16 {
+    1000
+}
+
+/// `ping`, answered by `pong`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+pub struct Ping {
+    /// Echoed.
+    #[serde(default)]
+    pub ts: Json,
+}
+
+/// `create_room`: makes a room and joins it as a player.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+pub struct CreateRoom {
+    /// The kind of game.
+    pub game: String,
+    /// The name to show; made up without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The game's options; its defaults without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Json>,
+}
+
+/// `join_room`: by id, or any room of a game with a free seat (`quick`), made if there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+pub struct JoinRoom {
+    /// The room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<String>,
+    /// For a quick join: the kind of game.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub game: Option<String>,
+    /// Any room of the game will do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quick: bool,
+    /// How to take part; a player without.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+}
+
+/// `leave_room`: gives the seat up at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+pub struct LeaveRoom {
+    /// The room, if the envelope does not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<RoomId>,
+}
+
+/// `list_rooms`: the rooms there are now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+pub struct ListRooms {
+    /// Only rooms of this game.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub game: Option<String>,
+}
+
+/// `subscribe_rooms`: the rooms there are now, then `rooms_changed` as they change. A second one replaces the
+/// first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+pub struct SubscribeRooms {
+    /// Only rooms of this game.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub game: Option<String>,
+}
+
+/// `unsubscribe_rooms`: no more `rooms_changed`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+pub struct UnsubscribeRooms {}

@@ -1,0 +1,148 @@
+//! What clients send.
+
+use anteroom_protocol::message::Role;
+use anteroom_protocol::message::request::*;
+use anteroom_protocol::{Codec, Header, Json, RoomId, SCHEMA, SessionId, VERSION};
+
+use super::{Vector, json_always, message, reference};
+
+pub(super) fn session() -> Vec<Vector> {
+    let session_id = SessionId::from_bits(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+    vec![
+        json_always(
+            "handshake, the least",
+            Header::new("handshake"),
+            &Handshake { version: VERSION, ..Handshake::default() },
+        ),
+        json_always(
+            "handshake, everything but resume",
+            Header::new("handshake"),
+            &Handshake {
+                version: VERSION,
+                name: Some("Ada".into()),
+                token: Some("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl".into()),
+                client: Some("example/1.0".into()),
+                resume: false,
+                codec: Some(Codec::Bincode),
+                schema: Some(schema_placeholder()),
+                nonce: Some("b3ab8c0e".into()),
+            },
+        ),
+        json_always(
+            "reconnect",
+            Header::new("reconnect"),
+            &Reconnect { session_id, resume_token: "c2Vzc2lvbiB0b2tlbg".into(), attempt: 1 },
+        ),
+        json_always(
+            "goodbye from a client",
+            Header::new("goodbye"),
+            &Goodbye { code: 1000, reason: "Done for today.".into() },
+        ),
+    ]
+}
+
+/// A value of the right form; the true one is derived from the vectors and cannot be in them.
+fn schema_placeholder() -> String {
+    "0".repeat(SCHEMA.len())
+}
+
+pub(super) fn requests() -> Vec<Vector> {
+    let mut vectors = pings();
+    vectors.extend(create_room());
+    vectors.extend(join_room());
+    vectors.extend(leave_room());
+    vectors.extend(listing());
+    vectors
+}
+
+fn pings() -> Vec<Vector> {
+    let ping = |name, ts: &str| {
+        message(name, Header::new("ping"), &Ping { ts: Json::from_text(ts.to_owned()).expect("JSON") })
+    };
+    vec![
+        ping("ping, a number", "1790000000000"),
+        ping("ping, null", "null"),
+        ping("ping, an object", r#"{"sent":1.5,"by":"clock \"A\" ü"}"#),
+    ]
+}
+
+fn create_room() -> Vec<Vector> {
+    let (number, text) = (reference("7"), reference(r#""create-1""#));
+    vec![
+        message(
+            "create_room, the least",
+            Header::new("create_room"),
+            &CreateRoom { game: "tic_tac_toe".into(), ..CreateRoom::default() },
+        ),
+        message(
+            "create_room, ref a number",
+            Header { reference: Some(&number), ..Header::new("create_room") },
+            &CreateRoom { game: "tic_tac_toe".into(), name: Some("Ada's table".into()), options: None },
+        ),
+        message(
+            "create_room, ref a string, numbered",
+            Header { reference: Some(&text), n: Some(1), ..Header::new("create_room") },
+            &CreateRoom {
+                game: "relay".into(),
+                name: Some("Zoë 🎲".into()),
+                options: Some(Json::from_text(r#"{"seats":4}"#.into()).expect("JSON")),
+            },
+        ),
+    ]
+}
+
+fn join_room() -> Vec<Vector> {
+    let (number, text) = (reference("-1.50"), reference(r#""j\u00fc\"\\""#));
+    vec![
+        message(
+            "join_room by id",
+            Header { reference: Some(&number), n: Some(250), ..Header::new("join_room") },
+            &JoinRoom { room_id: Some("k3v9k3v9k3".into()), ..JoinRoom::default() },
+        ),
+        message(
+            "join_room as a spectator",
+            Header { reference: Some(&text), n: Some(251), ..Header::new("join_room") },
+            &JoinRoom { room_id: Some("k3v9k3v9k3".into()), role: Some(Role::Spectator), ..JoinRoom::default() },
+        ),
+        message(
+            "join_room, quick",
+            Header { n: Some(70_000), ..Header::new("join_room") },
+            &JoinRoom {
+                game: Some("tic_tac_toe".into()),
+                quick: true,
+                role: Some(Role::Player),
+                ..JoinRoom::default()
+            },
+        ),
+    ]
+}
+
+fn leave_room() -> Vec<Vector> {
+    let one = reference("1");
+    let room_id: RoomId = "k3v9k3v9k3".parse().expect("a room id");
+    vec![
+        message(
+            "leave_room on the room's lane",
+            Header { reference: Some(&one), n: Some(5_000_000_000), ..Header::new("leave_room") }.in_room("k3v9k3v9k3"),
+            &LeaveRoom::default(),
+        ),
+        message("leave_room by its data", Header::new("leave_room"), &LeaveRoom { room_id: Some(room_id) }),
+        message("leave_room, the only one", Header::new("leave_room"), &LeaveRoom::default()),
+    ]
+}
+
+fn listing() -> Vec<Vector> {
+    let truth = reference("true");
+    let game = Some("relay".to_owned());
+    vec![
+        message(
+            "list_rooms, ref a boolean",
+            Header { reference: Some(&truth), ..Header::new("list_rooms") },
+            &ListRooms::default(),
+        ),
+        message("list_rooms of a game", Header::new("list_rooms"), &ListRooms { game: game.clone() }),
+        message("subscribe_rooms", Header::new("subscribe_rooms"), &SubscribeRooms::default()),
+        message("subscribe_rooms of a game", Header::new("subscribe_rooms"), &SubscribeRooms { game }),
+        message("unsubscribe_rooms", Header::new("unsubscribe_rooms"), &UnsubscribeRooms {}),
+    ]
+}
