@@ -1,0 +1,164 @@
+//! What a game can do besides changing its own state: speak, wait, roll dice, begin and end matches.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use anteroom_protocol::message::RoomState;
+use anteroom_protocol::message::push::GAME_STATE;
+use anteroom_protocol::{Delivery, RoomId};
+
+use super::seating::{Occupant, Seating};
+use super::timers::{TimerId, Timers};
+use super::{Game, Outcome, Seat, Viewer, Views};
+use crate::flush::{Flush, Mark, To};
+use crate::rng::Rng;
+use crate::time::Time;
+
+/// What a game can do in the moment it is called.
+#[derive(Debug)]
+pub struct Context<'a, G: Game> {
+    stage: &'a mut Stage,
+    timers: &'a mut Timers<G::Timer>,
+}
+
+impl<'a, G: Game> Context<'a, G> {
+    pub(super) fn new(stage: &'a mut Stage, timers: &'a mut Timers<G::Timer>) -> Self {
+        Self { stage, timers }
+    }
+
+    /// The time of this call. Does not move while the call lasts.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.stage.now
+    }
+
+    /// The room's own randomness, seeded when the room was made.
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.stage.rng
+    }
+
+    /// The player of a seat, connected or not.
+    #[must_use]
+    pub fn player(&self, seat: Seat) -> Option<&Occupant> {
+        self.stage.seating.occupant(seat)
+    }
+
+    /// The seats that are taken, in order, with their players.
+    pub fn players(&self) -> impl Iterator<Item = (Seat, &Occupant)> {
+        self.stage.seating.taken()
+    }
+
+    /// Tells every member, spectators too: ordered, exactly once.
+    pub fn broadcast(&mut self, event: &G::Event) {
+        self.broadcast_as(event, &Delivery::Reliable);
+    }
+
+    /// Tells every member, spectators too, in a delivery class. A key is cut at 64 bytes; an empty one stands for
+    /// the event's type.
+    pub fn broadcast_as(&mut self, event: &G::Event, delivery: &Delivery) {
+        self.stage.flush.event(To::Everyone, delivery, &self.stage.room_id, event);
+    }
+
+    /// Tells the player of one seat; nobody if the player is not connected.
+    pub fn send(&mut self, seat: Seat, event: &G::Event) {
+        self.send_as(seat, event, &Delivery::Reliable);
+    }
+
+    /// Tells the player of one seat, in a delivery class; nobody if the player is not connected.
+    pub fn send_as(&mut self, seat: Seat, event: &G::Event, delivery: &Delivery) {
+        if let Some(member) = self.player(seat).and_then(|occupant| occupant.member) {
+            self.stage.flush.event(To::Only(member), delivery, &self.stage.room_id, event);
+        }
+    }
+
+    /// Publishes what the game looks like now, as `game_state`, so that every state is seen: what turn-based games
+    /// want. Call it after the state has changed.
+    pub fn publish(&mut self, game: &G) {
+        self.publish_as(game, &Delivery::Reliable);
+    }
+
+    /// Publishes what the game looks like now, as `game_state`, so that only the newest state counts: what real-time
+    /// games want.
+    pub fn publish_latest(&mut self, game: &G) {
+        self.publish_as(game, &Delivery::Latest { key: Cow::Borrowed(GAME_STATE) });
+    }
+
+    fn publish_as(&mut self, game: &G, delivery: &Delivery) {
+        let Stage { flush, seating, room_id, .. } = &mut *self.stage;
+        match G::VIEWS {
+            Views::Shared if !flush.reaches(To::Everyone) => {}
+            Views::Shared => flush.view(To::Everyone, delivery, room_id, &game.view(Viewer::Spectator)),
+            Views::PerSeat => {
+                for (seat, occupant) in seating.taken() {
+                    if let Some(member) = occupant.member {
+                        flush.view(To::Only(member), delivery, room_id, &game.view(Viewer::Seat(seat)));
+                    }
+                }
+                if flush.reaches(To::Spectators) {
+                    flush.view(To::Spectators, delivery, room_id, &game.view(Viewer::Spectator));
+                }
+            }
+        }
+    }
+
+    /// Asks for [`Game::timer`] to be called once, after at least a millisecond. `None` if [`TIMERS_MAX`](super::TIMERS_MAX) are
+    /// running already.
+    pub fn after(&mut self, duration: Duration, timer: G::Timer) -> Option<TimerId> {
+        self.timers.start(self.stage.now, duration, timer)
+    }
+
+    /// Takes a reminder back; `None` if it was given already.
+    pub fn cancel(&mut self, id: TimerId) -> Option<G::Timer> {
+        self.timers.cancel(id)
+    }
+
+    /// A match begins: the lobby shows the room as playing.
+    pub fn begin(&mut self) {
+        self.stage.state = RoomState::Playing;
+    }
+
+    /// The room waits for players again, without a result.
+    pub fn wait(&mut self) {
+        self.stage.state = RoomState::Waiting;
+    }
+
+    /// The match is over. The room goes on; a rematch is another match.
+    pub fn finish(&mut self, outcome: Outcome) {
+        self.stage.state = RoomState::Finished;
+        self.stage.outcomes.push(outcome);
+    }
+}
+
+/// The part of a room that a game reaches through its [`Context`].
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) now: Time,
+    pub(crate) rng: Rng,
+    pub(crate) room_id: RoomId,
+    pub(crate) seating: Seating,
+    pub(crate) state: RoomState,
+    pub(crate) flush: Flush,
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// What a game had told the room at some moment; see [`Stage::mark`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StageMark {
+    pub(crate) said: Mark,
+    state: RoomState,
+    outcomes: usize,
+}
+
+impl Stage {
+    /// This moment.
+    pub(crate) fn mark(&self) -> StageMark {
+        StageMark { said: self.flush.mark(), state: self.state, outcomes: self.outcomes.len() }
+    }
+
+    /// Takes back what the game said and announced since the mark.
+    pub(crate) fn take_back(&mut self, mark: StageMark) {
+        self.flush.take_back(mark.said);
+        self.state = mark.state;
+        self.outcomes.truncate(mark.outcomes);
+    }
+}

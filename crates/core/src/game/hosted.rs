@@ -1,0 +1,128 @@
+//! The object-safe form of a game: what a room holds without knowing which game it is.
+
+use std::collections::BTreeMap;
+
+use anteroom_protocol::codec::InvalidData;
+use anteroom_protocol::variant::{self, VariantError};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Json, Payload, json};
+
+use super::timers::Timers;
+use super::{Context, Game, Seat, Stage, Viewer};
+use crate::time::Time;
+
+/// A running game, its types erased. Everything it says goes into the stage's flush.
+pub(crate) trait HostedGame: Send {
+    /// See [`Game::joined`].
+    fn joined(&mut self, seat: Seat, stage: &mut Stage);
+    /// See [`Game::left`].
+    fn left(&mut self, seat: Seat, stage: &mut Stage);
+    /// See [`Game::disconnected`].
+    fn disconnected(&mut self, seat: Seat, stage: &mut Stage);
+    /// See [`Game::reconnected`].
+    fn reconnected(&mut self, seat: Seat, stage: &mut Stage);
+    /// Reads an action and does it.
+    ///
+    /// # Errors
+    /// `unknown_type`, `invalid_data`, or what the game refuses with.
+    fn act(&mut self, seat: Seat, kind: &str, data: Data<'_>, stage: &mut Stage) -> Result<(), ErrorBody>;
+    /// When the next timer is due.
+    fn next_timer(&self) -> Option<Time>;
+    /// Gives the earliest timer that is due at the stage's time, if there is one.
+    fn fire_timer(&mut self, stage: &mut Stage);
+    /// See [`Game::tick`].
+    fn tick(&mut self, stage: &mut Stage);
+    /// What a viewer sees, encoded.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if the game's view refuses to be encoded.
+    fn view(&self, viewer: Viewer, codec: Codec) -> Result<Payload, InvalidData>;
+    /// The whole state, with the timers that are running, as JSON.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if the game refuses to be serialized.
+    fn state(&self) -> Result<Vec<u8>, InvalidData>;
+}
+
+pub(super) struct Hosted<G: Game> {
+    game: G,
+    timers: Timers<G::Timer>,
+}
+
+impl<G: Game> Hosted<G> {
+    pub(super) fn options(options: Option<&Json>) -> Result<G::Options, ErrorBody> {
+        let read = match options {
+            Some(options) => options.decode(),
+            None => Json::empty_object().decode(),
+        };
+        read.map_err(|error| {
+            ErrorBody::new(ErrorCode::InvalidOptions, format!("The options do not fit {}: {error}.", G::KIND))
+        })
+    }
+
+    pub(super) fn create(options: G::Options, stage: &mut Stage) -> Result<Self, ErrorBody> {
+        let mut timers = Timers::new();
+        let game = G::new(options, &mut Context::new(stage, &mut timers))?;
+        Ok(Self { game, timers })
+    }
+}
+
+impl<G: Game> HostedGame for Hosted<G> {
+    fn joined(&mut self, seat: Seat, stage: &mut Stage) {
+        self.game.joined(seat, &mut Context::new(stage, &mut self.timers));
+    }
+
+    fn left(&mut self, seat: Seat, stage: &mut Stage) {
+        self.game.left(seat, &mut Context::new(stage, &mut self.timers));
+    }
+
+    fn disconnected(&mut self, seat: Seat, stage: &mut Stage) {
+        self.game.disconnected(seat, &mut Context::new(stage, &mut self.timers));
+    }
+
+    fn reconnected(&mut self, seat: Seat, stage: &mut Stage) {
+        self.game.reconnected(seat, &mut Context::new(stage, &mut self.timers));
+    }
+
+    fn act(&mut self, seat: Seat, kind: &str, data: Data<'_>, stage: &mut Stage) -> Result<(), ErrorBody> {
+        let action = variant::decode::<G::Action>(kind, data).map_err(|error| match error {
+            VariantError::Unknown => unknown_action::<G>(kind),
+            VariantError::Invalid(error) => {
+                ErrorBody::new(ErrorCode::InvalidData, format!("The data does not fit `{kind}`: {error}."))
+            }
+        })?;
+        Ok(self.game.act(seat, action, &mut Context::new(stage, &mut self.timers))?)
+    }
+
+    fn next_timer(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    fn fire_timer(&mut self, stage: &mut Stage) {
+        if let Some(timer) = self.timers.pop_due(stage.now) {
+            self.game.timer(timer, &mut Context::new(stage, &mut self.timers));
+        }
+    }
+
+    fn tick(&mut self, stage: &mut Stage) {
+        self.game.tick(&mut Context::new(stage, &mut self.timers));
+    }
+
+    fn view(&self, viewer: Viewer, codec: Codec) -> Result<Payload, InvalidData> {
+        Payload::encode(codec, &self.game.view(viewer))
+    }
+
+    fn state(&self) -> Result<Vec<u8>, InvalidData> {
+        let mut out = Vec::new();
+        json::encode(&(&self.game, self.timers.running().collect::<Vec<_>>()), &mut out)?;
+        Ok(out)
+    }
+}
+
+fn unknown_action<G: Game>(kind: &str) -> ErrorBody {
+    let known = variant::names::<G::Action>().join(", ");
+    let message = match known.as_str() {
+        "" => format!("{} has no action {kind:?}, nor any other.", G::KIND),
+        known => format!("{} has no action {kind:?}; there is {known}.", G::KIND),
+    };
+    ErrorBody::new(ErrorCode::UnknownType, message).with_details(&BTreeMap::from([("type", kind)]))
+}

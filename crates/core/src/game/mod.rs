@@ -1,0 +1,232 @@
+//! What a game is: the rules, as a state machine that a room runs.
+//!
+//! A game never sees a connection, a clock or a socket. It is told what players do and when, and answers through
+//! its [`Context`]. It is deterministic in the seed, the options, and the commands with their times.
+
+mod context;
+mod hosted;
+mod registry;
+mod seating;
+mod timers;
+
+use std::time::Duration;
+
+use anteroom_protocol::bincode::{Decode, Encode};
+use anteroom_protocol::{ErrorBody, ErrorCode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub use context::Context;
+pub(crate) use context::Stage;
+pub(crate) use hosted::HostedGame;
+pub use registry::{Kind, Registry, RegistryError};
+pub use seating::{Occupant, Seating};
+pub use timers::{TIMERS_MAX, TimerId};
+
+use crate::rng::Rng;
+
+/// What travels between a game and its players: serde gives the JSON shape, bincode the binary one.
+pub trait Wire: Serialize + DeserializeOwned + Encode + Decode<()> + Send {}
+impl<T: Serialize + DeserializeOwned + Encode + Decode<()> + Send> Wire for T {}
+
+/// The rules of one kind of game. The value itself is the whole state, and its serde form the snapshot.
+///
+/// `Action` and `Event` are enums of struct variants with `#[serde(rename_all = "snake_case")]`: a variant's name is
+/// the message's `type`, its fields the `data`. No collection in them may have elements of size zero.
+pub trait Game: Serialize + DeserializeOwned + Send + 'static {
+    /// What a room is created with; read from `create_room.options`, or from `{}` without.
+    type Options: DeserializeOwned;
+    /// What players may do.
+    type Action: Wire;
+    /// What the game tells its members besides the view; [`Nothing`] if the view says it all.
+    type Event: Wire;
+    /// What one viewer sees of the state.
+    type View: Wire;
+    /// What the game can ask to be reminded of; [`Nothing`] if nothing.
+    type Timer: Serialize + DeserializeOwned + Send;
+
+    /// Names the kind in `create_room.game`: 1 to 32 lower-case letters, digits and underscores.
+    const KIND: &'static str;
+    /// Raised whenever a binary shape or the snapshot changes.
+    const VERSION: u16;
+    /// Whether everyone sees the same.
+    const VIEWS: Views;
+    /// The time between two calls of [`Game::tick`], in whole milliseconds (a part of one is dropped); none for games
+    /// that only react.
+    const TICK: Option<Duration> = None;
+
+    /// The places at the table.
+    fn seats(options: &Self::Options) -> Seats;
+
+    /// Sets the game up, with nobody seated yet.
+    ///
+    /// # Errors
+    /// A [`Rejection`] if the options make no sense together; the room is not created.
+    fn new(options: Self::Options, ctx: &mut Context<'_, Self>) -> Result<Self, Rejection>;
+
+    /// A player took a seat.
+    fn joined(&mut self, seat: Seat, ctx: &mut Context<'_, Self>);
+
+    /// The player of a seat is gone for good. The seat is free when this returns; until then
+    /// [`Context::player`] still says who it was.
+    fn left(&mut self, seat: Seat, ctx: &mut Context<'_, Self>);
+
+    /// The player of a seat lost the connection; the seat is kept for the grace time.
+    fn disconnected(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
+
+    /// The player of a seat is back.
+    fn reconnected(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
+
+    /// A player does something.
+    ///
+    /// # Errors
+    /// A [`Rejection`] if the rules do not allow it. The game's own state and timers must be as before then; what it
+    /// said and announced through the context is taken back by the room.
+    fn act(&mut self, seat: Seat, action: Self::Action, ctx: &mut Context<'_, Self>) -> Result<(), Rejection>;
+
+    /// Something asked for with [`Context::after`] is due.
+    fn timer(&mut self, _timer: Self::Timer, _ctx: &mut Context<'_, Self>) {}
+
+    /// [`Game::TICK`] has passed again.
+    fn tick(&mut self, _ctx: &mut Context<'_, Self>) {}
+
+    /// What a viewer sees. With [`Views::Shared`] the viewer must make no difference.
+    fn view(&self, viewer: Viewer) -> Self::View;
+
+    /// What a computer player in this seat does next.
+    fn bot(&self, _seat: Seat, _rng: &mut Rng) -> Option<Self::Action> {
+        None
+    }
+}
+
+/// A place at the table, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[serde(transparent)]
+#[bincode(crate = "anteroom_protocol::bincode")]
+pub struct Seat(pub u16);
+
+/// Whose eyes a view is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Viewer {
+    /// The player of this seat.
+    Seat(Seat),
+    /// Anyone who only watches.
+    Spectator,
+}
+
+/// Whether everyone sees the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Views {
+    /// One view for all: encoded once per codec.
+    Shared,
+    /// Hidden information: one view per seat, and one for all spectators.
+    PerSeat,
+}
+
+/// The places a game has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seats {
+    /// How many players a match needs.
+    pub min: u16,
+    /// How many there is room for; at most [`SEATS_MAX`].
+    pub max: u16,
+    /// How many teams the seats divide into; 1 if there are none.
+    pub teams: u16,
+    /// Whether others may watch.
+    pub spectators: bool,
+}
+
+/// The most seats a game may have.
+pub const SEATS_MAX: u16 = 1024;
+
+impl Seats {
+    /// A table for exactly this many, that others may watch.
+    #[must_use]
+    pub const fn exactly(players: u16) -> Self {
+        Self { min: players, max: players, teams: 1, spectators: true }
+    }
+}
+
+/// How a match ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// The seats that won; none for a draw.
+    pub winners: Vec<Seat>,
+}
+
+impl Outcome {
+    /// Nobody won.
+    #[must_use]
+    pub fn draw() -> Self {
+        Self::default()
+    }
+
+    /// One seat won.
+    #[must_use]
+    pub fn won_by(seat: Seat) -> Self {
+        Self { winners: vec![seat] }
+    }
+}
+
+/// The rules do not allow it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Rejection {
+    /// What a program acts on.
+    pub code: ErrorCode,
+    /// A sentence for the player.
+    pub message: String,
+}
+
+impl Rejection {
+    /// A refusal with one of the protocol's codes.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// `not_your_turn`.
+    #[must_use]
+    pub fn not_your_turn() -> Self {
+        Self::new(ErrorCode::NotYourTurn, "It is the other player's turn.")
+    }
+
+    /// `invalid_move`, with the reason.
+    #[must_use]
+    pub fn invalid_move(reason: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidMove, reason)
+    }
+
+    /// `not_playing`, with the reason.
+    #[must_use]
+    pub fn not_playing(reason: impl Into<String>) -> Self {
+        Self::new(ErrorCode::NotPlaying, reason)
+    }
+}
+
+impl From<Rejection> for ErrorBody {
+    fn from(rejection: Rejection) -> Self {
+        Self::new(rejection.code, rejection.message)
+    }
+}
+
+/// The type of messages or timers that a game does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Nothing {}
+
+impl Encode for Nothing {
+    fn encode<E: anteroom_protocol::bincode::enc::Encoder>(
+        &self,
+        _encoder: &mut E,
+    ) -> Result<(), anteroom_protocol::bincode::error::EncodeError> {
+        match *self {}
+    }
+}
+
+impl<C> Decode<C> for Nothing {
+    fn decode<D: anteroom_protocol::bincode::de::Decoder<Context = C>>(
+        _decoder: &mut D,
+    ) -> Result<Self, anteroom_protocol::bincode::error::DecodeError> {
+        Err(anteroom_protocol::bincode::error::DecodeError::Other("this game has no such messages"))
+    }
+}

@@ -1,0 +1,176 @@
+//! The kinds of games a server knows.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anteroom_protocol::limits::TYPE_BYTES_MAX;
+use anteroom_protocol::message::RESERVED_TYPES;
+use anteroom_protocol::{ErrorBody, ErrorCode, Json, variant};
+
+use super::hosted::Hosted;
+use super::{Game, HostedGame, SEATS_MAX, Seats, Stage, Wire};
+
+type Seated = fn(Option<&Json>) -> Result<Seats, ErrorBody>;
+type Create = fn(Option<&Json>, &mut Stage) -> Result<Box<dyn HostedGame>, ErrorBody>;
+
+/// One kind of game, its types erased.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// The version of its binary shapes.
+    pub version: u16,
+    /// The time between its ticks, if it has any.
+    pub tick: Option<Duration>,
+    seats: Seated,
+    create: Create,
+}
+
+impl Kind {
+    /// The kind of a game.
+    #[must_use]
+    pub fn of<G: Game>() -> Self {
+        Self {
+            name: G::KIND,
+            version: G::VERSION,
+            tick: G::TICK.map(whole_millis),
+            seats: |options| {
+                let seats = G::seats(&Hosted::<G>::options(options)?);
+                if seats.max == 0 || seats.max > SEATS_MAX || seats.min > seats.max {
+                    let range = format!("{} can seat 1 to {SEATS_MAX} players.", G::KIND);
+                    return Err(ErrorBody::new(ErrorCode::InvalidOptions, range));
+                }
+                Ok(seats)
+            },
+            create: |options, stage| Ok(Box::new(Hosted::<G>::create(Hosted::<G>::options(options)?, stage)?)),
+        }
+    }
+
+    /// The places a room with these options has.
+    ///
+    /// # Errors
+    /// `invalid_options`.
+    pub fn seats(&self, options: Option<&Json>) -> Result<Seats, ErrorBody> {
+        (self.seats)(options)
+    }
+
+    pub(crate) fn create(&self, options: Option<&Json>, stage: &mut Stage) -> Result<Box<dyn HostedGame>, ErrorBody> {
+        (self.create)(options, stage)
+    }
+}
+
+/// A game cannot be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The kind's name is not one.
+    #[error("{0:?} cannot name a game: 1 to 32 lower-case letters, digits and underscores are needed")]
+    InvalidKind(&'static str),
+    /// Another game has that name.
+    #[error("a game named {0:?} is registered already")]
+    Duplicate(&'static str),
+    /// An action or event has a name that it may not have.
+    #[error("{kind} cannot use {name:?} as a message type: it is reserved, too long, or not in snake_case")]
+    InvalidType {
+        /// The game.
+        kind: &'static str,
+        /// The name.
+        name: &'static str,
+    },
+    /// An action or event is not a struct variant, such as `Pass {}`.
+    #[error("{kind} cannot use {name:?} as a message: it must be a struct variant, with braces even if it is empty")]
+    NotAMessage {
+        /// The game.
+        kind: &'static str,
+        /// The variant's name.
+        name: &'static str,
+    },
+    /// Too many actions or events.
+    #[error("{0} has more than 250 actions or events")]
+    TooManyTypes(&'static str),
+    /// The tick is too short to keep.
+    #[error("{0} ticks more often than every millisecond")]
+    TickTooShort(&'static str),
+}
+
+/// The games a server knows, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    kinds: BTreeMap<&'static str, Kind>,
+}
+
+impl Registry {
+    /// A registry without games.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a game.
+    ///
+    /// # Errors
+    /// [`RegistryError`], if its names clash with others or with the protocol's.
+    pub fn register<G: Game>(&mut self) -> Result<(), RegistryError> {
+        if !is_snake_case(G::KIND, 32) {
+            return Err(RegistryError::InvalidKind(G::KIND));
+        }
+        if G::TICK.is_some_and(|tick| tick < Duration::from_millis(1)) {
+            return Err(RegistryError::TickTooShort(G::KIND));
+        }
+        check_types::<G::Action>(G::KIND, TYPE_BYTES_MAX - RESULT.len())?;
+        check_types::<G::Event>(G::KIND, TYPE_BYTES_MAX)?;
+        if self.kinds.contains_key(G::KIND) {
+            return Err(RegistryError::Duplicate(G::KIND));
+        }
+        self.kinds.insert(G::KIND, Kind::of::<G>());
+        Ok(())
+    }
+
+    /// The kind of that name.
+    ///
+    /// # Errors
+    /// `game_not_found`, naming those there are.
+    pub fn kind(&self, name: &str) -> Result<&Kind, ErrorBody> {
+        self.kinds.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.names().collect();
+            let name: String = name.chars().filter(|c| !c.is_control()).take(32).collect();
+            let message = format!("There is no game {name:?} here; there is {}.", known.join(", "));
+            ErrorBody::new(ErrorCode::GameNotFound, message)
+        })
+    }
+
+    /// The names of all games, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.kinds.keys().copied()
+    }
+}
+
+/// What the type of an answer ends in.
+const RESULT: &str = "_result";
+
+fn check_types<T: Wire>(kind: &'static str, bytes_max: usize) -> Result<(), RegistryError> {
+    let names = variant::names::<T>();
+    if names.len() > variant::VARIANTS_MAX {
+        return Err(RegistryError::TooManyTypes(kind));
+    }
+    if let Some(name) = names.iter().find(|name| !is_snake_case(name, bytes_max) || is_reserved(name)) {
+        return Err(RegistryError::InvalidType { kind, name });
+    }
+    match variant::not_a_message::<T>() {
+        Some(name) => Err(RegistryError::NotAMessage { kind, name }),
+        None => Ok(()),
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED_TYPES.contains(&name) || name.ends_with(RESULT)
+}
+
+/// Rooms count in milliseconds.
+fn whole_millis(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn is_snake_case(name: &str, bytes_max: usize) -> bool {
+    (1..=bytes_max).contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}

@@ -1,0 +1,108 @@
+//! The seats of a room and who has them.
+//!
+//! A user has at most one seat, and keeps it for a while without a connection. Knows nothing of the game.
+
+use std::collections::BTreeSet;
+
+use anteroom_protocol::UserId;
+
+use super::Seat;
+use crate::room::MemberId;
+use crate::time::Time;
+
+/// Who sits in a seat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occupant {
+    /// The player: the same one on every connection.
+    pub user_id: UserId,
+    /// The name to show.
+    pub username: String,
+    /// The connection's membership; none while the seat is only kept.
+    pub member: Option<MemberId>,
+    /// When the seat is given up, if nobody comes back to it.
+    pub kept_until: Option<Time>,
+}
+
+/// The seats of a room and who has them.
+#[derive(Debug, Default)]
+pub struct Seating {
+    seats: Vec<Option<Occupant>>,
+    taken: usize,
+    /// Seats that wait for their player, by when they are given up.
+    kept: BTreeSet<(Time, Seat)>,
+}
+
+impl Seating {
+    pub(crate) fn new(seats: u16) -> Self {
+        Self { seats: (0..seats).map(|_| None).collect(), ..Self::default() }
+    }
+
+    /// The player of a seat.
+    #[must_use]
+    pub fn occupant(&self, seat: Seat) -> Option<&Occupant> {
+        self.seats.get(usize::from(seat.0))?.as_ref()
+    }
+
+    /// Puts a player into a seat, connected.
+    pub(crate) fn sit(&mut self, seat: Seat, user_id: UserId, username: String, member: MemberId) {
+        self.free_seat(seat);
+        if let Some(place) = self.seats.get_mut(usize::from(seat.0)) {
+            *place = Some(Occupant { user_id, username, member: Some(member), kept_until: None });
+            self.taken += 1;
+        }
+    }
+
+    /// Keeps a seat for its player, who is not connected, until a time.
+    pub(crate) fn keep(&mut self, seat: Seat, until: Option<Time>) {
+        if let Some(occupant) = self.seats.get_mut(usize::from(seat.0)).and_then(Option::as_mut) {
+            if let Some(before) = occupant.kept_until {
+                self.kept.remove(&(before, seat));
+            }
+            occupant.member = None;
+            occupant.kept_until = until;
+            self.kept.extend(until.map(|until| (until, seat)));
+        }
+    }
+
+    /// Makes a seat free.
+    pub(crate) fn free_seat(&mut self, seat: Seat) {
+        self.keep(seat, None);
+        if self.seats.get_mut(usize::from(seat.0)).and_then(Option::take).is_some() {
+            self.taken -= 1;
+        }
+    }
+
+    /// The seat that is given up next, and when.
+    pub(crate) fn next_kept(&self) -> Option<(Time, Seat)> {
+        self.kept.first().copied()
+    }
+
+    /// The seats that are taken, in order.
+    pub fn taken(&self) -> impl Iterator<Item = (Seat, &Occupant)> {
+        (0..).map(Seat).zip(&self.seats).filter_map(|(seat, occupant)| Some((seat, occupant.as_ref()?)))
+    }
+
+    /// The first free seat.
+    #[must_use]
+    pub fn free(&self) -> Option<Seat> {
+        (0..).map(Seat).zip(&self.seats).find_map(|(seat, occupant)| occupant.is_none().then_some(seat))
+    }
+
+    /// The seat of a user.
+    #[must_use]
+    pub fn of_user(&self, user_id: &UserId) -> Option<Seat> {
+        self.taken().find_map(|(seat, occupant)| (occupant.user_id == *user_id).then_some(seat))
+    }
+
+    /// How many seats are taken.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.taken
+    }
+
+    /// Whether nobody has a seat.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.taken == 0
+    }
+}

@@ -1,0 +1,274 @@
+//! One room: who is in it, and the game that is played there.
+//!
+//! Commands come in with the time at which they happened; what follows from them collects until [`Room::flush`].
+//! A room knows members, not connections: whether a member is on QUIC or WebSocket cannot be told from here.
+
+mod clock;
+mod command;
+mod inputs;
+mod membership;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use anteroom_protocol::codec::InvalidData;
+use anteroom_protocol::envelope::{Empty, Ref};
+use anteroom_protocol::limits::{SERVER_FRAME_BYTES_MAX, TYPE_BYTES_MAX};
+use anteroom_protocol::message::push::{ClosedReason, RoomClosed};
+use anteroom_protocol::message::{Message, RoomState, RoomSummary};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Payload, UserId};
+
+pub use command::{Command, Effects, Join, MemberId, RoomPolicy, RoomSpec};
+
+use crate::flush::{Flush, To};
+use crate::game::{HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
+use crate::rng::Rng;
+use crate::time::Time;
+use inputs::RecentInputs;
+
+/// The most members who only watch, whatever the policy says: everyone who comes in gets a list of all members, and
+/// it has to fit into a message.
+pub const SPECTATORS_MAX: u16 = 1024;
+
+#[derive(Debug)]
+struct Member {
+    user_id: UserId,
+    username: String,
+    seat: Option<Seat>,
+}
+
+/// A live instance of a game.
+pub struct Room {
+    name: String,
+    kind: Kind,
+    seed: u64,
+    seats: Seats,
+    policy: RoomPolicy,
+    stage: Stage,
+    game: Box<dyn HostedGame>,
+    members: BTreeMap<MemberId, Member>,
+    /// Someone whose join has begun and who has heard nothing yet.
+    joining: Option<MemberId>,
+    next_tick: Option<Time>,
+    recent: RecentInputs,
+    spectators: u16,
+    /// What the lobby was told last: players, spectators, state.
+    listed: Option<(u16, u16, RoomState)>,
+    closed: bool,
+}
+
+impl Room {
+    /// Makes a room with nobody in it. It closes at the first flush that finds it empty, so let the creator join
+    /// first.
+    ///
+    /// # Errors
+    /// `invalid_options`, or what the game refuses with.
+    pub fn create(kind: &Kind, spec: RoomSpec, now: Time) -> Result<Self, ErrorBody> {
+        let seats = kind.seats(spec.options.as_ref())?;
+        let mut stage = Stage {
+            now,
+            rng: Rng::new(spec.seed),
+            room_id: spec.room_id,
+            seating: Seating::new(seats.max),
+            state: RoomState::Waiting,
+            flush: Flush::default(),
+            outcomes: Vec::new(),
+        };
+        let game = kind.create(spec.options.as_ref(), &mut stage)?;
+        let spectators_max = spec.policy.spectators_max.min(SPECTATORS_MAX);
+        Ok(Self {
+            name: spec.name,
+            kind: *kind,
+            seed: spec.seed,
+            seats,
+            policy: RoomPolicy { spectators_max, ..spec.policy },
+            next_tick: kind.tick.map(|tick| now + tick),
+            stage,
+            game,
+            members: BTreeMap::new(),
+            joining: None,
+            recent: RecentInputs::default(),
+            spectators: 0,
+            listed: None,
+            closed: false,
+        })
+    }
+
+    /// Lets something happen at a time, which must not lie before that of an earlier call.
+    ///
+    /// # Errors
+    /// Only for [`Command::Join`]: why the room does not let them in. Nothing changed then, except that `internal`
+    /// means that the game failed, which the next flush says, too. Every other refusal is told to the member on its
+    /// lane.
+    pub fn handle(&mut self, now: Time, command: Command<'_>, effects: &mut Effects) -> Result<(), ErrorBody> {
+        if self.closed {
+            return match command {
+                Command::Join(_) => Err(ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.")),
+                _ => Ok(()),
+            };
+        }
+        self.advance(now, effects);
+        match command {
+            Command::Join(join) => return self.join(join, effects),
+            Command::Leave { member, reference } => self.leave(member, reference.as_ref(), effects),
+            Command::Disconnect { member } => self.disconnect(member, effects),
+            Command::Act { member, kind, data, reference } => self.act(member, kind, data, reference.as_ref()),
+            Command::Close { reason } => self.close(reason, effects),
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, id: MemberId, kind: &str, data: Data<'_>, reference: Option<&Ref>) {
+        let Some(seat) = self.members.get(&id).map(|member| member.seat) else { return };
+        let before = self.stage.mark();
+        let done = match seat {
+            Some(seat) => {
+                self.recent.push(self.stage.now, seat, kind, data);
+                self.game.act(seat, kind, data, &mut self.stage)
+            }
+            None => Err(ErrorBody::new(ErrorCode::NotAPlayer, "Spectators watch; join as a player to act.")),
+        };
+        match done {
+            Ok(()) if reference.is_none() => {}
+            Ok(()) => {
+                self.answer(id, &answer_to(kind), reference, None);
+                self.stage.flush.move_last_to(before.said);
+            }
+            Err(error) => {
+                self.stage.take_back(before);
+                let answer = if reference.is_some() { answer_to(kind) } else { Cow::Borrowed(FAILURE) };
+                self.answer(id, &answer, reference, Some(&error));
+            }
+        }
+    }
+
+    fn answer(&mut self, to: MemberId, kind: &str, reference: Option<&Ref>, error: Option<&ErrorBody>) {
+        let room_id = self.stage.room_id;
+        let header = Header { reference, success: Some(error.is_none()), error, ..Header::new(kind) };
+        self.stage.flush.message(To::Only(to), &header.in_room(room_id.as_str()), &Empty {});
+    }
+
+    fn say<T: Message>(&mut self, to: To, data: &T) {
+        let room_id = self.stage.room_id;
+        self.stage.flush.message(to, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
+    }
+
+    /// Ends the flush: puts what was said since the last one into batches, and says what else came of it.
+    ///
+    /// # Errors
+    /// The game said something that cannot be sent; call [`Room::fail`].
+    pub fn flush(&mut self, effects: &mut Effects) -> Result<(), GameFailure> {
+        if let Some(failure) = self.stage.flush.failure() {
+            return Err(failure.clone());
+        }
+        if self.members.is_empty() && self.stage.seating.is_empty() {
+            self.closed = true;
+        }
+        self.stage.flush.seal(&mut effects.dispatches);
+        effects.outcomes.append(&mut self.stage.outcomes);
+        effects.closed = self.closed;
+        let now = (self.players(), self.spectators, self.stage.state);
+        if !self.closed && self.listed != Some(now) {
+            self.listed = Some(now);
+            effects.summary = Some(self.summary());
+        }
+        Ok(())
+    }
+
+    /// Ends the room because its game failed, and needs no flush afterwards. What was said until then is still heard.
+    /// Touches nothing of the game, so it may be called after a panic in it.
+    pub fn fail(&mut self, effects: &mut Effects) {
+        self.turn_away();
+        self.stage.flush.forgive();
+        self.close(ClosedReason::GameFailed, effects);
+        effects.outcomes.append(&mut self.stage.outcomes);
+        effects.closed = true;
+    }
+
+    fn close(&mut self, reason: ClosedReason, effects: &mut Effects) {
+        let message = match reason {
+            ClosedReason::Replaced => "You joined this room from elsewhere.",
+            ClosedReason::GameFailed => "The game failed, so the room had to close.",
+            ClosedReason::ShuttingDown => "The server is shutting down.",
+        };
+        self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
+        while let Some(&member) = self.members.keys().next() {
+            self.dismiss(member, effects);
+        }
+        self.closed = true;
+    }
+
+    /// What a viewer sees, encoded.
+    ///
+    /// # Errors
+    /// The game's view cannot be encoded.
+    pub fn view(&self, viewer: Viewer, codec: Codec) -> Result<Payload, GameFailure> {
+        Ok(self.game.view(viewer, codec)?)
+    }
+
+    /// The game's whole state with its timers, and the room's randomness, as JSON.
+    pub(crate) fn state(&self) -> Result<String, GameFailure> {
+        let mut state = self.game.state()?;
+        anteroom_protocol::json::encode(&self.stage.rng, &mut state)?;
+        Ok(String::from_utf8_lossy(&state).into_owned())
+    }
+
+    /// The room's row in the lobby.
+    #[must_use]
+    pub fn summary(&self) -> RoomSummary {
+        RoomSummary {
+            room_id: self.stage.room_id,
+            game: self.kind.name.to_owned(),
+            name: self.name.clone(),
+            players: self.players(),
+            seats_max: self.seats.max,
+            spectators: self.spectators,
+            state: self.stage.state,
+        }
+    }
+
+    fn players(&self) -> u16 {
+        u16::try_from(self.stage.seating.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The players and seats, for those who look from outside.
+    #[must_use]
+    pub fn seating(&self) -> &Seating {
+        &self.stage.seating
+    }
+
+    /// Where the room's randomness began, for a report.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The last inputs, oldest first, for a report. One line each, without control characters.
+    pub fn recent_inputs(&self) -> impl Iterator<Item = &str> {
+        self.recent.iter()
+    }
+}
+
+/// The `type` of a failure that answers no request.
+const FAILURE: &str = "error";
+
+/// The `type` of the answer to a request; where that would be too long for one, that of any failure.
+fn answer_to(kind: &str) -> Cow<'static, str> {
+    let answer = format!("{kind}_result");
+    if answer.len() <= TYPE_BYTES_MAX { answer.into() } else { FAILURE.into() }
+}
+
+/// A game said something that cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GameFailure {
+    /// It has no encoding in a codec that somebody speaks.
+    #[error("the game said something that cannot be encoded: {0}")]
+    Unencodable(#[from] InvalidData),
+    /// It is larger than a client accepts.
+    #[error("the game said something of {bytes} bytes; {SERVER_FRAME_BYTES_MAX} are allowed")]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+    },
+}

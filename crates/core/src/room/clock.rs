@@ -1,0 +1,60 @@
+//! What happens in a room because time passes: seats are given up, timers fire, ticks come round.
+//!
+//! Each at its own time, in the order of the times; equal ones in that order. The clock is somebody else's.
+
+use anteroom_protocol::message::push::LeftReason;
+
+use super::{Effects, Room};
+use crate::time::Time;
+
+/// How many ticks a late room makes up for, besides the one that is due; older ones are dropped.
+const TICKS_MADE_UP_MAX: u64 = 4;
+
+/// The most that happens in one call, so that a short timer cannot fill the memory after a long sleep.
+const STEPS_MAX: usize = 1024;
+
+impl Room {
+    /// When [`Room::advance`] has something to do, if nothing else happens before. May lie in the past.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        if self.closed {
+            return None;
+        }
+        let kept = self.stage.seating.next_kept().map(|(until, _)| until);
+        [kept, self.game.next_timer(), self.next_tick].into_iter().flatten().min()
+    }
+
+    /// Lets happen what falls due until `now`, each at its own time and in that order.
+    ///
+    /// One call does a bounded amount. What is left is still the next deadline, and happens as if it fell due then.
+    /// How many ticks a late room drops depends on when this is called, so a replay repeats the calls.
+    pub fn advance(&mut self, now: Time, _effects: &mut Effects) {
+        self.skip_missed_ticks(now);
+        for _ in 0..STEPS_MAX {
+            let Some(due) = self.next_deadline().filter(|due| *due <= now) else { break };
+            self.stage.now = self.stage.now.max(due);
+            self.step(due);
+        }
+        self.stage.now = self.stage.now.max(now);
+    }
+
+    fn step(&mut self, due: Time) {
+        if let Some((_, seat)) = self.stage.seating.next_kept().filter(|(until, _)| *until <= due) {
+            self.give_up_seat(seat, LeftReason::TimedOut);
+        } else if self.game.next_timer().is_some_and(|timer| timer <= due) {
+            self.game.fire_timer(&mut self.stage);
+        } else if let Some(at) = self.next_tick {
+            self.next_tick = self.kind.tick.map(|tick| at + tick);
+            self.game.tick(&mut self.stage);
+        }
+    }
+
+    /// A room that slept through many ticks would otherwise be late for the next ones, too.
+    fn skip_missed_ticks(&mut self, now: Time) {
+        if let (Some(at), Some(tick)) = (self.next_tick, self.kind.tick) {
+            let missed = now.since(at).as_millis() / tick.as_millis().max(1);
+            let dropped = u64::try_from(missed).unwrap_or(u64::MAX).saturating_sub(TICKS_MADE_UP_MAX);
+            self.next_tick = Some(at + tick.saturating_mul(u32::try_from(dropped).unwrap_or(u32::MAX)));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What goes into a room and what comes out of it.
+
+use std::time::Duration;
+
+use anteroom_protocol::envelope::Ref;
+use anteroom_protocol::message::push::ClosedReason;
+use anteroom_protocol::message::{Role, RoomSummary};
+use anteroom_protocol::{Codec, Data, Json, LaneId, RoomId, UserId};
+
+use crate::flush::Dispatch;
+use crate::game::Outcome;
+
+/// Names one membership: one session's time in one room. Never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId(pub u64);
+
+/// What a room is made of.
+#[derive(Debug, Clone)]
+pub struct RoomSpec {
+    /// Its id.
+    pub room_id: RoomId,
+    /// The name to show.
+    pub name: String,
+    /// The game's options; its defaults without.
+    pub options: Option<Json>,
+    /// Where the room's randomness begins.
+    pub seed: u64,
+    /// How the room treats its members.
+    pub policy: RoomPolicy,
+}
+
+/// How a room treats its members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomPolicy {
+    /// How long a seat is kept for a player who lost the connection.
+    pub grace: Duration,
+    /// The most members who only watch; [`SPECTATORS_MAX`](super::SPECTATORS_MAX) at most, however large this is.
+    pub spectators_max: u16,
+}
+
+/// Someone who wants to come in.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// Names the membership to be.
+    pub member: MemberId,
+    /// Who it is.
+    pub user_id: UserId,
+    /// The name to show.
+    pub username: String,
+    /// As what.
+    pub role: Role,
+    /// The lane that the session has given to this room.
+    pub lane: LaneId,
+    /// The codec of the session.
+    pub codec: Codec,
+    /// The `type` of the answer.
+    pub answer: &'static str,
+    /// The mark of the request.
+    pub reference: Option<Ref>,
+}
+
+/// What can happen to a room.
+#[derive(Debug, Clone)]
+pub enum Command<'a> {
+    /// Someone wants to come in. The only command that can be refused outright.
+    Join(Join),
+    /// A member goes, for good.
+    Leave {
+        /// Who.
+        member: MemberId,
+        /// The mark of the request.
+        reference: Option<Ref>,
+    },
+    /// A member's session is gone; a player's seat is kept for the grace time.
+    Disconnect {
+        /// Who.
+        member: MemberId,
+    },
+    /// A member does something in the game.
+    Act {
+        /// Who.
+        member: MemberId,
+        /// The action's `type`.
+        kind: &'a str,
+        /// Its data.
+        data: Data<'a>,
+        /// The mark of the request; without one only failures are answered.
+        reference: Option<Ref>,
+    },
+    /// The room ends for everyone.
+    Close {
+        /// Why.
+        reason: ClosedReason,
+    },
+}
+
+/// What follows from commands, in order. Reuse it: it keeps its memory.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// What goes on whose lane.
+    pub dispatches: Vec<Dispatch>,
+    /// Memberships that are over; nothing more goes on their lanes after the dispatches above.
+    pub released: Vec<MemberId>,
+    /// The room's row in the lobby, if it changed.
+    pub summary: Option<RoomSummary>,
+    /// Matches that ended.
+    pub outcomes: Vec<Outcome>,
+    /// Whether the room is over. It takes no more commands.
+    pub closed: bool,
+}
+
+impl Effects {
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        let Self { dispatches, released, summary, outcomes, closed } = self;
+        dispatches.clear();
+        released.clear();
+        *summary = None;
+        outcomes.clear();
+        *closed = false;
+    }
+}

@@ -1,0 +1,70 @@
+//! The last things that players did, kept for the report when a game fails.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+
+use anteroom_protocol::Data;
+use anteroom_protocol::code::floor_char_boundary;
+
+use crate::game::Seat;
+use crate::time::Time;
+
+/// How many inputs are kept, and how many bytes of each one's data.
+const INPUTS_MAX: usize = 8;
+const DATA_BYTES_MAX: usize = 120;
+
+/// The last inputs, oldest first, each as one line without control characters.
+#[derive(Debug, Default)]
+pub(super) struct RecentInputs(VecDeque<String>);
+
+impl RecentInputs {
+    pub(super) fn push(&mut self, now: Time, seat: Seat, kind: &str, data: Data<'_>) {
+        let reused = if self.0.len() < INPUTS_MAX { None } else { self.0.pop_front() };
+        let mut line = reused.unwrap_or_default();
+        line.clear();
+        // Writing to a String cannot fail.
+        let _ = write!(line, "{} ms, seat {}: ", now.as_millis(), seat.0);
+        push_visible(kind, &mut line);
+        line.push(' ');
+        match data {
+            Data::Json(text) => push_visible(&text[..floor_char_boundary(text, DATA_BYTES_MAX)], &mut line),
+            Data::Binary(bytes) => {
+                for byte in &bytes[..bytes.len().min(DATA_BYTES_MAX / 2)] {
+                    let _ = write!(line, "{byte:02x}");
+                }
+            }
+        }
+        self.0.push_back(line);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+fn push_visible(text: &str, line: &mut String) {
+    if text.contains(char::is_control) {
+        line.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
+    } else {
+        line.push_str(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_few_are_kept_short_and_on_one_line() {
+        let mut inputs = RecentInputs::default();
+        let long = format!("\"{}\"", "ü".repeat(100));
+        for ms in 0..20 {
+            inputs.push(Time::from_millis(ms), Seat(1), "make\nmove", Data::Json(&long));
+        }
+        inputs.push(Time::from_millis(20), Seat(0), "jump", Data::Binary(&[0xab; 100]));
+        let lines: Vec<&str> = inputs.iter().collect();
+        assert_eq!(lines.len(), INPUTS_MAX);
+        assert_eq!(lines[0], format!("13 ms, seat 1: make move \"{}", "ü".repeat(59)));
+        assert_eq!(lines[7], format!("20 ms, seat 0: jump {}", "ab".repeat(60)));
+    }
+}

@@ -1,0 +1,252 @@
+//! Coming, going, and coming back: the seats of a room and who holds them.
+
+use std::collections::BTreeSet;
+
+use anteroom_protocol::envelope::Ref;
+use anteroom_protocol::message::push::{
+    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed,
+};
+use anteroom_protocol::message::result::RoomJoined;
+use anteroom_protocol::message::{self, Role};
+use anteroom_protocol::{ErrorBody, ErrorCode, Header, UserId};
+
+use super::{Effects, Join, Member, MemberId, Room};
+use crate::flush::To;
+use crate::game::{Seat, Viewer};
+
+/// How a player comes by a seat.
+enum Taken {
+    New(Seat),
+    /// The seat was kept for them.
+    Back(Seat),
+    /// Another session of theirs sat there until now.
+    Over(Seat, MemberId),
+}
+
+impl Room {
+    pub(super) fn join(&mut self, join: Join, effects: &mut Effects) -> Result<(), ErrorBody> {
+        if self.members.contains_key(&join.member) {
+            return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "This membership has begun already."));
+        }
+        let taken = match join.role {
+            Role::Player => Some(self.seat_for(&join)?),
+            Role::Spectator => {
+                self.place_for_spectator()?;
+                None
+            }
+        };
+        self.stage.flush.seal(&mut effects.dispatches);
+        if let Some(Taken::Over(_, before)) = taken {
+            self.replace(before, effects);
+        }
+        self.joining = Some(join.member);
+        self.settle(&join, taken);
+        if self.stage.flush.failure().is_some() {
+            self.turn_away();
+            return Err(ErrorBody::new(ErrorCode::Internal, "The game failed, so the room has to close."));
+        }
+        self.joining = None;
+        Ok(())
+    }
+
+    /// Gives the joining member a place, and tells everyone: the others first, then the game, then the member. The
+    /// member's welcome is in front of it all, for it opens the lane.
+    fn settle(&mut self, join: &Join, taken: Option<Taken>) {
+        let newcomer = !self.is_here(&join.user_id);
+        let seat = taken.as_ref().map(|(Taken::New(seat) | Taken::Back(seat) | Taken::Over(seat, _))| *seat);
+        self.admit(join, seat);
+        let start = self.stage.flush.mark();
+        match taken {
+            Some(Taken::New(seat)) => {
+                self.announce(To::Except(join.member), player(seat, &join.user_id, &join.username, true));
+                self.game.joined(seat, &mut self.stage);
+            }
+            Some(Taken::Back(seat)) => {
+                let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };
+                self.say(To::Except(join.member), &back);
+                self.game.reconnected(seat, &mut self.stage);
+            }
+            Some(Taken::Over(..)) => {}
+            None if newcomer => {
+                self.announce(To::Except(join.member), spectator(&join.user_id, &join.username));
+            }
+            None => {}
+        }
+        self.welcome(join, seat);
+        self.stage.flush.move_last_to(start);
+    }
+
+    /// Forgets a member whose join has not come to its end, and who has therefore heard nothing.
+    pub(super) fn turn_away(&mut self) {
+        if let Some(member) = self.joining.take() {
+            self.forget(member);
+        }
+    }
+
+    fn seat_for(&self, join: &Join) -> Result<Taken, ErrorBody> {
+        if let Some(seat) = self.stage.seating.of_user(&join.user_id) {
+            let member = self.stage.seating.occupant(seat).and_then(|occupant| occupant.member);
+            return Ok(member.map_or(Taken::Back(seat), |member| Taken::Over(seat, member)));
+        }
+        self.stage.seating.free().map(Taken::New).ok_or_else(|| {
+            let room_id = self.stage.room_id;
+            ErrorBody::new(ErrorCode::RoomFull, format!("Room {room_id} has no free seat."))
+        })
+    }
+
+    fn place_for_spectator(&self) -> Result<(), ErrorBody> {
+        if !self.seats.spectators {
+            let refusal = format!("{} is not for watching.", self.kind.name);
+            return Err(ErrorBody::new(ErrorCode::SpectatorsRefused, refusal));
+        }
+        if self.spectators >= self.policy.spectators_max {
+            let room_id = self.stage.room_id;
+            return Err(ErrorBody::new(
+                ErrorCode::RoomFull,
+                format!("Room {room_id} has no place left to watch from."),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Ends the lane of a session whose seat another session of the same user takes.
+    fn replace(&mut self, before: MemberId, effects: &mut Effects) {
+        let message = "You joined this room from elsewhere.".into();
+        self.say(To::Only(before), &RoomClosed { reason: ClosedReason::Replaced, message });
+        self.dismiss(before, effects);
+    }
+
+    /// Takes a member off the list once everything said so far is on its way to them.
+    pub(super) fn dismiss(&mut self, member: MemberId, effects: &mut Effects) -> Option<Member> {
+        self.stage.flush.seal(&mut effects.dispatches);
+        let gone = self.forget(member);
+        effects.released.extend(gone.is_some().then_some(member));
+        gone
+    }
+
+    fn forget(&mut self, member: MemberId) -> Option<Member> {
+        self.stage.flush.remove(member);
+        let gone = self.members.remove(&member)?;
+        self.spectators -= u16::from(gone.seat.is_none());
+        Some(gone)
+    }
+
+    fn admit(&mut self, join: &Join, seat: Option<Seat>) {
+        let Join { member, user_id, username, role, codec, .. } = join;
+        match seat {
+            Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), *member),
+            None => self.spectators += 1,
+        }
+        self.members.insert(*member, Member { user_id: user_id.clone(), username: username.clone(), seat });
+        self.stage.flush.add(*member, *role, *codec);
+    }
+
+    fn announce(&mut self, to: To, member: message::Member) {
+        self.say(to, &ClientJoined { member });
+    }
+
+    /// Whether a user is known to the others as being in the room: one who plays and watches at the same time, from
+    /// two sessions, is announced as a player only.
+    fn is_here(&self, user_id: &UserId) -> bool {
+        self.stage.seating.of_user(user_id).is_some() || self.spectators().any(|who| who.user_id == *user_id)
+    }
+
+    fn spectators(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|member| member.seat.is_none())
+    }
+
+    /// The first message of a lane: where the member is, who else is there, and what the game looks like.
+    fn welcome(&mut self, join: &Join, seat: Option<Seat>) {
+        let viewer = seat.map_or(Viewer::Spectator, Viewer::Seat);
+        let view = match self.game.view(viewer, join.codec) {
+            Ok(view) => view,
+            Err(error) => return self.stage.flush.report(error.into()),
+        };
+        let room_id = self.stage.room_id;
+        let joined = RoomJoined {
+            lane: join.lane,
+            room_id,
+            game: self.kind.name.to_owned(),
+            game_version: self.kind.version,
+            name: self.name.clone(),
+            seat: seat.map(|seat| seat.0),
+            role: join.role,
+            members: self.member_list(),
+            view,
+        };
+        let header = Header { reference: join.reference.as_ref(), success: Some(true), ..Header::new(join.answer) };
+        self.stage.flush.message(To::Only(join.member), &header.in_room(room_id.as_str()), &joined);
+    }
+
+    /// Everyone, once: players in the order of their seats, then spectators in the order they came.
+    fn member_list(&self) -> Vec<message::Member> {
+        let players = self
+            .stage
+            .seating
+            .taken()
+            .map(|(seat, occupant)| player(seat, &occupant.user_id, &occupant.username, occupant.member.is_some()));
+        let mut list: Vec<_> = players.collect();
+        let mut listed: BTreeSet<&UserId> = self.stage.seating.taken().map(|(_, who)| &who.user_id).collect();
+        let watching = self.spectators().filter(|who| listed.insert(&who.user_id));
+        list.extend(watching.map(|who| spectator(&who.user_id, &who.username)));
+        list
+    }
+
+    pub(super) fn leave(&mut self, id: MemberId, reference: Option<&Ref>, effects: &mut Effects) {
+        if !self.members.contains_key(&id) {
+            return;
+        }
+        self.answer(id, "leave_room_result", reference, None);
+        match self.dismiss(id, effects) {
+            Some(Member { seat: Some(seat), .. }) => self.give_up_seat(seat, LeftReason::Left),
+            Some(member) => self.stop_watching(member, LeftReason::Left),
+            None => {}
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, id: MemberId, effects: &mut Effects) {
+        let Some(member) = self.dismiss(id, effects) else { return };
+        let Some(seat) = member.seat else {
+            return self.stop_watching(member, LeftReason::Disconnected);
+        };
+        let kept_until = self.stage.now + self.policy.grace;
+        self.stage.seating.keep(seat, Some(kept_until));
+        let grace_ms = u64::try_from(self.policy.grace.as_millis()).unwrap_or(u64::MAX);
+        let Member { user_id, username, .. } = member;
+        self.say(To::Everyone, &ClientDisconnected { user_id, username, grace_ms });
+        self.game.disconnected(seat, &mut self.stage);
+    }
+
+    /// Tells that a spectator is gone, unless the same user is still here in another session.
+    fn stop_watching(&mut self, member: Member, reason: LeftReason) {
+        let Member { user_id, username, .. } = member;
+        if !self.is_here(&user_id) {
+            self.say(To::Everyone, &ClientLeft { user_id, username, reason });
+        }
+    }
+
+    /// Makes a seat free for others. Its player may go on watching in another session.
+    pub(super) fn give_up_seat(&mut self, seat: Seat, reason: LeftReason) {
+        self.stage.seating.keep(seat, None);
+        let Some(occupant) = self.stage.seating.occupant(seat) else { return };
+        let (user_id, username) = (occupant.user_id.clone(), occupant.username.clone());
+        let watching = self.spectators().find(|who| who.user_id == user_id);
+        let watching = watching.map(|who| spectator(&who.user_id, &who.username));
+        self.say(To::Everyone, &ClientLeft { user_id, username, reason });
+        if let Some(spectator) = watching {
+            self.announce(To::Everyone, spectator);
+        }
+        self.game.left(seat, &mut self.stage);
+        self.stage.seating.free_seat(seat);
+    }
+}
+
+fn player(seat: Seat, user_id: &UserId, username: &str, connected: bool) -> message::Member {
+    let (user_id, username) = (user_id.clone(), username.to_owned());
+    message::Member { user_id, username, role: Role::Player, seat: Some(seat.0), connected }
+}
+
+fn spectator(user_id: &UserId, username: &str) -> message::Member {
+    let (user_id, username) = (user_id.clone(), username.to_owned());
+    message::Member { user_id, username, role: Role::Spectator, seat: None, connected: true }
+}

@@ -1,0 +1,429 @@
+//! The table itself: a room, its people, and everything they have heard.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use anteroom_protocol::envelope::{Ref, decode_batch};
+use anteroom_protocol::message::{Role, RoomState};
+use anteroom_protocol::{Codec, Data, ErrorBody, Json, LaneId, RoomId, variant};
+use serde::Serialize;
+
+use super::Heard;
+use super::heard::read_data;
+use crate::flush::{Dispatch, Outgoing};
+use crate::game::{Game, Kind, Outcome, Seat, Viewer};
+use crate::room::{Command, Effects, Join, MemberId, Room, RoomPolicy, RoomSpec};
+use crate::time::Time;
+
+/// The `type` of the answer to those who come in.
+pub(super) const JOINED: &str = "join_room_result";
+
+/// How a table is set up.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    options: Option<Json>,
+    seed: u64,
+    policy: RoomPolicy,
+}
+
+impl Default for Setup {
+    /// The game's default options, seed 1, 60 seconds of grace, 64 spectators.
+    fn default() -> Self {
+        let policy = RoomPolicy { grace: Duration::from_secs(60), spectators_max: 64 };
+        Self { options: None, seed: 1, policy }
+    }
+}
+
+impl Setup {
+    /// The game's options: anything that serializes to what the game reads them from.
+    ///
+    /// # Panics
+    /// If they cannot be JSON.
+    #[must_use]
+    pub fn options(self, options: &impl Serialize) -> Self {
+        Self { options: Some(Json::new(options).expect("options that can be JSON")), ..self }
+    }
+
+    /// Where the room's randomness begins.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// How long a seat is kept for a player who lost the connection.
+    #[must_use]
+    pub fn grace(self, grace: Duration) -> Self {
+        Self { policy: RoomPolicy { grace, ..self.policy }, ..self }
+    }
+
+    /// The most spectators.
+    #[must_use]
+    pub fn spectators_max(self, spectators_max: u16) -> Self {
+        Self { policy: RoomPolicy { spectators_max, ..self.policy }, ..self }
+    }
+}
+
+/// A room of the game `G` in a test. People go by their names, which are their user ids, too.
+///
+/// Every method flushes, so that what follows from it has been heard when it returns. Methods panic if the game fails,
+/// and if they are given the name of someone who is not there.
+pub struct Table<G: Game> {
+    room: Room,
+    now: Time,
+    people: BTreeMap<String, Person<G>>,
+    names: BTreeMap<MemberId, String>,
+    joined: u32,
+    asked: u64,
+    effects: Effects,
+    outcomes: Vec<Outcome>,
+    transcript: Vec<String>,
+    game: PhantomData<fn() -> G>,
+}
+
+struct Person<G: Game> {
+    role: Role,
+    /// None while not connected.
+    member: Option<MemberId>,
+    codec: Codec,
+    heard: Vec<Heard<G>>,
+}
+
+impl<G: Game> Default for Table<G> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<G: Game> Table<G> {
+    /// A table with nobody at it, as [`Setup::default`] has it.
+    ///
+    /// # Panics
+    /// If the game does not accept its default options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(Setup::default())
+    }
+
+    /// A table with nobody at it.
+    ///
+    /// # Panics
+    /// If the game does not accept the options.
+    #[must_use]
+    pub fn with(setup: Setup) -> Self {
+        Self::create(setup).unwrap_or_else(|refusal| panic!("{} is not to be had like this: {refusal}", G::KIND))
+    }
+
+    /// A table with nobody at it, if the game accepts the options.
+    ///
+    /// # Errors
+    /// What the creator of the room would be told.
+    pub fn create(setup: Setup) -> Result<Self, ErrorBody> {
+        let Setup { options, seed, policy } = setup;
+        let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Table".into(), options, seed, policy };
+        Ok(Self {
+            room: Room::create(&Kind::of::<G>(), spec, Time::default())?,
+            now: Time::default(),
+            people: BTreeMap::new(),
+            names: BTreeMap::new(),
+            joined: 0,
+            asked: 0,
+            effects: Effects::default(),
+            outcomes: Vec::new(),
+            transcript: Vec::new(),
+            game: PhantomData,
+        })
+    }
+
+    /// Somebody takes a seat; the one they have, if they have one.
+    ///
+    /// # Panics
+    /// If the room does not let them.
+    pub fn sit(&mut self, name: &str) -> Seat {
+        self.try_sit(name).unwrap_or_else(|refusal| panic!("{name} cannot sit down: {refusal}"))
+    }
+
+    /// Somebody takes a seat, if they may.
+    ///
+    /// # Errors
+    /// What the player is told.
+    ///
+    /// # Panics
+    /// If they are watching.
+    pub fn try_sit(&mut self, name: &str) -> Result<Seat, ErrorBody> {
+        self.join(name, Role::Player)?;
+        Ok(self.seat(name).expect("a player has a seat"))
+    }
+
+    /// Somebody watches.
+    ///
+    /// # Panics
+    /// If the room does not let them.
+    pub fn watch(&mut self, name: &str) {
+        self.try_watch(name).unwrap_or_else(|refusal| panic!("{name} cannot watch: {refusal}"));
+    }
+
+    /// Somebody watches, if they may.
+    ///
+    /// # Errors
+    /// What the spectator is told.
+    ///
+    /// # Panics
+    /// If they have a seat.
+    pub fn try_watch(&mut self, name: &str) -> Result<(), ErrorBody> {
+        self.join(name, Role::Spectator)
+    }
+
+    fn join(&mut self, name: &str, role: Role) -> Result<(), ErrorBody> {
+        if let Some(person) = self.people.get(name) {
+            assert!(person.member.is_none() || person.role == role, "{name} is here in another role");
+        }
+        let member = MemberId(u64::from(self.joined));
+        // Both codecs come up in every test with two people.
+        let codec = Codec::ALL[self.joined as usize % Codec::ALL.len()];
+        self.joined += 1;
+        let join = Join {
+            member,
+            user_id: name.parse().unwrap_or_else(|error| panic!("{name:?} cannot be a name: {error}")),
+            username: name.into(),
+            role,
+            lane: LaneId(self.joined),
+            codec,
+            answer: JOINED,
+            reference: Some(self.next_reference()),
+        };
+        self.room.handle(self.now, Command::Join(join), &mut self.effects)?;
+        let heard = self.people.remove(name).map(|person| person.heard).unwrap_or_default();
+        self.people.insert(name.into(), Person { role, member: Some(member), codec, heard });
+        self.names.insert(member, name.into());
+        self.settle();
+        Ok(())
+    }
+
+    fn next_reference(&mut self) -> Ref {
+        self.asked += 1;
+        Ref::from(self.asked)
+    }
+
+    /// A player acts.
+    ///
+    /// # Errors
+    /// What the player is told.
+    pub fn act(&mut self, name: &str, action: G::Action) -> Result<(), ErrorBody> {
+        let codec = self.person(name).codec;
+        let mut bytes = Vec::new();
+        let kind = variant::encode(codec, &action, &mut bytes).expect("an action that can be encoded");
+        let text;
+        let data = match codec {
+            Codec::Json => {
+                text = String::from_utf8(bytes).expect("JSON is UTF-8");
+                Data::Json(&text)
+            }
+            Codec::Bincode => Data::Binary(&bytes),
+        };
+        self.act_as_sent(name, kind, data)
+    }
+
+    /// A player sends something that need not be an action: a `type`, and the JSON text of its data.
+    ///
+    /// # Errors
+    /// What the player is told.
+    pub fn act_json(&mut self, name: &str, kind: &str, data: &str) -> Result<(), ErrorBody> {
+        self.act_as_sent(name, kind, Data::Json(data))
+    }
+
+    fn act_as_sent(&mut self, name: &str, kind: &str, data: Data<'_>) -> Result<(), ErrorBody> {
+        let member = self.member(name);
+        let reference = Some(self.next_reference());
+        self.handle(Command::Act { member, kind, data, reference });
+        let heard = &mut self.person_mut(name).heard;
+        // The result stands before all that the action caused, behind what was heard earlier.
+        let place = heard.iter().rposition(|heard| matches!(heard, Heard::Answer(_))).expect("an action is answered");
+        match heard.remove(place) {
+            Heard::Answer(answer) => answer,
+            other => unreachable!("{other:?} is no answer"),
+        }
+    }
+
+    /// Somebody leaves for good.
+    pub fn leave(&mut self, name: &str) {
+        let member = self.member(name);
+        self.handle(Command::Leave { member, reference: None });
+    }
+
+    /// Somebody's connection is lost. A player's seat is kept for the grace time.
+    pub fn disconnect(&mut self, name: &str) {
+        let member = self.member(name);
+        self.handle(Command::Disconnect { member });
+    }
+
+    /// Somebody is back, in the same role; see [`Table::disconnect`].
+    ///
+    /// # Panics
+    /// If the room does not let them in any more.
+    pub fn reconnect(&mut self, name: &str) {
+        let role = self.person(name).role;
+        self.join(name, role).unwrap_or_else(|refusal| panic!("{name} cannot come back: {refusal}"));
+    }
+
+    fn handle(&mut self, command: Command<'_>) {
+        self.room.handle(self.now, command, &mut self.effects).expect("only joins are refused outright");
+        self.settle();
+    }
+
+    /// Time passes: what falls due happens, each thing at its own time.
+    pub fn advance(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        while let Some(due) = self.room.next_deadline().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.room.advance(self.now, &mut self.effects);
+            self.settle();
+        }
+        self.now = until;
+    }
+
+    /// Delivers everything.
+    fn settle(&mut self) {
+        let mut effects = std::mem::take(&mut self.effects);
+        if let Err(failure) = self.room.flush(&mut effects) {
+            panic!("{} failed: {failure}", G::KIND);
+        }
+        for Dispatch { to, outgoing } in &effects.dispatches {
+            let name = self.names.get(to).expect("nothing is sent to someone who is not there");
+            self.transcript.push(line(self.now, name, outgoing));
+            let heard = &mut self.people.get_mut(name).expect("a member is a person").heard;
+            let messages = decode_batch(outgoing.batch().codec(), outgoing.batch().payload()).expect("a batch");
+            heard.extend(messages.map(|message| Heard::read(&message.expect("a message"))));
+        }
+        for member in &effects.released {
+            let name = self.names.remove(member).expect("a member is released once");
+            if let Some(person) = self.people.get_mut(&name).filter(|person| person.member == Some(*member)) {
+                person.member = None;
+            }
+        }
+        self.outcomes.append(&mut effects.outcomes);
+        effects.clear();
+        self.effects = effects;
+    }
+
+    fn person(&self, name: &str) -> &Person<G> {
+        self.people.get(name).unwrap_or_else(|| panic!("nobody here is named {name:?}"))
+    }
+
+    fn person_mut(&mut self, name: &str) -> &mut Person<G> {
+        self.people.get_mut(name).unwrap_or_else(|| panic!("nobody here is named {name:?}"))
+    }
+
+    fn member(&self, name: &str) -> MemberId {
+        self.person(name).member.unwrap_or_else(|| panic!("{name} is not connected"))
+    }
+
+    /// Everything that somebody heard since this was last asked, in order.
+    pub fn heard(&mut self, name: &str) -> Vec<Heard<G>> {
+        std::mem::take(&mut self.person_mut(name).heard)
+    }
+
+    /// The events that somebody heard since this was last asked. The rest stays for [`Table::heard`].
+    pub fn events(&mut self, name: &str) -> Vec<G::Event> {
+        self.take(name, |heard| match heard {
+            Heard::Event(event) => Ok(event),
+            other => Err(other),
+        })
+    }
+
+    /// The states of the game that somebody was shown since this was last asked, apart from that of the welcome. The
+    /// rest stays for [`Table::heard`].
+    pub fn states(&mut self, name: &str) -> Vec<G::View> {
+        self.take(name, |heard| match heard {
+            Heard::State(view) => Ok(view),
+            other => Err(other),
+        })
+    }
+
+    fn take<T>(&mut self, name: &str, pick: impl Fn(Heard<G>) -> Result<T, Heard<G>>) -> Vec<T> {
+        let mut picked = Vec::new();
+        for heard in self.heard(name) {
+            match pick(heard) {
+                Ok(one) => picked.push(one),
+                Err(other) => self.person_mut(name).heard.push(other),
+            }
+        }
+        picked
+    }
+
+    /// What the game looks like to a viewer now.
+    ///
+    /// # Panics
+    /// If it does not look the same in both codecs.
+    #[must_use]
+    pub fn view(&self, viewer: Viewer) -> G::View {
+        let [text, binary] = Codec::ALL.map(|codec| {
+            let encoded =
+                self.room.view(viewer, codec).unwrap_or_else(|failure| panic!("{} failed: {failure}", G::KIND));
+            read_data::<G::View>("view", encoded.data())
+        });
+        let [shown, also] = [&text, &binary].map(|view| Json::new(view).expect("a view that can be JSON"));
+        assert_eq!(shown, also, "the view differs between JSON and binary");
+        text
+    }
+
+    /// The game itself, by way of its snapshot.
+    ///
+    /// # Panics
+    /// If the snapshot cannot be read back.
+    #[must_use]
+    pub fn game(&self) -> G {
+        let state = self.state();
+        serde_json::Deserializer::from_str(&state)
+            .into_iter()
+            .next()
+            .expect("a game in its snapshot")
+            .unwrap_or_else(|error| panic!("the snapshot of {} cannot be read back: {error}", G::KIND))
+    }
+
+    pub(super) fn state(&self) -> String {
+        self.room.state().unwrap_or_else(|failure| panic!("{} failed: {failure}", G::KIND))
+    }
+
+    /// Everything that was sent to anyone, one line for each batch.
+    pub(super) fn transcript(&self) -> &[String] {
+        &self.transcript
+    }
+
+    /// The seat of somebody, connected or not.
+    #[must_use]
+    pub fn seat(&self, name: &str) -> Option<Seat> {
+        self.room.seating().of_user(&name.parse().ok()?)
+    }
+
+    /// The matches that ended since this was last asked.
+    pub fn outcomes(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    /// What the lobby shows of the match.
+    #[must_use]
+    pub fn room_state(&self) -> RoomState {
+        self.room.summary().state
+    }
+
+    /// The time, which begins at zero.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+}
+
+fn line(now: Time, name: &str, outgoing: &Outgoing) -> String {
+    let class = match outgoing {
+        Outgoing::Reliable(_) => String::new(),
+        Outgoing::Latest { key, .. } => format!(" latest {key:?}"),
+        Outgoing::Unreliable { key, .. } => format!(" unreliable {key:?}"),
+    };
+    let payload = outgoing.batch().payload();
+    let text = match outgoing.batch().codec() {
+        Codec::Json => String::from_utf8_lossy(payload).into_owned(),
+        Codec::Bincode => payload.escape_ascii().to_string(),
+    };
+    format!("{} ms, to {name}{class}: {text}", now.as_millis())
+}

@@ -1,0 +1,39 @@
+//! The games that come with Anteroom: rules only, each a state machine behind [`anteroom_core::Game`].
+//!
+//! Pure: a game knows players and time as arguments, never a connection, a clock or a socket. A client that plays
+//! one of them shares its types from here.
+//!
+//! | module | game |
+//! |---|---|
+//! | [`tic_tac_toe`] | two players, three in a row, rematch |
+//! | [`relay`] | up to 1,024 members, whatever one says is heard by all |
+
+pub mod relay;
+pub mod tic_tac_toe;
+
+pub use relay::Relay;
+pub use tic_tac_toe::TicTacToe;
+
+use anteroom_core::Registry;
+use anteroom_core::game::RegistryError;
+
+/// A registry with every game of this crate.
+///
+/// # Errors
+/// [`RegistryError`] if two of them clash, which the tests rule out.
+pub fn registry() -> Result<Registry, RegistryError> {
+    let mut registry = Registry::new();
+    registry.register::<TicTacToe>()?;
+    registry.register::<Relay>()?;
+    Ok(registry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_game_is_registered() {
+        assert_eq!(registry().unwrap().names().collect::<Vec<_>>(), ["relay", "tic_tac_toe"]);
+    }
+}

@@ -1,0 +1,146 @@
+//! A room without rules: whatever a member sends is heard by all, the sender included.
+//!
+//! Good for games whose clients do the thinking, for chat, and for measuring. Knows nothing of what it carries.
+
+use std::borrow::Cow;
+
+use anteroom_core::bincode::{Decode, Encode};
+use anteroom_core::game::Nothing;
+use anteroom_core::{Context, Delivery, ErrorCode, Game, Json, Rejection, Seat, Seats, UserId, Viewer, Views};
+use serde::{Deserialize, Serialize};
+
+/// One relay room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Relay {
+    members_max: u16,
+}
+
+/// What a relay room is created with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// How many may be in it, not counting those who only watch; 1 to [`MEMBERS_MAX`].
+    pub members_max: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { members_max: MEMBERS_MAX }
+    }
+}
+
+/// The most members of one room.
+pub const MEMBERS_MAX: u16 = 1024;
+
+/// The longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = 64;
+
+/// The key of a message that names none.
+const KEY_DEFAULT: &str = "message";
+
+/// What members do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "snake_case")]
+#[bincode(crate = "anteroom_core::bincode")]
+pub enum Action {
+    /// Says something to everyone.
+    Send {
+        /// Any JSON value.
+        payload: Json,
+        /// How it is delivered; reliably if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delivery: Option<DeliveryClass>,
+        /// What the payload is the newest value of, unless it is reliable; at most [`KEY_BYTES_MAX`] bytes, shared by
+        /// all who use the same one. `message` if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
+}
+
+/// How a message is delivered; see [`Delivery`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "snake_case")]
+#[bincode(crate = "anteroom_core::bincode")]
+pub enum DeliveryClass {
+    /// Ordered, exactly once.
+    #[default]
+    Reliable,
+    /// Only the newest value of a key counts.
+    Latest,
+    /// As a datagram, where there are any.
+    Unreliable,
+}
+
+/// What members hear.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "snake_case")]
+#[bincode(crate = "anteroom_core::bincode")]
+pub enum Event {
+    /// Somebody said something.
+    Message {
+        /// Who.
+        from: UserId,
+        /// What.
+        payload: Json,
+    },
+}
+
+/// What the room looks like. It never changes, so it is only seen on joining; who is there is in `members` and
+/// `client_joined`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[bincode(crate = "anteroom_core::bincode")]
+pub struct View {
+    /// How many may be in it, not counting those who only watch.
+    pub members_max: u16,
+}
+
+impl Game for Relay {
+    type Options = Options;
+    type Action = Action;
+    type Event = Event;
+    type View = View;
+    type Timer = Nothing;
+
+    const KIND: &'static str = "relay";
+    const VERSION: u16 = 1;
+    const VIEWS: Views = Views::Shared;
+
+    fn seats(options: &Options) -> Seats {
+        Seats { min: 1, max: options.members_max, teams: 1, spectators: true }
+    }
+
+    fn new(options: Options, ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
+        ctx.begin();
+        Ok(Self { members_max: options.members_max })
+    }
+
+    fn joined(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
+
+    fn left(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
+
+    fn act(&mut self, seat: Seat, action: Action, ctx: &mut Context<'_, Self>) -> Result<(), Rejection> {
+        let Action::Send { payload, delivery, key } = action;
+        let delivery = delivery_of(delivery.unwrap_or_default(), key)?;
+        if let Some(from) = ctx.player(seat).map(|player| player.user_id.clone()) {
+            ctx.broadcast_as(&Event::Message { from, payload }, &delivery);
+        }
+        Ok(())
+    }
+
+    fn view(&self, _viewer: Viewer) -> View {
+        View { members_max: self.members_max }
+    }
+}
+
+fn delivery_of(class: DeliveryClass, key: Option<String>) -> Result<Delivery, Rejection> {
+    let key = key.map_or(Cow::Borrowed(KEY_DEFAULT), Cow::Owned);
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        let refusal = format!("A key has 1 to {KEY_BYTES_MAX} bytes.");
+        return Err(Rejection::new(ErrorCode::InvalidData, refusal));
+    }
+    Ok(match class {
+        DeliveryClass::Reliable => Delivery::Reliable,
+        DeliveryClass::Latest => Delivery::Latest { key },
+        DeliveryClass::Unreliable => Delivery::Unreliable { key },
+    })
+}

@@ -1,0 +1,259 @@
+//! Tic-tac-toe: two players, three in a row, and rematches with the sides swapped.
+//!
+//! The state that travels is the whole story, so there are no events. Players are named by user id.
+
+mod board;
+
+use anteroom_core::bincode::{Decode, Encode};
+use anteroom_core::game::Nothing;
+use anteroom_core::{Context, Game, Outcome, Rejection, Rng, Seat, Seats, UserId, Viewer, Views};
+use serde::{Deserialize, Serialize};
+
+pub use board::{Board, Cell, Line, Mark, best_move};
+
+/// One room of tic-tac-toe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TicTacToe {
+    board: Board,
+    players: [Option<UserId>; 2],
+    /// The seat that plays X in this match.
+    x: Seat,
+    /// Whose turn it is while the match is on; X begins.
+    turn: Mark,
+    phase: Phase,
+    wants_rematch: [bool; 2],
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Phase {
+    Waiting,
+    Playing,
+    /// The winner stays named after leaving.
+    Won {
+        winner: Option<UserId>,
+        line: Option<Line>,
+    },
+    Draw,
+}
+
+/// There are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Options {}
+
+/// What players do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "snake_case")]
+#[bincode(crate = "anteroom_core::bincode")]
+pub enum Action {
+    /// Marks a free cell. Rows and columns count from 0 at the top left; a number off the board is an
+    /// `invalid_move`.
+    MakeMove {
+        /// 0 to 2.
+        row: i32,
+        /// 0 to 2.
+        col: i32,
+    },
+    /// Asks for another match once one is over. It begins when both have asked, with the sides swapped.
+    Rematch {},
+}
+
+/// What everyone sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[bincode(crate = "anteroom_core::bincode")]
+pub struct View {
+    /// Three rows of three.
+    pub board: Board,
+    /// Who plays which mark.
+    pub players: Players,
+    /// Whose turn it is; none unless a match is on.
+    pub current_turn: Option<UserId>,
+    /// Where the match stands.
+    pub status: Status,
+    /// Who won.
+    pub winner: Option<UserId>,
+    /// The three cells that won; none if the other player left.
+    pub line: Option<Line>,
+    /// Who wants a rematch.
+    pub rematch_wanted: Vec<UserId>,
+}
+
+/// Who plays which mark; none where the seat is free.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[bincode(crate = "anteroom_core::bincode")]
+pub struct Players {
+    /// Moves first.
+    #[serde(rename = "X")]
+    pub x: Option<UserId>,
+    /// Moves second.
+    #[serde(rename = "O")]
+    pub o: Option<UserId>,
+}
+
+/// Where the match stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "snake_case")]
+#[bincode(crate = "anteroom_core::bincode")]
+pub enum Status {
+    /// For a second player.
+    Waiting,
+    /// It is somebody's turn.
+    Playing,
+    /// Somebody won, by a line or because the other left.
+    Won,
+    /// The board is full.
+    Draw,
+}
+
+const FIRST: Seat = Seat(0);
+const SECOND: Seat = Seat(1);
+
+const fn opponent(seat: Seat) -> Seat {
+    if seat.0 == 0 { SECOND } else { FIRST }
+}
+
+impl TicTacToe {
+    fn seat_of(&self, mark: Mark) -> Seat {
+        if mark == Mark::X { self.x } else { opponent(self.x) }
+    }
+
+    fn player(&self, seat: Seat) -> Option<&UserId> {
+        self.players.get(usize::from(seat.0))?.as_ref()
+    }
+
+    /// Clears the table, and begins if there are two.
+    fn set_up(&mut self, x: Seat, ctx: &mut Context<'_, Self>) {
+        let ready = self.players.iter().all(Option::is_some);
+        *self = Self {
+            board: Board::default(),
+            players: std::mem::take(&mut self.players),
+            x,
+            turn: Mark::X,
+            phase: if ready { Phase::Playing } else { Phase::Waiting },
+            wants_rematch: [false; 2],
+        };
+        if ready { ctx.begin() } else { ctx.wait() }
+    }
+
+    fn make_move(&mut self, seat: Seat, row: i32, col: i32, ctx: &mut Context<'_, Self>) -> Result<(), Rejection> {
+        match self.phase {
+            Phase::Waiting => return Err(Rejection::not_playing("The second player is not here yet.")),
+            Phase::Won { .. } | Phase::Draw => return Err(Rejection::not_playing("The match is over.")),
+            Phase::Playing if self.seat_of(self.turn) != seat => return Err(Rejection::not_your_turn()),
+            Phase::Playing => {}
+        }
+        let cell = Cell::new(row, col).ok_or_else(|| {
+            Rejection::invalid_move(format!("Row {row}, column {col} is not on the board: both are 0, 1 or 2."))
+        })?;
+        if self.board.at(cell).is_some() {
+            return Err(Rejection::invalid_move(format!("Row {row}, column {col} is taken already.")));
+        }
+        self.board.set(cell, Some(self.turn));
+        self.turn = self.turn.other();
+        if let Some((mark, line)) = self.board.complete_line() {
+            self.won(self.seat_of(mark), Some(line), ctx);
+        } else if self.board.is_full() {
+            self.phase = Phase::Draw;
+            ctx.finish(Outcome::draw());
+        }
+        Ok(())
+    }
+
+    fn won(&mut self, seat: Seat, line: Option<Line>, ctx: &mut Context<'_, Self>) {
+        self.phase = Phase::Won { winner: self.player(seat).cloned(), line };
+        ctx.finish(Outcome::won_by(seat));
+    }
+
+    fn rematch(&mut self, seat: Seat, ctx: &mut Context<'_, Self>) -> Result<(), Rejection> {
+        if matches!(self.phase, Phase::Waiting | Phase::Playing) {
+            return Err(Rejection::not_playing("There can be a rematch once a match is over."));
+        }
+        self.wants_rematch[usize::from(seat.0)] = true;
+        if self.wants_rematch == [true; 2] {
+            self.set_up(opponent(self.x), ctx);
+        }
+        Ok(())
+    }
+}
+
+impl Game for TicTacToe {
+    type Options = Options;
+    type Action = Action;
+    type Event = Nothing;
+    type View = View;
+    type Timer = Nothing;
+
+    const KIND: &'static str = "tic_tac_toe";
+    const VERSION: u16 = 1;
+    const VIEWS: Views = Views::Shared;
+
+    fn seats(_options: &Options) -> Seats {
+        Seats::exactly(2)
+    }
+
+    fn new(_options: Options, _ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
+        Ok(Self {
+            board: Board::default(),
+            players: [None, None],
+            x: FIRST,
+            turn: Mark::X,
+            phase: Phase::Waiting,
+            wants_rematch: [false; 2],
+        })
+    }
+
+    fn joined(&mut self, seat: Seat, ctx: &mut Context<'_, Self>) {
+        self.players[usize::from(seat.0)] = ctx.player(seat).map(|player| player.user_id.clone());
+        self.set_up(FIRST, ctx);
+        ctx.publish(self);
+    }
+
+    fn left(&mut self, seat: Seat, ctx: &mut Context<'_, Self>) {
+        if self.phase == Phase::Playing {
+            self.won(opponent(seat), None, ctx);
+        }
+        self.players[usize::from(seat.0)] = None;
+        self.wants_rematch[usize::from(seat.0)] = false;
+        ctx.publish(self);
+    }
+
+    fn act(&mut self, seat: Seat, action: Action, ctx: &mut Context<'_, Self>) -> Result<(), Rejection> {
+        match action {
+            Action::MakeMove { row, col } => self.make_move(seat, row, col, ctx)?,
+            Action::Rematch {} => self.rematch(seat, ctx)?,
+        }
+        ctx.publish(self);
+        Ok(())
+    }
+
+    fn view(&self, _viewer: Viewer) -> View {
+        let (status, winner, line) = match &self.phase {
+            Phase::Waiting => (Status::Waiting, None, None),
+            Phase::Playing => (Status::Playing, None, None),
+            Phase::Won { winner, line } => (Status::Won, winner.clone(), *line),
+            Phase::Draw => (Status::Draw, None, None),
+        };
+        let player = |mark| self.player(self.seat_of(mark)).cloned();
+        let wanted = self.players.iter().zip(self.wants_rematch);
+        View {
+            board: self.board,
+            players: Players { x: player(Mark::X), o: player(Mark::O) },
+            current_turn: if status == Status::Playing { player(self.turn) } else { None },
+            status,
+            winner,
+            line,
+            rematch_wanted: wanted.filter_map(|(player, wanted)| player.clone().filter(|_| wanted)).collect(),
+        }
+    }
+
+    /// Plays perfectly, and always wants a rematch.
+    fn bot(&self, seat: Seat, _rng: &mut Rng) -> Option<Action> {
+        match self.phase {
+            Phase::Playing if self.seat_of(self.turn) == seat => {
+                let cell = best_move(&self.board, self.turn)?;
+                Some(Action::MakeMove { row: cell.row().into(), col: cell.col().into() })
+            }
+            Phase::Won { .. } | Phase::Draw if !self.wants_rematch[usize::from(seat.0)] => Some(Action::Rematch {}),
+            _ => None,
+        }
+    }
+}
