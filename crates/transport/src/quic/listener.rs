@@ -1,0 +1,222 @@
+//! The server's UDP socket: one endpoint for raw QUIC and WebTransport, told apart by ALPN.
+//!
+//! Accepting is cheap and concerns nobody in particular; what can fail or take long for one peer happens in
+//! [`Incoming::establish`]. Origins are handed on, not judged.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anteroom_protocol::{ALPN, CloseCode, WEBTRANSPORT_PATH};
+use quinn::crypto::rustls::HandshakeData;
+use quinn::{Connecting, Endpoint, EndpointConfig, TokioRuntime, VarInt};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use wtransport::endpoint::{IncomingSessionFuture, SessionRequest};
+
+use super::config::{self, H3_ALPN};
+use super::outgoing::Side;
+use super::pending::{Pending, Place, Verdict};
+use super::session::{Receiving, Sending, Session};
+use super::{Quic, session};
+use crate::config::TransportConfig;
+use crate::connection::Connection;
+use crate::error::{Closed, EstablishError};
+use crate::tls::ServerTls;
+
+/// How long [`Listener::close`] waits until every peer is told.
+const IDLE_MAX: Duration = Duration::from_secs(3);
+
+/// Accepts raw QUIC (ALPN `anteroom/1`) and WebTransport (`h3`, path `/wt`) on one UDP socket. Live connections do
+/// not need it: dropping it only stops accepting.
+pub struct Listener {
+    endpoint: Endpoint,
+    server: Mutex<quinn::ServerConfig>,
+    config: TransportConfig,
+    pending: Pending,
+    stopped: watch::Sender<bool>,
+}
+
+impl Listener {
+    /// Serves a bound socket. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// If the certificate and key do not work, or the socket cannot be used.
+    pub fn bind(socket: UdpSocket, tls: ServerTls, config: TransportConfig) -> io::Result<Self> {
+        let server = config::server(&tls, &config).map_err(io::Error::other)?;
+        let runtime = Arc::new(TokioRuntime);
+        let endpoint = Endpoint::new(EndpointConfig::default(), Some(server.clone()), socket, runtime)?;
+        let server = Mutex::new(server);
+        Ok(Self { endpoint, server, config, pending: Pending::default(), stopped: watch::Sender::new(false) })
+    }
+
+    /// The next peer that wants to connect; `None` after [`stop_accepting`](Self::stop_accepting) or
+    /// [`close`](Self::close).
+    ///
+    /// Cancel-safe. Under a flood of handshakes it makes peers prove their address, and ignores or refuses some.
+    pub async fn accept(&self) -> Option<Incoming> {
+        let mut stopped = self.stopped.subscribe();
+        loop {
+            let incoming = tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stopped| *stopped) => return None,
+                incoming = self.endpoint.accept() => incoming?,
+            };
+            match self.pending.admit(incoming.remote_address().ip(), !incoming.may_retry()) {
+                Verdict::Accept(place) => return Some(Incoming { incoming, config: self.config, place }),
+                // It fails only for an address that is proven already.
+                Verdict::Retry => drop(incoming.retry()),
+                Verdict::Ignore => incoming.ignore(),
+                Verdict::Refuse => incoming.refuse(),
+            }
+        }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.endpoint.local_addr()
+    }
+
+    /// Uses another certificate for handshakes from now on.
+    ///
+    /// # Errors
+    /// If the certificate and key do not work; the old ones stay then.
+    pub fn replace_certificate(&self, tls: ServerTls) -> Result<(), rustls::Error> {
+        let new = config::server(&tls, &self.config)?;
+        self.serve(|server| *server = new);
+        Ok(())
+    }
+
+    /// Refuses new handshakes from now on. Live connections go on.
+    pub fn stop_accepting(&self) {
+        self.stopped.send_replace(true);
+        self.serve(|_| {});
+    }
+
+    fn serve(&self, change: impl FnOnce(&mut quinn::ServerConfig)) {
+        // No code here panics between two consistent states.
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut server);
+        if *self.stopped.borrow() {
+            // A queue without places makes QUIC refuse; without a configuration handshakes would go unanswered.
+            server.max_incoming(0);
+        }
+        self.endpoint.set_server_config(Some(server.clone()));
+    }
+
+    /// Ends everything that is still connected, and waits a moment until the peers are told.
+    pub async fn close(&self) {
+        let code = CloseCode::ShuttingDown;
+        self.endpoint.close(VarInt::from(code.number()), code.sentence().as_bytes());
+        // What is not told in time finds out by silence.
+        let _ = timeout(IDLE_MAX, self.endpoint.wait_idle()).await;
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("local_addr", &self.local_addr().ok()).finish_non_exhaustive()
+    }
+}
+
+/// A peer that has sent its first packet. Dropping it refuses the peer.
+#[derive(Debug)]
+pub struct Incoming {
+    incoming: quinn::Incoming,
+    config: TransportConfig,
+    place: Place,
+}
+
+/// A connection on which the client has opened its control stream.
+#[derive(Debug)]
+pub struct Established {
+    /// The server's end.
+    pub connection: Connection,
+    /// The page that opened a WebTransport session; the caller judges it. `None` on raw QUIC, and from programs.
+    pub origin: Option<String>,
+    /// The host the client wanted to reach. `None` on raw QUIC.
+    pub authority: Option<String>,
+    /// The path with its query: [`WEBTRANSPORT_PATH`]. `None` on raw QUIC.
+    pub path: Option<String>,
+}
+
+impl Incoming {
+    /// Where the peer says it is.
+    #[must_use]
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.incoming.remote_address()
+    }
+
+    /// Turns the peer away.
+    pub fn refuse(self) {
+        self.incoming.refuse();
+    }
+
+    /// Completes the handshake, for at most [`establish_timeout`](TransportConfig::establish_timeout). It belongs in
+    /// a task of its own. Dropping the future ends the attempt.
+    ///
+    /// # Errors
+    /// [`EstablishError`], which concerns this peer only.
+    pub async fn establish(self) -> Result<Established, EstablishError> {
+        let Self { incoming, config, place } = self;
+        let established = timeout(config.establish_timeout, Box::pin(establish(incoming, &config))).await;
+        drop(place);
+        established.map_err(|_| EstablishError::Timeout(config.establish_timeout))?
+    }
+}
+
+async fn establish(incoming: quinn::Incoming, config: &TransportConfig) -> Result<Established, EstablishError> {
+    let mut connecting = incoming.accept().map_err(failed)?;
+    let data = connecting.handshake_data().await.map_err(failed)?;
+    let protocol = data.downcast::<HandshakeData>().ok().and_then(|data| data.protocol);
+    match protocol.as_deref() {
+        Some(H3_ALPN) => establish_session(connecting, config).await,
+        Some(ALPN) => establish_raw(connecting, config).await,
+        _ => Err(EstablishError::Handshake("no protocol was agreed on".into())),
+    }
+}
+
+async fn establish_raw(connecting: Connecting, config: &TransportConfig) -> Result<Established, EstablishError> {
+    let connection = connecting.await.map_err(failed)?;
+    let (send, recv) = connection.accept_bi().await.map_err(failed)?;
+    let streams = (Sending::Raw(send), Receiving::Raw(recv));
+    let link = Quic::link(Side::Server, Session::Raw(connection), streams, config);
+    Ok(Established { connection: Connection::Quic(link), origin: None, authority: None, path: None })
+}
+
+async fn establish_session(connecting: Connecting, config: &TransportConfig) -> Result<Established, EstablishError> {
+    let request = IncomingSessionFuture::with_quic_connecting(connecting).await.map_err(session_failed)?;
+    let request = at_our_path(request).await?;
+    let path = request.path().to_owned();
+    let authority = request.authority().to_owned();
+    let origin = request.origin().map(str::to_owned);
+    let connection = request.accept().await.map_err(session_failed)?;
+    let (send, recv) = connection.accept_bi().await.map_err(session_failed)?;
+    let streams = (Sending::WebTransport(send), Receiving::WebTransport(recv));
+    let link = Quic::link(Side::Server, Session::WebTransport(connection), streams, config);
+    let connection = Connection::WebTransport(link);
+    Ok(Established { connection, origin, authority: Some(authority), path: Some(path) })
+}
+
+/// Answers sessions for anything else with 404.
+async fn at_our_path(request: SessionRequest) -> Result<SessionRequest, EstablishError> {
+    if request.path().split('?').next() == Some(WEBTRANSPORT_PATH) {
+        return Ok(request);
+    }
+    let path = request.path().chars().take(100).collect();
+    request.not_found().await;
+    Err(EstablishError::NotFound(path))
+}
+
+fn failed(error: quinn::ConnectionError) -> EstablishError {
+    EstablishError::Handshake(Closed::to_string(&session::closed(error)).into())
+}
+
+fn session_failed(error: wtransport::error::ConnectionError) -> EstablishError {
+    EstablishError::Handshake(Closed::to_string(&session::session_closed(error)).into())
+}

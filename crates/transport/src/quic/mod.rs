@@ -1,0 +1,154 @@
+//! Raw QUIC and WebTransport: one driver for both, since a WebTransport session is a QUIC connection with a preamble.
+//!
+//! The client opens one bidirectional stream, control. The server opens a unidirectional one for each room lane,
+//! which begins with the lane's number. On each, records follow one another. Datagrams name their lane.
+
+mod config;
+mod incoming;
+mod listener;
+mod outgoing;
+mod pending;
+mod session;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anteroom_protocol::record::{VARINT_BYTES_MAX, put_datagram};
+use anteroom_protocol::{Batch, LaneId};
+use quinn::{SendDatagramError, VarInt};
+use tokio::time::{sleep, timeout};
+
+pub use self::listener::{Established, Incoming, Listener};
+use self::outgoing::{Outgoing, Side};
+use self::session::{Receiving, Sending, Session};
+use crate::config::TransportConfig;
+use crate::connection::{CLOSE_FLUSH_MAX, Connection, Event};
+use crate::error::{Closed, DatagramRefused};
+use crate::link::{Driver, Link};
+
+pub(crate) use self::config::{H3_ALPN, client_transport};
+
+/// How long to wait for the packet that tells the peer to have left.
+const CLOSE_SENT_MAX: Duration = Duration::from_millis(100);
+
+/// The driver of [`Connection::Quic`] and [`Connection::WebTransport`].
+pub struct Quic {
+    session: Session,
+    outgoing: Outgoing,
+    incoming: incoming::Incoming,
+}
+
+/// A client's connection whose control stream is open.
+pub(crate) fn dialed(
+    connection: quinn::Connection,
+    (send, recv): (quinn::SendStream, quinn::RecvStream),
+    config: &TransportConfig,
+) -> Connection {
+    let streams = (Sending::Raw(send), Receiving::Raw(recv));
+    Connection::Quic(Quic::link(Side::Client, Session::Raw(connection), streams, config))
+}
+
+/// A client's session whose control stream is open.
+pub(crate) fn dialed_session(
+    connection: wtransport::Connection,
+    (send, recv): (wtransport::SendStream, wtransport::RecvStream),
+    config: &TransportConfig,
+) -> Connection {
+    let streams = (Sending::WebTransport(send), Receiving::WebTransport(recv));
+    Connection::WebTransport(Quic::link(Side::Client, Session::WebTransport(connection), streams, config))
+}
+
+impl Quic {
+    fn link(
+        side: Side,
+        session: Session,
+        (send, recv): (Sending, Receiving),
+        config: &TransportConfig,
+    ) -> Box<Link<Self>> {
+        let outgoing = Outgoing::new(side, send);
+        let incoming = incoming::Incoming::new(side, &session, recv, config.inbound_bytes_max);
+        Box::new(Link::new(Self { session, outgoing, incoming }, config.write_queue_bytes_max))
+    }
+
+    /// Waits until the peer has acknowledged the streams, then closes the connection.
+    pub(crate) async fn close(self, code: u16, reason: &str) {
+        let Self { session, outgoing, incoming } = self;
+        // A peer that does not acknowledge in time does not get the rest.
+        let _ = timeout(CLOSE_FLUSH_MAX, outgoing.settle()).await;
+        let connection = session.quic();
+        connection.close(VarInt::from(code), reason.as_bytes());
+        drop(incoming);
+        // The packet is written by QUIC's own task; a program that ends right now would take it along.
+        let _ = timeout(CLOSE_SENT_MAX, async {
+            while connection.stats().frame_tx.connection_close == 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    }
+}
+
+impl Driver for Quic {
+    fn queue(&mut self, lane: LaneId, batch: Arc<Batch>) {
+        self.outgoing.record(lane, batch);
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.outgoing.queued_bytes()
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        match self.outgoing.poll_write(&self.session, cx) {
+            // The streams know that the connection has ended, and not always why.
+            Poll::Ready(Err(_)) if self.session.quic().close_reason().is_some() => {
+                self.incoming.poll_end(&self.session, cx).map(Err)
+            }
+            other => other,
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {
+        self.incoming.poll_read(&self.session, cx)
+    }
+
+    fn send_datagram(&mut self, lane: LaneId, payload: &[u8]) -> Result<(), DatagramRefused> {
+        let max = self.max_datagram_size().ok_or(DatagramRefused::Unsupported)?;
+        if payload.len() > max {
+            return Err(DatagramRefused::TooLarge { len: payload.len(), max });
+        }
+        let connection = self.session.quic();
+        // Datagrams go before streams. While records wait, one at a time must do.
+        if self.queued_bytes() > 0 && connection.datagram_send_buffer_space() < config::DATAGRAM_BUFFER_BYTES {
+            return Err(DatagramRefused::Congested);
+        }
+        let mut datagram = Vec::with_capacity(2 * VARINT_BYTES_MAX + payload.len());
+        self.session.put_datagram_prefix(&mut datagram);
+        put_datagram(lane, payload, &mut datagram);
+        let len = payload.len();
+        connection.send_datagram(datagram.into()).map_err(|error| match error {
+            SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled => DatagramRefused::Unsupported,
+            SendDatagramError::TooLarge => DatagramRefused::TooLarge { len, max },
+            SendDatagramError::ConnectionLost(_) => DatagramRefused::Closed,
+        })
+    }
+
+    fn max_datagram_size(&self) -> Option<usize> {
+        let mut prefix = Vec::new();
+        self.session.put_datagram_prefix(&mut prefix);
+        self.session.quic().max_datagram_size()?.checked_sub(prefix.len() + VARINT_BYTES_MAX)
+    }
+
+    fn end_lane(&mut self, lane: LaneId) {
+        self.outgoing.end(lane);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        Some(self.session.quic().remote_address())
+    }
+
+    fn rtt(&self) -> Option<Duration> {
+        Some(self.session.quic().rtt())
+    }
+}

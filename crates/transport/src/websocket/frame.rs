@@ -1,0 +1,350 @@
+//! The frame layer of RFC 6455, without IO: bytes in, messages and control frames out.
+//!
+//! tungstenite would do it too, but keeps a buffer as large as the largest message of the connection's life; this
+//! reader holds no memory between messages. Extensions are not negotiated, so none are understood.
+
+use anteroom_protocol::Codec;
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::error::Closed;
+
+/// The longest payload of a control frame (RFC 6455, section 5.5).
+pub(super) const CONTROL_BYTES_MAX: usize = 125;
+/// The longest header.
+const HEADER_BYTES_MAX: usize = 14;
+/// More frames than this in one message are a way to waste the receiver's time.
+const FRAGMENTS_MAX: u32 = 1024;
+
+const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
+/// Which end of the connection: a client masks what it sends, a server does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Client,
+    Server,
+}
+
+/// What arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Message {
+    Data { codec: Codec, payload: Bytes },
+    Ping(Bytes),
+    Pong(Bytes),
+    Close { code: u16, reason: String },
+}
+
+/// Cuts the bytes of one direction into messages.
+#[derive(Debug)]
+pub(super) struct FrameReader {
+    role: Role,
+    message_bytes_max: usize,
+    buffer: BytesMut,
+    fragments: Option<Fragments>,
+}
+
+/// The beginning of a message whose end has not come.
+#[derive(Debug)]
+struct Fragments {
+    codec: Codec,
+    payload: BytesMut,
+    count: u32,
+}
+
+struct FrameHeader {
+    last: bool,
+    opcode: u8,
+    mask: [u8; 4],
+    len: usize,
+}
+
+impl FrameReader {
+    pub(super) fn new(role: Role, message_bytes_max: usize) -> Self {
+        Self { role, message_bytes_max, buffer: BytesMut::new(), fragments: None }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next message or control frame; `None` if more bytes are needed.
+    pub(super) fn next(&mut self) -> Result<Option<Message>, Closed> {
+        while let Some(header) = self.header()? {
+            let mut payload = self.buffer.split_to(header.len);
+            if self.role == Role::Server {
+                apply_mask(&mut payload, header.mask);
+            }
+            if let Some(message) = self.frame(&header, payload)? {
+                return Ok(Some(message));
+            }
+        }
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+        Ok(None)
+    }
+
+    /// Takes the header off a frame that has arrived whole.
+    fn header(&mut self) -> Result<Option<FrameHeader>, Closed> {
+        let &[first, second, ..] = &self.buffer[..] else { return Ok(None) };
+        self.check_bits(first, second)?;
+        let mut start = &self.buffer[2..];
+        let len = match second & 0x7f {
+            126 => start.try_get_u16().map(u64::from),
+            127 => start.try_get_u64(),
+            short => Ok(short.into()),
+        };
+        let Ok(len) = len else { return Ok(None) };
+        self.check_length(first, len)?;
+        let mut mask = [0; 4];
+        if self.role == Role::Server && start.try_copy_to_slice(&mut mask).is_err() {
+            return Ok(None);
+        }
+        // The length is checked to be one of a message that is allowed.
+        let len = len as usize;
+        if start.len() < len {
+            return Ok(None);
+        }
+        let header_len = self.buffer.len() - start.len();
+        self.buffer.advance(header_len);
+        Ok(Some(FrameHeader { last: first & 0x80 != 0, opcode: first & 0x0f, mask, len }))
+    }
+
+    fn check_bits(&self, first: u8, second: u8) -> Result<(), Closed> {
+        let opcode = first & 0x0f;
+        let broken = if first & 0x70 != 0 {
+            "a frame uses an extension that was not agreed on"
+        } else if (second & 0x80 != 0) != (self.role == Role::Server) {
+            "a frame is not masked as its direction asks"
+        } else if opcode >= CLOSE && (first & 0x80 == 0 || second & 0x7f > CONTROL_BYTES_MAX as u8) {
+            "a control frame is too long or in parts"
+        } else {
+            match (opcode, self.fragments.is_some()) {
+                (TEXT | BINARY, false) | (CONTINUATION, true) | (CLOSE | PING | PONG, _) => return Ok(()),
+                (TEXT | BINARY, true) => "a message begins inside another",
+                (CONTINUATION, false) => "a message continues that never began",
+                _ => "a frame of unknown kind",
+            }
+        };
+        Err(Closed::Malformed(broken.into()))
+    }
+
+    fn check_length(&self, first: u8, len: u64) -> Result<(), Closed> {
+        let before = match &self.fragments {
+            Some(fragments) if first & 0x0f < CLOSE => fragments.payload.len() as u64,
+            _ => 0,
+        };
+        let len = before.saturating_add(len);
+        // Control frames have a bound of their own, whatever messages are allowed.
+        if first & 0x0f < CLOSE && len > self.message_bytes_max as u64 {
+            return Err(Closed::TooLarge { len, max: self.message_bytes_max });
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, header: &FrameHeader, payload: BytesMut) -> Result<Option<Message>, Closed> {
+        let codec = match header.opcode {
+            CLOSE => return close(&payload).map(Some),
+            PING => return Ok(Some(Message::Ping(payload.freeze()))),
+            PONG => return Ok(Some(Message::Pong(payload.freeze()))),
+            TEXT => Codec::Json,
+            _ => Codec::Bincode,
+        };
+        let (codec, payload) = match self.fragments.take() {
+            None if header.last => (codec, payload),
+            None => {
+                self.fragments = Some(Fragments { codec, payload: BytesMut::from(&payload[..]), count: 1 });
+                return Ok(None);
+            }
+            Some(mut fragments) => {
+                fragments.payload.extend_from_slice(&payload);
+                fragments.count += 1;
+                if fragments.count > FRAGMENTS_MAX {
+                    return Err(Closed::Malformed("a message in too many parts".into()));
+                }
+                if !header.last {
+                    self.fragments = Some(fragments);
+                    return Ok(None);
+                }
+                (fragments.codec, fragments.payload)
+            }
+        };
+        if codec == Codec::Json && std::str::from_utf8(&payload).is_err() {
+            return Err(Closed::Malformed("a text message is not UTF-8".into()));
+        }
+        Ok(Some(Message::Data { codec, payload: payload.freeze() }))
+    }
+}
+
+fn close(payload: &[u8]) -> Result<Message, Closed> {
+    let (code, reason) = match payload {
+        [] => (NO_CODE, &[][..]),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+        [_] => return Err(Closed::Malformed("a close frame with half a code".into())),
+    };
+    let reason = std::str::from_utf8(reason).map_err(|_| Closed::Malformed("a close reason is not UTF-8".into()))?;
+    Ok(Message::Close { code, reason: reason.to_owned() })
+}
+
+/// What stands for a close frame without a code; never sent (RFC 6455, section 7.4.1).
+const NO_CODE: u16 = 1005;
+
+/// The payload of a close frame.
+pub(super) fn close_payload(code: u16, reason: &str) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(2 + reason.len());
+    if code != NO_CODE {
+        payload.extend_from_slice(&code.to_be_bytes());
+        payload.extend_from_slice(reason.as_bytes());
+    }
+    payload
+}
+
+/// Control frames that are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Control {
+    Close,
+    Ping,
+    Pong,
+}
+
+/// A whole control frame, masked with `mask` if there is one.
+pub(super) fn control_frame(kind: Control, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+    let opcode = match kind {
+        Control::Close => CLOSE,
+        Control::Ping => PING,
+        Control::Pong => PONG,
+    };
+    let payload = &payload[..payload.len().min(CONTROL_BYTES_MAX)];
+    let mut frame = Vec::with_capacity(HEADER_BYTES_MAX + payload.len());
+    frame.extend_from_slice(&[0x80 | opcode, payload.len() as u8]);
+    frame.extend_from_slice(payload);
+    match mask {
+        Some(mask) => masked_frame(&frame, mask),
+        None => frame,
+    }
+}
+
+/// A copy of an unmasked frame as a client has to send it.
+pub(super) fn masked_frame(frame: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    let header_len = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    let (header, payload) = frame.split_at(header_len.min(frame.len()));
+    let mut masked = Vec::with_capacity(frame.len() + mask.len());
+    masked.extend_from_slice(header);
+    masked[1] |= 0x80;
+    masked.extend_from_slice(&mask);
+    masked.extend_from_slice(payload);
+    apply_mask(&mut masked[header_len + mask.len()..], mask);
+    masked
+}
+
+/// RFC 6455, section 5.3. Its own inverse.
+fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
+    let word = u64::from(u32::from_ne_bytes(mask));
+    let word = (word << 32 | word).to_ne_bytes();
+    let mut chunks = payload.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        chunk.iter_mut().zip(word).for_each(|(byte, mask)| *byte ^= mask);
+    }
+    chunks.into_remainder().iter_mut().zip(word).for_each(|(byte, mask)| *byte ^= mask);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(role: Role, max: usize, bytes: &[u8], step: usize) -> Result<Vec<Message>, Closed> {
+        let mut reader = FrameReader::new(role, max);
+        let mut messages = Vec::new();
+        for chunk in bytes.chunks(step) {
+            reader.push(chunk);
+            while let Some(message) = reader.next()? {
+                messages.push(message);
+            }
+        }
+        Ok(messages)
+    }
+
+    fn data(payload: &'static [u8]) -> Message {
+        Message::Data { codec: Codec::Json, payload: Bytes::from_static(payload) }
+    }
+
+    /// The examples of RFC 6455, section 5.7.
+    #[test]
+    fn the_examples_of_rfc_6455() {
+        let unmasked = [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f];
+        let masked = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+        let parts = [0x01, 0x03, 0x48, 0x65, 0x6c, 0x80, 0x02, 0x6c, 0x6f];
+        for step in 1..12 {
+            assert_eq!(read(Role::Client, 5, &unmasked, step), Ok(vec![data(b"Hello")]));
+            assert_eq!(read(Role::Server, 5, &masked, step), Ok(vec![data(b"Hello")]));
+            assert_eq!(read(Role::Client, 5, &parts, step), Ok(vec![data(b"Hello")]));
+        }
+        assert_eq!(masked_frame(&unmasked, [0x37, 0xfa, 0x21, 0x3d]), masked);
+    }
+
+    #[test]
+    fn control_frames_come_between_parts() {
+        let bytes = [0x01, 0x01, b'a', 0x89, 0x01, b'p', 0x88, 0x03, 0x0f, 0xa0, b'x', 0x80, 0x00];
+        let expected = [
+            Message::Ping(Bytes::from_static(b"p")),
+            Message::Close { code: 4000, reason: "x".into() },
+            data(b"a"),
+        ];
+        assert_eq!(read(Role::Client, 1, &bytes, 1), Ok(expected.into()));
+    }
+
+    #[test]
+    fn too_large_is_known_from_the_header() {
+        let claim = [0x82, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        assert_eq!(read(Role::Client, 64, &claim, 10), Err(Closed::TooLarge { len: u64::MAX, max: 64 }));
+        let parts = [0x02, 0x02, 0, 0, 0x80, 0x02];
+        assert_eq!(read(Role::Client, 3, &parts, 6), Err(Closed::TooLarge { len: 4, max: 3 }));
+    }
+
+    #[test]
+    fn what_the_rfc_forbids_is_malformed() {
+        let cases: [&[u8]; 11] = [
+            &[0xc1, 0x00],
+            &[0x81, 0x80, 0, 0, 0, 0],
+            &[0x83, 0x00],
+            &[0x8b, 0x00],
+            &[0x80, 0x00],
+            &[0x01, 0x00, 0x01, 0x00],
+            &[0x09, 0x00],
+            &[0x89, 126, 0, 126],
+            &[0x88, 0x01, 0x03],
+            &[0x88, 0x03, 0x0f, 0xa0, 0xff],
+            &[0x81, 0x01, 0xff],
+        ];
+        for bytes in cases {
+            assert!(matches!(read(Role::Client, 64, bytes, 64), Err(Closed::Malformed(_))), "{bytes:x?}");
+        }
+        assert!(matches!(read(Role::Server, 64, &[0x81, 0x00], 2), Err(Closed::Malformed(_))));
+    }
+
+    #[test]
+    fn a_flood_of_empty_parts_ends() {
+        let mut bytes = vec![0x01, 0x00];
+        bytes.extend([0x00, 0x00].repeat(FRAGMENTS_MAX as usize));
+        assert!(matches!(read(Role::Client, 64, &bytes, 64), Err(Closed::Malformed(_))));
+    }
+
+    #[test]
+    fn nothing_is_held_between_messages() {
+        let mut reader = FrameReader::new(Role::Client, 1 << 16);
+        reader.push(&[0x82, 126, 0xff, 0xff]);
+        assert_eq!(reader.next(), Ok(None));
+        reader.push(&[0; 0xffff]);
+        assert!(matches!(reader.next(), Ok(Some(Message::Data { .. }))));
+        assert_eq!(reader.next(), Ok(None));
+        assert_eq!(reader.buffer.capacity(), 0);
+    }
+}

@@ -1,0 +1,270 @@
+//! WebSocket over any byte stream, on both sides, from after the handshake on.
+//!
+//! A server's records are written as [`Batch`] framed them, shared with everyone they go to. An idle connection
+//! holds no buffers. Compression is not negotiated.
+
+mod frame;
+mod outbox;
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use anteroom_protocol::{Batch, LaneId};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use self::frame::{FrameReader, Message, Role};
+use self::outbox::Outbox;
+use crate::config::TransportConfig;
+use crate::connection::{Connection, Event};
+use crate::error::{Closed, DatagramRefused};
+use crate::link::{Driver, Link};
+use crate::liveness::{Liveness, Tick};
+
+/// How much one read takes, on the stack.
+const READ_BYTES: usize = 16 << 10;
+/// How long a peer may take to answer a close frame.
+const CLOSE_ANSWER_MAX: Duration = Duration::from_secs(2);
+/// How much unread input is thrown away while closing, so that the peer is not reset before it reads why.
+const CLOSE_DRAIN_BYTES_MAX: usize = 1 << 20;
+/// How many pings and pongs a peer may send in [`CONTROL_WINDOW`].
+const CONTROL_FRAMES_MAX: u32 = 100;
+const CONTROL_WINDOW: Duration = Duration::from_secs(10);
+/// How much unsent data the kernel takes before a socket counts as full; what waits here can still be replaced.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NOTSENT_LOWAT_BYTES: u32 = 16 << 10;
+
+/// A server's end of a WebSocket whose upgrade was answered elsewhere; `early` is what was read behind the request.
+/// The stream should have been given to [`tune`] before.
+#[must_use]
+pub fn accept(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    early: Bytes,
+    peer: SocketAddr,
+    config: TransportConfig,
+) -> Connection {
+    WebSocket::connection(Box::new(io), &early, peer, &config, Role::Server)
+}
+
+/// A client's end of a WebSocket whose upgrade was answered; `early` is what was read behind the response.
+/// [`Dialer::websocket`](crate::Dialer::websocket) does all of it.
+#[must_use]
+pub fn connected(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    early: Bytes,
+    peer: SocketAddr,
+    config: TransportConfig,
+) -> Connection {
+    WebSocket::connection(Box::new(io), &early, peer, &config, Role::Client)
+}
+
+/// Sets a socket's options for many small messages: no delay, and little that was taken but not sent.
+///
+/// # Errors
+/// What the operating system says.
+pub fn tune(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket2::SockRef::from(socket).set_tcp_notsent_lowat(NOTSENT_LOWAT_BYTES)?;
+    Ok(())
+}
+
+trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+/// The driver of [`Connection::WebSocket`].
+pub struct WebSocket {
+    io: Box<dyn Io>,
+    peer: SocketAddr,
+    reader: FrameReader,
+    outbox: Outbox,
+    liveness: Liveness,
+    ping_sent: Option<Instant>,
+    pings: u64,
+    rtt: Option<Duration>,
+    control_frames: u32,
+    control_since: Instant,
+    /// The peer's close frame has come.
+    peer_closed: bool,
+}
+
+impl WebSocket {
+    fn connection(io: Box<dyn Io>, early: &[u8], peer: SocketAddr, config: &TransportConfig, role: Role) -> Connection {
+        let ping = (role == Role::Server).then_some(config.websocket_ping);
+        let mut reader = FrameReader::new(role, config.inbound_bytes_max);
+        reader.push(early);
+        let driver = Self {
+            io,
+            peer,
+            reader,
+            outbox: Outbox::new(role),
+            liveness: Liveness::new(config.silence_max, ping),
+            ping_sent: None,
+            pings: 0,
+            rtt: None,
+            control_frames: 0,
+            control_since: Instant::now(),
+            peer_closed: false,
+        };
+        Connection::WebSocket(Box::new(Link::new(driver, config.write_queue_bytes_max)))
+    }
+
+    /// Reads once; `false` at the end of the stream.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut space = [MaybeUninit::uninit(); READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut *self.io).poll_read(cx, &mut buffer))?;
+        self.reader.push(buffer.filled());
+        Poll::Ready(Ok(!buffer.filled().is_empty()))
+    }
+
+    fn message(&mut self, message: Message, cx: &mut Context<'_>) -> Result<Option<Event>, Closed> {
+        match message {
+            Message::Data { codec, payload } => return Ok(Some(Event::Record { lane: None, codec, payload })),
+            Message::Ping(payload) => {
+                self.count_control()?;
+                self.outbox.pong(payload);
+            }
+            Message::Pong(payload) => {
+                self.count_control()?;
+                if *payload == self.pings.to_be_bytes() {
+                    self.rtt = self.ping_sent.take().map(|sent| sent.elapsed()).or(self.rtt);
+                }
+            }
+            Message::Close { code, reason } => {
+                self.peer_closed = true;
+                self.outbox.answer_close(code);
+                // At best the answer goes out at once; `close` tries again, and nobody depends on it.
+                let _ = self.outbox.poll_write(cx, &mut *self.io);
+                return Err(Closed::by_peer(code.into(), reason.as_bytes()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn count_control(&mut self) -> Result<(), Closed> {
+        let now = Instant::now();
+        if now.duration_since(self.control_since) > CONTROL_WINDOW {
+            self.control_since = now;
+            self.control_frames = 0;
+        }
+        self.control_frames += 1;
+        if self.control_frames > CONTROL_FRAMES_MAX {
+            return Err(Closed::Malformed("pings come too often".into()));
+        }
+        Ok(())
+    }
+
+    /// Sends the close frame, waits for the answer, and ends the stream.
+    pub(crate) async fn close(mut self, code: u16, reason: &str) {
+        self.outbox.close(code, reason);
+        // The peer may be gone already; then there is nobody to tell.
+        let _ = timeout(CLOSE_ANSWER_MAX, self.close_cleanly()).await;
+    }
+
+    async fn close_cleanly(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.outbox.poll_write(cx, &mut *self.io)).await?;
+        let mut drained = 0;
+        // Input that the reader gave up on can only be thrown away until the peer ends the stream.
+        let mut readable = true;
+        while readable && !self.peer_closed {
+            readable = self.read_close();
+            if readable && !self.peer_closed && !poll_fn(|cx| self.poll_fill(cx)).await? {
+                return self.shutdown().await;
+            }
+        }
+        self.shutdown().await?;
+        let mut scratch = [0; 1024];
+        while !readable && drained < CLOSE_DRAIN_BYTES_MAX {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            poll_fn(|cx| Pin::new(&mut *self.io).poll_read(cx, &mut buffer)).await?;
+            match buffer.filled().len() {
+                0 => break,
+                len => drained += len,
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for the peer's close frame in what has arrived; `false` if it cannot be read.
+    fn read_close(&mut self) -> bool {
+        loop {
+            match self.reader.next() {
+                Ok(Some(Message::Close { .. })) => self.peer_closed = true,
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    async fn shutdown(&mut self) -> io::Result<()> {
+        poll_fn(|cx| Pin::new(&mut *self.io).poll_shutdown(cx)).await
+    }
+}
+
+impl Driver for WebSocket {
+    fn queue(&mut self, _lane: LaneId, batch: Arc<Batch>) {
+        self.outbox.record(batch);
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.outbox.queued_bytes()
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        self.outbox.poll_write(cx, &mut *self.io).map_err(Closed::from)
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {
+        loop {
+            while let Some(message) = self.reader.next()? {
+                if let Some(event) = self.message(message, cx)? {
+                    return Poll::Ready(Ok(event));
+                }
+            }
+            match self.poll_fill(cx)? {
+                Poll::Ready(true) => self.liveness.heard_at(Instant::now()),
+                Poll::Ready(false) => return Poll::Ready(Err(Closed::Lost("the stream ended without a close".into()))),
+                Poll::Pending => break,
+            }
+        }
+        while let Poll::Ready(tick) = self.liveness.poll(cx) {
+            match tick {
+                Tick::Beat => {
+                    self.pings += 1;
+                    self.ping_sent = Some(Instant::now());
+                    self.outbox.ping(self.pings.to_be_bytes());
+                }
+                Tick::Silence => return Poll::Ready(Err(Closed::Silence)),
+            }
+        }
+        Poll::Pending
+    }
+
+    fn send_datagram(&mut self, _lane: LaneId, _payload: &[u8]) -> Result<(), DatagramRefused> {
+        Err(DatagramRefused::Unsupported)
+    }
+
+    fn max_datagram_size(&self) -> Option<usize> {
+        None
+    }
+
+    fn end_lane(&mut self, _lane: LaneId) {}
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        Some(self.peer)
+    }
+
+    fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+}

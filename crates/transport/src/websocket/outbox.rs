@@ -1,0 +1,274 @@
+//! The writing half: records already framed, many to one system call, and control frames between them.
+//!
+//! Bytes count as written when the stream below has flushed them, not when TLS has swallowed them.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use anteroom_protocol::Batch;
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+
+use super::frame::{Control, Role, close_payload, control_frame, masked_frame};
+
+/// How many frames go into one write.
+const SLICES_MAX: usize = 64;
+/// The queue keeps no more places than this when it is empty.
+const IDLE_CAPACITY: usize = 4;
+
+/// What waits to be written. Records are bounded by the caller; of control frames there is one slot for each kind.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    role: Role,
+    queue: VecDeque<Chunk>,
+    /// How much of the first chunk is written.
+    front_written: usize,
+    /// In the queue, or written and not flushed.
+    queued_bytes: usize,
+    unflushed_bytes: usize,
+    pong: Option<Bytes>,
+    ping: Option<[u8; 8]>,
+    /// A close frame is queued; nothing may follow it.
+    closing: bool,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Shared(Arc<Batch>),
+    Masked(Vec<u8>),
+    Control(Vec<u8>),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Shared(batch) => batch.websocket_frame(),
+            Self::Masked(frame) | Self::Control(frame) => frame,
+        }
+    }
+}
+
+impl Outbox {
+    pub(super) fn new(role: Role) -> Self {
+        Self {
+            role,
+            queue: VecDeque::new(),
+            front_written: 0,
+            queued_bytes: 0,
+            unflushed_bytes: 0,
+            pong: None,
+            ping: None,
+            closing: false,
+        }
+    }
+
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    pub(super) fn record(&mut self, batch: Arc<Batch>) {
+        if self.closing {
+            return;
+        }
+        self.push(match self.role {
+            Role::Server => Chunk::Shared(batch),
+            Role::Client => Chunk::Masked(masked_frame(batch.websocket_frame(), random_mask())),
+        });
+    }
+
+    /// Answers a ping; a newer one takes the place of one not answered yet (RFC 6455, section 5.5.3).
+    pub(super) fn pong(&mut self, payload: Bytes) {
+        // A copy, since the payload shares the buffer of everything that came with it.
+        self.pong = Some(Bytes::copy_from_slice(&payload));
+    }
+
+    pub(super) fn ping(&mut self, payload: [u8; 8]) {
+        self.ping = Some(payload);
+    }
+
+    /// Puts a close frame behind everything queued.
+    pub(super) fn close(&mut self, code: u16, reason: &str) {
+        if self.closing {
+            return;
+        }
+        self.closing = true;
+        let frame = self.control(Control::Close, &close_payload(code, reason));
+        self.push(frame);
+    }
+
+    /// Answers the peer's close frame: what it will not read any more is dropped.
+    pub(super) fn answer_close(&mut self, code: u16) {
+        self.queue.truncate(usize::from(self.front_written > 0));
+        self.queued_bytes = self.unflushed_bytes
+            + self.queue.iter().map(|chunk| chunk.bytes().len() - self.front_written).sum::<usize>();
+        self.close(code, "");
+    }
+
+    /// Ready when everything is written and flushed.
+    pub(super) fn poll_write<W: AsyncWrite + Unpin + ?Sized>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut W,
+    ) -> Poll<io::Result<()>> {
+        let written = self.poll_write_queue(cx, io)?;
+        if self.unflushed_bytes > 0 {
+            ready!(Pin::new(io).poll_flush(cx))?;
+            self.queued_bytes -= self.unflushed_bytes;
+            self.unflushed_bytes = 0;
+        }
+        written.map(Ok)
+    }
+
+    fn poll_write_queue<W: AsyncWrite + Unpin + ?Sized>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut W,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            self.place_control();
+            if self.queue.is_empty() {
+                self.queue.shrink_to(IDLE_CAPACITY);
+                return Poll::Ready(Ok(()));
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let mut skip = self.front_written;
+            let mut count = 0;
+            for (slice, chunk) in slices.iter_mut().zip(&self.queue) {
+                *slice = IoSlice::new(&chunk.bytes()[skip..]);
+                skip = 0;
+                count += 1;
+            }
+            let written = ready!(Pin::new(&mut *io).poll_write_vectored(cx, &slices[..count]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.advance(written);
+        }
+    }
+
+    fn push(&mut self, chunk: Chunk) {
+        self.queued_bytes += chunk.bytes().len();
+        self.queue.push_back(chunk);
+    }
+
+    fn control(&self, kind: Control, payload: &[u8]) -> Chunk {
+        let mask = (self.role == Role::Client).then(random_mask);
+        Chunk::Control(control_frame(kind, payload, mask))
+    }
+
+    /// Moves a pong or ping before the next whole record, one at a time.
+    fn place_control(&mut self) {
+        let waits = self.queue.iter().take(2).any(|chunk| matches!(chunk, Chunk::Control(_)));
+        if waits || self.closing {
+            return;
+        }
+        let chunk = if let Some(payload) = self.pong.take() {
+            self.control(Control::Pong, &payload)
+        } else if let Some(payload) = self.ping.take() {
+            self.control(Control::Ping, &payload)
+        } else {
+            return;
+        };
+        self.queued_bytes += chunk.bytes().len();
+        self.queue.insert(usize::from(self.front_written > 0), chunk);
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.unflushed_bytes += written;
+        while let Some(front) = self.queue.front() {
+            let rest = front.bytes().len() - self.front_written;
+            if written < rest {
+                self.front_written += written;
+                return;
+            }
+            written -= rest;
+            self.front_written = 0;
+            self.queue.pop_front();
+        }
+    }
+}
+
+/// RFC 6455, section 10.3, asks for masks that nobody can guess.
+fn random_mask() -> [u8; 4] {
+    let mut mask = [0; 4];
+    // Fails only when the operating system has no entropy; a guessable mask is then the smaller trouble.
+    let _ = aws_lc_rs::rand::fill(&mut mask);
+    mask
+}
+
+#[cfg(test)]
+mod tests {
+    use anteroom_protocol::envelope::Empty;
+    use anteroom_protocol::{Codec, Header};
+
+    use super::*;
+
+    /// Takes so many bytes at each write, then blocks until told otherwise.
+    struct Narrow {
+        width: usize,
+        open: bool,
+        taken: Vec<u8>,
+    }
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            if !std::mem::take(&mut self.open) {
+                return Poll::Pending;
+            }
+            let bytes = &bytes[..bytes.len().min(self.width)];
+            self.taken.extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn batch() -> Arc<Batch> {
+        Arc::new(Batch::one(Codec::Json, &Header::new("ping"), &Empty {}).unwrap())
+    }
+
+    fn write(outbox: &mut Outbox, io: &mut Narrow) -> bool {
+        io.open = true;
+        outbox.poll_write(&mut Context::from_waker(std::task::Waker::noop()), io).is_ready()
+    }
+
+    #[test]
+    fn a_pong_waits_for_the_end_of_a_record_and_goes_before_the_next() {
+        let frame = batch().websocket_frame().to_vec();
+        let mut outbox = Outbox::new(Role::Server);
+        let mut io = Narrow { width: 5, open: false, taken: Vec::new() };
+        outbox.record(batch());
+        outbox.record(batch());
+        assert!(!write(&mut outbox, &mut io));
+        outbox.pong(Bytes::from_static(b"old"));
+        outbox.pong(Bytes::from_static(b"new"));
+        while !write(&mut outbox, &mut io) {}
+        let expected = [&frame[..], &[0x8a, 3], b"new", &frame].concat();
+        assert_eq!(io.taken, expected);
+        assert_eq!(outbox.queued_bytes(), 0);
+    }
+
+    #[test]
+    fn an_answered_close_drops_what_was_not_begun() {
+        let frame = batch().websocket_frame().to_vec();
+        let mut outbox = Outbox::new(Role::Server);
+        let mut io = Narrow { width: 5, open: false, taken: Vec::new() };
+        outbox.record(batch());
+        outbox.record(batch());
+        assert!(!write(&mut outbox, &mut io));
+        outbox.answer_close(4000);
+        outbox.record(batch());
+        while !write(&mut outbox, &mut io) {}
+        assert_eq!(io.taken, [&frame[..], &[0x88, 2, 0x0f, 0xa0]].concat());
+        assert_eq!(outbox.queued_bytes(), 0);
+    }
+}

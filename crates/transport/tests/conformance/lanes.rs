@@ -1,0 +1,91 @@
+//! Order, codecs and the ends of lanes.
+
+use anteroom_protocol::{Codec, LaneId};
+use anteroom_transport::{Connection, Event, Transport};
+
+use crate::pair::{ConnectionExt, Sorted, numbered, pair, record};
+
+const RECORDS: usize = 100;
+
+/// Sends so many records on each lane and receives as many as the peer sends.
+async fn exchange(mut connection: Connection, lanes: &[u32], expected: usize) -> (Connection, Sorted) {
+    let mut sorted = Sorted::default();
+    for number in 0..RECORDS {
+        for lane in lanes {
+            let bytes = if number % 10 == 0 { 5000 } else { 20 * number };
+            connection.send(LaneId(*lane), numbered(*lane, number, bytes)).await.unwrap();
+        }
+    }
+    while sorted.count() < expected {
+        let (lane, payload) = connection.next_record().await;
+        sorted.add(lane, &payload);
+    }
+    connection.flush().await.unwrap();
+    (connection, sorted)
+}
+
+pub(crate) async fn records_keep_their_order_on_each_lane(transport: Transport) {
+    let (client, server) = pair(transport).await;
+    let down = [0, 1, 2, 3, 70];
+    let server = tokio::spawn(exchange(server, &[0, 1, 2, 3, 70], RECORDS));
+    let (_client, received) = exchange(client, &[0], down.len() * RECORDS).await;
+    received.assert_whole();
+    assert_eq!(received.0.keys().copied().collect::<Vec<_>>(), down);
+    let (_server, received) = server.await.unwrap();
+    received.assert_whole();
+}
+
+pub(crate) async fn codecs_are_told_apart(transport: Transport) {
+    let (mut client, mut server) = pair(transport).await;
+    for (payload, expected) in [(&b"{\"a\":1}"[..], Codec::Json), (b"[]", Codec::Json), (b"\x04ping", Codec::Bincode)] {
+        client.send(LaneId::CONTROL, record(payload)).await.unwrap();
+        client.flush().await.unwrap();
+        let Event::Record { codec, payload: received, .. } = server.recv().await.unwrap() else {
+            panic!("not a record")
+        };
+        assert_eq!((codec, &received[..]), (expected, payload));
+    }
+}
+
+pub(crate) async fn a_lane_ends_behind_its_records(transport: Transport) {
+    let (mut client, mut server) = pair(transport).await;
+    for number in 0..10 {
+        server.send(LaneId(3), numbered(3, number, 2000)).await.unwrap();
+    }
+    server.end_lane(LaneId(3));
+    // It was never sent on, so there is nothing to end.
+    server.end_lane(LaneId(4));
+    server.flush().await.unwrap();
+    let mut received = Sorted::default();
+    while received.count() < 10 {
+        let (lane, payload) = client.next_record().await;
+        received.add(lane, &payload);
+    }
+    received.assert_whole();
+    if transport != Transport::WebSocket {
+        assert_eq!(client.recv().await, Ok(Event::LaneEnded { lane: LaneId(3) }));
+    }
+    server.send(LaneId::CONTROL, record(b"{}")).await.unwrap();
+    server.flush().await.unwrap();
+    assert_eq!(client.next_record().await.1, "{}");
+}
+
+pub(crate) async fn a_client_may_end_its_half(transport: Transport) {
+    let (mut client, mut server) = pair(transport).await;
+    client.send(LaneId::CONTROL, record(b"{\"last\":1}")).await.unwrap();
+    client.end_lane(LaneId::CONTROL);
+    client.flush().await.unwrap();
+    assert_eq!(server.next_record().await.1, "{\"last\":1}");
+    if transport != Transport::WebSocket {
+        assert_eq!(server.recv().await, Ok(Event::LaneEnded { lane: LaneId::CONTROL }));
+    }
+    for lane in [0, 5] {
+        server.send(LaneId(lane), numbered(lane, 0, 100)).await.unwrap();
+    }
+    server.flush().await.unwrap();
+    let mut received = Sorted::default();
+    while received.count() < 2 {
+        let (lane, payload) = client.next_record().await;
+        received.add(lane, &payload);
+    }
+}

@@ -1,0 +1,65 @@
+//! A peer that does not read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anteroom_protocol::LaneId;
+use anteroom_transport::{Connection, Event, Transport};
+
+use crate::pair::{ConnectionExt, Sorted, numbered, pair};
+
+/// Sends until nothing moves any more; gives how many were sent.
+async fn fill(server: &mut Connection) -> usize {
+    let mut number = 0;
+    // A premature end of waiting does no harm: the queue is full then as well.
+    while let Ok(sent) =
+        tokio::time::timeout(Duration::from_millis(300), server.send(LaneId(1), numbered(1, number, 3000))).await
+    {
+        sent.unwrap();
+        number += 1;
+    }
+    number
+}
+
+pub(crate) async fn a_full_queue_hands_records_back(transport: Transport) {
+    let (mut client, mut server) = pair(transport).await;
+    let sent = fill(&mut server).await;
+    assert!(!server.has_room());
+    let next = numbered(1, sent, 3000);
+    let refused = server.try_send(LaneId(1), next.clone()).unwrap_err();
+    assert!(Arc::ptr_eq(&refused, &next));
+
+    let reader = tokio::spawn(async move {
+        let mut received = Sorted::default();
+        while received.count() < sent + 100 {
+            let (lane, payload) = client.next_record().await;
+            received.add(lane, &payload);
+        }
+        (client, received)
+    });
+    assert_eq!(server.recv().await, Ok(Event::Writable));
+    assert!(server.has_room());
+    server.try_send(LaneId(1), refused).unwrap();
+    for number in sent + 1..sent + 100 {
+        server.send(LaneId(1), numbered(1, number, 3000)).await.unwrap();
+    }
+    server.flush().await.unwrap();
+    let (mut client, received) = reader.await.unwrap();
+    received.assert_whole();
+    assert!(client.poke().await.is_none());
+}
+
+pub(crate) async fn flush_hands_everything_on(transport: Transport) {
+    let (mut client, mut server) = pair(transport).await;
+    for number in 0..20 {
+        server.send(LaneId(1), numbered(1, number, 1000)).await.unwrap();
+    }
+    server.flush().await.unwrap();
+    // Nothing of it depends on the server being polled again.
+    let mut received = Sorted::default();
+    while received.count() < 20 {
+        let (lane, payload) = client.next_record().await;
+        received.add(lane, &payload);
+    }
+    received.assert_whole();
+}
