@@ -1,0 +1,324 @@
+//! The server put together: every part in the order in which it is needed, and taken apart in a stated one.
+//!
+//! Shutting down: no new connections; rooms close and tell their members; sessions say goodbye, write what is
+//! left, and close; then what is left of HTTP and QUIC.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anteroom_core::game::Registry;
+use anteroom_core::room::{MemberId, RoomPolicy};
+use anteroom_transport::quic::Listener;
+use aws_lc_rs::hmac;
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::certificate::{self, Certificate, PublishedHashes};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, TcpTls};
+use crate::identity::Authority;
+use crate::lobby::Lobby;
+use crate::origin::Origins;
+use crate::rooms::Rooms;
+use crate::session::{self, Arrival};
+use crate::{http, random};
+
+/// How long the parts of the shutdown after the last goodbye may take.
+const TAIL_MAX: Duration = Duration::from_secs(2);
+/// How often a self-made certificate is replaced; browsers that hold the old hash have as long to come back.
+const CERTIFICATE_REPLACED: Duration = Duration::from_secs(6 * 24 * 3600);
+
+/// What the parts of a running server share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) is_development: bool,
+    pub(crate) on_network: bool,
+    pub(crate) local_addr: SocketAddr,
+    pub(crate) clock: Clock,
+    pub(crate) authority: Authority,
+    pub(crate) origins: Origins,
+    pub(crate) hashes: PublishedHashes,
+    pub(crate) resume_key: hmac::Key,
+    pub(crate) lobby: Arc<Lobby>,
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) sessions: TaskTracker,
+    pub(crate) connections: TaskTracker,
+    /// Step one of a shutdown.
+    pub(crate) stop_accepting: CancellationToken,
+    /// Step two: sessions say goodbye.
+    pub(crate) shutdown: CancellationToken,
+    /// Step three: everything else ends.
+    pub(crate) stop_serving: CancellationToken,
+    admission: Arc<Semaphore>,
+    last_member: AtomicU64,
+}
+
+impl App {
+    /// Lets one more connection in, until the permit is dropped; `None` if there are too many.
+    pub(crate) fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        self.admission.clone().try_acquire_owned().ok()
+    }
+
+    /// A membership's name, never given before.
+    pub(crate) fn next_member(&self) -> MemberId {
+        MemberId(self.last_member.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// How a server is to run, besides its configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Guests, any page of this machine, a certificate made on the spot.
+    Development {
+        /// Whether other machines may connect.
+        on_network: bool,
+    },
+    /// What is configured, and nothing else.
+    Production,
+}
+
+/// The server does not start. Each is one sentence with the next step.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Somebody else has the port.
+    #[error("port {0} is taken; stop the other program, or choose another with --listen HOST:PORT (port 0 finds one)")]
+    PortInUse(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The certificate and the key do not work together.
+    #[error("the certificate cannot be used: {0}; check that the key belongs to it")]
+    Certificate(String),
+}
+
+/// A running server. Dropping it leaves its tasks running; call [`Server::shutdown`].
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    quic: Arc<Listener>,
+}
+
+impl Server {
+    /// Starts a server with these games, in the tokio runtime of the caller.
+    ///
+    /// # Errors
+    /// [`StartError`], before anything listens.
+    pub fn start(config: Config, mode: Mode, games: Registry) -> Result<Self, StartError> {
+        config.validate()?;
+        let is_development = mode != Mode::Production;
+        let wanted = config.listen_addr().map_err(|why| ConfigError::Invalid { key: "listen", why })?;
+        if mode == (Mode::Development { on_network: false }) && !wanted.ip().is_loopback() {
+            let why = "is not this machine alone; for a development server on the network add --danger-dev-on-network";
+            return Err(ConfigError::Invalid { key: "listen", why: why.into() }.into());
+        }
+        let certificate = certificate(&config, is_development, wanted)?;
+        let tcp_tls = tcp_tls(&config, is_development, &certificate)?;
+        let authority = Authority::new(config.token_key()?.as_deref(), config.auth.guests);
+        let (tcp, udp) = bind(wanted)?;
+        let local_addr = tcp.local_addr().map_err(|error| StartError::Listen(wanted, error))?;
+        let hashes = PublishedHashes::default();
+        hashes.publish(certificate.pinned);
+        let quic = Listener::bind(udp, certificate.tls, config.transport())
+            .map_err(|error| StartError::Certificate(error.to_string()))?;
+        let clock = Clock::start();
+        let lobby = Arc::new(Lobby::default());
+        let policy = RoomPolicy {
+            grace: Duration::from_millis(config.times.grace_ms),
+            spectators_max: config.limits.spectators_per_room_max,
+        };
+        let rooms = Rooms::new(games, lobby.clone(), clock, policy, config.limits.rooms_max as usize);
+        let app = Arc::new(App {
+            is_development,
+            on_network: mode == Mode::Development { on_network: true },
+            local_addr,
+            clock,
+            authority,
+            origins: origins(&config, is_development)?,
+            hashes,
+            resume_key: hmac::Key::new(hmac::HMAC_SHA256, &random::bytes::<32>()),
+            lobby,
+            rooms,
+            sessions: TaskTracker::new(),
+            connections: TaskTracker::new(),
+            stop_accepting: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
+            stop_serving: CancellationToken::new(),
+            admission: Arc::new(Semaphore::new(config.limits.connections_max as usize)),
+            last_member: AtomicU64::new(0),
+            config,
+        });
+        let server = Self { app, quic: Arc::new(quic) };
+        server.spawn(tcp, tcp_tls);
+        Ok(server)
+    }
+
+    fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>) {
+        let (app, quic) = (&self.app, &self.quic);
+        app.connections.spawn(http::run(app.clone(), tcp, tls));
+        app.connections.spawn(accept_quic(app.clone(), quic.clone()));
+        let (lobby, stop) = (app.lobby.clone(), app.stop_serving.clone());
+        app.connections.spawn(async move {
+            tokio::select! {
+                () = lobby.run() => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        if app.is_development {
+            app.connections.spawn(replace_certificate(app.clone(), quic.clone()));
+        }
+    }
+
+    /// Where the server listens, TCP and UDP alike.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.app.local_addr
+    }
+
+    /// The SHA-256 hashes of the certificates that clients may pin, the current one first.
+    #[must_use]
+    pub fn certificate_hashes(&self) -> Vec<[u8; 32]> {
+        self.app.hashes.current().iter().map(|pinned| pinned.hash).collect()
+    }
+
+    /// Shuts down: stops accepting, closes the rooms, says goodbye to every session and waits until all is written,
+    /// as long as the configuration allows. Not cancel-safe: what was not told yet stays untold.
+    pub async fn shutdown(self) {
+        let Self { app, quic } = self;
+        app.stop_accepting.cancel();
+        quic.stop_accepting();
+        let goodbyes = async {
+            app.rooms.close().await;
+            app.shutdown.cancel();
+            app.sessions.close();
+            app.sessions.wait().await;
+        };
+        if tokio::time::timeout(Duration::from_millis(app.config.times.shutdown_ms), goodbyes).await.is_err() {
+            tracing::warn!(sessions = app.sessions.len(), "some sessions did not hear the goodbye");
+        }
+        app.shutdown.cancel();
+        app.stop_serving.cancel();
+        app.connections.close();
+        let tail = async {
+            quic.close().await;
+            app.connections.wait().await;
+        };
+        drop(tokio::time::timeout(TAIL_MAX, tail).await);
+    }
+}
+
+fn certificate(config: &Config, is_development: bool, listen: SocketAddr) -> Result<Certificate, StartError> {
+    match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => Ok(certificate::read(certificate, key)?),
+        _ if is_development => made(listen),
+        _ => {
+            let sentence = "serving needs a certificate: set tls.certificate and tls.key (`anteroom cert` makes a pair for trying out)";
+            Err(ConfigError::Missing(sentence).into())
+        }
+    }
+}
+
+fn made(listen: SocketAddr) -> Result<Certificate, StartError> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if !listen.ip().is_loopback() && !listen.ip().is_unspecified() {
+        names.push(listen.ip().to_string());
+    }
+    certificate::make(&names).map_err(|error| StartError::Certificate(error.to_string()))
+}
+
+fn tcp_tls(
+    config: &Config,
+    is_development: bool,
+    certificate: &Certificate,
+) -> Result<Option<TlsAcceptor>, StartError> {
+    if is_development || config.tls.tcp == TcpTls::Off {
+        return Ok(None);
+    }
+    let tls = certificate.tls.tcp_config().map_err(|error| StartError::Certificate(error.to_string()))?;
+    Ok(Some(TlsAcceptor::from(tls)))
+}
+
+fn origins(config: &Config, is_development: bool) -> Result<Origins, StartError> {
+    if is_development && config.origins.allowed.is_empty() {
+        return Ok(Origins::Loopback);
+    }
+    let patterns = config.origins.allowed.iter().map(|origin| origin.parse()).collect::<Result<_, _>>();
+    let invalid =
+        |error: crate::origin::InvalidOrigin| ConfigError::Invalid { key: "origins.allowed", why: error.to_string() };
+    Ok(Origins::Listed(patterns.map_err(invalid)?))
+}
+
+/// Binds TCP and UDP on the same number. With port 0 the system picks one for TCP, which may be taken for UDP; a
+/// few tries find one that is free for both.
+fn bind(wanted: SocketAddr) -> Result<(TcpListener, std::net::UdpSocket), StartError> {
+    const TRIES: usize = 32;
+    let failed = |address: SocketAddr, error: io::Error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortInUse(address),
+        _ => StartError::Listen(address, error),
+    };
+    let mut last = None;
+    for _ in 0..if wanted.port() == 0 { TRIES } else { 1 } {
+        let tcp = std::net::TcpListener::bind(wanted).map_err(|error| failed(wanted, error))?;
+        let address = tcp.local_addr().map_err(|error| failed(wanted, error))?;
+        match std::net::UdpSocket::bind(address) {
+            Ok(udp) => {
+                tcp.set_nonblocking(true).map_err(|error| failed(address, error))?;
+                let tcp = TcpListener::from_std(tcp).map_err(|error| failed(address, error))?;
+                return Ok((tcp, udp));
+            }
+            Err(error) => last = Some(failed(address, error)),
+        }
+    }
+    Err(last.unwrap_or(StartError::PortInUse(wanted)))
+}
+
+async fn accept_quic(app: Arc<App>, quic: Arc<Listener>) {
+    while let Some(incoming) = quic.accept().await {
+        let Some(permit) = app.admit() else {
+            drop(incoming);
+            continue;
+        };
+        let task = app.clone();
+        app.sessions.spawn(async move {
+            match Box::pin(incoming.establish()).await {
+                Ok(established) => {
+                    let arrival = Arrival { origin: established.origin, codec: None };
+                    Box::pin(session::run(task, established.connection, arrival)).await;
+                }
+                Err(error) => tracing::debug!(%error, "QUIC connection not established"),
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// A development server that runs for weeks would otherwise outlive its certificate.
+async fn replace_certificate(app: Arc<App>, quic: Arc<Listener>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(CERTIFICATE_REPLACED) => {}
+            () = app.stop_serving.cancelled() => return,
+        }
+        match made(app.local_addr) {
+            Ok(certificate) => {
+                if let Err(error) = quic.replace_certificate(certificate.tls) {
+                    tracing::error!(%error, "the new certificate cannot be used");
+                    continue;
+                }
+                app.hashes.publish(certificate.pinned);
+                tracing::info!("certificate replaced");
+            }
+            Err(error) => tracing::error!(%error, "no new certificate could be made"),
+        }
+    }
+}

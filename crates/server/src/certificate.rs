@@ -1,0 +1,179 @@
+//! Certificates: made on the spot for development, read from files to serve, and their hashes for browsers.
+//!
+//! A browser accepts a certificate that no authority has signed if the page knows its hash, it has a P-256 key, and
+//! it is valid for at most 14 days (W3C WebTransport, section 6.1.1).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anteroom_transport::ServerTls;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::Serialize;
+
+use crate::config::ConfigError;
+
+/// How long a self-made certificate is valid: a day less than browsers accept.
+pub const VALIDITY: Duration = Duration::from_secs(13 * 24 * 3600);
+/// Clocks of other machines may be behind ours by this much.
+const BACKDATED: Duration = Duration::from_secs(3600);
+
+/// A certificate with its key, and what is published of it.
+#[derive(Debug)]
+pub struct Certificate {
+    /// What the listeners use.
+    pub tls: ServerTls,
+    /// What browsers need to trust it by its hash; none for one that an authority has signed.
+    pub pinned: Option<PinnedHash>,
+    /// The certificate and the key in PEM, if it was made here.
+    pub pem: Option<(String, String)>,
+}
+
+/// One entry of `GET /api/certificate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PinnedHash {
+    /// Always `sha-256`.
+    pub algorithm: &'static str,
+    /// The hash of the certificate in DER, in base64.
+    pub value: String,
+    /// When it stops being valid, in milliseconds since the Unix epoch.
+    pub not_after_ms: u64,
+    /// The hash itself.
+    #[serde(skip)]
+    pub hash: [u8; 32],
+}
+
+/// A certificate could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make a certificate: {0}")]
+pub struct MakeError(String);
+
+/// Makes a self-signed P-256 certificate for these host names and addresses, valid from an hour ago for
+/// [`VALIDITY`].
+///
+/// # Errors
+/// [`MakeError`] if a name is not one.
+pub fn make(names: &[String]) -> Result<Certificate, MakeError> {
+    let failed = |error: &dyn std::fmt::Display| MakeError(error.to_string());
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| failed(&error))?;
+    let mut params = CertificateParams::new(Vec::new()).map_err(|error| failed(&error))?;
+    params.subject_alt_names = names
+        .iter()
+        .map(|name| match name.parse() {
+            Ok(address) => Ok(SanType::IpAddress(address)),
+            Err(_) => name.as_str().try_into().map(SanType::DnsName),
+        })
+        .collect::<Result<_, rcgen::Error>>()
+        .map_err(|error| failed(&error))?;
+    params.distinguished_name.push(DnType::CommonName, "Anteroom");
+    let start = SystemTime::now() - BACKDATED;
+    params.not_before = start.into();
+    params.not_after = (start + VALIDITY).into();
+    let certificate = params.self_signed(&key).map_err(|error| failed(&error))?;
+    let key_der = PrivateKeyDer::try_from(key.serialize_der()).map_err(|error| failed(&error))?;
+    Ok(Certificate {
+        pinned: Some(pinned(certificate.der(), start + VALIDITY)),
+        pem: Some((certificate.pem(), key.serialize_pem())),
+        tls: ServerTls { certificates: vec![certificate.der().clone()], key: key_der },
+    })
+}
+
+fn pinned(certificate: &CertificateDer<'_>, not_after: SystemTime) -> PinnedHash {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest.as_ref());
+    let not_after = not_after.duration_since(UNIX_EPOCH).unwrap_or_default();
+    PinnedHash {
+        algorithm: "sha-256",
+        value: STANDARD.encode(hash),
+        not_after_ms: u64::try_from(not_after.as_millis()).unwrap_or(u64::MAX),
+        hash,
+    }
+}
+
+/// Reads a certificate chain and its key from PEM files.
+///
+/// # Errors
+/// [`ConfigError::Unreadable`], if a file is missing or has nothing of the kind.
+pub fn read(certificate: &Path, key: &Path) -> Result<Certificate, ConfigError> {
+    let unreadable = |what, path: &Path, error: &dyn std::fmt::Display| ConfigError::Unreadable {
+        what,
+        path: PathBuf::from(path),
+        source: std::io::Error::other(error.to_string()),
+    };
+    let certificates = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unreadable("certificate", certificate, &error))?;
+    let Some(first) = certificates.first() else {
+        return Err(unreadable("certificate", certificate, &"there is no certificate in it"));
+    };
+    let pinned = self_signed_until(first).map(|not_after| pinned(first, not_after));
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("private key", key, &error))?;
+    Ok(Certificate { tls: ServerTls { certificates, key }, pinned, pem: None })
+}
+
+/// When a certificate expires, if a browser would accept it by its hash.
+fn self_signed_until(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let validity = parsed.validity();
+    let short = validity.not_after.timestamp() - validity.not_before.timestamp() <= 14 * 24 * 3600;
+    let not_after = u64::try_from(validity.not_after.timestamp()).ok()?;
+    (short && parsed.issuer() == parsed.subject()).then(|| UNIX_EPOCH + Duration::from_secs(not_after))
+}
+
+/// The hashes that browsers may trust, the current one first.
+#[derive(Debug, Default)]
+pub struct PublishedHashes(std::sync::RwLock<Arc<[PinnedHash]>>);
+
+impl PublishedHashes {
+    /// Puts a certificate's hash in front and forgets all but the one before it.
+    pub fn publish(&self, pinned: Option<PinnedHash>) {
+        let mut hashes = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *hashes = pinned.into_iter().chain(hashes.iter().take(1).cloned()).collect();
+    }
+
+    /// The hashes now.
+    #[must_use]
+    pub fn current(&self) -> Arc<[PinnedHash]> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_certificate_is_one_that_browsers_accept_by_hash() {
+        let made = make(&["localhost".into(), "127.0.0.1".into(), "::1".into()]).unwrap();
+        let (_, parsed) = x509_parser::parse_x509_certificate(&made.tls.certificates[0]).unwrap();
+        let days = (parsed.validity().not_after.timestamp() - parsed.validity().not_before.timestamp()) / (24 * 3600);
+        assert_eq!(days, 13);
+        assert!(parsed.validity().is_valid());
+        assert_eq!(parsed.public_key().parsed().unwrap().key_size(), 256);
+        let (certificate, key) = made.pem.unwrap();
+        let folder = std::env::temp_dir().join(format!("anteroom-certificate-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("c.pem"), certificate).unwrap();
+        std::fs::write(folder.join("k.pem"), key).unwrap();
+        let read = read(&folder.join("c.pem"), &folder.join("k.pem")).unwrap();
+        assert_eq!(read.pinned.map(|pinned| pinned.hash), made.pinned.map(|pinned| pinned.hash));
+        let missing = super::read(&folder.join("none.pem"), &folder.join("k.pem")).unwrap_err().to_string();
+        assert!(missing.contains("none.pem") && missing.contains("check the path"), "{missing}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_newest_hash_is_published_first() {
+        let hashes = PublishedHashes::default();
+        let made: Vec<_> = (0..3).map(|_| make(&["localhost".into()]).unwrap().pinned.unwrap()).collect();
+        for hash in &made {
+            hashes.publish(Some(hash.clone()));
+        }
+        assert_eq!(*hashes.current(), [made[2].clone(), made[1].clone()]);
+    }
+}

@@ -1,0 +1,278 @@
+//! The configuration: one tree of defaults, a file, the environment and flags, in that order.
+//!
+//! Unknown keys are errors. Every bound carries its unit in its name, and what is dangerous says so.
+
+mod load;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anteroom_protocol::{Limits, limits};
+use anteroom_transport::TransportConfig;
+use serde::{Deserialize, Serialize};
+
+pub use load::{ConfigError, load};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen: TCP and UDP on the same number. Port 0 takes one that is free for both.
+    pub listen: String,
+    /// The server's certificate.
+    pub tls: Tls,
+    /// Who may come in.
+    pub auth: Auth,
+    /// Which web pages may connect.
+    pub origins: OriginList,
+    /// What each session, and all of them together, may use.
+    pub limits: LimitList,
+    /// How long things may take.
+    pub times: Times,
+}
+
+/// The server's certificate. Needed to serve; in development one is made on the spot.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// A PEM file: the server's certificate first, then those that lead to a root.
+    pub certificate: Option<PathBuf>,
+    /// A PEM file: the private key of the first.
+    pub key: Option<PathBuf>,
+    /// Whether TCP speaks TLS; `off` behind a proxy that does. QUIC always does.
+    pub tcp: TcpTls,
+}
+
+/// Whether TCP speaks TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TcpTls {
+    /// It does.
+    #[default]
+    On,
+    /// Something in front of the server does.
+    Off,
+}
+
+/// Who may come in.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// The secret that tokens are signed with (JWT, HS256): at least 32 bytes.
+    pub token_key: Option<String>,
+    /// A file with that secret, instead; white space around it is ignored.
+    pub token_key_file: Option<PathBuf>,
+    /// Whether players without a token may come in as guests.
+    pub guests: bool,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let token_key = self.token_key.as_ref().map(|_| "(secret)");
+        f.debug_struct("Auth")
+            .field("token_key", &token_key)
+            .field("token_key_file", &self.token_key_file)
+            .field("guests", &self.guests)
+            .finish()
+    }
+}
+
+/// Which web pages may connect. Native clients send no origin and are not concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OriginList {
+    /// Origins such as `https://play.example.com`, or `https://*.example.com` for subdomains.
+    pub allowed: Vec<String>,
+}
+
+/// What each session, and all of them together, may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitList {
+    /// The largest frame or record a client may send, in bytes.
+    pub message_bytes_max: u32,
+    /// Connections at a time, with or without a session.
+    pub connections_max: u32,
+    /// Rooms at a time.
+    pub rooms_max: u32,
+    /// Rooms one session may be in at a time.
+    pub rooms_per_session_max: u32,
+    /// Members who only watch, in each room.
+    pub spectators_per_room_max: u16,
+    /// What may wait for one client to read it, in bytes.
+    pub outbox_bytes_max: u32,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Times {
+    /// How long a seat is kept for a player who lost the connection, in milliseconds.
+    pub grace_ms: u64,
+    /// How long a connection may take to send its handshake, in milliseconds.
+    pub handshake_ms: u64,
+    /// How often an idle WebSocket is pinged, in milliseconds.
+    pub websocket_ping_ms: u64,
+    /// How often an idle QUIC connection is kept alive, in milliseconds.
+    pub quic_keep_alive_ms: u64,
+    /// How long a connection may be silent before it counts as lost, in milliseconds.
+    pub silence_ms: u64,
+    /// How long a shutdown may take to say goodbye, in milliseconds.
+    pub shutdown_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: format!("127.0.0.1:{}", anteroom_protocol::DEFAULT_PORT),
+            tls: Tls::default(),
+            auth: Auth::default(),
+            origins: OriginList::default(),
+            limits: LimitList::default(),
+            times: Times::default(),
+        }
+    }
+}
+
+impl Default for LimitList {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: Limits::default().message_bytes_max,
+            connections_max: 50_000,
+            rooms_max: 10_000,
+            rooms_per_session_max: Limits::default().rooms_max,
+            spectators_per_room_max: 256,
+            outbox_bytes_max: 1 << 20,
+        }
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            grace_ms: 60_000,
+            handshake_ms: 10_000,
+            websocket_ping_ms: 25_000,
+            quic_keep_alive_ms: 20_000,
+            silence_ms: 60_000,
+            shutdown_ms: 5_000,
+        }
+    }
+}
+
+impl Config {
+    /// The configuration of the development server: loopback, guests welcome.
+    #[must_use]
+    pub fn development() -> Self {
+        Self { auth: Auth { guests: true, ..Auth::default() }, ..Self::default() }
+    }
+
+    /// Checks what the types cannot: values that make no sense, or none together.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`], naming the key.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let invalid = |key: &'static str, why: &str| Err(ConfigError::Invalid { key, why: why.to_owned() });
+        if !(1024..=limits::SERVER_FRAME_BYTES_MAX as u32).contains(&self.limits.message_bytes_max) {
+            return invalid("limits.message_bytes_max", "must be 1024 to 1048576");
+        }
+        if self.limits.outbox_bytes_max < 64 << 10 {
+            return invalid("limits.outbox_bytes_max", "must be at least 65536");
+        }
+        for (key, value) in [
+            ("limits.connections_max", self.limits.connections_max),
+            ("limits.rooms_max", self.limits.rooms_max),
+            ("limits.rooms_per_session_max", self.limits.rooms_per_session_max),
+        ] {
+            if value == 0 {
+                return invalid(key, "must be at least 1");
+            }
+        }
+        for (key, value) in [
+            ("times.handshake_ms", self.times.handshake_ms),
+            ("times.websocket_ping_ms", self.times.websocket_ping_ms),
+            ("times.quic_keep_alive_ms", self.times.quic_keep_alive_ms),
+            ("times.silence_ms", self.times.silence_ms),
+        ] {
+            if value == 0 || value > 24 * 3600 * 1000 {
+                return invalid(key, "must be 1 to 86400000 (a day)");
+            }
+        }
+        if self.times.silence_ms <= self.times.websocket_ping_ms.max(self.times.quic_keep_alive_ms) {
+            return invalid("times.silence_ms", "must be longer than the ping and keep-alive times, or nobody stays");
+        }
+        if let Err(error) = self.listen_addr() {
+            return invalid("listen", &error);
+        }
+        for origin in &self.origins.allowed {
+            if let Err(error) = origin.parse::<crate::origin::Pattern>() {
+                return invalid("origins.allowed", &error.to_string());
+            }
+        }
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            return invalid("tls", "needs both `certificate` and `key`, or neither");
+        }
+        if self.auth.token_key.is_some() && self.auth.token_key_file.is_some() {
+            return invalid("auth", "takes `token_key` or `token_key_file`, not both");
+        }
+        if self.auth.token_key.as_ref().is_some_and(|key| key.len() < TOKEN_KEY_BYTES_MIN) {
+            return invalid("auth.token_key", "must be at least 32 bytes: `openssl rand -base64 32` makes one");
+        }
+        Ok(())
+    }
+
+    /// The address to listen on.
+    ///
+    /// # Errors
+    /// A sentence, if it is none.
+    pub fn listen_addr(&self) -> Result<SocketAddr, String> {
+        let text = match self.listen.strip_prefix("localhost:") {
+            Some(port) => format!("127.0.0.1:{port}"),
+            None => self.listen.clone(),
+        };
+        text.parse().map_err(|_| format!("{:?} is not HOST:PORT, such as 0.0.0.0:7350 or [::]:7350", self.listen))
+    }
+
+    /// The secret that tokens are signed with.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the file with it cannot be read, or it is too short.
+    pub fn token_key(&self) -> Result<Option<Vec<u8>>, ConfigError> {
+        let Some(path) = &self.auth.token_key_file else {
+            return Ok(self.auth.token_key.clone().map(String::into_bytes));
+        };
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            what: "token key",
+            path: path.clone(),
+            source,
+        })?;
+        let key = text.trim().as_bytes().to_vec();
+        if key.len() < TOKEN_KEY_BYTES_MIN {
+            let why = "names a file with less than 32 bytes: `openssl rand -base64 32` makes a key".into();
+            return Err(ConfigError::Invalid { key: "auth.token_key_file", why });
+        }
+        Ok(Some(key))
+    }
+
+    pub(crate) fn transport(&self) -> TransportConfig {
+        TransportConfig {
+            inbound_bytes_max: self.limits.message_bytes_max as usize,
+            websocket_ping: Duration::from_millis(self.times.websocket_ping_ms),
+            quic_keep_alive: Duration::from_millis(self.times.quic_keep_alive_ms),
+            silence_max: Duration::from_millis(self.times.silence_ms),
+            ..TransportConfig::default()
+        }
+    }
+
+    pub(crate) fn session_limits(&self) -> Limits {
+        Limits {
+            message_bytes_max: self.limits.message_bytes_max,
+            rooms_max: self.limits.rooms_per_session_max,
+            ..Limits::default()
+        }
+    }
+}
+
+/// Shorter HMAC keys weaken the signature (RFC 7518, section 3.2).
+const TOKEN_KEY_BYTES_MIN: usize = 32;

@@ -1,0 +1,173 @@
+//! The TCP side: pages, the API, and the upgrade to WebSocket.
+//!
+//! HTTP/1.1 only, one task per connection. The upgrade is answered by hand so that the socket goes to the
+//! WebSocket transport with nothing in between.
+
+mod upgrade;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anteroom_transport::websocket;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Json, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::origin::is_loopback;
+
+/// How long a client may take to send the head of a request, or to finish a TLS handshake.
+const HEAD_MAX: Duration = Duration::from_secs(10);
+/// The most bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 64;
+/// How long to wait when the process has no file descriptors left.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a request's handler knows of its connection.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
+
+/// Accepts TCP connections until the server stops accepting.
+pub(crate) async fn run(app: Arc<App>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+    let router = router(app.clone());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = app.stop_accepting.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let Some(permit) = app.admit() else { continue };
+                let (app, router, tls) = (app.clone(), router.clone(), tls.clone());
+                app.clone().connections.spawn(async move {
+                    tokio::select! {
+                        () = Box::pin(serve(stream, peer, router, tls)) => {}
+                        () = app.stop_serving.cancelled() => {}
+                    }
+                    drop(permit);
+                });
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a TCP connection");
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, tls: Option<TlsAcceptor>) {
+    // A socket that cannot be tuned is about to fail anyway.
+    drop(websocket::tune(&stream));
+    match tls {
+        None => serve_http(stream, peer, router).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_MAX, tls.accept(stream)).await {
+                serve_http(stream, peer, router).await;
+            }
+        }
+    }
+}
+
+async fn serve_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr, router: Router) {
+    let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        request
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%peer, %error, "HTTP connection failed");
+    }
+}
+
+fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/watch", get(watch))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/api/certificate", get(certificate))
+        .route(anteroom_protocol::WEBSOCKET_PATH, get(upgrade::websocket))
+        .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing here.") })
+        .layer(middleware::from_fn_with_state(app.clone(), check_host))
+        .with_state(app)
+}
+
+fn plain(status: StatusCode, sentence: &str) -> Response {
+    (status, format!("{sentence}\n")).into_response()
+}
+
+/// In development the server is this machine's alone: a page elsewhere whose name was made to point here (DNS
+/// rebinding) is refused.
+async fn check_host(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if app.is_development && !is_loopback(host_name(host)) && !app.on_network {
+        return plain(StatusCode::MISDIRECTED_REQUEST, "This development server answers to localhost only.");
+    }
+    next.run(request).await
+}
+
+/// A `Host` header without its port.
+fn host_name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+async fn index() -> Response {
+    page(anteroom_web::INDEX)
+}
+
+async fn watch() -> Response {
+    page(anteroom_web::WATCH)
+}
+
+fn page(html: &'static str) -> Response {
+    let headers = [(CONTENT_SECURITY_POLICY, anteroom_web::CONTENT_SECURITY_POLICY), (CACHE_CONTROL, "no-cache")];
+    (headers, Html(html)).into_response()
+}
+
+/// What a page needs to open WebTransport here.
+async fn certificate(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).map_or("localhost", host_name);
+    // The development server has no socket on ::1, which is what `localhost` may mean to a browser.
+    let host = if host == "localhost" && app.local_addr.is_ipv4() { "127.0.0.1" } else { host };
+    let url = format!("https://{host}:{}{}", app.local_addr.port(), anteroom_protocol::WEBTRANSPORT_PATH);
+    let body = Json(json!({ "webtransport_url": url, "hashes": &*app.hashes.current() }));
+    let mut response = ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response();
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = headers.get(ORIGIN)
+        && origin.to_str().is_ok_and(|origin| app.origins.allow(Some(origin)))
+    {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    }
+    response
+}

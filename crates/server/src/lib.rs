@@ -1,0 +1,24 @@
+//! The Anteroom server: connections come in, sessions talk, rooms run, and everything is told to whom it concerns.
+//!
+//! Read it in this order: [`app`] puts the parts together; `session` owns a connection and `session::router` sends
+//! its messages on; [`rooms`] runs each room in a task of its own; `http` is the TCP side.
+//!
+//! The rules of the lobby are not here but in `anteroom_core`; what this crate adds is time, tasks and sockets.
+
+pub mod app;
+pub mod certificate;
+pub mod cli;
+pub mod clock;
+pub mod config;
+mod http;
+pub mod identity;
+pub mod lobby;
+pub mod log;
+pub mod origin;
+pub mod outbox;
+mod random;
+pub mod rooms;
+mod session;
+
+pub use app::{Mode, Server, StartError};
+pub use config::Config;

@@ -1,0 +1,26 @@
+//! Logs: to stderr, pretty on a terminal and JSON otherwise. Nothing is logged for a single message.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+/// A filter could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a log filter; try info, debug, or anteroom_server=debug")]
+pub struct InvalidFilter(String);
+
+/// Starts logging. `filter` is a level, or a list such as `info,anteroom_server=debug`. Call once.
+///
+/// # Errors
+/// [`InvalidFilter`] if it is neither.
+pub fn start(filter: &str) -> Result<(), InvalidFilter> {
+    let parsed = EnvFilter::builder().parse(filter).map_err(|_| InvalidFilter(filter.to_owned()))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr);
+    if io::stderr().is_terminal() {
+        let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        subscriber.with_ansi(colours).with_target(false).compact().init();
+    } else {
+        subscriber.json().flatten_event(true).init();
+    }
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! What waits to be written to one session: a queue for each lane, and the newest values behind them.
+//!
+//! Lane owners (the session for control, a room for its members) put things in from their own tasks and never
+//! wait; the session's task takes them out as its connection has room. Bounded: a session that does not read
+//! overflows, which ends its connection, and nobody else notices.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anteroom_core::flush::Outgoing;
+use anteroom_protocol::{Batch, LaneId};
+use tokio::sync::Notify;
+
+/// The most keys of newest values that wait on one lane; a further key takes the place of the oldest.
+const LATEST_KEYS_MAX: usize = 64;
+/// The most datagrams that wait on one lane; a further one takes the place of the oldest.
+const DATAGRAMS_MAX: usize = 64;
+/// Queues that grew beyond this give their memory back when they run empty.
+const IDLE_CAPACITY: usize = 16;
+
+/// The queues of one session.
+#[derive(Debug)]
+pub struct Outbox {
+    lanes: Mutex<Lanes>,
+    filled: Notify,
+}
+
+#[derive(Debug)]
+struct Lanes {
+    control: Lane,
+    rooms: Vec<(LaneId, Lane)>,
+    /// The place in `rooms` whose turn it is.
+    turn: usize,
+    bytes: usize,
+    bytes_max: usize,
+    overflowed: bool,
+    has_datagrams: bool,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    reliable: VecDeque<Arc<Batch>>,
+    latest: Vec<(Arc<str>, Arc<Batch>)>,
+    datagrams: VecDeque<(Arc<str>, Arc<Batch>)>,
+    ended: bool,
+}
+
+/// What the session's task does next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Write a record on a lane.
+    Record(LaneId, Arc<Batch>),
+    /// Send a datagram on a lane, or conflate it by the key if it does not fit.
+    Datagram(LaneId, Arc<str>, Arc<Batch>),
+    /// A lane is over, and everything on it was taken.
+    LaneEnded(LaneId),
+}
+
+impl Lane {
+    fn next(&mut self, id: LaneId, bytes: &mut usize) -> Option<Next> {
+        let record = self.reliable.pop_front().or_else(|| (!self.latest.is_empty()).then(|| self.latest.remove(0).1));
+        if let Some(record) = record {
+            *bytes -= record.payload().len();
+            if self.reliable.is_empty() && self.reliable.capacity() > IDLE_CAPACITY {
+                self.reliable = VecDeque::new();
+            }
+            return Some(Next::Record(id, record));
+        }
+        self.datagrams.pop_front().map(|(key, message)| Next::Datagram(id, key, message))
+    }
+
+    fn put_latest(&mut self, key: Arc<str>, message: Arc<Batch>, bytes: &mut usize) {
+        *bytes += message.payload().len();
+        if let Some((_, old)) = self.latest.iter_mut().find(|(other, _)| *other == key) {
+            *bytes -= std::mem::replace(old, message).payload().len();
+            return;
+        }
+        if self.latest.len() == LATEST_KEYS_MAX {
+            *bytes -= self.latest.remove(0).1.payload().len();
+        }
+        self.latest.push((key, message));
+    }
+
+    fn put_datagram(&mut self, key: Arc<str>, message: Arc<Batch>) {
+        if self.datagrams.len() == DATAGRAMS_MAX {
+            self.datagrams.pop_front();
+        }
+        self.datagrams.push_back((key, message));
+    }
+}
+
+impl Outbox {
+    /// An empty outbox with the control lane open. `bytes_max` bounds what may wait, in bytes of payload;
+    /// `has_datagrams` says whether the connection can send any.
+    pub(crate) fn new(bytes_max: usize, has_datagrams: bool) -> Arc<Self> {
+        let lanes = Lanes {
+            control: Lane::default(),
+            rooms: Vec::new(),
+            turn: 0,
+            bytes: 0,
+            bytes_max,
+            overflowed: false,
+            has_datagrams,
+        };
+        Arc::new(Self { lanes: Mutex::new(lanes), filled: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lanes> {
+        // Nothing panics while it holds the lock, and the queues are valid at every step.
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a room's lane.
+    pub(crate) fn open(&self, lane: LaneId) {
+        self.lock().rooms.push((lane, Lane::default()));
+    }
+
+    /// Takes back the opening of a lane on which nothing was put.
+    pub(crate) fn retract(&self, lane: LaneId) {
+        self.lock().rooms.retain(|(id, _)| *id != lane);
+    }
+
+    /// Says that nothing more is put on a room's lane.
+    pub(crate) fn end(&self, lane: LaneId) {
+        if let Some(lane) = self.lock().lane(lane) {
+            lane.ended = true;
+        }
+        self.filled.notify_one();
+    }
+
+    /// Puts something on a lane. On a lane that is not open it is dropped.
+    pub(crate) fn put(&self, lane: LaneId, outgoing: Outgoing) {
+        let mut lanes = self.lock();
+        let was_empty = lanes.bytes == 0;
+        let mut bytes = lanes.bytes;
+        let has_datagrams = lanes.has_datagrams;
+        let Some(queue) = lanes.lane(lane) else { return };
+        match outgoing {
+            Outgoing::Reliable(batch) => {
+                bytes += batch.payload().len();
+                queue.reliable.push_back(batch);
+            }
+            Outgoing::Unreliable { key, message } if has_datagrams => queue.put_datagram(key, message),
+            Outgoing::Latest { key, message } | Outgoing::Unreliable { key, message } => {
+                queue.put_latest(key, message, &mut bytes);
+            }
+        }
+        let wake = was_empty || bytes == lanes.bytes;
+        lanes.bytes = bytes;
+        lanes.overflowed |= bytes > lanes.bytes_max;
+        let overflowed = lanes.overflowed;
+        drop(lanes);
+        if wake || overflowed {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Puts a batch on the control lane.
+    pub(crate) fn put_control(&self, batch: Batch) {
+        self.put(LaneId::CONTROL, Outgoing::Reliable(Arc::new(batch)));
+    }
+
+    /// Takes the next thing to write: control first, then the rooms in turn.
+    pub(crate) fn next(&self) -> Option<Next> {
+        let mut guard = self.lock();
+        let lanes = &mut *guard;
+        if let Some(next) = lanes.control.next(LaneId::CONTROL, &mut lanes.bytes) {
+            return Some(next);
+        }
+        for _ in 0..lanes.rooms.len() {
+            let place = lanes.turn % lanes.rooms.len();
+            lanes.turn = place + 1;
+            let (id, lane) = &mut lanes.rooms[place];
+            let id = *id;
+            if let Some(next) = lane.next(id, &mut lanes.bytes) {
+                return Some(next);
+            }
+            if lane.ended {
+                lanes.rooms.remove(place);
+                return Some(Next::LaneEnded(id));
+            }
+        }
+        None
+    }
+
+    /// Whether more waits than the session may let wait.
+    pub(crate) fn has_overflowed(&self) -> bool {
+        self.lock().overflowed
+    }
+
+    /// Waits until something was put in. Cancel-safe: what was put in while nobody waited counts.
+    pub(crate) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+}
+
+impl Lanes {
+    fn lane(&mut self, id: LaneId) -> Option<&mut Lane> {
+        if id == LaneId::CONTROL {
+            return Some(&mut self.control);
+        }
+        self.rooms.iter_mut().find(|(other, _)| *other == id).map(|(_, lane)| lane)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anteroom_protocol::{Codec, Header, envelope::Empty};
+
+    fn batch(kind: &str) -> Arc<Batch> {
+        Arc::new(Batch::one(Codec::Json, &Header::new(kind), &Empty {}).unwrap())
+    }
+
+    fn drained(outbox: &Outbox) -> Vec<String> {
+        std::iter::from_fn(|| outbox.next())
+            .map(|next| match next {
+                Next::Record(lane, batch) | Next::Datagram(lane, _, batch) => {
+                    let text: serde_json::Value = serde_json::from_slice(batch.payload()).unwrap();
+                    format!("{lane} {}", text["type"].as_str().unwrap())
+                }
+                Next::LaneEnded(lane) => format!("{lane} ended"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn control_goes_first_and_rooms_take_turns() {
+        let outbox = Outbox::new(1 << 20, false);
+        outbox.open(LaneId(1));
+        outbox.open(LaneId(2));
+        for (lane, kind) in [(1, "a"), (1, "b"), (2, "c"), (2, "d"), (0, "e")] {
+            outbox.put(LaneId(lane), Outgoing::Reliable(batch(kind)));
+        }
+        outbox.end(LaneId(1));
+        assert_eq!(drained(&outbox), ["0 e", "1 a", "2 c", "1 b", "2 d", "1 ended"]);
+        outbox.put(LaneId(1), Outgoing::Reliable(batch("late")));
+        assert_eq!(drained(&outbox), [""; 0]);
+    }
+
+    #[test]
+    fn the_newest_value_comes_behind_what_was_sent_before_it() {
+        let outbox = Outbox::new(1 << 20, false);
+        outbox.open(LaneId(1));
+        outbox.put(LaneId(1), Outgoing::Latest { key: "k".into(), message: batch("old") });
+        outbox.put(LaneId(1), Outgoing::Reliable(batch("reliable")));
+        outbox.put(LaneId(1), Outgoing::Unreliable { key: "k".into(), message: batch("new") });
+        assert_eq!(drained(&outbox), ["1 reliable", "1 new"]);
+        assert_eq!(outbox.lock().bytes, 0);
+    }
+
+    #[test]
+    fn what_is_conflated_is_bounded() {
+        let outbox = Outbox::new(1 << 20, true);
+        outbox.open(LaneId(1));
+        for key in 0..1000 {
+            outbox.put(LaneId(1), Outgoing::Latest { key: key.to_string().into(), message: batch("latest") });
+            outbox.put(LaneId(1), Outgoing::Unreliable { key: "k".into(), message: batch("datagram") });
+        }
+        assert_eq!(drained(&outbox).len(), LATEST_KEYS_MAX + DATAGRAMS_MAX);
+        assert_eq!(outbox.lock().bytes, 0);
+    }
+
+    #[test]
+    fn a_session_that_does_not_read_overflows() {
+        let outbox = Outbox::new(100, false);
+        for _ in 0..3 {
+            assert!(!outbox.has_overflowed());
+            outbox.put_control(Batch::one(Codec::Json, &Header::new("x".repeat(32).as_str()), &Empty {}).unwrap());
+        }
+        assert!(outbox.has_overflowed());
+    }
+}

@@ -1,0 +1,225 @@
+//! Rooms as they run: one task each, reached only through its mailbox.
+//!
+//! A room's task drains its mailbox, lets the room react to all of it, and flushes once. It never waits for a
+//! session. Player input that finds the mailbox full is refused with `busy`; coming and going waits its turn.
+
+mod task;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anteroom_core::game::Registry;
+use anteroom_core::name;
+use anteroom_core::room::{Join, MemberId, Room, RoomPolicy, RoomSpec};
+use anteroom_protocol::envelope::Ref;
+use anteroom_protocol::message::push::ClosedReason;
+use anteroom_protocol::message::request::CreateRoom;
+use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId};
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::lobby::Lobby;
+use crate::outbox::Outbox;
+use crate::random;
+
+/// How many commands wait for a room. Beyond it player input is `busy`.
+const MAILBOX_MESSAGES_MAX: usize = 256;
+
+/// Every room of one server.
+#[derive(Debug)]
+pub struct Rooms {
+    registry: Registry,
+    lobby: Arc<Lobby>,
+    clock: Clock,
+    policy: RoomPolicy,
+    rooms_max: usize,
+    running: Mutex<HashMap<RoomId, RoomHandle>>,
+    tasks: TaskTracker,
+}
+
+/// Where a room takes commands.
+#[derive(Debug, Clone)]
+pub(crate) struct RoomHandle {
+    pub(crate) room_id: RoomId,
+    mailbox: mpsc::Sender<Mail>,
+}
+
+/// A command on its way into a room. The room reads player input from the bytes in which it arrived.
+#[derive(Debug)]
+enum Mail {
+    Join { join: Join, outbox: Arc<Outbox>, answer: oneshot::Sender<Result<(), ErrorBody>> },
+    Leave { member: MemberId, reference: Option<Ref> },
+    Disconnect { member: MemberId },
+    Act { member: MemberId, input: Input },
+    Close { reason: ClosedReason },
+}
+
+/// A player's input, not decoded.
+#[derive(Debug)]
+pub(crate) struct Input {
+    /// The action's `type`, in UTF-8.
+    pub(crate) kind: Bytes,
+    /// Its data.
+    pub(crate) data: Bytes,
+    /// The codec of the data.
+    pub(crate) codec: Codec,
+    /// The mark of the request.
+    pub(crate) reference: Option<Ref>,
+}
+
+impl Rooms {
+    /// No rooms yet.
+    #[must_use]
+    pub fn new(registry: Registry, lobby: Arc<Lobby>, clock: Clock, policy: RoomPolicy, rooms_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            registry,
+            lobby,
+            clock,
+            policy,
+            rooms_max,
+            running: Mutex::default(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RoomId, RoomHandle>> {
+        // Nothing panics while it holds the lock.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The room with this id.
+    ///
+    /// # Errors
+    /// `room_not_found`, also for what is no room id at all.
+    pub(crate) fn find(&self, room_id: &str) -> Result<RoomHandle, ErrorBody> {
+        let found = room_id.parse().ok().and_then(|room_id: RoomId| self.lock().get(&room_id).cloned());
+        found.ok_or_else(|| ErrorBody::new(ErrorCode::RoomNotFound, "There is no such room."))
+    }
+
+    /// Rooms of a game that may have a free seat, the fullest first.
+    pub(crate) fn open(&self, game: &str, most: usize) -> Vec<RoomHandle> {
+        self.lobby.open(game, most).iter().filter_map(|room_id| self.lock().get(room_id).cloned()).collect()
+    }
+
+    /// Checks that a game exists.
+    ///
+    /// # Errors
+    /// `game_not_found`.
+    pub(crate) fn check_game(&self, game: &str) -> Result<(), ErrorBody> {
+        self.registry.kind(game).map(drop)
+    }
+
+    /// Makes a room and lets its creator in.
+    ///
+    /// # Errors
+    /// `game_not_found`, `invalid_name`, `invalid_options`, `limit_reached`, `shutting_down`, or what the game
+    /// refuses with.
+    pub(crate) async fn create(
+        self: &Arc<Self>,
+        request: CreateRoom,
+        join: Join,
+        outbox: Arc<Outbox>,
+    ) -> Result<RoomHandle, ErrorBody> {
+        let kind = *self.registry.kind(&request.game)?;
+        let name = match &request.name {
+            Some(name) => name::checked(name)?,
+            None => default_name(&join.username),
+        };
+        let room_id = RoomId::from_bits(random::bits());
+        let seed = random::seed();
+        let spec = RoomSpec { room_id, name, options: request.options, seed, policy: self.policy };
+        // Rooms are counted before the game runs, so that a flood of creations costs nothing.
+        let handle = self.reserve(room_id)?;
+        let now = self.clock.now();
+        let created = std::panic::catch_unwind(|| Room::create(&kind, spec, now));
+        let room = match created {
+            Ok(Ok(room)) => room,
+            Ok(Err(error)) => {
+                self.forget(&room_id);
+                return Err(error);
+            }
+            Err(_) => {
+                self.forget(&room_id);
+                tracing::error!(%room_id, game = kind.name, seed, "game panicked while the room was made");
+                return Err(ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made."));
+            }
+        };
+        let (handle, mailbox) = handle;
+        self.tasks.spawn(task::run(self.clone(), room_id, room, mailbox));
+        handle.join(join, outbox).await.map(|()| handle)
+    }
+
+    fn reserve(&self, room_id: RoomId) -> Result<(RoomHandle, mpsc::Receiver<Mail>), ErrorBody> {
+        let mut running = self.lock();
+        if self.tasks.is_closed() {
+            return Err(ErrorBody::new(ErrorCode::ShuttingDown, "The server is shutting down."));
+        }
+        if running.len() >= self.rooms_max {
+            return Err(ErrorBody::new(ErrorCode::LimitReached, "The server has no space for another room just now."));
+        }
+        let (sender, mailbox) = mpsc::channel(MAILBOX_MESSAGES_MAX);
+        let handle = RoomHandle { room_id, mailbox: sender };
+        running.insert(room_id, handle.clone());
+        Ok((handle, mailbox))
+    }
+
+    fn forget(&self, room_id: &RoomId) {
+        self.lock().remove(room_id);
+        self.lobby.remove(room_id);
+    }
+
+    /// Closes every room, makes no more, and waits until all are gone.
+    pub(crate) async fn close(&self) {
+        self.tasks.close();
+        let running: Vec<RoomHandle> = self.lock().values().cloned().collect();
+        for room in running {
+            // A room that is gone already needs no telling.
+            drop(room.mailbox.send(Mail::Close { reason: ClosedReason::ShuttingDown }).await);
+        }
+        self.tasks.wait().await;
+    }
+}
+
+fn default_name(username: &str) -> String {
+    let room: String = format!("{username}'s room");
+    if room.chars().count() <= anteroom_protocol::limits::NAME_CHARS_MAX { room } else { username.to_owned() }
+}
+
+impl RoomHandle {
+    /// Asks the room to let someone in, and waits for its answer.
+    ///
+    /// # Errors
+    /// What the room refuses with; `room_not_found` if it is over.
+    pub(crate) async fn join(&self, join: Join, outbox: Arc<Outbox>) -> Result<(), ErrorBody> {
+        let gone = || ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.");
+        let (answer, answered) = oneshot::channel();
+        self.mailbox.send(Mail::Join { join, outbox, answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    /// Says that a member goes for good; the room answers on the member's lane.
+    pub(crate) async fn leave(&self, member: MemberId, reference: Option<Ref>) {
+        // A room that is over has ended the lane already.
+        drop(self.mailbox.send(Mail::Leave { member, reference }).await);
+    }
+
+    /// Says that a member's session is gone.
+    pub(crate) async fn disconnect(&self, member: MemberId) {
+        drop(self.mailbox.send(Mail::Disconnect { member }).await);
+    }
+
+    /// Hands a player's input over; the room answers on the member's lane.
+    ///
+    /// # Errors
+    /// `busy` if the room has fallen behind, `room_not_found` if it is over.
+    pub(crate) fn act(&self, member: MemberId, input: Input) -> Result<(), ErrorBody> {
+        self.mailbox.try_send(Mail::Act { member, input }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                ErrorBody::new(ErrorCode::Busy, "The room has fallen behind; try again.")
+            }
+            mpsc::error::TrySendError::Closed(_) => ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed."),
+        })
+    }
+}

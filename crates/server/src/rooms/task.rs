@@ -1,0 +1,144 @@
+//! The task of one room.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use anteroom_core::flush::Dispatch;
+use anteroom_core::room::{Command, Effects, MemberId, Room};
+use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{MAILBOX_MESSAGES_MAX, Mail, Rooms};
+use crate::outbox::Outbox;
+
+/// The lane of a member.
+struct Link {
+    outbox: Arc<Outbox>,
+    lane: LaneId,
+}
+
+struct RoomTask {
+    rooms: Arc<Rooms>,
+    room_id: RoomId,
+    room: Room,
+    links: HashMap<MemberId, Link>,
+    effects: Effects,
+}
+
+/// The game panicked, or said something that has no encoding.
+struct Failed(String);
+
+pub(super) async fn run(rooms: Arc<Rooms>, room_id: RoomId, room: Room, mut mailbox: mpsc::Receiver<Mail>) {
+    let game = room.summary().game;
+    tracing::info!(%room_id, game, "room opened");
+    let mut task = RoomTask { rooms, room_id, room, links: HashMap::new(), effects: Effects::default() };
+    let mut mails = Vec::new();
+    while !task.effects.closed {
+        task.effects.clear();
+        let deadline = task.room.next_deadline().map(|deadline| task.rooms.clock.instant(deadline));
+        tokio::select! {
+            received = mailbox.recv_many(&mut mails, MAILBOX_MESSAGES_MAX) => {
+                if received == 0 {
+                    break;
+                }
+                // Let others post first what they have to say: one flush for many messages is the point of it all.
+                tokio::task::yield_now().await;
+                while mails.len() < MAILBOX_MESSAGES_MAX && let Ok(mail) = mailbox.try_recv() {
+                    mails.push(mail);
+                }
+            }
+            () = until(deadline) => {}
+        }
+        if let Err(Failed(why)) = task.turn(&mut mails) {
+            task.fail(&why);
+        }
+        task.deliver();
+    }
+    // Whoever knocks from now on hears that the room has closed.
+    mailbox.close();
+    task.rooms.forget(&room_id);
+    tracing::info!(%room_id, game, "room closed");
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl RoomTask {
+    /// Lets the room react to everything that has come, and flushes once.
+    fn turn(&mut self, mails: &mut Vec<Mail>) -> Result<(), Failed> {
+        let now = self.rooms.clock.now();
+        for mail in mails.drain(..) {
+            guarded(|| self.react(now, mail))?;
+        }
+        guarded(|| {
+            self.room.advance(now, &mut self.effects);
+            self.room.flush(&mut self.effects)
+        })?
+        .map_err(|error| Failed(error.to_string()))
+    }
+
+    fn react(&mut self, now: anteroom_core::Time, mail: Mail) {
+        let (room, effects) = (&mut self.room, &mut self.effects);
+        let refused = match mail {
+            Mail::Join { join, outbox, answer } => {
+                let (member, lane) = (join.member, join.lane);
+                let answered = room.handle(now, Command::Join(join), effects);
+                if answered.is_ok() {
+                    self.links.insert(member, Link { outbox, lane });
+                }
+                // A session that has gone meanwhile says so with a command of its own.
+                drop(answer.send(answered));
+                Ok(())
+            }
+            Mail::Leave { member, reference } => room.handle(now, Command::Leave { member, reference }, effects),
+            Mail::Disconnect { member } => room.handle(now, Command::Disconnect { member }, effects),
+            Mail::Act { member, input } => {
+                let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+                let data = match input.codec {
+                    Codec::Json => Data::Json(text(&input.data)),
+                    Codec::Bincode => Data::Binary(&input.data),
+                };
+                let kind = text(&input.kind);
+                room.handle(now, Command::Act { member, kind, data, reference: input.reference }, effects)
+            }
+            Mail::Close { reason } => room.handle(now, Command::Close { reason }, effects),
+        };
+        debug_assert!(matches!(refused, Ok::<(), ErrorBody>(())), "only joins are refused outright");
+    }
+
+    fn fail(&mut self, why: &str) {
+        let recent: Vec<&str> = self.room.recent_inputs().collect();
+        tracing::error!(room_id = %self.room_id, seed = self.room.seed(), ?recent, why, "game failed");
+        self.room.fail(&mut self.effects);
+    }
+
+    fn deliver(&mut self) {
+        for Dispatch { to, outgoing } in self.effects.dispatches.drain(..) {
+            if let Some(link) = self.links.get(&to) {
+                link.outbox.put(link.lane, outgoing);
+            }
+        }
+        for member in self.effects.released.drain(..) {
+            if let Some(link) = self.links.remove(&member) {
+                link.outbox.end(link.lane);
+            }
+        }
+        if let Some(summary) = self.effects.summary.take() {
+            self.rooms.lobby.put(summary);
+        }
+    }
+}
+
+/// Runs a game's code; a panic in it ends the room and nothing else.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Failed> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let words = panic.downcast_ref::<&str>().map(ToString::to_string);
+        Failed(words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into()))
+    })
+}

@@ -1,0 +1,300 @@
+//! One session: an authenticated client and its connection.
+//!
+//! One task owns the connection. It reads what the client sends and hands it on, and writes what has gathered in
+//! the [`Outbox`]. It is the only place that closes a connection, once, with one code.
+
+mod handshake;
+mod router;
+
+use std::sync::Arc;
+
+use anteroom_core::room::MemberId;
+use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
+use anteroom_protocol::message::Message;
+use anteroom_protocol::message::request::Goodbye;
+use anteroom_protocol::{Batch, CloseCode, Codec, Envelope, ErrorBody, Header, LaneId, SessionId};
+use anteroom_transport::{Closed, Connection, Event};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::identity::Identity;
+use crate::outbox::{Next, Outbox};
+use crate::rooms::RoomHandle;
+
+/// How a connection came in.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    /// The origin of the page, if a browser sent one.
+    pub(crate) origin: Option<String>,
+    /// The codec that a WebSocket asked for; elsewhere the handshake says.
+    pub(crate) codec: Option<Codec>,
+}
+
+/// Why a session's loop ends.
+#[derive(Debug)]
+enum End {
+    /// We close, and say why.
+    Close(CloseCode, String),
+    /// The client said goodbye: it gives its seats up.
+    Goodbye,
+    /// The connection is gone.
+    Lost(Closed),
+}
+
+impl From<CloseCode> for End {
+    fn from(code: CloseCode) -> Self {
+        Self::Close(code, code.sentence().to_owned())
+    }
+}
+
+/// A room this session is in.
+#[derive(Debug)]
+struct Membership {
+    room: RoomHandle,
+    lane: LaneId,
+    member: MemberId,
+}
+
+/// What a session is once the handshake is done.
+#[derive(Debug)]
+struct Established {
+    id: SessionId,
+    identity: Identity,
+    codec: Codec,
+    rooms: Vec<Membership>,
+    last_lane: LaneId,
+    subscribed: bool,
+}
+
+struct Session {
+    app: Arc<App>,
+    connection: Connection,
+    arrival: Arrival,
+    outbox: Arc<Outbox>,
+    /// A batch that the connection had no room for.
+    held_back: Option<(LaneId, Arc<Batch>)>,
+    established: Option<Established>,
+}
+
+/// Runs a session from its first byte to its last.
+pub(crate) async fn run(app: Arc<App>, connection: Connection, arrival: Arrival) {
+    let has_datagrams = connection.max_datagram_size().is_some();
+    let outbox = Outbox::new(app.config.limits.outbox_bytes_max as usize, has_datagrams);
+    let mut session = Session { app, connection, arrival, outbox, held_back: None, established: None };
+    let end = if session.app.origins.allow(session.arrival.origin.as_deref()) {
+        session.converse().await
+    } else {
+        tracing::info!(origin = session.arrival.origin, "origin refused");
+        End::from(CloseCode::OriginRefused)
+    };
+    session.finish(end).await;
+}
+
+impl Session {
+    /// Reads and writes until there is a reason to stop.
+    async fn converse(&mut self) -> End {
+        let shutdown = self.app.shutdown.clone();
+        let deadline = Instant::now() + std::time::Duration::from_millis(self.app.config.times.handshake_ms);
+        loop {
+            if self.outbox.has_overflowed() {
+                return CloseCode::SlowConsumer.into();
+            }
+            self.write();
+            tokio::select! {
+                event = self.connection.recv() => {
+                    let handled = match event {
+                        Ok(Event::Record { codec, payload, .. }) => self.on_payload(codec, payload).await,
+                        Ok(Event::Datagram { payload, .. }) => self.on_datagram(payload).await,
+                        // The client will say no more; what is on its way to it still gets there.
+                        Ok(Event::LaneEnded { lane: LaneId::CONTROL }) => Err(End::Goodbye),
+                        Ok(_) => Ok(()),
+                        Err(closed) => Err(closed_end(closed)),
+                    };
+                    if let Err(end) = handled {
+                        return end;
+                    }
+                }
+                () = self.outbox.filled() => {}
+                () = tokio::time::sleep_until(deadline), if self.established.is_none() => {
+                    return CloseCode::HandshakeTimeout.into();
+                }
+                () = shutdown.cancelled() => return CloseCode::ShuttingDown.into(),
+            }
+        }
+    }
+
+    /// Moves what waits into the connection, as far as it has room.
+    fn write(&mut self) {
+        if let Some((lane, batch)) = self.held_back.take()
+            && let Err(batch) = self.connection.try_send(lane, batch)
+        {
+            self.held_back = Some((lane, batch));
+            return;
+        }
+        while let Some(next) = self.outbox.next() {
+            match next {
+                Next::Record(lane, batch) => {
+                    if let Err(batch) = self.connection.try_send(lane, batch) {
+                        self.held_back = Some((lane, batch));
+                        return;
+                    }
+                }
+                Next::Datagram(lane, key, message) => {
+                    // What does not fit into a datagram goes the way it goes where there are none.
+                    if self.connection.send_datagram(lane, message.payload()).is_err() {
+                        self.outbox.put(lane, anteroom_core::flush::Outgoing::Latest { key, message });
+                    }
+                }
+                Next::LaneEnded(lane) => {
+                    self.connection.end_lane(lane);
+                    if let Some(established) = &mut self.established {
+                        established.rooms.retain(|membership| membership.lane != lane);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn on_payload(&mut self, codec: Codec, payload: Bytes) -> Result<(), End> {
+        let is_text = codec == Codec::Json;
+        match self.established.as_ref().map(|established| established.codec) {
+            Some(agreed) if agreed == codec => {}
+            // Handshakes and goodbyes are JSON in every codec.
+            _ if is_text => return self.on_ceremony(&payload).await,
+            None if self.arrival.codec.is_none() => return Err(malformed("the first message must be JSON")),
+            _ => return Err(CloseCode::WrongFrameKind.into()),
+        }
+        let messages = decode_batch(codec, &payload).map_err(malformed)?;
+        for message in messages {
+            let message = message.map_err(malformed)?;
+            Box::pin(self.on_message(&payload, message)).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads JSON where the session has not agreed on it: before the handshake, or in a binary session.
+    async fn on_ceremony(&mut self, payload: &Bytes) -> Result<(), End> {
+        for message in decode_batch(Codec::Json, payload).map_err(malformed)? {
+            let message = message.map_err(malformed)?;
+            if self.established.as_ref().is_some_and(|established| established.codec == Codec::Json) {
+                // Something followed the handshake in the same batch.
+                Box::pin(self.on_message(payload, message)).await?;
+                continue;
+            }
+            match (message.kind.as_ref(), &self.established) {
+                ("goodbye", _) => return Err(End::Goodbye),
+                ("handshake", None) => self.on_handshake(&message)?,
+                ("reconnect", None) => self.on_reconnect(&message),
+                (_, None) => return Err(CloseCode::HandshakeRequired.into()),
+                ("handshake" | "reconnect", Some(_)) => self.refuse_second_handshake(&message),
+                _ => return Err(CloseCode::WrongFrameKind.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_datagram(&mut self, payload: Bytes) -> Result<(), End> {
+        // A datagram may overtake the handshake that gives it a meaning.
+        if self.established.is_none() {
+            return Ok(());
+        }
+        self.on_payload(Codec::of_payload(&payload), payload).await
+    }
+
+    /// Answers a request on the control lane.
+    fn answer<T: anteroom_protocol::Body>(&self, codec: Codec, kind: &str, reference: Option<&Ref>, data: &T) {
+        let header = Header { reference, success: Some(true), ..Header::new(kind) };
+        self.put(Batch::one(codec, &header, data));
+    }
+
+    /// Refuses a message on the control lane: as the request's result if it can be told, else as `error`.
+    fn refuse(&self, message: &Envelope<'_>, error: ErrorBody) {
+        let codec = self.established.as_ref().map_or(Codec::Json, |established| established.codec);
+        let error = match (&error.details, &message.room_id) {
+            (Some(_), _) => error,
+            (None, Some(room_id)) => error.with_details(&Refusal { kind: &message.kind, room_id: Some(room_id) }),
+            (None, None) => error.with_details(&Refusal { kind: &message.kind, room_id: None }),
+        };
+        let result;
+        let kind = match message.reference {
+            Some(_) => {
+                result = format!("{}_result", message.kind);
+                &result
+            }
+            None => "error",
+        };
+        let reference = message.reference.as_ref();
+        let header = Header { reference, success: Some(false), error: Some(&error), ..Header::new(kind) };
+        self.put(Batch::one(codec, &header, &Empty {}));
+    }
+
+    fn put(&self, batch: Result<Batch, anteroom_protocol::codec::InvalidData>) {
+        match batch {
+            Ok(batch) => self.outbox.put_control(batch),
+            Err(error) => tracing::error!(%error, "an answer could not be encoded"),
+        }
+    }
+
+    /// Tells the rooms, then the client, and closes.
+    async fn finish(mut self, end: End) {
+        if let Some(established) = self.established.take() {
+            if established.subscribed {
+                self.app.lobby.unsubscribe(established.id);
+            }
+            for Membership { room, member, .. } in established.rooms {
+                match end {
+                    End::Goodbye => room.leave(member, None).await,
+                    End::Close(..) | End::Lost(_) => room.disconnect(member).await,
+                }
+            }
+            let why = match &end {
+                End::Close(code, _) => code.to_string(),
+                End::Goodbye => "goodbye".to_owned(),
+                End::Lost(closed) => closed.to_string(),
+            };
+            tracing::info!(session_id = %established.id, user_id = %established.identity.user_id, why, "session ended");
+        }
+        match end {
+            End::Close(code, reason) => {
+                self.write();
+                let goodbye = Goodbye { code: code.number(), reason: reason.clone() };
+                if let Ok(batch) = Batch::one(Codec::Json, &Header::new(Goodbye::TYPE), &goodbye) {
+                    // A client that does not read learns the code from the transport alone.
+                    drop(self.connection.try_send(LaneId::CONTROL, Arc::new(batch)));
+                }
+                self.connection.close(code.number(), &reason).await;
+            }
+            End::Goodbye => {
+                self.write();
+                self.connection.close(NORMAL_CLOSURE, "").await;
+            }
+            End::Lost(_) => {}
+        }
+    }
+}
+
+/// RFC 6455, section 7.4.1.
+const NORMAL_CLOSURE: u16 = 1000;
+
+#[derive(serde::Serialize)]
+struct Refusal<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_id: Option<&'a str>,
+}
+
+fn malformed(why: impl std::fmt::Display) -> End {
+    let reason = format!("The message cannot be read: {why}.");
+    End::Close(CloseCode::Malformed, anteroom_protocol::code::close_reason(&reason).to_owned())
+}
+
+fn closed_end(closed: Closed) -> End {
+    match closed {
+        Closed::TooLarge { .. } => CloseCode::MessageTooLarge.into(),
+        Closed::Malformed(why) => malformed(why),
+        Closed::Silence => CloseCode::Silence.into(),
+        closed => End::Lost(closed),
+    }
+}
