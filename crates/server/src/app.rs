@@ -116,13 +116,16 @@ impl Server {
     /// [`StartError`], before anything listens.
     pub fn start(config: Config, mode: Mode, games: Registry) -> Result<Self, StartError> {
         config.validate()?;
+        if mode == Mode::Production {
+            config.check_production()?;
+        }
         let is_development = mode != Mode::Production;
         let wanted = config.listen_addr().map_err(|why| ConfigError::Invalid { key: "listen", why })?;
         if mode == (Mode::Development { on_network: false }) && !wanted.ip().is_loopback() {
             let why = "is not this machine alone; for a development server on the network add --danger-dev-on-network";
             return Err(ConfigError::Invalid { key: "listen", why: why.into() }.into());
         }
-        let certificate = certificate(&config, is_development, wanted)?;
+        let certificate = certificate(&config, wanted)?;
         let tcp_tls = tcp_tls(&config, is_development, &certificate)?;
         let authority = Authority::new(config.token_key()?.as_deref(), config.auth.guests);
         let (tcp, udp) = bind(wanted)?;
@@ -144,7 +147,7 @@ impl Server {
             local_addr,
             clock,
             authority,
-            origins: origins(&config, is_development)?,
+            origins: origins(&config, mode)?,
             hashes,
             resume_key: hmac::Key::new(hmac::HMAC_SHA256, &random::bytes::<32>()),
             lobby,
@@ -217,14 +220,11 @@ impl Server {
     }
 }
 
-fn certificate(config: &Config, is_development: bool, listen: SocketAddr) -> Result<Certificate, StartError> {
+/// The configured certificate; in development one made on the spot will do.
+fn certificate(config: &Config, listen: SocketAddr) -> Result<Certificate, StartError> {
     match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => Ok(certificate::read(certificate, key)?),
-        _ if is_development => made(listen),
-        _ => {
-            let sentence = "serving needs a certificate: set tls.certificate and tls.key (`anteroom cert` makes a pair for trying out)";
-            Err(ConfigError::Missing(sentence).into())
-        }
+        _ => made(listen),
     }
 }
 
@@ -248,9 +248,13 @@ fn tcp_tls(
     Ok(Some(TlsAcceptor::from(tls)))
 }
 
-fn origins(config: &Config, is_development: bool) -> Result<Origins, StartError> {
-    if is_development && config.origins.allowed.is_empty() {
-        return Ok(Origins::Loopback);
+fn origins(config: &Config, mode: Mode) -> Result<Origins, StartError> {
+    if config.origins.allowed.is_empty() {
+        match mode {
+            Mode::Development { on_network: true } => return Ok(Origins::Any),
+            Mode::Development { on_network: false } => return Ok(Origins::Loopback),
+            Mode::Production => {}
+        }
     }
     let patterns = config.origins.allowed.iter().map(|origin| origin.parse()).collect::<Result<_, _>>();
     let invalid =

@@ -17,17 +17,19 @@ use crate::{certificate, log};
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1, commit ", env!("ANTEROOM_COMMIT"), ")");
 
 const AFTER_HELP: &str = "\
-Without a command this starts the development server: on this machine only, guests welcome, with a certificate
-made on the spot. Open the page it prints, or play from two terminals:
+Without a command this starts the development server: on this machine only,
+guests welcome, with a certificate made on the spot. Open the page it prints,
+or play from two terminals:
 
   cargo run --release --example native_quic
 
-Every setting is also an environment variable: ANTEROOM_LIMITS__ROOMS_MAX=100 sets rooms_max in [limits].
-Exit codes: 0 ok, 1 failed while running, 2 usage or configuration, 3 port taken.";
+Every setting is also an environment variable: ANTEROOM_LIMITS__ROOMS_MAX=100
+sets rooms_max in [limits]. Exit codes: 0 ok, 1 failed while running, 2 wrong
+usage or configuration, 3 port taken.";
 
 /// The game lobby server: rooms and games over WebTransport, QUIC and WebSocket.
 #[derive(Debug, Parser)]
-#[command(name = "anteroom", version = VERSION, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "anteroom", version = VERSION, after_help = AFTER_HELP, max_term_width = 80)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -111,11 +113,11 @@ impl From<ConfigError> for Failure {
     }
 }
 
-/// Reads the command line and does what it says.
+/// Reads the command line and does what it says, with these games to serve.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(games: Registry) -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments) {
+    match run(arguments, games) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(code, sentence)) => {
             eprintln!("anteroom: {sentence}");
@@ -124,7 +126,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<(), Failure> {
+fn run(arguments: Arguments, games: Registry) -> Result<(), Failure> {
     let Arguments { command, common, danger_dev_on_network } = arguments;
     if danger_dev_on_network && command.is_some() {
         return Err(Failure(2, "--danger-dev-on-network is for the development server, which has no command".into()));
@@ -132,11 +134,11 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     match command {
         None => {
             let config = configured(&Config::development(), None, &common)?;
-            start(config, Mode::Development { on_network: danger_dev_on_network }, &common)
+            start(config, Mode::Development { on_network: danger_dev_on_network }, games, &common)
         }
         Some(Command::Serve { config }) => {
             let config = configured(&Config::default(), Some(config), &common)?;
-            start(config, Mode::Production, &common)
+            start(config, Mode::Production, games, &common)
         }
         Some(Command::Cert { hosts, out }) => make_certificate(&hosts, &out),
         Some(Command::Config { command: ConfigCommand::Check { file } }) => check(file, &common),
@@ -160,7 +162,11 @@ fn configured(base: &Config, file: Option<PathBuf>, common: &Common) -> Result<C
 
 fn check(file: PathBuf, common: &Common) -> Result<(), Failure> {
     let config = configured(&Config::default(), Some(file.clone()), common)?;
-    say(format_args!("{} is fine; it would listen on {}\n", file.display(), config.listen))
+    say(format_args!("{} is fine; it would listen on {}\n", file.display(), config.listen))?;
+    match config.check_production() {
+        Ok(()) => Ok(()),
+        Err(missing) => say(format_args!("But {missing}\n")),
+    }
 }
 
 fn make_certificate(hosts: &[String], out: &std::path::Path) -> Result<(), Failure> {
@@ -194,9 +200,8 @@ fn say(words: std::fmt::Arguments<'_>) -> Result<(), Failure> {
     stdout.write_fmt(words).and_then(|()| stdout.flush()).map_err(|error| Failure(1, format!("cannot write: {error}")))
 }
 
-fn start(config: Config, mode: Mode, common: &Common) -> Result<(), Failure> {
+fn start(config: Config, mode: Mode, games: Registry, common: &Common) -> Result<(), Failure> {
     log::start(&common.log).map_err(|error| Failure(2, error.to_string()))?;
-    let games = anteroom_games::registry().map_err(|error| Failure(1, error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -6,6 +6,8 @@
 /// The origins that may connect.
 #[derive(Debug, Clone)]
 pub enum Origins {
+    /// Any page at all: a development server that was put on the network on purpose.
+    Any,
     /// Pages served from this machine, whatever the port.
     Loopback,
     /// These and no others.
@@ -83,6 +85,7 @@ impl Origins {
         let Some(origin) = origin else { return true };
         let Some((scheme, host, port)) = split(origin) else { return false };
         match self {
+            Self::Any => true,
             Self::Loopback => is_loopback(&host),
             Self::Listed(patterns) => patterns.iter().any(|pattern| pattern.allows(&scheme, &host, port)),
         }

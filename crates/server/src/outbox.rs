@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_session_that_does_not_read_overflows() {
-        let outbox = Outbox::new(100, false);
+        let outbox = Outbox::new(120, false);
         for _ in 0..3 {
             assert!(!outbox.has_overflowed());
             outbox.put_control(Batch::one(Codec::Json, &Header::new("x".repeat(32).as_str()), &Empty {}).unwrap());

@@ -49,11 +49,19 @@ pub(crate) struct RoomHandle {
 /// A command on its way into a room. The room reads player input from the bytes in which it arrived.
 #[derive(Debug)]
 enum Mail {
-    Join { join: Join, outbox: Arc<Outbox>, answer: oneshot::Sender<Result<(), ErrorBody>> },
+    Join(Box<Knock>),
     Leave { member: MemberId, reference: Option<Ref> },
     Disconnect { member: MemberId },
     Act { member: MemberId, input: Input },
     Close { reason: ClosedReason },
+}
+
+/// Someone who wants to come in. Boxed in the mailbox, where most of the places hold player input.
+#[derive(Debug)]
+struct Knock {
+    join: Join,
+    outbox: Arc<Outbox>,
+    answer: oneshot::Sender<Result<(), ErrorBody>>,
 }
 
 /// A player's input, not decoded.
@@ -195,7 +203,8 @@ impl RoomHandle {
     pub(crate) async fn join(&self, join: Join, outbox: Arc<Outbox>) -> Result<(), ErrorBody> {
         let gone = || ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.");
         let (answer, answered) = oneshot::channel();
-        self.mailbox.send(Mail::Join { join, outbox, answer }).await.map_err(|_| gone())?;
+        let knock = Box::new(Knock { join, outbox, answer });
+        self.mailbox.send(Mail::Join(knock)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 

@@ -6,7 +6,9 @@
 mod handshake;
 mod router;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anteroom_core::room::MemberId;
 use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
@@ -15,12 +17,13 @@ use anteroom_protocol::message::request::Goodbye;
 use anteroom_protocol::{Batch, CloseCode, Codec, Envelope, ErrorBody, Header, LaneId, SessionId};
 use anteroom_transport::{Closed, Connection, Event};
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::identity::Identity;
 use crate::outbox::{Next, Outbox};
 use crate::rooms::RoomHandle;
+use router::Route;
 
 /// How a connection came in.
 #[derive(Debug)]
@@ -46,6 +49,13 @@ impl From<CloseCode> for End {
     fn from(code: CloseCode) -> Self {
         Self::Close(code, code.sentence().to_owned())
     }
+}
+
+/// How far a session's loop runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Established,
+    Ended,
 }
 
 /// A room this session is in.
@@ -94,32 +104,42 @@ pub(crate) async fn run(app: Arc<App>, connection: Connection, arrival: Arrival)
 impl Session {
     /// Reads and writes until there is a reason to stop.
     async fn converse(&mut self) -> End {
-        let shutdown = self.app.shutdown.clone();
-        let deadline = Instant::now() + std::time::Duration::from_millis(self.app.config.times.handshake_ms);
+        let handshake_max = Duration::from_millis(self.app.config.times.handshake_ms);
+        // Boxed, so that a session does not carry the state of its beginning around for the rest of its life.
+        match Box::pin(timeout(handshake_max, self.take_turns(Until::Established))).await {
+            Ok(Some(end)) => end,
+            Ok(None) => self.take_turns(Until::Ended).await.unwrap_or(End::Goodbye),
+            Err(_) => CloseCode::HandshakeTimeout.into(),
+        }
+    }
+
+    /// Reads and writes in turn; gives the reason to stop, or nothing if it came as far as it was to.
+    async fn take_turns(&mut self, until: Until) -> Option<End> {
+        let app = self.app.clone();
+        let mut shutdown = pin!(app.shutdown.cancelled());
         loop {
             if self.outbox.has_overflowed() {
-                return CloseCode::SlowConsumer.into();
+                return Some(CloseCode::SlowConsumer.into());
             }
             self.write();
-            tokio::select! {
-                event = self.connection.recv() => {
-                    let handled = match event {
-                        Ok(Event::Record { codec, payload, .. }) => self.on_payload(codec, payload).await,
-                        Ok(Event::Datagram { payload, .. }) => self.on_datagram(payload).await,
-                        // The client will say no more; what is on its way to it still gets there.
-                        Ok(Event::LaneEnded { lane: LaneId::CONTROL }) => Err(End::Goodbye),
-                        Ok(_) => Ok(()),
-                        Err(closed) => Err(closed_end(closed)),
-                    };
-                    if let Err(end) = handled {
-                        return end;
-                    }
-                }
-                () = self.outbox.filled() => {}
-                () = tokio::time::sleep_until(deadline), if self.established.is_none() => {
-                    return CloseCode::HandshakeTimeout.into();
-                }
-                () = shutdown.cancelled() => return CloseCode::ShuttingDown.into(),
+            let event = tokio::select! {
+                event = self.connection.recv() => event,
+                () = self.outbox.filled() => continue,
+                () = &mut shutdown => return Some(CloseCode::ShuttingDown.into()),
+            };
+            let handled = match event {
+                Ok(Event::Record { codec, payload, .. }) => self.on_payload(codec, payload).await,
+                Ok(Event::Datagram { payload, .. }) => self.on_datagram(payload).await,
+                // The client will say no more; what is on its way to it still gets there.
+                Ok(Event::LaneEnded { lane: LaneId::CONTROL }) => Err(End::Goodbye),
+                Ok(_) => Ok(()),
+                Err(closed) => Err(closed_end(closed)),
+            };
+            if let Err(end) = handled {
+                return Some(end);
+            }
+            if until == Until::Established && self.established.is_some() {
+                return None;
             }
         }
     }
@@ -168,7 +188,19 @@ impl Session {
         let messages = decode_batch(codec, &payload).map_err(malformed)?;
         for message in messages {
             let message = message.map_err(malformed)?;
-            Box::pin(self.on_message(&payload, message)).await?;
+            self.on_message(&payload, &message).await?;
+        }
+        Ok(())
+    }
+
+    async fn on_message(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<(), End> {
+        let routed = match self.route(payload, message)? {
+            // Waiting for a room is rare, so its state is not part of every session.
+            Route::AskRoom => Box::pin(self.ask_room(message)).await,
+            Route::Done(done) => done,
+        };
+        if let Err(error) = routed {
+            self.refuse(message, error);
         }
         Ok(())
     }
@@ -179,7 +211,7 @@ impl Session {
             let message = message.map_err(malformed)?;
             if self.established.as_ref().is_some_and(|established| established.codec == Codec::Json) {
                 // Something followed the handshake in the same batch.
-                Box::pin(self.on_message(payload, message)).await?;
+                self.on_message(payload, &message).await?;
                 continue;
             }
             match (message.kind.as_ref(), &self.established) {

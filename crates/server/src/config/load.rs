@@ -114,11 +114,17 @@ fn explain(message: &str) -> String {
     let unknown = names.next().unwrap_or_default();
     let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
     match known.iter().min_by_key(|name| distance(unknown, name)) {
-        Some(nearest) if distance(unknown, nearest) <= 3 => {
+        Some(nearest) if is_near(unknown, nearest) => {
             format!("there is no key `{unknown}`; did you mean `{nearest}`?")
         }
         _ => format!("there is no key `{unknown}`; there are {}", known.join(", ")),
     }
+}
+
+/// Whether one word may be a slip for the other: a few letters differ, and most do not.
+fn is_near(unknown: &str, known: &str) -> bool {
+    let edits = distance(unknown, known);
+    edits <= 3 && 2 * edits < known.len()
 }
 
 /// The edits that turn one word into the other (Levenshtein).

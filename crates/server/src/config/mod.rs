@@ -222,6 +222,24 @@ impl Config {
         Ok(())
     }
 
+    /// Checks that what serving in public needs is there: a certificate, and a key to check tokens with.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`], with what to set.
+    pub fn check_production(&self) -> Result<(), ConfigError> {
+        if self.tls.certificate.is_none() {
+            return Err(ConfigError::Missing(
+                "serving needs a certificate: set tls.certificate and tls.key (`anteroom cert` makes a pair to try out)",
+            ));
+        }
+        if self.auth.token_key.is_none() && self.auth.token_key_file.is_none() {
+            return Err(ConfigError::Missing(
+                "serving needs a key to check tokens with: set auth.token_key_file (`openssl rand -base64 32` makes a key)",
+            ));
+        }
+        Ok(())
+    }
+
     /// The address to listen on.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{MAILBOX_MESSAGES_MAX, Mail, Rooms};
+use super::{Knock, MAILBOX_MESSAGES_MAX, Mail, Rooms};
 use crate::outbox::Outbox;
 
 /// The lane of a member.
@@ -86,7 +86,8 @@ impl RoomTask {
     fn react(&mut self, now: anteroom_core::Time, mail: Mail) {
         let (room, effects) = (&mut self.room, &mut self.effects);
         let refused = match mail {
-            Mail::Join { join, outbox, answer } => {
+            Mail::Join(knock) => {
+                let Knock { join, outbox, answer } = *knock;
                 let (member, lane) = (join.member, join.lane);
                 let answered = room.handle(now, Command::Join(join), effects);
                 if answered.is_ok() {

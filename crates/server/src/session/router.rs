@@ -17,28 +17,40 @@ use crate::rooms::{Input, RoomHandle};
 /// How many rooms a quick join tries before it makes one.
 const QUICK_JOIN_TRIES: usize = 4;
 
+/// What became of a message.
+pub(super) enum Route {
+    /// It was answered, handed on, or is to be refused.
+    Done(Result<(), ErrorBody>),
+    /// A room has to be asked first: [`Session::ask_room`].
+    AskRoom,
+}
+
 impl Session {
-    pub(super) async fn on_message(&mut self, payload: &Bytes, message: Envelope<'_>) -> Result<(), End> {
-        let done = match message.kind.as_ref() {
-            "ping" => self.ping(&message),
-            "list_rooms" => self.list_rooms(&message),
-            "subscribe_rooms" => self.subscribe_rooms(&message),
-            "unsubscribe_rooms" => self.unsubscribe_rooms(&message),
-            "create_room" => self.create_room(&message).await,
-            "join_room" => self.join_room(&message).await,
-            "leave_room" => self.leave_room(&message).await,
+    /// Sends a message where it belongs.
+    pub(super) fn route(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<Route, End> {
+        Ok(Route::Done(match message.kind.as_ref() {
+            "ping" => self.ping(message),
+            "list_rooms" => self.list_rooms(message),
+            "subscribe_rooms" => self.subscribe_rooms(message),
+            "unsubscribe_rooms" => self.unsubscribe_rooms(message),
+            "create_room" | "join_room" | "leave_room" => return Ok(Route::AskRoom),
             "goodbye" => return Err(End::Goodbye),
             "handshake" | "reconnect" => {
-                self.refuse_second_handshake(&message);
+                self.refuse_second_handshake(message);
                 Ok(())
             }
-            _ if message.room_id.is_some() => self.act(payload, &message),
+            _ if message.room_id.is_some() => self.act(payload, message),
             _ => Err(ErrorBody::new(ErrorCode::UnknownType, "There is no message of that type outside a room.")),
-        };
-        if let Err(error) = done {
-            self.refuse(&message, error);
+        }))
+    }
+
+    /// Does what a room has to agree to.
+    pub(super) async fn ask_room(&mut self, message: &Envelope<'_>) -> Result<(), ErrorBody> {
+        match message.kind.as_ref() {
+            "create_room" => self.create_room(message).await,
+            "join_room" => self.join_room(message).await,
+            _ => self.leave_room(message).await,
         }
-        Ok(())
     }
 
     fn established(&mut self) -> Result<&mut Established, ErrorBody> {
