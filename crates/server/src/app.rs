@@ -6,15 +6,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anteroom_core::game::Registry;
-use anteroom_core::room::{MemberId, RoomPolicy};
+use anteroom_core::room::RoomPolicy;
 use anteroom_transport::quic::Listener;
 use aws_lc_rs::hmac;
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,50 +27,13 @@ use crate::lobby::Lobby;
 use crate::origin::Origins;
 use crate::rooms::Rooms;
 use crate::session::{self, Arrival};
+use crate::shared::Shared;
 use crate::{http, random};
 
 /// How long the parts of the shutdown after the last goodbye may take.
 const TAIL_MAX: Duration = Duration::from_secs(2);
 /// How often a self-made certificate is replaced; browsers that hold the old hash have as long to come back.
 const CERTIFICATE_REPLACED: Duration = Duration::from_secs(6 * 24 * 3600);
-
-/// What the parts of a running server share.
-#[derive(Debug)]
-pub(crate) struct App {
-    pub(crate) config: Config,
-    pub(crate) is_development: bool,
-    pub(crate) on_network: bool,
-    pub(crate) local_addr: SocketAddr,
-    pub(crate) clock: Clock,
-    pub(crate) authority: Authority,
-    pub(crate) origins: Origins,
-    pub(crate) hashes: PublishedHashes,
-    pub(crate) resume_key: hmac::Key,
-    pub(crate) lobby: Arc<Lobby>,
-    pub(crate) rooms: Arc<Rooms>,
-    pub(crate) sessions: TaskTracker,
-    pub(crate) connections: TaskTracker,
-    /// Step one of a shutdown.
-    pub(crate) stop_accepting: CancellationToken,
-    /// Step two: sessions say goodbye.
-    pub(crate) shutdown: CancellationToken,
-    /// Step three: everything else ends.
-    pub(crate) stop_serving: CancellationToken,
-    admission: Arc<Semaphore>,
-    last_member: AtomicU64,
-}
-
-impl App {
-    /// Lets one more connection in, until the permit is dropped; `None` if there are too many.
-    pub(crate) fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        self.admission.clone().try_acquire_owned().ok()
-    }
-
-    /// A membership's name, never given before.
-    pub(crate) fn next_member(&self) -> MemberId {
-        MemberId(self.last_member.fetch_add(1, Ordering::Relaxed))
-    }
-}
 
 /// How a server is to run, besides its configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +68,7 @@ pub enum StartError {
 /// A running server. Dropping it leaves its tasks running; call [`Server::shutdown`].
 #[derive(Debug)]
 pub struct Server {
-    app: Arc<App>,
+    shared: Arc<Shared>,
     quic: Arc<Listener>,
 }
 
@@ -141,7 +104,7 @@ impl Server {
             spectators_max: config.limits.spectators_per_room_max,
         };
         let rooms = Rooms::new(games, lobby.clone(), clock, policy, config.limits.rooms_max as usize);
-        let app = Arc::new(App {
+        let shared = Arc::new(Shared {
             is_development,
             on_network: mode == Mode::Development { on_network: true },
             local_addr,
@@ -161,60 +124,60 @@ impl Server {
             last_member: AtomicU64::new(0),
             config,
         });
-        let server = Self { app, quic: Arc::new(quic) };
+        let server = Self { shared, quic: Arc::new(quic) };
         server.spawn(tcp, tcp_tls);
         Ok(server)
     }
 
     fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>) {
-        let (app, quic) = (&self.app, &self.quic);
-        app.connections.spawn(http::run(app.clone(), tcp, tls));
-        app.connections.spawn(accept_quic(app.clone(), quic.clone()));
-        let (lobby, stop) = (app.lobby.clone(), app.stop_serving.clone());
-        app.connections.spawn(async move {
+        let (shared, quic) = (&self.shared, &self.quic);
+        shared.connections.spawn(http::run(shared.clone(), tcp, tls));
+        shared.connections.spawn(accept_quic(shared.clone(), quic.clone()));
+        let (lobby, stop) = (shared.lobby.clone(), shared.stop_serving.clone());
+        shared.connections.spawn(async move {
             tokio::select! {
                 () = lobby.run() => {}
                 () = stop.cancelled() => {}
             }
         });
-        if app.is_development {
-            app.connections.spawn(replace_certificate(app.clone(), quic.clone()));
+        if shared.config.tls.certificate.is_none() {
+            shared.connections.spawn(replace_certificate(shared.clone(), quic.clone()));
         }
     }
 
     /// Where the server listens, TCP and UDP alike.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.app.local_addr
+        self.shared.local_addr
     }
 
     /// The SHA-256 hashes of the certificates that clients may pin, the current one first.
     #[must_use]
     pub fn certificate_hashes(&self) -> Vec<[u8; 32]> {
-        self.app.hashes.current().iter().map(|pinned| pinned.hash).collect()
+        self.shared.hashes.current().iter().map(|pinned| pinned.hash).collect()
     }
 
     /// Shuts down: stops accepting, closes the rooms, says goodbye to every session and waits until all is written,
     /// as long as the configuration allows. Not cancel-safe: what was not told yet stays untold.
     pub async fn shutdown(self) {
-        let Self { app, quic } = self;
-        app.stop_accepting.cancel();
+        let Self { shared, quic } = self;
+        shared.stop_accepting.cancel();
         quic.stop_accepting();
         let goodbyes = async {
-            app.rooms.close().await;
-            app.shutdown.cancel();
-            app.sessions.close();
-            app.sessions.wait().await;
+            shared.rooms.close().await;
+            shared.shutdown.cancel();
+            shared.sessions.close();
+            shared.sessions.wait().await;
         };
-        if tokio::time::timeout(Duration::from_millis(app.config.times.shutdown_ms), goodbyes).await.is_err() {
-            tracing::warn!(sessions = app.sessions.len(), "some sessions did not hear the goodbye");
+        if tokio::time::timeout(Duration::from_millis(shared.config.times.shutdown_ms), goodbyes).await.is_err() {
+            tracing::warn!(sessions = shared.sessions.len(), "some sessions did not hear the goodbye");
         }
-        app.shutdown.cancel();
-        app.stop_serving.cancel();
-        app.connections.close();
+        shared.shutdown.cancel();
+        shared.stop_serving.cancel();
+        shared.connections.close();
         let tail = async {
             quic.close().await;
-            app.connections.wait().await;
+            shared.connections.wait().await;
         };
         drop(tokio::time::timeout(TAIL_MAX, tail).await);
     }
@@ -286,14 +249,14 @@ fn bind(wanted: SocketAddr) -> Result<(TcpListener, std::net::UdpSocket), StartE
     Err(last.unwrap_or(StartError::PortInUse(wanted)))
 }
 
-async fn accept_quic(app: Arc<App>, quic: Arc<Listener>) {
+async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
     while let Some(incoming) = quic.accept().await {
-        let Some(permit) = app.admit() else {
+        let Some(permit) = shared.admit() else {
             drop(incoming);
             continue;
         };
-        let task = app.clone();
-        app.sessions.spawn(async move {
+        let task = shared.clone();
+        shared.sessions.spawn(async move {
             match Box::pin(incoming.establish()).await {
                 Ok(established) => {
                     let arrival = Arrival { origin: established.origin, codec: None };
@@ -307,19 +270,19 @@ async fn accept_quic(app: Arc<App>, quic: Arc<Listener>) {
 }
 
 /// A development server that runs for weeks would otherwise outlive its certificate.
-async fn replace_certificate(app: Arc<App>, quic: Arc<Listener>) {
+async fn replace_certificate(shared: Arc<Shared>, quic: Arc<Listener>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(CERTIFICATE_REPLACED) => {}
-            () = app.stop_serving.cancelled() => return,
+            () = shared.stop_serving.cancelled() => return,
         }
-        match made(app.local_addr) {
+        match made(shared.local_addr) {
             Ok(certificate) => {
                 if let Err(error) = quic.replace_certificate(certificate.tls) {
                     tracing::error!(%error, "the new certificate cannot be used");
                     continue;
                 }
-                app.hashes.publish(certificate.pinned);
+                shared.hashes.publish(certificate.pinned);
                 tracing::info!("certificate replaced");
             }
             Err(error) => tracing::error!(%error, "no new certificate could be made"),

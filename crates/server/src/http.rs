@@ -27,8 +27,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::app::App;
 use crate::origin::is_loopback;
+use crate::shared::Shared;
 
 /// How long a client may take to send the head of a request, or to finish a TLS handshake.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -44,21 +44,21 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 struct Peer(SocketAddr);
 
 /// Accepts TCP connections until the server stops accepting.
-pub(crate) async fn run(app: Arc<App>, listener: TcpListener, tls: Option<TlsAcceptor>) {
-    let router = router(app.clone());
+pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+    let router = router(shared.clone());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = app.stop_accepting.cancelled() => return,
+            () = shared.stop_accepting.cancelled() => return,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Some(permit) = app.admit() else { continue };
-                let (app, router, tls) = (app.clone(), router.clone(), tls.clone());
-                app.clone().connections.spawn(async move {
+                let Some(permit) = shared.admit() else { continue };
+                let (shared, router, tls) = (shared.clone(), router.clone(), tls.clone());
+                shared.clone().connections.spawn(async move {
                     tokio::select! {
                         () = Box::pin(serve(stream, peer, router, tls)) => {}
-                        () = app.stop_serving.cancelled() => {}
+                        () = shared.stop_serving.cancelled() => {}
                     }
                     drop(permit);
                 });
@@ -108,7 +108,7 @@ async fn serve_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static
     }
 }
 
-fn router(app: Arc<App>) -> Router {
+fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/watch", get(watch))
@@ -116,8 +116,8 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/certificate", get(certificate))
         .route(anteroom_protocol::WEBSOCKET_PATH, get(upgrade::websocket))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing here.") })
-        .layer(middleware::from_fn_with_state(app.clone(), check_host))
-        .with_state(app)
+        .layer(middleware::from_fn_with_state(shared.clone(), check_host))
+        .with_state(shared)
 }
 
 fn plain(status: StatusCode, sentence: &str) -> Response {
@@ -126,9 +126,9 @@ fn plain(status: StatusCode, sentence: &str) -> Response {
 
 /// In development the server is this machine's alone: a page elsewhere whose name was made to point here (DNS
 /// rebinding) is refused.
-async fn check_host(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
+async fn check_host(State(shared): State<Arc<Shared>>, request: Request<Body>, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if app.is_development && !is_loopback(host_name(host)) && !app.on_network {
+    if shared.is_development && !is_loopback(host_name(host)) && !shared.on_network {
         return plain(StatusCode::MISDIRECTED_REQUEST, "This development server answers to localhost only.");
     }
     next.run(request).await
@@ -156,16 +156,16 @@ fn page(html: &'static str) -> Response {
 }
 
 /// What a page needs to open WebTransport here.
-async fn certificate(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+async fn certificate(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).map_or("localhost", host_name);
     // The development server has no socket on ::1, which is what `localhost` may mean to a browser.
-    let host = if host == "localhost" && app.local_addr.is_ipv4() { "127.0.0.1" } else { host };
-    let url = format!("https://{host}:{}{}", app.local_addr.port(), anteroom_protocol::WEBTRANSPORT_PATH);
-    let body = Json(json!({ "webtransport_url": url, "hashes": &*app.hashes.current() }));
+    let host = if host == "localhost" && shared.local_addr.is_ipv4() { "127.0.0.1" } else { host };
+    let url = format!("https://{host}:{}{}", shared.local_addr.port(), anteroom_protocol::WEBTRANSPORT_PATH);
+    let body = Json(json!({ "webtransport_url": url, "hashes": &*shared.hashes.current() }));
     let mut response = ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response();
     response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = headers.get(ORIGIN)
-        && origin.to_str().is_ok_and(|origin| app.origins.allow(Some(origin)))
+        && origin.to_str().is_ok_and(|origin| shared.origins.allow(Some(origin)))
     {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }

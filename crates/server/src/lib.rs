@@ -19,6 +19,7 @@ pub mod outbox;
 mod random;
 pub mod rooms;
 mod session;
+mod shared;
 
 pub use app::{Mode, Server, StartError};
 pub use config::Config;

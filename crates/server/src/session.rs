@@ -19,10 +19,10 @@ use anteroom_transport::{Closed, Connection, Event};
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use crate::app::App;
 use crate::identity::Identity;
 use crate::outbox::{Next, Outbox};
 use crate::rooms::RoomHandle;
+use crate::shared::Shared;
 use router::Route;
 
 /// How a connection came in.
@@ -78,7 +78,7 @@ struct Established {
 }
 
 struct Session {
-    app: Arc<App>,
+    shared: Arc<Shared>,
     connection: Connection,
     arrival: Arrival,
     outbox: Arc<Outbox>,
@@ -88,11 +88,11 @@ struct Session {
 }
 
 /// Runs a session from its first byte to its last.
-pub(crate) async fn run(app: Arc<App>, connection: Connection, arrival: Arrival) {
+pub(crate) async fn run(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
     let has_datagrams = connection.max_datagram_size().is_some();
-    let outbox = Outbox::new(app.config.limits.outbox_bytes_max as usize, has_datagrams);
-    let mut session = Session { app, connection, arrival, outbox, held_back: None, established: None };
-    let end = if session.app.origins.allow(session.arrival.origin.as_deref()) {
+    let outbox = Outbox::new(shared.config.limits.outbox_bytes_max as usize, has_datagrams);
+    let mut session = Session { shared, connection, arrival, outbox, held_back: None, established: None };
+    let end = if session.shared.origins.allow(session.arrival.origin.as_deref()) {
         session.converse().await
     } else {
         tracing::info!(origin = session.arrival.origin, "origin refused");
@@ -104,7 +104,7 @@ pub(crate) async fn run(app: Arc<App>, connection: Connection, arrival: Arrival)
 impl Session {
     /// Reads and writes until there is a reason to stop.
     async fn converse(&mut self) -> End {
-        let handshake_max = Duration::from_millis(self.app.config.times.handshake_ms);
+        let handshake_max = Duration::from_millis(self.shared.config.times.handshake_ms);
         // Boxed, so that a session does not carry the state of its beginning around for the rest of its life.
         match Box::pin(timeout(handshake_max, self.take_turns(Until::Established))).await {
             Ok(Some(end)) => end,
@@ -115,8 +115,8 @@ impl Session {
 
     /// Reads and writes in turn; gives the reason to stop, or nothing if it came as far as it was to.
     async fn take_turns(&mut self, until: Until) -> Option<End> {
-        let app = self.app.clone();
-        let mut shutdown = pin!(app.shutdown.cancelled());
+        let shared = self.shared.clone();
+        let mut shutdown = pin!(shared.shutdown.cancelled());
         loop {
             if self.outbox.has_overflowed() {
                 return Some(CloseCode::SlowConsumer.into());
@@ -272,7 +272,7 @@ impl Session {
     async fn finish(mut self, end: End) {
         if let Some(established) = self.established.take() {
             if established.subscribed {
-                self.app.lobby.unsubscribe(established.id);
+                self.shared.lobby.unsubscribe(established.id);
             }
             for Membership { room, member, .. } in established.rooms {
                 match end {

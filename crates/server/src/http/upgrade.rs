@@ -20,8 +20,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::{Peer, plain};
-use crate::app::App;
 use crate::session::{self, Arrival};
+use crate::shared::Shared;
 
 /// What RFC 6455 appends to the key before hashing.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -29,7 +29,7 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// `GET /ws`: a session over WebSocket. A foreign origin is let through to be told so by a close code, which a page
 /// can read; a status it could not.
 pub(super) async fn websocket(
-    State(app): State<Arc<App>>,
+    State(shared): State<Arc<Shared>>,
     Extension(Peer(peer)): Extension<Peer>,
     mut request: Request<Body>,
 ) -> Response {
@@ -40,12 +40,12 @@ pub(super) async fn websocket(
     };
     let origin = headers.get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
     let arrival = Arrival { origin, codec: Some(offer.codec.unwrap_or_default()) };
-    let Some(permit) = app.admit() else {
+    let Some(permit) = shared.admit() else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "The server has no room for another connection just now.");
     };
     let upgrade: OnUpgrade = hyper::upgrade::on(&mut request);
-    let task = app.clone();
-    app.sessions.spawn(async move {
+    let task = shared.clone();
+    shared.sessions.spawn(async move {
         let config = task.config.transport();
         if let Ok(upgraded) = upgrade.await
             && let Some(connection) = connection(upgraded, peer, config)

@@ -33,7 +33,7 @@ impl Session {
         if handshake.version != VERSION {
             return Err(CloseCode::ProtocolVersion.into());
         }
-        let identity = match self.app.authority.identify(&handshake) {
+        let identity = match self.shared.authority.identify(&handshake) {
             Ok(identity) => identity,
             Err(Refused::Unauthorized(why)) => return Err(End::Close(CloseCode::Unauthorized, why.to_owned())),
             Err(Refused::Again(error)) => {
@@ -45,13 +45,13 @@ impl Session {
         let codec = agreed_codec(self.arrival.codec, &handshake);
         let accepted = HandshakeAccepted {
             session_id: id,
-            resume_token: resume_token(&self.app.resume_key, id, 0),
+            resume_token: resume_token(&self.shared.resume_key, id, 0),
             user_id: identity.user_id.clone(),
             username: identity.username.clone(),
             codec,
-            limits: self.app.config.session_limits(),
-            grace_ms: self.app.config.times.grace_ms,
-            server_time_ms: self.app.clock.server_time_ms(),
+            limits: self.shared.config.session_limits(),
+            grace_ms: self.shared.config.times.grace_ms,
+            server_time_ms: self.shared.clock.server_time_ms(),
         };
         let client = handshake.client.as_deref().unwrap_or_default();
         tracing::info!(

@@ -63,7 +63,7 @@ impl Session {
             return Err(ErrorBody::new(ErrorCode::InvalidData, "`ts` may have at most 64 bytes."));
         }
         let codec = self.established()?.codec;
-        let pong = Pong { ts, server_time_ms: self.app.clock.server_time_ms() };
+        let pong = Pong { ts, server_time_ms: self.shared.clock.server_time_ms() };
         let header = Header { reference: message.reference.as_ref(), ..Header::new(Pong::TYPE) };
         self.put(Batch::one(codec, &header, &pong));
         Ok(())
@@ -72,7 +72,7 @@ impl Session {
     fn list_rooms(&mut self, message: &Envelope<'_>) -> Result<(), ErrorBody> {
         let ListRooms { game } = read(message.data)?;
         let codec = self.established()?.codec;
-        let list = self.app.lobby.list(game.as_deref());
+        let list = self.shared.lobby.list(game.as_deref());
         self.answer(codec, "list_rooms_result", message.reference.as_ref(), &list);
         Ok(())
     }
@@ -80,12 +80,12 @@ impl Session {
     fn subscribe_rooms(&mut self, message: &Envelope<'_>) -> Result<(), ErrorBody> {
         let SubscribeRooms { game } = read(message.data)?;
         if let Some(game) = &game {
-            self.app.rooms.check_game(game)?;
+            self.shared.rooms.check_game(game)?;
         }
         let established = self.established()?;
         established.subscribed = true;
         let (id, codec) = (established.id, established.codec);
-        self.app.lobby.subscribe(id, game, codec, &self.outbox, |list| {
+        self.shared.lobby.subscribe(id, game, codec, &self.outbox, |list| {
             self.answer(codec, "subscribe_rooms_result", message.reference.as_ref(), list);
         });
         Ok(())
@@ -95,7 +95,7 @@ impl Session {
         let established = self.established()?;
         established.subscribed = false;
         let (id, codec) = (established.id, established.codec);
-        self.app.lobby.unsubscribe(id);
+        self.shared.lobby.unsubscribe(id);
         self.answer(codec, "unsubscribe_rooms_result", message.reference.as_ref(), &Empty {});
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Session {
     ) -> Result<(), ErrorBody> {
         let join = self.prepare(message, answer, Role::Player)?;
         let (lane, member) = (join.lane, join.member);
-        let created = self.app.rooms.create(request, join, self.outbox.clone()).await;
+        let created = self.shared.rooms.create(request, join, self.outbox.clone()).await;
         self.enter(lane, member, created)
     }
 
@@ -123,7 +123,7 @@ impl Session {
         let room_id = request.room_id.as_deref().or(message.room_id.as_deref());
         match (room_id, &request.game) {
             (Some(room_id), _) => {
-                let room = self.app.rooms.find(room_id).map_err(|error| about_room(error, room_id))?;
+                let room = self.shared.rooms.find(room_id).map_err(|error| about_room(error, room_id))?;
                 self.join(message, room, role).await.map_err(|error| about_room(error, room_id))
             }
             (None, Some(game)) if request.quick => self.quick_join(message, game, role).await,
@@ -132,14 +132,14 @@ impl Session {
     }
 
     async fn quick_join(&mut self, message: &Envelope<'_>, game: &str, role: Role) -> Result<(), ErrorBody> {
-        self.app.rooms.check_game(game)?;
+        self.shared.rooms.check_game(game)?;
         if role == Role::Spectator {
             return Err(ErrorBody::new(
                 ErrorCode::InvalidData,
                 "A quick join finds a seat; to watch, name a `room_id`.",
             ));
         }
-        for room in self.app.rooms.open(game, QUICK_JOIN_TRIES) {
+        for room in self.shared.rooms.open(game, QUICK_JOIN_TRIES) {
             match self.join(message, room, role).await {
                 // The seat went to someone else, or it is a room we are in: the next one will do as well.
                 Err(ErrorBody {
@@ -165,8 +165,8 @@ impl Session {
 
     /// Gives a room a lane of this session, to be used if the room lets us in.
     fn prepare(&mut self, message: &Envelope<'_>, answer: &'static str, role: Role) -> Result<Join, ErrorBody> {
-        let rooms_max = self.app.config.limits.rooms_per_session_max as usize;
-        let member = self.app.next_member();
+        let rooms_max = self.shared.config.limits.rooms_per_session_max as usize;
+        let member = self.shared.next_member();
         let established = self.established()?;
         if established.rooms.len() >= rooms_max {
             let sentence = format!("A session may be in at most {rooms_max} rooms; leave one first.");

@@ -1,0 +1,57 @@
+//! What the parts of a running server share: configuration, the rooms, who is counted, and the steps of a shutdown.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anteroom_core::room::MemberId;
+use aws_lc_rs::hmac;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::certificate::PublishedHashes;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::identity::Authority;
+use crate::lobby::Lobby;
+use crate::origin::Origins;
+use crate::rooms::Rooms;
+
+/// What the parts of a running server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) is_development: bool,
+    pub(crate) on_network: bool,
+    pub(crate) local_addr: SocketAddr,
+    pub(crate) clock: Clock,
+    pub(crate) authority: Authority,
+    pub(crate) origins: Origins,
+    pub(crate) hashes: PublishedHashes,
+    pub(crate) resume_key: hmac::Key,
+    pub(crate) lobby: Arc<Lobby>,
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) sessions: TaskTracker,
+    pub(crate) connections: TaskTracker,
+    /// Step one of a shutdown.
+    pub(crate) stop_accepting: CancellationToken,
+    /// Step two: sessions say goodbye.
+    pub(crate) shutdown: CancellationToken,
+    /// Step three: everything else ends.
+    pub(crate) stop_serving: CancellationToken,
+    pub(crate) admission: Arc<Semaphore>,
+    pub(crate) last_member: AtomicU64,
+}
+
+impl Shared {
+    /// Lets one more connection in, until the permit is dropped; `None` if there are too many.
+    pub(crate) fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        self.admission.clone().try_acquire_owned().ok()
+    }
+
+    /// A membership's name, never given before.
+    pub(crate) fn next_member(&self) -> MemberId {
+        MemberId(self.last_member.fetch_add(1, Ordering::Relaxed))
+    }
+}
