@@ -6,7 +6,7 @@
 use bincode::config::{self, Configuration, LittleEndian, Varint};
 use bincode::de::read::{BorrowReader, Reader};
 use bincode::de::{Decoder, DecoderImpl};
-use bincode::error::DecodeError;
+use bincode::error::{DecodeError, EncodeError};
 
 use crate::codec::InvalidData;
 
@@ -36,7 +36,7 @@ type Bounded = Configuration<LittleEndian, Varint, config::Limit<LIMIT>>;
 pub fn encode<T: bincode::Encode + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), InvalidData> {
     struct Appender<'a>(&'a mut Vec<u8>);
     impl bincode::enc::write::Writer for Appender<'_> {
-        fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
             self.0.extend_from_slice(bytes);
             Ok(())
         }
@@ -44,7 +44,10 @@ pub fn encode<T: bincode::Encode + ?Sized>(value: &T, out: &mut Vec<u8>) -> Resu
     let start = out.len();
     bincode::encode_into_writer(value, Appender(out), config::standard()).map_err(|error| {
         out.truncate(start);
-        InvalidData::new(error)
+        match error {
+            EncodeError::Other(words) => InvalidData::new(words),
+            error => InvalidData::new(error),
+        }
     })
 }
 
@@ -171,5 +174,13 @@ mod tests {
             assert_eq!(decode::<Vec<u64>>(bytes).unwrap_err().to_string(), "a length is too large for the data");
         }
         assert_eq!(decode::<String>(&[5, 1]).unwrap_err().to_string(), "the data ends too early");
+    }
+
+    #[test]
+    fn a_value_that_refuses_to_be_encoded_says_so_in_words() {
+        let mut out = vec![7];
+        let json = crate::Payload::encode(crate::Codec::Json, &1_u8).unwrap();
+        let error = encode(&json, &mut out).unwrap_err();
+        assert_eq!((error.to_string().as_str(), &out[..]), ("a JSON payload in a binary message", &[7][..]));
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use serde_json::value::RawValue;
 
 use crate::code::floor_char_boundary;
-use crate::{binary, json};
+use crate::{binary, json, words};
 
 /// The encoding of a session's messages. It belongs to the session, whatever transport carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -86,16 +86,19 @@ impl Write for Words {
 pub struct InvalidData(String);
 
 impl InvalidData {
-    /// Wraps a decoder's words, without the position in a text that the reader never sees.
-    pub(crate) fn new(error: impl fmt::Display) -> Self {
+    /// Says what is wrong, in words for the sender.
+    pub(crate) fn new(why: impl fmt::Display) -> Self {
         let mut words = Words(String::new());
         // An error only says that the words were cut.
-        let _cut = write!(words, "{error}");
-        let Words(mut words) = words;
-        if let Some(place) = words.rfind(" at line ") {
-            words.truncate(place);
-        }
-        Self(words)
+        let _cut = write!(words, "{why}");
+        Self(words.0)
+    }
+}
+
+/// What serde says, in JSON's terms and without the position in the text.
+impl From<serde_json::Error> for InvalidData {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(words::plain(&error))
     }
 }
 
@@ -119,7 +122,7 @@ impl Data<'_> {
             Self::Json(text) if text.starts_with('[') && json::is_struct::<T>() => {
                 Err(InvalidData::new("an object expected, not an array"))
             }
-            Self::Json(text) => serde_json::from_str(text).map_err(InvalidData::new),
+            Self::Json(text) => Ok(serde_json::from_str(text)?),
             Self::Binary(bytes) => binary::decode(bytes),
         }
     }
@@ -153,7 +156,7 @@ impl Payload {
     /// [`InvalidData`] if the value refuses to be encoded, such as a JSON map whose keys are not strings.
     pub fn encode<T: Body + ?Sized>(codec: Codec, value: &T) -> Result<Self, InvalidData> {
         match codec {
-            Codec::Json => serde_json::value::to_raw_value(value).map(Self::Json).map_err(InvalidData::new),
+            Codec::Json => Ok(Self::Json(serde_json::value::to_raw_value(value)?)),
             Codec::Bincode => {
                 let mut bytes = Vec::new();
                 binary::encode(value, &mut bytes)?;

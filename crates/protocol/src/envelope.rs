@@ -39,7 +39,7 @@ impl Ref {
         match serde_json::from_str::<&RawValue>(text) {
             Ok(raw) if raw.get().len() == text.len() => Self::new(raw),
             Ok(_) => Err(MalformedBatch("`ref` must have no white space around it".into())),
-            Err(error) => Err(MalformedBatch(format!("`ref` is not JSON: {}", InvalidData::new(error)).into())),
+            Err(error) => Err(MalformedBatch(format!("`ref` is not JSON: {}", InvalidData::from(error)).into())),
         }
     }
 
@@ -274,7 +274,7 @@ pub fn decode_batch(codec: Codec, payload: &[u8]) -> Result<Messages<'_>, Malfor
 }
 
 fn malformed_json(error: serde_json::Error) -> MalformedBatch {
-    MalformedBatch(format!("not a message: {}", InvalidData::new(error)).into())
+    MalformedBatch(format!("not a message: {}", InvalidData::from(error)).into())
 }
 
 /// The messages of one payload; see [`decode_batch`]. Ends after the first error.

@@ -24,7 +24,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
     let start = out.len();
     serde_json::to_writer(&mut *out, value).map_err(|error| {
         out.truncate(start);
-        InvalidData::new(error)
+        error.into()
     })
 }
 
@@ -66,7 +66,7 @@ impl Json {
     /// # Errors
     /// [`InvalidData`] if the value refuses to be JSON, or nests too deeply.
     pub fn new<T: Serialize + ?Sized>(value: &T) -> Result<Self, InvalidData> {
-        serde_json::value::to_raw_value(value).map_err(InvalidData::new).and_then(Self::checked)
+        Self::checked(serde_json::value::to_raw_value(value)?)
     }
 
     /// Checks that a text is one JSON value, nested no deeper than [`JSON_VALUE_DEPTH_MAX`], and keeps it.
@@ -74,7 +74,7 @@ impl Json {
     /// # Errors
     /// [`InvalidData`] if it is not.
     pub fn from_text(text: String) -> Result<Self, InvalidData> {
-        RawValue::from_string(text).map_err(InvalidData::new).and_then(Self::checked)
+        Self::checked(RawValue::from_string(text)?)
     }
 
     fn checked(raw: Box<RawValue>) -> Result<Self, InvalidData> {
@@ -102,7 +102,7 @@ impl Json {
     /// # Errors
     /// [`InvalidData`] if its shape is another.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, InvalidData> {
-        serde_json::from_str(self.text()).map_err(InvalidData::new)
+        Ok(serde_json::from_str(self.text())?)
     }
 }
 

@@ -29,6 +29,7 @@ pub mod limits;
 pub mod message;
 pub mod record;
 pub mod variant;
+mod words;
 
 pub use batch::{Batch, BatchBuilder};
 pub use code::{CloseCode, ErrorCode};

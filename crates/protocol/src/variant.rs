@@ -58,7 +58,7 @@ pub fn not_a_message<T: DeserializeOwned + bincode::Decode<()>>() -> Option<&'st
 pub fn decode<T: DeserializeOwned + bincode::Decode<()>>(kind: &str, data: Data<'_>) -> Result<T, VariantError> {
     let index = names::<T>().iter().position(|name| *name == kind).ok_or(VariantError::Unknown)?;
     match data {
-        Data::Json(text) => Ok(T::deserialize(Variant { kind, text }).map_err(InvalidData::new)?),
+        Data::Json(text) => Ok(T::deserialize(Variant { kind, text }).map_err(InvalidData::from)?),
         Data::Binary(bytes) => {
             Ok(binary::decode_variant(u8::try_from(index).map_err(|_| VariantError::Unknown)?, bytes)?)
         }
@@ -183,6 +183,9 @@ impl<'de> VariantAccess<'de> for Fields<'de> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
+        if !self.0.starts_with('{') {
+            return Err(de::Error::custom("an object expected"));
+        }
         let mut deserializer = serde_json::Deserializer::from_str(self.0);
         // A map and not a struct: serde_json would read a struct from an array as well, by position.
         let value = deserializer.deserialize_map(visitor)?;

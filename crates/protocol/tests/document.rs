@@ -7,7 +7,7 @@ use anteroom_protocol::message::push::*;
 use anteroom_protocol::message::request::*;
 use anteroom_protocol::message::result::*;
 use anteroom_protocol::message::{Message, RESERVED_TYPES, Request};
-use anteroom_protocol::{Codec, ErrorCode, Limits};
+use anteroom_protocol::{Codec, ErrorCode, Limits, SCHEMA};
 use serde::de::DeserializeOwned;
 
 const DOCUMENT: &str = include_str!("../PROTOCOL.md");
@@ -118,6 +118,11 @@ fn the_limits_are_those_of_the_code() {
         assert!(DOCUMENT.contains(&format!("{what} {limit} ")), "{what} {limit}");
     }
     assert!(DOCUMENT.contains(&format!("cut at about {BATCH_BYTES_SOFT_MAX} |")));
+}
+
+#[test]
+fn the_schema_is_that_of_the_code() {
+    assert!(DOCUMENT.contains(&format!("The schema of this document is `{SCHEMA}`")), "{SCHEMA}");
 }
 
 /// The worked example of the appendix, its comments taken away, is the message it says it is.

@@ -2,7 +2,7 @@
 
 use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
 use anteroom_protocol::limits::{BATCH_MESSAGES_MAX, JSON_DEPTH_MAX, KEY_BYTES_MAX, REF_BYTES_MAX, TYPE_BYTES_MAX};
-use anteroom_protocol::message::request::{CreateRoom, ListRooms, Ping};
+use anteroom_protocol::message::request::{CreateRoom, JoinRoom, ListRooms, Ping};
 use anteroom_protocol::{Batch, BatchBuilder, Codec, Data, Header};
 
 /// Why a payload is refused, as a whole or at one of its messages; `None` if it is not.
@@ -101,6 +101,7 @@ fn what_is_no_envelope_is_refused_in_words() {
         (r#"[[{"type":"x"}]]"#, "an object expected"),
         (r#"{"type":"x","type":"y"}"#, "duplicate field `type`"),
         (r#"{"type":"x","data":{},"data":{}}"#, "duplicate field `data`"),
+        ("\u{feff}{\"type\":\"x\"}", "not a message"),
         (r#"{"type":"x","n":-1}"#, "not a message"),
         (r#"{"type":"x","n":1.5}"#, "not a message"),
         (r#"{"type":"x","n":18446744073709551616}"#, "not a message"),
@@ -202,10 +203,20 @@ fn data_of_another_shape_is_refused_in_words() {
     assert_eq!(error(r#"["tic_tac_toe"]"#), "an object expected, not an array");
     assert_eq!(error("{}"), "missing field `game`");
     assert_eq!(error(r#"{"game":"a","game":"b"}"#), "duplicate field `game`");
-    assert_eq!(error(r#"{"game":7}"#), "invalid type: integer `7`, expected a string");
+    assert_eq!(error(r#"{"game":7}"#), "a string expected, not 7");
+    assert_eq!(error("7"), "an object expected, not 7");
+    let error = |data: &'static str| Data::Json(data).decode::<JoinRoom>().unwrap_err().to_string();
+    assert_eq!(error(r#"{"as":"king"}"#), "`player` or `spectator` expected, not `king`");
+    assert_eq!(error(r#"{"quick":"yes"}"#), "true or false expected, not \"yes\"");
     let long = format!(r#"{{"game":"x","name":[],"x":"{0}","game":{{"{0}":1}}}}"#, "ü".repeat(500));
     assert!(Data::Json(&long).decode::<CreateRoom>().unwrap_err().to_string().len() <= 200);
     assert_eq!(Data::Json("[1,2]").decode::<Vec<u8>>(), Ok(vec![1, 2]));
+}
+
+#[test]
+fn fields_that_nobody_knows_may_be_there_twice() {
+    accepts(r#"{"type":"x","y":1,"y":2}"#);
+    assert_eq!(Data::Json(r#"{"y":1,"y":2}"#).decode::<ListRooms>(), Ok(ListRooms::default()));
 }
 
 #[test]

@@ -25,7 +25,9 @@ use crate::outbox::Outbox;
 use crate::random;
 
 /// How many commands wait for a room. Beyond it player input is `busy`.
-const MAILBOX_MESSAGES_MAX: usize = 256;
+const MAILBOX_MESSAGES_MAX: usize = 1024;
+/// How many commands a room takes in before it flushes.
+const TURN_MESSAGES_MAX: usize = 256;
 
 /// Every room of one server.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anteroom_core::room::MemberId;
 use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
+use anteroom_protocol::limits::TYPE_BYTES_MAX;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::request::Goodbye;
 use anteroom_protocol::{Batch, CloseCode, Codec, Envelope, ErrorBody, Header, LaneId, SessionId};
@@ -250,11 +251,12 @@ impl Session {
         };
         let result;
         let kind = match message.reference {
-            Some(_) => {
-                result = format!("{}_result", message.kind);
+            // Where the answer's type would be too long for one, it is that of any failure.
+            Some(_) if message.kind.len() + RESULT.len() <= TYPE_BYTES_MAX => {
+                result = format!("{}{RESULT}", message.kind);
                 &result
             }
-            None => "error",
+            _ => "error",
         };
         let reference = message.reference.as_ref();
         let header = Header { reference, success: Some(false), error: Some(&error), ..Header::new(kind) };
@@ -305,6 +307,9 @@ impl Session {
         }
     }
 }
+
+/// What the type of an answer ends in.
+const RESULT: &str = "_result";
 
 /// RFC 6455, section 7.4.1.
 const NORMAL_CLOSURE: u16 = 1000;

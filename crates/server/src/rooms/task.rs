@@ -10,7 +10,7 @@ use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Knock, MAILBOX_MESSAGES_MAX, Mail, Rooms};
+use super::{Knock, Mail, Rooms, TURN_MESSAGES_MAX};
 use crate::outbox::Outbox;
 
 /// The lane of a member.
@@ -39,13 +39,13 @@ pub(super) async fn run(rooms: Arc<Rooms>, room_id: RoomId, room: Room, mut mail
         task.effects.clear();
         let deadline = task.room.next_deadline().map(|deadline| task.rooms.clock.instant(deadline));
         tokio::select! {
-            received = mailbox.recv_many(&mut mails, MAILBOX_MESSAGES_MAX) => {
+            received = mailbox.recv_many(&mut mails, TURN_MESSAGES_MAX) => {
                 if received == 0 {
                     break;
                 }
                 // Let others post first what they have to say: one flush for many messages is the point of it all.
                 tokio::task::yield_now().await;
-                while mails.len() < MAILBOX_MESSAGES_MAX && let Ok(mail) = mailbox.try_recv() {
+                while mails.len() < TURN_MESSAGES_MAX && let Ok(mail) = mailbox.try_recv() {
                     mails.push(mail);
                 }
             }

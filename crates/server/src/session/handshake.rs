@@ -1,6 +1,7 @@
 //! The beginning of a session.
 
 use anteroom_protocol::code::floor_char_boundary;
+use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::message::request::Handshake;
 use anteroom_protocol::message::result::HandshakeAccepted;
 use anteroom_protocol::{Batch, Json};
@@ -22,10 +23,12 @@ impl Session {
     pub(super) fn on_handshake(&mut self, message: &Envelope<'_>) -> Result<(), End> {
         // These messages are never in binary, so their types need no binary shape.
         let anteroom_protocol::Data::Json(text) = message.data else { return Err(CloseCode::HandshakeRequired.into()) };
-        let handshake: Handshake = match serde_json::from_str(text) {
+        // serde would read a struct from an array, too.
+        let object = if text.starts_with('{') { text } else { "null" };
+        let handshake: Handshake = match serde_json::from_str(object) {
             Ok(handshake) => handshake,
             Err(error) => {
-                let words = format!("The handshake does not fit: {error}.");
+                let words = format!("The handshake's data does not fit: {}.", InvalidData::from(error));
                 self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
                 return Ok(());
             }
@@ -90,10 +93,7 @@ impl Session {
 }
 
 /// A batch whose data has a JSON shape only.
-fn json_only<T: serde::Serialize>(
-    header: &Header<'_>,
-    data: &T,
-) -> Result<Batch, anteroom_protocol::codec::InvalidData> {
+fn json_only<T: serde::Serialize>(header: &Header<'_>, data: &T) -> Result<Batch, InvalidData> {
     Batch::one(Codec::Json, header, &Json::new(data)?)
 }
 

@@ -4,7 +4,9 @@ use anteroom_core::room::{Join, MemberId};
 use anteroom_protocol::code::floor_char_boundary;
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::Empty;
-use anteroom_protocol::message::request::{CreateRoom, JoinRoom, LeaveRoom, ListRooms, Ping, SubscribeRooms};
+use anteroom_protocol::message::request::{
+    CreateRoom, JoinRoom, LeaveRoom, ListRooms, Ping, SubscribeRooms, UnsubscribeRooms,
+};
 use anteroom_protocol::message::result::Pong;
 use anteroom_protocol::message::{Message, Role};
 use anteroom_protocol::{Batch, Data, Envelope, ErrorBody, ErrorCode, Header, LaneId};
@@ -92,6 +94,7 @@ impl Session {
     }
 
     fn unsubscribe_rooms(&mut self, message: &Envelope<'_>) -> Result<(), ErrorBody> {
+        let UnsubscribeRooms {} = read(message.data)?;
         let established = self.established()?;
         established.subscribed = false;
         let (id, codec) = (established.id, established.codec);
@@ -212,7 +215,7 @@ impl Session {
         let room_id = message.room_id.as_deref().or(named.as_deref());
         let rooms = &mut self.established()?.rooms;
         let place = match room_id {
-            Some(room_id) => rooms.iter().position(|membership| membership.room.room_id.as_str() == room_id),
+            Some(room_id) => place_of(rooms, room_id),
             None if rooms.len() == 1 => Some(0),
             None => None,
         };
@@ -226,8 +229,9 @@ impl Session {
     fn act(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<(), ErrorBody> {
         let room_id = message.room_id.as_deref();
         let established = self.established()?;
-        let found = established.rooms.iter().find(|membership| Some(membership.room.room_id.as_str()) == room_id);
-        let Membership { room, member, .. } = found.ok_or_else(|| not_in_room(room_id))?;
+        let place = room_id.and_then(|room_id| place_of(&established.rooms, room_id));
+        let Some(place) = place else { return Err(not_in_room(room_id)) };
+        let Membership { room, member, .. } = &established.rooms[place];
         let data = match message.data {
             Data::Json(text) => slice_of(payload, text.as_bytes()),
             Data::Binary(bytes) => slice_of(payload, bytes),
@@ -238,6 +242,11 @@ impl Session {
         };
         room.act(*member, Input { kind, data, codec: established.codec, reference: message.reference.clone() })
     }
+}
+
+/// Where the membership of a room stands; a room's id is read without regard to case.
+fn place_of(rooms: &[Membership], room_id: &str) -> Option<usize> {
+    rooms.iter().position(|membership| membership.room.room_id.as_str().eq_ignore_ascii_case(room_id))
 }
 
 /// The longest `ts` that is echoed, in bytes of JSON.
