@@ -88,7 +88,10 @@ impl Dialer {
         self.in_time(websocket::connect(&self.tls, &self.config, url, codec)).await
     }
 
-    async fn in_time(&self, dialing: impl Future<Output = Result<Connection, DialError>>) -> Result<Connection, DialError> {
+    async fn in_time(
+        &self,
+        dialing: impl Future<Output = Result<Connection, DialError>>,
+    ) -> Result<Connection, DialError> {
         let max = self.config.establish_timeout;
         timeout(max, Box::pin(dialing)).await.map_err(|_| DialError::Timeout(max))?
     }

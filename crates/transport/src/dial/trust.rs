@@ -51,9 +51,7 @@ impl ClientTls {
         let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
         let builder: ConfigBuilder<ClientConfig, WantsClientCert> = match &self.verifier {
             Verifier::Roots(roots) => builder.with_root_certificates(roots.clone()),
-            Verifier::Hashes(hashes) => {
-                builder.dangerous().with_custom_certificate_verifier(hashes.clone())
-            }
+            Verifier::Hashes(hashes) => builder.dangerous().with_custom_certificate_verifier(hashes.clone()),
         };
         let mut config = builder.with_no_client_auth();
         config.alpn_protocols = vec![alpn.to_vec()];

@@ -6,13 +6,13 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anteroom_protocol::{ALPN, CloseCode, WEBTRANSPORT_PATH};
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connecting, Endpoint, EndpointConfig, TokioRuntime, VarInt};
-use tokio::sync::watch;
 use tokio::time::timeout;
 use wtransport::endpoint::{IncomingSessionFuture, SessionRequest};
 
@@ -33,10 +33,9 @@ const IDLE_MAX: Duration = Duration::from_secs(3);
 /// not need it: dropping it only stops accepting.
 pub struct Listener {
     endpoint: Endpoint,
-    server: Mutex<quinn::ServerConfig>,
     config: TransportConfig,
     pending: Pending,
-    stopped: watch::Sender<bool>,
+    stopped: AtomicBool,
 }
 
 impl Listener {
@@ -46,24 +45,21 @@ impl Listener {
     /// If the certificate and key do not work, or the socket cannot be used.
     pub fn bind(socket: UdpSocket, tls: ServerTls, config: TransportConfig) -> io::Result<Self> {
         let server = config::server(&tls, &config).map_err(io::Error::other)?;
-        let runtime = Arc::new(TokioRuntime);
-        let endpoint = Endpoint::new(EndpointConfig::default(), Some(server.clone()), socket, runtime)?;
-        let server = Mutex::new(server);
-        Ok(Self { endpoint, server, config, pending: Pending::default(), stopped: watch::Sender::new(false) })
+        let endpoint = Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))?;
+        Ok(Self { endpoint, config, pending: Pending::default(), stopped: AtomicBool::new(false) })
     }
 
-    /// The next peer that wants to connect; `None` after [`stop_accepting`](Self::stop_accepting) or
-    /// [`close`](Self::close).
+    /// The next peer that wants to connect; `None` after [`close`](Self::close), or when the socket is broken. It
+    /// must be called until then: nobody else turns peers away after [`stop_accepting`](Self::stop_accepting).
     ///
     /// Cancel-safe. Under a flood of handshakes it makes peers prove their address, and ignores or refuses some.
     pub async fn accept(&self) -> Option<Incoming> {
-        let mut stopped = self.stopped.subscribe();
         loop {
-            let incoming = tokio::select! {
-                biased;
-                _ = stopped.wait_for(|stopped| *stopped) => return None,
-                incoming = self.endpoint.accept() => incoming?,
-            };
+            let incoming = self.endpoint.accept().await?;
+            if self.stopped.load(Relaxed) {
+                incoming.refuse();
+                continue;
+            }
             match self.pending.admit(incoming.remote_address().ip(), !incoming.may_retry()) {
                 Verdict::Accept(place) => return Some(Incoming { incoming, config: self.config, place }),
                 // It fails only for an address that is proven already.
@@ -87,29 +83,20 @@ impl Listener {
     /// # Errors
     /// If the certificate and key do not work; the old ones stay then.
     pub fn replace_certificate(&self, tls: ServerTls) -> Result<(), rustls::Error> {
-        let new = config::server(&tls, &self.config)?;
-        self.serve(|server| *server = new);
+        let server = config::server(&tls, &self.config)?;
+        self.endpoint.set_server_config(Some(server));
         Ok(())
     }
 
-    /// Refuses new handshakes from now on. Live connections go on.
+    /// Refuses new handshakes from now on. Live connections go on, and so do handshakes that
+    /// [`accept`](Self::accept) has given.
     pub fn stop_accepting(&self) {
-        self.stopped.send_replace(true);
-        self.serve(|_| {});
+        self.stopped.store(true, Relaxed);
     }
 
-    fn serve(&self, change: impl FnOnce(&mut quinn::ServerConfig)) {
-        // No code here panics between two consistent states.
-        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut server);
-        if *self.stopped.borrow() {
-            // A queue without places makes QUIC refuse; without a configuration handshakes would go unanswered.
-            server.max_incoming(0);
-        }
-        self.endpoint.set_server_config(Some(server.clone()));
-    }
-
-    /// Ends everything that is still connected, and waits a moment until the peers are told.
+    /// Ends everything that is still connected, and waits at most 3 seconds until the peers are told.
+    ///
+    /// Cancel-safe: a dropped future has closed everything and only does not wait.
     pub async fn close(&self) {
         let code = CloseCode::ShuttingDown;
         self.endpoint.close(VarInt::from(code.number()), code.sentence().as_bytes());
@@ -150,6 +137,12 @@ impl Incoming {
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {
         self.incoming.remote_address()
+    }
+
+    /// Whether the peer receives packets there; before, anybody may have written that address.
+    #[must_use]
+    pub fn is_addr_proven(&self) -> bool {
+        self.incoming.remote_address_validated()
     }
 
     /// Turns the peer away.

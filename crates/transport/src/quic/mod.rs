@@ -77,16 +77,19 @@ impl Quic {
         let Self { session, outgoing, incoming } = self;
         // A peer that does not acknowledge in time does not get the rest.
         let _ = timeout(CLOSE_FLUSH_MAX, outgoing.settle()).await;
-        let connection = session.quic();
-        connection.close(VarInt::from(code), reason.as_bytes());
         drop(incoming);
+        let connection = session.quic();
+        let ended = connection.close_reason().is_some();
+        let sent = || connection.stats().udp_tx.datagrams;
+        let sent_before = sent();
+        connection.close(VarInt::from(code), reason.as_bytes());
         // The packet is written by QUIC's own task; a program that ends right now would take it along.
-        let _ = timeout(CLOSE_SENT_MAX, async {
-            while connection.stats().frame_tx.connection_close == 0 {
+        let told = async {
+            while !ended && sent() == sent_before {
                 sleep(Duration::from_millis(1)).await;
             }
-        })
-        .await;
+        };
+        let _ = timeout(CLOSE_SENT_MAX, told).await;
     }
 }
 

@@ -1,7 +1,8 @@
 //! The frame layer of RFC 6455, without IO: bytes in, messages and control frames out.
 //!
-//! tungstenite would do it too, but keeps a buffer as large as the largest message of the connection's life; this
-//! reader holds no memory between messages. Extensions are not negotiated, so none are understood.
+//! tungstenite would do it too, but keeps a buffer as large as the largest message of the connection's life (64 KiB
+//! after one of that size, 4 KiB before); this reader holds nothing between messages. Tests hold it against tungstenite.
+//! Extensions are not negotiated, so none are understood.
 
 use anteroom_protocol::Codec;
 use bytes::{Buf, Bytes, BytesMut};
@@ -258,6 +259,8 @@ fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     fn read(role: Role, max: usize, bytes: &[u8], step: usize) -> Result<Vec<Message>, Closed> {
@@ -293,11 +296,8 @@ mod tests {
     #[test]
     fn control_frames_come_between_parts() {
         let bytes = [0x01, 0x01, b'a', 0x89, 0x01, b'p', 0x88, 0x03, 0x0f, 0xa0, b'x', 0x80, 0x00];
-        let expected = [
-            Message::Ping(Bytes::from_static(b"p")),
-            Message::Close { code: 4000, reason: "x".into() },
-            data(b"a"),
-        ];
+        let expected =
+            [Message::Ping(Bytes::from_static(b"p")), Message::Close { code: 4000, reason: "x".into() }, data(b"a")];
         assert_eq!(read(Role::Client, 1, &bytes, 1), Ok(expected.into()));
     }
 
@@ -335,6 +335,77 @@ mod tests {
         let mut bytes = vec![0x01, 0x00];
         bytes.extend([0x00, 0x00].repeat(FRAGMENTS_MAX as usize));
         assert!(matches!(read(Role::Client, 64, &bytes, 64), Err(Closed::Malformed(_))));
+    }
+
+    /// A generator that tests can repeat (SplitMix64).
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: u64) -> usize {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let bits = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            ((bits ^ (bits >> 31)) % bound) as usize
+        }
+    }
+
+    /// What tungstenite's client writes, in parts or not, comes out as it went in.
+    #[test]
+    fn tungstenite_writes_the_same_language() {
+        use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+        use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+        use tokio_tungstenite::tungstenite::protocol::{self, WebSocket};
+
+        let mut random = Random(1);
+        for _ in 0..300 {
+            let mut client = WebSocket::from_raw_socket(Cursor::new(Vec::new()), protocol::Role::Client, None);
+            let mut expected = Vec::new();
+            for _ in 0..=random.below(6) {
+                let payload = vec![b'a' + random.below(26) as u8; [5, 200, 70_000][random.below(3)]];
+                let (codec, kind) = [(Codec::Json, Data::Text), (Codec::Bincode, Data::Binary)][random.below(2)];
+                let parts = payload.len().div_ceil(random.below(4) + 1).max(1);
+                let count = payload.chunks(parts).count();
+                for (place, part) in payload.chunks(parts).enumerate() {
+                    let kind = if place == 0 { kind } else { Data::Continue };
+                    let frame = Frame::message(part.to_vec(), OpCode::Data(kind), place + 1 == count);
+                    client.send(protocol::Message::Frame(frame)).unwrap();
+                    if place + 1 == count {
+                        expected.push(Message::Data { codec, payload: payload.clone().into() });
+                    }
+                    if random.below(3) == 0 {
+                        let ping = Bytes::from(vec![7; random.below(126)]);
+                        client.send(protocol::Message::Ping(ping.clone())).unwrap();
+                        expected.push(Message::Ping(ping));
+                    }
+                }
+            }
+            let written = client.into_inner().into_inner();
+            let step = [1 + random.below(40), 70_000][random.below(2)];
+            assert_eq!(read(Role::Server, 70_000, &written, step), Ok(expected));
+        }
+    }
+
+    /// Whatever arrives, reading neither panics nor keeps more than a message and what came with its end.
+    #[test]
+    fn noise_is_survived_within_bounds() {
+        let mut random = Random(2);
+        for round in 0..2000 {
+            let role = [Role::Client, Role::Server][round % 2];
+            let mut reader = FrameReader::new(role, 1000);
+            for _ in 0..50 {
+                // Bytes that frames often begin with, so that some of them are frames.
+                let noise: Vec<u8> = (0..random.below(60))
+                    .map(|_| [0x81, 0x01, 0x80, 0x82, 0x89, 0, 5, random.below(256) as u8][random.below(8)])
+                    .collect();
+                reader.push(&noise);
+                while let Ok(Some(_)) = reader.next() {}
+                let kept = reader.fragments.as_ref().map_or(0, |fragments| fragments.payload.len());
+                assert!(kept <= 1000);
+                if reader.next().is_err() {
+                    break;
+                }
+                assert!(reader.buffer.len() < 1000 + HEADER_BYTES_MAX);
+            }
+        }
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub struct WebSocket {
     control_since: Instant,
     /// The peer's close frame has come.
     peer_closed: bool,
+    /// What the peer sends makes no sense any more.
+    unreadable: bool,
 }
 
 impl WebSocket {
@@ -113,6 +115,7 @@ impl WebSocket {
             control_frames: 0,
             control_since: Instant::now(),
             peer_closed: false,
+            unreadable: false,
         };
         Connection::WebSocket(Box::new(Link::new(driver, config.write_queue_bytes_max)))
     }
@@ -172,18 +175,33 @@ impl WebSocket {
 
     async fn close_cleanly(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.outbox.poll_write(cx, &mut *self.io)).await?;
-        let mut drained = 0;
-        // Input that the reader gave up on can only be thrown away until the peer ends the stream.
-        let mut readable = true;
-        while readable && !self.peer_closed {
-            readable = self.read_close();
-            if readable && !self.peer_closed && !poll_fn(|cx| self.poll_fill(cx)).await? {
-                return self.shutdown().await;
+        while !self.answered() && !self.unreadable {
+            if !poll_fn(|cx| self.poll_fill(cx)).await? {
+                break;
             }
         }
-        self.shutdown().await?;
-        let mut scratch = [0; 1024];
-        while !readable && drained < CLOSE_DRAIN_BYTES_MAX {
+        poll_fn(|cx| Pin::new(&mut *self.io).poll_shutdown(cx)).await?;
+        if self.unreadable { self.drain().await } else { Ok(()) }
+    }
+
+    /// Whether the peer's close frame is in what has arrived.
+    fn answered(&mut self) -> bool {
+        while !self.peer_closed && !self.unreadable {
+            match self.reader.next() {
+                Ok(Some(Message::Close { .. })) => self.peer_closed = true,
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => self.unreadable = true,
+            }
+        }
+        self.peer_closed
+    }
+
+    /// Throws input away: with some of it unread the peer would be reset, perhaps before it has read the close frame.
+    async fn drain(&mut self) -> io::Result<()> {
+        let mut drained = 0;
+        let mut scratch = vec![0; READ_BYTES];
+        while drained < CLOSE_DRAIN_BYTES_MAX {
             let mut buffer = ReadBuf::new(&mut scratch);
             poll_fn(|cx| Pin::new(&mut *self.io).poll_read(cx, &mut buffer)).await?;
             match buffer.filled().len() {
@@ -194,20 +212,10 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Looks for the peer's close frame in what has arrived; `false` if it cannot be read.
-    fn read_close(&mut self) -> bool {
-        loop {
-            match self.reader.next() {
-                Ok(Some(Message::Close { .. })) => self.peer_closed = true,
-                Ok(Some(_)) => {}
-                Ok(None) => return true,
-                Err(_) => return false,
-            }
-        }
-    }
-
-    async fn shutdown(&mut self) -> io::Result<()> {
-        poll_fn(|cx| Pin::new(&mut *self.io).poll_shutdown(cx)).await
+    fn next_message(&mut self) -> Result<Option<Message>, Closed> {
+        let message = self.reader.next();
+        self.unreadable = message.is_err();
+        message
     }
 }
 
@@ -226,7 +234,7 @@ impl Driver for WebSocket {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {
         loop {
-            while let Some(message) = self.reader.next()? {
+            while let Some(message) = self.next_message()? {
                 if let Some(event) = self.message(message, cx)? {
                     return Poll::Ready(Ok(event));
                 }

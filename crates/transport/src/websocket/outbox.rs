@@ -257,6 +257,56 @@ mod tests {
         assert_eq!(outbox.queued_bytes(), 0);
     }
 
+    /// Takes everything, and counts how often it is asked to.
+    #[derive(Default)]
+    struct Wide {
+        writes: usize,
+        taken: usize,
+    }
+
+    impl AsyncWrite for Wide {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let len = slices.iter().map(|slice| slice.len()).sum();
+            self.writes += 1;
+            self.taken += len;
+            Poll::Ready(Ok(len))
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn many_records_take_one_write() {
+        for role in [Role::Server, Role::Client] {
+            let mut outbox = Outbox::new(role);
+            let mut io = Wide::default();
+            (0..SLICES_MAX).for_each(|_| outbox.record(batch()));
+            let queued = outbox.queued_bytes();
+            let cx = &mut Context::from_waker(std::task::Waker::noop());
+            assert!(matches!(outbox.poll_write(cx, &mut io), Poll::Ready(Ok(()))));
+            assert_eq!((io.writes, io.taken, outbox.queued_bytes()), (1, queued, 0));
+            assert!(outbox.queue.capacity() <= IDLE_CAPACITY);
+        }
+    }
+
     #[test]
     fn an_answered_close_drops_what_was_not_begun() {
         let frame = batch().websocket_frame().to_vec();

@@ -1,5 +1,6 @@
 //! Every future of a connection is dropped after its k-th `Pending`, over and over; nothing is lost or doubled.
 
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -29,14 +30,15 @@ async fn patiently<T>(patience: usize, future: impl Future<Output = T>) -> Optio
 /// Sends and receives, dropping every future that takes too long; what was not sent is sent again.
 async fn exchange(mut connection: Connection, lanes: &[u32], expected: usize, patience: usize) -> (Connection, Sorted) {
     let mut received = Sorted::default();
-    let mut to_send = (0..RECORDS).flat_map(|number| lanes.iter().map(move |lane| (*lane, number))).peekable();
+    let mut to_send: VecDeque<(u32, usize)> =
+        (0..RECORDS).flat_map(|number| lanes.iter().map(move |lane| (*lane, number))).collect();
     let mut flushed = false;
-    while to_send.peek().is_some() || received.count() < expected || !flushed {
-        if let Some((lane, number)) = to_send.peek() {
+    while !to_send.is_empty() || received.count() < expected || !flushed {
+        if let Some((lane, number)) = to_send.front() {
             let batch = numbered(*lane, *number, 4000);
             if let Some(sent) = patiently(patience, connection.send(LaneId(*lane), batch)).await {
                 sent.unwrap();
-                to_send.next();
+                to_send.pop_front();
             }
         } else if let Some(done) = patiently(patience, connection.flush()).await {
             done.unwrap();
@@ -63,6 +65,15 @@ pub(crate) async fn futures_can_be_dropped_at_any_pending(transport: Transport) 
         let (_server, received) = server.await.unwrap();
         assert_eq!(received.count(), RECORDS);
         received.assert_whole();
+    }
+}
+
+/// The same where both ends run at the same time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn futures_can_be_dropped_on_several_threads() {
+    for transport in [Transport::Quic, Transport::WebTransport, Transport::WebSocket, Transport::Memory] {
+        let test = tokio::spawn(futures_can_be_dropped_at_any_pending(transport));
+        in_time(test).await.unwrap();
     }
 }
 

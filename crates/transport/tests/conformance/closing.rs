@@ -53,9 +53,9 @@ pub(crate) async fn long_reasons_are_cut(transport: Transport) {
 /// Whatever is queued when `close` is called, also on a lane that has just ended.
 pub(crate) async fn everything_sent_before_a_close_arrives(transport: Transport) {
     let (mut client, mut server) = pair(transport).await;
-    for number in 0..30 {
+    for number in 0..10 {
         for lane in 0..4 {
-            server.send(LaneId(lane), numbered(lane, number, 1500)).await.unwrap();
+            server.try_send(LaneId(lane), numbered(lane, number, 1500)).unwrap();
         }
     }
     server.end_lane(LaneId(2));
@@ -70,6 +70,6 @@ pub(crate) async fn everything_sent_before_a_close_arrives(transport: Transport)
         }
     });
     assert_eq!(closed, Closed::ByPeer { code: 4000, reason: "later".into() });
-    assert_eq!(received.count(), 120);
+    assert_eq!(received.count(), 40);
     received.assert_whole();
 }

@@ -7,21 +7,27 @@ use crate::pair::{ConnectionExt, Sorted, numbered, pair, record};
 
 const RECORDS: usize = 100;
 
-/// Sends so many records on each lane and receives as many as the peer sends.
-async fn exchange(mut connection: Connection, lanes: &[u32], expected: usize) -> (Connection, Sorted) {
-    let mut sorted = Sorted::default();
+/// Sends so many records on each lane while it receives as many as the peer sends.
+async fn exchange(mut connection: Connection, lanes: &'static [u32], expected: usize) -> (Connection, Sorted) {
+    let mut received = Sorted::default();
     for number in 0..RECORDS {
         for lane in lanes {
             let bytes = if number % 10 == 0 { 5000 } else { 20 * number };
-            connection.send(LaneId(*lane), numbered(*lane, number, bytes)).await.unwrap();
+            let mut batch = numbered(*lane, number, bytes);
+            while let Err(refused) = connection.try_send(LaneId(*lane), batch) {
+                batch = refused;
+                if let Event::Record { lane, payload, .. } = connection.recv().await.unwrap() {
+                    received.add(lane, &payload);
+                }
+            }
         }
     }
-    while sorted.count() < expected {
+    while received.count() < expected {
         let (lane, payload) = connection.next_record().await;
-        sorted.add(lane, &payload);
+        received.add(lane, &payload);
     }
     connection.flush().await.unwrap();
-    (connection, sorted)
+    (connection, received)
 }
 
 pub(crate) async fn records_keep_their_order_on_each_lane(transport: Transport) {

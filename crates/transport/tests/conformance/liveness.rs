@@ -46,7 +46,8 @@ async fn a_peer_that_is_not_polled_is_silent() {
 
 #[tokio::test(start_paused = true)]
 async fn idle_peers_stay_connected() {
-    for (mut client, mut server) in [memory::pair(server_config(), 1), websocket_pair()] {
+    for pair in [|| memory::pair(server_config(), 1), websocket_pair] {
+        let (mut client, mut server) = pair();
         let both = async { tokio::join!(client.until_closed(), server.until_closed()) };
         assert!(timeout(HOUR, both).await.is_err());
         server.send(LaneId::CONTROL, record(b"{}")).await.unwrap();

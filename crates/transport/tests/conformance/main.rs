@@ -3,7 +3,7 @@
 //! Tests wait for events, never for a time to pass; a deadline around each only keeps a failure from hanging. Where
 //! a transport differs by nature, the test says so in a branch.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test's way to fail")]
+#![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
 mod cancellation;
 mod closing;
@@ -51,8 +51,10 @@ on_every_transport! {
     lanes::codecs_are_told_apart,
     lanes::records_keep_their_order_on_each_lane,
     pressure::a_full_queue_hands_records_back,
+    pressure::a_full_queue_holds_datagrams_back,
     pressure::flush_hands_everything_on,
     sizes::a_larger_record_ends_the_connection_with_a_code,
     sizes::empty_records_pass,
+    sizes::the_largest_frame_of_a_server_passes,
     sizes::the_largest_record_passes,
 }

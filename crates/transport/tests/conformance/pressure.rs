@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_protocol::LaneId;
-use anteroom_transport::{Connection, Event, Transport};
+use anteroom_transport::{Connection, DatagramRefused, Event, Transport};
 
-use crate::pair::{ConnectionExt, Sorted, numbered, pair};
+use crate::pair::{ConnectionExt, Sorted, in_time, numbered, pair, tls_pair};
 
 /// Sends until nothing moves any more; gives how many were sent.
 async fn fill(server: &mut Connection) -> usize {
@@ -22,7 +22,17 @@ async fn fill(server: &mut Connection) -> usize {
 }
 
 pub(crate) async fn a_full_queue_hands_records_back(transport: Transport) {
-    let (mut client, mut server) = pair(transport).await;
+    let (client, server) = pair(transport).await;
+    hands_records_back(client, server).await;
+}
+
+#[tokio::test]
+async fn a_full_queue_hands_records_back_under_tls() {
+    let (client, server) = tls_pair().await;
+    in_time(hands_records_back(client, server)).await;
+}
+
+async fn hands_records_back(mut client: Connection, mut server: Connection) {
     let sent = fill(&mut server).await;
     assert!(!server.has_room());
     let next = numbered(1, sent, 3000);
@@ -47,6 +57,17 @@ pub(crate) async fn a_full_queue_hands_records_back(transport: Transport) {
     let (mut client, received) = reader.await.unwrap();
     received.assert_whole();
     assert!(client.poke().await.is_none());
+}
+
+/// Datagrams go before records, so few of them may.
+pub(crate) async fn a_full_queue_holds_datagrams_back(transport: Transport) {
+    let (_client, mut server) = pair(transport).await;
+    fill(&mut server).await;
+    if matches!(transport, Transport::Quic | Transport::WebTransport) {
+        // Nothing else runs in between, so the first one is still there.
+        let _ = server.send_datagram(LaneId(1), b"first");
+        assert_eq!(server.send_datagram(LaneId(1), b"second"), Err(DatagramRefused::Congested));
+    }
 }
 
 pub(crate) async fn flush_hands_everything_on(transport: Transport) {

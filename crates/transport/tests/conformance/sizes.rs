@@ -1,9 +1,10 @@
 //! The bound on records, from both sides.
 
+use anteroom_protocol::limits::SERVER_FRAME_BYTES_MAX;
 use anteroom_protocol::{CloseCode, Codec, LaneId};
 use anteroom_transport::{Closed, Connection, Event, Transport, TransportConfig};
 
-use crate::pair::{ConnectionExt, pair, pair_with, record};
+use crate::pair::{ConnectionExt, client_config, pair, pair_with, record};
 
 const MAX: usize = 10_000;
 
@@ -14,15 +15,13 @@ async fn bounded(transport: Transport) -> (Connection, Connection) {
 
 pub(crate) async fn the_largest_record_passes(transport: Transport) {
     let (mut client, mut server) = bounded(transport).await;
-    for (from, to) in [(&mut client, &mut server)] {
-        for lane in [0, 1] {
-            from.send(LaneId(lane), record(&vec![1; MAX])).await.unwrap();
-            from.flush().await.unwrap();
-            assert_eq!(to.next_record().await.1.len(), MAX);
-            to.send(LaneId(lane), record(&vec![1; MAX])).await.unwrap();
-            to.flush().await.unwrap();
-            assert_eq!(from.next_record().await.1.len(), MAX);
-        }
+    for lane in [0, 1] {
+        client.send(LaneId(lane), record(&vec![1; MAX])).await.unwrap();
+        client.flush().await.unwrap();
+        assert_eq!(server.next_record().await.1.len(), MAX);
+        server.send(LaneId(lane), record(&vec![1; MAX])).await.unwrap();
+        server.flush().await.unwrap();
+        assert_eq!(client.next_record().await.1.len(), MAX);
     }
 }
 
@@ -54,4 +53,19 @@ pub(crate) async fn empty_records_pass(transport: Transport) {
     client.flush().await.unwrap();
     let Ok(Event::Record { codec, payload, .. }) = server.recv().await else { panic!("no record") };
     assert_eq!((codec, payload.len()), (Codec::Bincode, 0));
+}
+
+/// Wider than any window or queue on its way.
+pub(crate) async fn the_largest_frame_of_a_server_passes(transport: Transport) {
+    let largest = TransportConfig { inbound_bytes_max: SERVER_FRAME_BYTES_MAX, ..client_config() };
+    let (mut client, mut server) = match transport {
+        Transport::Memory => pair_with(transport, largest, largest).await,
+        _ => pair(transport).await,
+    };
+    server.try_send(LaneId(1), record(&vec![1; SERVER_FRAME_BYTES_MAX])).unwrap();
+    assert!(!server.has_room());
+    let (flushed, (_, payload)) = tokio::join!(server.flush(), client.next_record());
+    flushed.unwrap();
+    assert_eq!(payload.len(), SERVER_FRAME_BYTES_MAX);
+    assert!(server.has_room());
 }
