@@ -5,6 +5,8 @@
 //! order. Who hears what is decided when it is said, never again: membership only changes on an empty flush.
 
 mod seal;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -224,6 +226,11 @@ impl Flush {
         self.items.push(Item { to, class, spans });
     }
 
+    /// Bytes said so far, in all codecs.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.iter().map(Vec::len).sum()
+    }
+
     /// The place after everything said so far.
     pub(crate) fn mark(&self) -> Mark {
         let bytes = std::array::from_fn(|codec| self.bytes[codec].len());
@@ -256,10 +263,5 @@ impl Flush {
     /// What could not be said, if anything.
     pub(crate) fn failure(&self) -> Option<&GameFailure> {
         self.failure.as_ref()
-    }
-
-    /// Forgets that something could not be said.
-    pub(crate) fn forgive(&mut self) {
-        self.failure = None;
     }
 }

@@ -30,6 +30,9 @@ use inputs::RecentInputs;
 /// it has to fit into a message.
 pub const SPECTATORS_MAX: u16 = 1024;
 
+/// How much may be said before it goes into batches, in bytes of all codecs; one message may be larger.
+const SAID_BYTES_MAX: usize = 1 << 20;
+
 #[derive(Debug)]
 struct Member {
     user_id: UserId,
@@ -115,7 +118,15 @@ impl Room {
             Command::Act { member, kind, data, reference } => self.act(member, kind, data, reference.as_ref()),
             Command::Close { reason } => self.close(reason, effects),
         }
+        self.seal_if_large(effects);
         Ok(())
+    }
+
+    /// Keeps what is encoded, but not in batches yet, from piling up while a long queue is worked off.
+    fn seal_if_large(&mut self, effects: &mut Effects) {
+        if self.stage.flush.len() > SAID_BYTES_MAX {
+            self.stage.flush.seal(&mut effects.dispatches);
+        }
     }
 
     fn act(&mut self, id: MemberId, kind: &str, data: Data<'_>, reference: Option<&Ref>) {
@@ -179,7 +190,6 @@ impl Room {
     /// Touches nothing of the game, so it may be called after a panic in it.
     pub fn fail(&mut self, effects: &mut Effects) {
         self.turn_away();
-        self.stage.flush.forgive();
         self.close(ClosedReason::GameFailed, effects);
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = true;
@@ -206,9 +216,10 @@ impl Room {
         Ok(self.game.view(viewer, codec)?)
     }
 
-    /// The game's whole state with its timers, and the room's randomness, as JSON.
+    /// The game's whole state, its timers, and the room's randomness, each as a line of JSON.
     pub(crate) fn state(&self) -> Result<String, GameFailure> {
         let mut state = self.game.state()?;
+        state.push(b'\n');
         anteroom_protocol::json::encode(&self.stage.rng, &mut state)?;
         Ok(String::from_utf8_lossy(&state).into_owned())
     }

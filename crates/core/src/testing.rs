@@ -74,11 +74,14 @@
 
 mod determinism;
 mod heard;
+mod look;
+mod setup;
 mod table;
 
 pub use determinism::assert_deterministic;
 pub use heard::Heard;
-pub use table::{Setup, Table};
+pub use setup::Setup;
+pub use table::Table;
 
 /// Why something was refused, as the player is told.
 pub use anteroom_protocol::ErrorBody as Refusal;

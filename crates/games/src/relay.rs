@@ -35,6 +35,9 @@ pub const MEMBERS_MAX: u16 = 1024;
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 64;
 
+/// The longest payload, in bytes of its JSON text: what is said has to fit into a message to others.
+pub const PAYLOAD_BYTES_MAX: usize = 512 << 10;
+
 /// The key of a message that names none.
 const KEY_DEFAULT: &str = "message";
 
@@ -45,7 +48,7 @@ const KEY_DEFAULT: &str = "message";
 pub enum Action {
     /// Says something to everyone.
     Send {
-        /// Any JSON value.
+        /// Any JSON value of at most [`PAYLOAD_BYTES_MAX`] bytes.
         payload: Json,
         /// How it is delivered; reliably if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,12 +117,17 @@ impl Game for Relay {
         Ok(Self { members_max: options.members_max })
     }
 
+    /// The room itself says who comes and goes.
     fn joined(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
 
     fn left(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
 
     fn act(&mut self, seat: Seat, action: Action, ctx: &mut Context<'_, Self>) -> Result<(), Rejection> {
         let Action::Send { payload, delivery, key } = action;
+        if payload.text().len() > PAYLOAD_BYTES_MAX {
+            let refusal = format!("A payload may have at most {PAYLOAD_BYTES_MAX} bytes.");
+            return Err(Rejection::new(ErrorCode::InvalidData, refusal));
+        }
         let delivery = delivery_of(delivery.unwrap_or_default(), key)?;
         if let Some(from) = ctx.player(seat).map(|player| player.user_id.clone()) {
             ctx.broadcast_as(&Event::Message { from, payload }, &delivery);
@@ -133,9 +141,9 @@ impl Game for Relay {
 }
 
 fn delivery_of(class: DeliveryClass, key: Option<String>) -> Result<Delivery, Rejection> {
-    let key = key.map_or(Cow::Borrowed(KEY_DEFAULT), Cow::Owned);
-    if key.is_empty() || key.len() > KEY_BYTES_MAX {
-        let refusal = format!("A key has 1 to {KEY_BYTES_MAX} bytes.");
+    let key = key.filter(|key| !key.is_empty()).map_or(Cow::Borrowed(KEY_DEFAULT), Cow::Owned);
+    if key.len() > KEY_BYTES_MAX {
+        let refusal = format!("A key may have at most {KEY_BYTES_MAX} bytes.");
         return Err(Rejection::new(ErrorCode::InvalidData, refusal));
     }
     Ok(match class {

@@ -9,7 +9,7 @@ use anteroom_core::game::Nothing;
 use anteroom_core::{Context, Game, Outcome, Rejection, Rng, Seat, Seats, UserId, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
-pub use board::{Board, Cell, Line, Mark, best_move};
+pub use board::{Board, Cell, Mark, best_move};
 
 /// One room of tic-tac-toe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ enum Phase {
     /// The winner stays named after leaving.
     Won {
         winner: Option<UserId>,
-        line: Option<Line>,
+        line: Option<[Cell; 3]>,
     },
     Draw,
 }
@@ -72,7 +72,7 @@ pub struct View {
     /// Who won.
     pub winner: Option<UserId>,
     /// The three cells that won; none if the other player left.
-    pub line: Option<Line>,
+    pub line: Option<[Cell; 3]>,
     /// Who wants a rematch.
     pub rematch_wanted: Vec<UserId>,
 }
@@ -147,7 +147,7 @@ impl TicTacToe {
         if self.board.at(cell).is_some() {
             return Err(Rejection::invalid_move(format!("Row {row}, column {col} is taken already.")));
         }
-        self.board.set(cell, Some(self.turn));
+        self.board.set(cell, self.turn);
         self.turn = self.turn.other();
         if let Some((mark, line)) = self.board.complete_line() {
             self.won(self.seat_of(mark), Some(line), ctx);
@@ -158,7 +158,7 @@ impl TicTacToe {
         Ok(())
     }
 
-    fn won(&mut self, seat: Seat, line: Option<Line>, ctx: &mut Context<'_, Self>) {
+    fn won(&mut self, seat: Seat, line: Option<[Cell; 3]>, ctx: &mut Context<'_, Self>) {
         self.phase = Phase::Won { winner: self.player(seat).cloned(), line };
         ctx.finish(Outcome::won_by(seat));
     }

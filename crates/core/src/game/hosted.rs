@@ -1,6 +1,7 @@
 //! The object-safe form of a game: what a room holds without knowing which game it is.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::variant::{self, VariantError};
@@ -36,7 +37,7 @@ pub(crate) trait HostedGame: Send {
     /// # Errors
     /// [`InvalidData`] if the game's view refuses to be encoded.
     fn view(&self, viewer: Viewer, codec: Codec) -> Result<Payload, InvalidData>;
-    /// The whole state, with the timers that are running, as JSON.
+    /// The whole state as a line of JSON, and the timers that are running as another.
     ///
     /// # Errors
     /// [`InvalidData`] if the game refuses to be serialized.
@@ -50,13 +51,15 @@ pub(super) struct Hosted<G: Game> {
 
 impl<G: Game> Hosted<G> {
     pub(super) fn options(options: Option<&Json>) -> Result<G::Options, ErrorBody> {
-        let read = match options {
-            Some(options) => options.decode(),
-            None => Json::empty_object().decode(),
+        let refusal = |why: &dyn fmt::Display| {
+            ErrorBody::new(ErrorCode::InvalidOptions, format!("The options do not fit {}: {why}.", G::KIND))
         };
-        read.map_err(|error| {
-            ErrorBody::new(ErrorCode::InvalidOptions, format!("The options do not fit {}: {error}.", G::KIND))
-        })
+        match options {
+            // serde would read the fields from an array as well, by position.
+            Some(options) if !options.text().starts_with('{') => Err(refusal(&"an object is expected")),
+            Some(options) => options.decode().map_err(|error| refusal(&error)),
+            None => Json::empty_object().decode().map_err(|error| refusal(&error)),
+        }
     }
 
     pub(super) fn create(options: G::Options, stage: &mut Stage) -> Result<Self, ErrorBody> {
@@ -113,7 +116,9 @@ impl<G: Game> HostedGame for Hosted<G> {
 
     fn state(&self) -> Result<Vec<u8>, InvalidData> {
         let mut out = Vec::new();
-        json::encode(&(&self.game, self.timers.running().collect::<Vec<_>>()), &mut out)?;
+        json::encode(&self.game, &mut out)?;
+        out.push(b'\n');
+        json::encode(&self.timers.running().collect::<Vec<_>>(), &mut out)?;
         Ok(out)
     }
 }

@@ -33,7 +33,7 @@ impl Kind {
         Self {
             name: G::KIND,
             version: G::VERSION,
-            tick: G::TICK.map(whole_millis),
+            tick: G::TICK,
             seats: |options| {
                 let seats = G::seats(&Hosted::<G>::options(options)?);
                 if seats.max == 0 || seats.max > SEATS_MAX || seats.min > seats.max {
@@ -164,11 +164,6 @@ fn check_types<T: Wire>(kind: &'static str, bytes_max: usize) -> Result<(), Regi
 
 fn is_reserved(name: &str) -> bool {
     RESERVED_TYPES.contains(&name) || name.ends_with(RESULT)
-}
-
-/// Rooms count in milliseconds.
-fn whole_millis(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn is_snake_case(name: &str, bytes_max: usize) -> bool {

@@ -2,13 +2,15 @@
 //!
 //! Each at its own time, in the order of the times; equal ones in that order. The clock is somebody else's.
 
+use std::time::Duration;
+
 use anteroom_protocol::message::push::LeftReason;
 
 use super::{Effects, Room};
 use crate::time::Time;
 
 /// How many ticks a late room makes up for, besides the one that is due; older ones are dropped.
-const TICKS_MADE_UP_MAX: u64 = 4;
+const TICKS_MADE_UP_MAX: u128 = 4;
 
 /// The most that happens in one call, so that a short timer cannot fill the memory after a long sleep.
 const STEPS_MAX: usize = 1024;
@@ -28,12 +30,13 @@ impl Room {
     ///
     /// One call does a bounded amount. What is left is still the next deadline, and happens as if it fell due then.
     /// How many ticks a late room drops depends on when this is called, so a replay repeats the calls.
-    pub fn advance(&mut self, now: Time, _effects: &mut Effects) {
+    pub fn advance(&mut self, now: Time, effects: &mut Effects) {
         self.skip_missed_ticks(now);
         for _ in 0..STEPS_MAX {
             let Some(due) = self.next_deadline().filter(|due| *due <= now) else { break };
             self.stage.now = self.stage.now.max(due);
             self.step(due);
+            self.seal_if_large(effects);
         }
         self.stage.now = self.stage.now.max(now);
     }
@@ -53,8 +56,8 @@ impl Room {
     fn skip_missed_ticks(&mut self, now: Time) {
         if let (Some(at), Some(tick)) = (self.next_tick, self.kind.tick) {
             let missed = now.since(at).as_millis() / tick.as_millis().max(1);
-            let dropped = u64::try_from(missed).unwrap_or(u64::MAX).saturating_sub(TICKS_MADE_UP_MAX);
-            self.next_tick = Some(at + tick.saturating_mul(u32::try_from(dropped).unwrap_or(u32::MAX)));
+            let dropped = missed.saturating_sub(TICKS_MADE_UP_MAX) * tick.as_millis();
+            self.next_tick = Some(at + Duration::from_millis(u64::try_from(dropped).unwrap_or(u64::MAX)));
         }
     }
 }

@@ -5,88 +5,41 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use anteroom_protocol::envelope::{Ref, decode_batch};
-use anteroom_protocol::message::{Role, RoomState};
-use anteroom_protocol::{Codec, Data, ErrorBody, Json, LaneId, RoomId, variant};
-use serde::Serialize;
+use anteroom_protocol::message::Role;
+use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId, variant};
 
-use super::Heard;
-use super::heard::read_data;
+use super::{Heard, Setup};
 use crate::flush::{Dispatch, Outgoing};
-use crate::game::{Game, Kind, Outcome, Seat, Viewer};
-use crate::room::{Command, Effects, Join, MemberId, Room, RoomPolicy, RoomSpec};
+use crate::game::{Game, Kind, Outcome, Seat};
+use crate::room::{Command, Effects, Join, MemberId, Room, RoomSpec};
 use crate::time::Time;
 
 /// The `type` of the answer to those who come in.
 pub(super) const JOINED: &str = "join_room_result";
-
-/// How a table is set up.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    options: Option<Json>,
-    seed: u64,
-    policy: RoomPolicy,
-}
-
-impl Default for Setup {
-    /// The game's default options, seed 1, 60 seconds of grace, 64 spectators.
-    fn default() -> Self {
-        let policy = RoomPolicy { grace: Duration::from_secs(60), spectators_max: 64 };
-        Self { options: None, seed: 1, policy }
-    }
-}
-
-impl Setup {
-    /// The game's options: anything that serializes to what the game reads them from.
-    ///
-    /// # Panics
-    /// If they cannot be JSON.
-    #[must_use]
-    pub fn options(self, options: &impl Serialize) -> Self {
-        Self { options: Some(Json::new(options).expect("options that can be JSON")), ..self }
-    }
-
-    /// Where the room's randomness begins.
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
-    }
-
-    /// How long a seat is kept for a player who lost the connection.
-    #[must_use]
-    pub fn grace(self, grace: Duration) -> Self {
-        Self { policy: RoomPolicy { grace, ..self.policy }, ..self }
-    }
-
-    /// The most spectators.
-    #[must_use]
-    pub fn spectators_max(self, spectators_max: u16) -> Self {
-        Self { policy: RoomPolicy { spectators_max, ..self.policy }, ..self }
-    }
-}
 
 /// A room of the game `G` in a test. People go by their names, which are their user ids, too.
 ///
 /// Every method flushes, so that what follows from it has been heard when it returns. Methods panic if the game fails,
 /// and if they are given the name of someone who is not there.
 pub struct Table<G: Game> {
-    room: Room,
-    now: Time,
+    pub(super) room: Room,
+    pub(super) now: Time,
     people: BTreeMap<String, Person<G>>,
     names: BTreeMap<MemberId, String>,
     joined: u32,
     asked: u64,
     effects: Effects,
-    outcomes: Vec<Outcome>,
-    transcript: Vec<String>,
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) transcript: Vec<String>,
     game: PhantomData<fn() -> G>,
 }
 
-struct Person<G: Game> {
+pub(super) struct Person<G: Game> {
     role: Role,
     /// None while not connected.
     member: Option<MemberId>,
     codec: Codec,
-    heard: Vec<Heard<G>>,
+    pub(super) heard: Vec<Heard<G>>,
 }
 
 impl<G: Game> Default for Table<G> {
@@ -310,107 +263,12 @@ impl<G: Game> Table<G> {
         self.people.get(name).unwrap_or_else(|| panic!("nobody here is named {name:?}"))
     }
 
-    fn person_mut(&mut self, name: &str) -> &mut Person<G> {
+    pub(super) fn person_mut(&mut self, name: &str) -> &mut Person<G> {
         self.people.get_mut(name).unwrap_or_else(|| panic!("nobody here is named {name:?}"))
     }
 
     fn member(&self, name: &str) -> MemberId {
         self.person(name).member.unwrap_or_else(|| panic!("{name} is not connected"))
-    }
-
-    /// Everything that somebody heard since this was last asked, in order.
-    pub fn heard(&mut self, name: &str) -> Vec<Heard<G>> {
-        std::mem::take(&mut self.person_mut(name).heard)
-    }
-
-    /// The events that somebody heard since this was last asked. The rest stays for [`Table::heard`].
-    pub fn events(&mut self, name: &str) -> Vec<G::Event> {
-        self.take(name, |heard| match heard {
-            Heard::Event(event) => Ok(event),
-            other => Err(other),
-        })
-    }
-
-    /// The states of the game that somebody was shown since this was last asked, apart from that of the welcome. The
-    /// rest stays for [`Table::heard`].
-    pub fn states(&mut self, name: &str) -> Vec<G::View> {
-        self.take(name, |heard| match heard {
-            Heard::State(view) => Ok(view),
-            other => Err(other),
-        })
-    }
-
-    fn take<T>(&mut self, name: &str, pick: impl Fn(Heard<G>) -> Result<T, Heard<G>>) -> Vec<T> {
-        let mut picked = Vec::new();
-        for heard in self.heard(name) {
-            match pick(heard) {
-                Ok(one) => picked.push(one),
-                Err(other) => self.person_mut(name).heard.push(other),
-            }
-        }
-        picked
-    }
-
-    /// What the game looks like to a viewer now.
-    ///
-    /// # Panics
-    /// If it does not look the same in both codecs.
-    #[must_use]
-    pub fn view(&self, viewer: Viewer) -> G::View {
-        let [text, binary] = Codec::ALL.map(|codec| {
-            let encoded =
-                self.room.view(viewer, codec).unwrap_or_else(|failure| panic!("{} failed: {failure}", G::KIND));
-            read_data::<G::View>("view", encoded.data())
-        });
-        let [shown, also] = [&text, &binary].map(|view| Json::new(view).expect("a view that can be JSON"));
-        assert_eq!(shown, also, "the view differs between JSON and binary");
-        text
-    }
-
-    /// The game itself, by way of its snapshot.
-    ///
-    /// # Panics
-    /// If the snapshot cannot be read back.
-    #[must_use]
-    pub fn game(&self) -> G {
-        let state = self.state();
-        serde_json::Deserializer::from_str(&state)
-            .into_iter()
-            .next()
-            .expect("a game in its snapshot")
-            .unwrap_or_else(|error| panic!("the snapshot of {} cannot be read back: {error}", G::KIND))
-    }
-
-    pub(super) fn state(&self) -> String {
-        self.room.state().unwrap_or_else(|failure| panic!("{} failed: {failure}", G::KIND))
-    }
-
-    /// Everything that was sent to anyone, one line for each batch.
-    pub(super) fn transcript(&self) -> &[String] {
-        &self.transcript
-    }
-
-    /// The seat of somebody, connected or not.
-    #[must_use]
-    pub fn seat(&self, name: &str) -> Option<Seat> {
-        self.room.seating().of_user(&name.parse().ok()?)
-    }
-
-    /// The matches that ended since this was last asked.
-    pub fn outcomes(&mut self) -> Vec<Outcome> {
-        std::mem::take(&mut self.outcomes)
-    }
-
-    /// What the lobby shows of the match.
-    #[must_use]
-    pub fn room_state(&self) -> RoomState {
-        self.room.summary().state
-    }
-
-    /// The time, which begins at zero.
-    #[must_use]
-    pub fn now(&self) -> Time {
-        self.now
     }
 }
 

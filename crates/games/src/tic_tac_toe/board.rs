@@ -52,23 +52,23 @@ impl Cell {
     }
 }
 
-/// Three cells in a row.
-pub type Line = [Cell; 3];
-
-const fn line(cells: [(u8, u8); 3]) -> Line {
-    let [a, b, c] = cells;
-    [Cell(a.0, a.1), Cell(b.0, b.1), Cell(c.0, c.1)]
+const fn row(row: u8) -> [Cell; 3] {
+    [Cell(row, 0), Cell(row, 1), Cell(row, 2)]
 }
 
-const LINES: [Line; 8] = [
-    line([(0, 0), (0, 1), (0, 2)]),
-    line([(1, 0), (1, 1), (1, 2)]),
-    line([(2, 0), (2, 1), (2, 2)]),
-    line([(0, 0), (1, 0), (2, 0)]),
-    line([(0, 1), (1, 1), (2, 1)]),
-    line([(0, 2), (1, 2), (2, 2)]),
-    line([(0, 0), (1, 1), (2, 2)]),
-    line([(0, 2), (1, 1), (2, 0)]),
+const fn column(col: u8) -> [Cell; 3] {
+    [Cell(0, col), Cell(1, col), Cell(2, col)]
+}
+
+const LINES: [[Cell; 3]; 8] = [
+    row(0),
+    row(1),
+    row(2),
+    column(0),
+    column(1),
+    column(2),
+    [Cell(0, 0), Cell(1, 1), Cell(2, 2)],
+    [Cell(0, 2), Cell(1, 1), Cell(2, 0)],
 ];
 
 /// Every cell, those in the most lines first: a search that begins there is cut off soonest.
@@ -100,14 +100,14 @@ impl Board {
         &self.0
     }
 
-    /// Puts a mark into a cell, or takes it away.
-    pub const fn set(&mut self, cell: Cell, mark: Option<Mark>) {
-        self.0[cell.0 as usize][cell.1 as usize] = mark;
+    /// Puts a mark into a cell.
+    pub const fn set(&mut self, cell: Cell, mark: Mark) {
+        self.0[cell.0 as usize][cell.1 as usize] = Some(mark);
     }
 
     /// The first complete line, and whose it is.
     #[must_use]
-    pub fn complete_line(&self) -> Option<(Mark, Line)> {
+    pub fn complete_line(&self) -> Option<(Mark, [Cell; 3])> {
         LINES.into_iter().find_map(|line| {
             let mark = self.at(line[0])?;
             line.iter().all(|cell| self.at(*cell) == Some(mark)).then_some((mark, line))
@@ -120,10 +120,15 @@ impl Board {
         self.free().next().is_none()
     }
 
-    fn free(&self) -> impl Iterator<Item = Cell> + '_ {
-        CELLS.into_iter().filter(|cell| self.at(*cell).is_none())
+    /// The cells that are free now, whatever becomes of the board meanwhile.
+    fn free(&self) -> impl Iterator<Item = Cell> + use<> {
+        let board = *self;
+        CELLS.into_iter().filter(move |cell| board.at(*cell).is_none())
     }
 }
+
+/// More than any position scores: one more than the moves of the longest match.
+const SCORE_MAX: i8 = 10;
 
 /// The move that is best for a mark whose turn it is: it never loses, wins as soon as it can, and holds out as long
 /// as it can. `None` if the match is over.
@@ -132,43 +137,39 @@ pub fn best_move(board: &Board, mark: Mark) -> Option<Cell> {
     if board.complete_line().is_some() {
         return None;
     }
-    let mut board = *board;
+    if *board == Board::default() {
+        // No move is better; finding that out takes longest of all.
+        return Some(CELLS[0]);
+    }
     let mut best = None;
-    for cell in board.free().collect::<Vec<_>>() {
+    for cell in board.free() {
         let floor = best.map_or(-SCORE_MAX, |(score, _)| score);
-        let score = score_of(&mut board, cell, mark, (floor, SCORE_MAX));
-        if best.is_none_or(|(before, _)| score > before) {
+        let score = score_of(board, cell, mark, (floor, SCORE_MAX));
+        if score > floor {
             best = Some((score, cell));
-        }
-        if board.free().count() == CELLS.len() {
-            // On an empty board no move is better than the centre; finding that out takes longest.
-            break;
         }
     }
     best.map(|(_, cell)| cell)
 }
 
-/// More than any position scores: one more than the moves of the longest match.
-const SCORE_MAX: i8 = 10;
-
 /// How good a move is for the mark that makes it, as far as it lies within `bounds` (alpha-beta search): positive
 /// if it wins, the more the sooner.
-fn score_of(board: &mut Board, cell: Cell, mark: Mark, (floor, ceiling): (i8, i8)) -> i8 {
-    board.set(cell, Some(mark));
-    let free: Vec<Cell> = board.free().collect();
-    let score = if board.complete_line().is_some() {
-        1 + i8::try_from(free.len()).unwrap_or(SCORE_MAX)
-    } else {
-        let mut worst = ceiling;
-        for reply in &free {
-            if worst <= floor {
-                break;
-            }
-            worst = worst.min(-score_of(board, *reply, mark.other(), (-worst, -floor)));
+fn score_of(board: &Board, cell: Cell, mark: Mark, (floor, ceiling): (i8, i8)) -> i8 {
+    let mut board = *board;
+    board.set(cell, mark);
+    if board.complete_line().is_some() {
+        return 1 + i8::try_from(board.free().count()).unwrap_or(SCORE_MAX);
+    }
+    if board.is_full() {
+        return 0;
+    }
+    let mut score = ceiling;
+    for reply in board.free() {
+        score = score.min(-score_of(&board, reply, mark.other(), (-score, -floor)));
+        if score <= floor {
+            break;
         }
-        if free.is_empty() { 0 } else { worst }
-    };
-    board.set(cell, None);
+    }
     score
 }
 
@@ -177,30 +178,24 @@ mod tests {
     use super::*;
 
     fn board(text: &str) -> Board {
-        let mark = |c| match c {
-            'X' => Some(Mark::X),
-            'O' => Some(Mark::O),
-            _ => None,
-        };
-        let mut board = Board::default();
-        for (row, line) in (0..).zip(text.split('/')) {
-            for (col, c) in (0..).zip(line.chars()) {
-                board.set(Cell::new(row, col).unwrap(), mark(c));
-            }
-        }
-        board
+        let rows: Vec<_> = text.split('/').map(|row| row.bytes().map(mark).collect::<Vec<_>>()).collect();
+        Board::from(std::array::from_fn(|row| std::array::from_fn(|col| rows[row][col])))
     }
 
-    fn cell(row: i32, col: i32) -> Option<Cell> {
-        Cell::new(row, col)
+    fn mark(byte: u8) -> Option<Mark> {
+        match byte {
+            b'X' => Some(Mark::X),
+            b'O' => Some(Mark::O),
+            _ => None,
+        }
     }
 
     #[test]
     fn cells_are_on_the_board() {
         for (row, col) in [(-1, 0), (0, -1), (3, 0), (0, 3), (i32::MIN, i32::MAX), (256, 0)] {
-            assert_eq!(cell(row, col), None);
+            assert_eq!(Cell::new(row, col), None);
         }
-        assert_eq!(cell(2, 1).map(|cell| (cell.row(), cell.col())), Some((2, 1)));
+        assert_eq!(Cell::new(2, 1).map(|cell| (cell.row(), cell.col())), Some((2, 1)));
     }
 
     #[test]
@@ -225,35 +220,45 @@ mod tests {
 
     #[test]
     fn the_best_move_wins_at_once_or_prevents_it() {
-        assert_eq!(best_move(&Board::default(), Mark::X), cell(1, 1));
-        assert_eq!(best_move(&board("XX./OO./..."), Mark::X), cell(0, 2));
-        assert_eq!(best_move(&board("XX./OO./..."), Mark::O), cell(1, 2));
-        assert_eq!(best_move(&board("X../.X./..."), Mark::O), cell(2, 2));
-        assert_eq!(best_move(&board("XXX/OO./..."), Mark::O), None);
-        assert_eq!(best_move(&board("XOX/XOO/OXX"), Mark::X), None);
+        let best = |text, mark| best_move(&board(text), mark).map(|cell| (cell.row(), cell.col()));
+        assert_eq!(best(".../.../...", Mark::X), Some((1, 1)));
+        assert_eq!(best("XX./OO./...", Mark::X), Some((0, 2)));
+        assert_eq!(best("XX./OO./...", Mark::O), Some((1, 2)));
+        assert_eq!(best("X../.X./...", Mark::O), Some((2, 2)));
+        assert_eq!(best("XXX/OO./...", Mark::O), None);
+        assert_eq!(best("XOX/XOO/OXX", Mark::X), None);
+    }
+
+    #[test]
+    fn a_lost_match_is_held_out_for() {
+        // X threatens two lines; only one of them can be blocked.
+        let best = best_move(&board("X.X/.O./OX."), Mark::O);
+        assert_eq!(best.map(|cell| (cell.row(), cell.col())), Some((0, 1)));
+        let lost = board("X.X/.../X.O");
+        let blocks = [(0, 1), (1, 0), (1, 1)];
+        assert!(best_move(&lost, Mark::O).is_some_and(|cell| blocks.contains(&(cell.row(), cell.col()))));
     }
 
     /// Lets the opponent try every move there is, in every position that can come up.
-    fn never_loses(board: &mut Board, turn: Mark, perfect: Mark) -> usize {
+    fn never_loses(board: Board, turn: Mark, perfect: Mark) -> usize {
         if let Some((winner, _)) = board.complete_line() {
             assert_eq!(winner, perfect, "{board:?}");
             return 1;
         }
         let moves: Vec<Cell> =
-            if turn == perfect { best_move(board, turn).into_iter().collect() } else { board.free().collect() };
-        let mut ends = usize::from(moves.is_empty());
-        for cell in moves {
-            board.set(cell, Some(turn));
-            ends += never_loses(board, turn.other(), perfect);
-            board.set(cell, None);
-        }
-        ends
+            if turn == perfect { best_move(&board, turn).into_iter().collect() } else { board.free().collect() };
+        let after = moves.iter().map(|cell| {
+            let mut after = board;
+            after.set(*cell, turn);
+            never_loses(after, turn.other(), perfect)
+        });
+        after.sum::<usize>() + usize::from(moves.is_empty())
     }
 
     #[test]
     fn perfect_play_never_loses() {
         for perfect in [Mark::X, Mark::O] {
-            assert!(never_loses(&mut Board::default(), Mark::X, perfect) > 50);
+            assert!(never_loses(Board::default(), Mark::X, perfect) > 50);
         }
     }
 }

@@ -1,0 +1,272 @@
+//! A room and everything that has gone onto its members' lanes, each message as a few words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anteroom_core::flush::{Dispatch, Outgoing};
+use anteroom_core::game::Kind;
+use anteroom_core::room::{GameFailure, Join, MemberId, RoomPolicy, RoomSpec};
+use anteroom_core::{Command, Effects, Game, Json, Outcome, Room, Time};
+use anteroom_protocol::envelope::{Ref, decode_batch};
+use anteroom_protocol::message::push::{
+    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed,
+};
+use anteroom_protocol::message::result::RoomJoined;
+use anteroom_protocol::message::{Member, Message, Role, RoomSummary};
+use anteroom_protocol::{Batch, Codec, Data, Envelope, ErrorBody, LaneId, RoomId, variant};
+
+use crate::probe::{Action, Event, View};
+
+pub(crate) const GRACE_MS: u64 = 30;
+pub(crate) const SPECTATORS_MAX: u16 = 2;
+
+/// One member's lane.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    /// What came on it since this was last taken.
+    pub(crate) words: Vec<String>,
+    pub(crate) batches: Vec<Arc<Batch>>,
+    /// Who is in the room, by what came on this lane.
+    pub(crate) roster: BTreeMap<String, Member>,
+}
+
+pub(crate) struct House {
+    pub(crate) room: Room,
+    pub(crate) now: Time,
+    pub(crate) lanes: BTreeMap<MemberId, Lane>,
+    pub(crate) released: BTreeSet<MemberId>,
+    pub(crate) summary: Option<RoomSummary>,
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) closed: bool,
+    effects: Effects,
+    members: u64,
+}
+
+impl House {
+    pub(crate) fn new<G: Game>() -> Self {
+        Self::with::<G>("{}").unwrap()
+    }
+
+    pub(crate) fn with<G: Game>(options: &str) -> Result<Self, ErrorBody> {
+        let policy = RoomPolicy { grace: Duration::from_millis(GRACE_MS), spectators_max: SPECTATORS_MAX };
+        let options = Some(Json::from_text(options.into()).unwrap());
+        let spec = RoomSpec { room_id: RoomId::from_bits(5), name: "House".into(), options, seed: 42, policy };
+        Ok(Self {
+            room: Room::create(&Kind::of::<G>(), spec, Time::default())?,
+            now: Time::default(),
+            lanes: BTreeMap::new(),
+            released: BTreeSet::new(),
+            summary: None,
+            outcomes: Vec::new(),
+            closed: false,
+            effects: Effects::default(),
+            members: 0,
+        })
+    }
+
+    /// A join with a member id of its own. Even ones speak JSON, odd ones binary.
+    pub(crate) fn knock(&mut self, user: &str, role: Role) -> Result<MemberId, ErrorBody> {
+        let member = MemberId(self.members);
+        self.members += 1;
+        let join = Join {
+            member,
+            user_id: user.parse().unwrap(),
+            username: user.into(),
+            role,
+            lane: LaneId(u32::try_from(self.members).unwrap()),
+            codec: Codec::ALL[member.0 as usize % 2],
+            answer: "join_room_result",
+            reference: Some(Ref::from(member.0)),
+        };
+        self.room.handle(self.now, Command::Join(join), &mut self.effects)?;
+        self.lanes.insert(member, Lane::default());
+        Ok(member)
+    }
+
+    pub(crate) fn sit(&mut self, user: &str) -> MemberId {
+        self.knock(user, Role::Player).unwrap()
+    }
+
+    pub(crate) fn watch(&mut self, user: &str) -> MemberId {
+        self.knock(user, Role::Spectator).unwrap()
+    }
+
+    fn handle(&mut self, command: Command<'_>) {
+        self.room.handle(self.now, command, &mut self.effects).unwrap();
+    }
+
+    pub(crate) fn leave(&mut self, member: MemberId) {
+        self.handle(Command::Leave { member, reference: None });
+    }
+
+    pub(crate) fn disconnect(&mut self, member: MemberId) {
+        self.handle(Command::Disconnect { member });
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.handle(Command::Close { reason: ClosedReason::ShuttingDown });
+    }
+
+    /// Acts with a `ref`.
+    pub(crate) fn act(&mut self, member: MemberId, action: Action) {
+        self.send(member, action, Some(Ref::from(7)));
+    }
+
+    /// Acts without one.
+    pub(crate) fn tell(&mut self, member: MemberId, action: Action) {
+        self.send(member, action, None);
+    }
+
+    fn send(&mut self, member: MemberId, action: Action, reference: Option<Ref>) {
+        let mut text = Vec::new();
+        let kind = variant::encode(Codec::Json, &action, &mut text).unwrap();
+        self.send_json(member, kind, std::str::from_utf8(&text).unwrap(), reference);
+    }
+
+    pub(crate) fn send_json(&mut self, member: MemberId, kind: &str, data: &str, reference: Option<Ref>) {
+        self.handle(Command::Act { member, kind, data: Data::Json(data), reference });
+    }
+
+    /// Time passes, in one go.
+    pub(crate) fn advance(&mut self, ms: u64) {
+        self.now = self.now + Duration::from_millis(ms);
+        self.room.advance(self.now, &mut self.effects);
+    }
+
+    /// How many dispatches there are before the flush.
+    pub(crate) fn pending(&self) -> usize {
+        self.effects.dispatches.len()
+    }
+
+    pub(crate) fn try_flush(&mut self) -> Result<(), GameFailure> {
+        let result = self.room.flush(&mut self.effects);
+        self.deliver();
+        result
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.try_flush().unwrap();
+    }
+
+    pub(crate) fn fail(&mut self) {
+        self.room.fail(&mut self.effects);
+        self.deliver();
+    }
+
+    fn deliver(&mut self) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for Dispatch { to, outgoing } in effects.dispatches.drain(..) {
+            assert!(!self.released.contains(&to), "nothing comes after the end of {to:?}");
+            let lane = self.lanes.get_mut(&to).expect("only members hear");
+            if let Outgoing::Latest { key, message } | Outgoing::Unreliable { key, message } = &outgoing {
+                assert_eq!(message.messages(), 1);
+                lane.words.push(format!("[{key}]"));
+            }
+            for envelope in decode_batch(outgoing.batch().codec(), outgoing.batch().payload()).unwrap() {
+                lane.hear(&envelope.unwrap());
+            }
+            lane.batches.push(outgoing.batch().clone());
+        }
+        for member in effects.released.drain(..) {
+            assert!(self.lanes.contains_key(&member), "only members are released");
+            assert!(self.released.insert(member), "{member:?} is released once");
+        }
+        self.summary = effects.summary.take().or(self.summary.take());
+        self.outcomes.append(&mut effects.outcomes);
+        self.closed |= effects.closed;
+        effects.clear();
+        self.effects = effects;
+    }
+
+    /// Flushes, and takes what a member heard since this was last asked.
+    pub(crate) fn heard(&mut self, member: MemberId) -> Vec<String> {
+        if !self.closed {
+            self.flush();
+        }
+        std::mem::take(&mut self.lanes.get_mut(&member).unwrap().words)
+    }
+
+    /// Flushes, and forgets what everyone heard.
+    pub(crate) fn hush(&mut self) {
+        self.flush();
+        for lane in self.lanes.values_mut() {
+            lane.words.clear();
+            lane.batches.clear();
+        }
+    }
+}
+
+impl Lane {
+    fn hear(&mut self, envelope: &Envelope<'_>) {
+        assert_eq!(envelope.room_id.as_deref(), Some(RoomId::from_bits(5).as_str()));
+        let words = match (envelope.success, &envelope.error) {
+            (Some(true), None) if envelope.kind == "join_room_result" => self.welcome(&envelope.data.decode().unwrap()),
+            (Some(true), None) => format!("ok {}", envelope.kind),
+            (Some(false), Some(error)) => format!("{} {}", envelope.kind, error.code),
+            _ => self.push(envelope),
+        };
+        self.words.push(words);
+    }
+
+    fn welcome(&mut self, joined: &RoomJoined) -> String {
+        assert_eq!((joined.game.as_str(), joined.game_version, joined.name.as_str()), ("probe", 3, "House"));
+        self.roster = joined.members.iter().map(|member| (member.user_id.to_string(), member.clone())).collect();
+        assert_eq!(self.roster.len(), joined.members.len(), "everyone is listed once");
+        let members: Vec<String> = joined.members.iter().map(shown).collect();
+        let View { turn, seat, .. } = joined.view.data().decode().unwrap();
+        let seat = seat.map(|seat| format!(" as {}", seat.0)).unwrap_or_default();
+        format!("welcome [{}] {turn}{seat}", members.join(" "))
+    }
+
+    fn push(&mut self, envelope: &Envelope<'_>) -> String {
+        fn read<T: serde::de::DeserializeOwned + anteroom_core::bincode::Decode<()>>(envelope: &Envelope<'_>) -> T {
+            envelope.data.decode().unwrap()
+        }
+        match &*envelope.kind {
+            "game_state" => {
+                let View { turn, seat, .. } = read(envelope);
+                let seat = seat.map(|seat| format!(" as {}", seat.0)).unwrap_or_default();
+                format!("state {turn}{seat}")
+            }
+            ClientJoined::TYPE => {
+                let ClientJoined { member } = read(envelope);
+                let words = format!("+{}", shown(&member));
+                self.roster.insert(member.user_id.to_string(), member);
+                words
+            }
+            ClientDisconnected::TYPE => {
+                let ClientDisconnected { user_id, grace_ms, .. } = read(envelope);
+                assert_eq!(grace_ms, GRACE_MS);
+                self.roster.get_mut(user_id.as_str()).expect("someone who is there").connected = false;
+                format!("~{user_id}")
+            }
+            ClientReconnected::TYPE => {
+                let ClientReconnected { user_id, .. } = read(envelope);
+                self.roster.get_mut(user_id.as_str()).expect("someone who is there").connected = true;
+                format!("^{user_id}")
+            }
+            ClientLeft::TYPE => {
+                let ClientLeft { user_id, reason, .. } = read(envelope);
+                self.roster.remove(user_id.as_str()).expect("someone who is there");
+                left(user_id.as_str(), reason)
+            }
+            RoomClosed::TYPE => format!("closed {:?}", read::<RoomClosed>(envelope).reason),
+            kind => match variant::decode(kind, envelope.data).unwrap() {
+                Event::Said { seat, n } => format!("{} said {n}", seat.0),
+                Event::Note { text } => text,
+                Event::Choked { .. } => unreachable!("it has no encoding"),
+            },
+        }
+    }
+}
+
+pub(crate) fn left(user: &str, reason: LeftReason) -> String {
+    format!("-{user} {reason:?}")
+}
+
+/// `ada:0`, `ada:0?` while the connection is lost, `eve:w` for one who watches.
+pub(crate) fn shown(member: &Member) -> String {
+    let place = member.seat.map_or("w".into(), |seat| seat.to_string());
+    format!("{}:{place}{}", member.user_id, if member.connected { "" } else { "?" })
+}

@@ -1,0 +1,15 @@
+//! Rooms as their owner sees them: commands in, effects out, through the public interface only.
+
+#![cfg(test)]
+
+mod acting;
+mod clock;
+mod failing;
+mod house;
+mod model;
+mod probe;
+mod registry;
+mod seats;
+mod stories;
+mod tables;
+mod views;
