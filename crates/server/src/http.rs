@@ -24,6 +24,7 @@ use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
@@ -40,8 +41,12 @@ const HEADERS_MAX: usize = 64;
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a request's handler knows of its connection.
-#[derive(Debug, Clone, Copy)]
-struct Peer(SocketAddr);
+#[derive(Debug, Clone)]
+struct Peer {
+    addr: SocketAddr,
+    /// The connection's place among those allowed. A WebSocket takes it over.
+    permit: Arc<OwnedSemaphorePermit>,
+}
 
 /// Accepts TCP connections until the server stops accepting.
 pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAcceptor>) {
@@ -52,15 +57,15 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, tls: Option<
             () = shared.stop_accepting.cancelled() => return,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((stream, addr)) => {
                 let Some(permit) = shared.admit() else { continue };
+                let peer = Peer { addr, permit: Arc::new(permit) };
                 let (shared, router, tls) = (shared.clone(), router.clone(), tls.clone());
                 shared.clone().connections.spawn(async move {
                     tokio::select! {
                         () = Box::pin(serve(stream, peer, router, tls)) => {}
                         () = shared.stop_serving.cancelled() => {}
                     }
-                    drop(permit);
                 });
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -77,7 +82,7 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, tls: Option<TlsAcceptor>) {
+async fn serve(stream: TcpStream, peer: Peer, router: Router, tls: Option<TlsAcceptor>) {
     // A socket that cannot be tuned is about to fail anyway.
     drop(websocket::tune(&stream));
     match tls {
@@ -90,9 +95,10 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, tls: Option<
     }
 }
 
-async fn serve_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr, router: Router) {
+async fn serve_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, router: Router) {
+    let addr = peer.addr;
     let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(peer.clone());
         request
     });
     let served = http1::Builder::new()
@@ -104,7 +110,7 @@ async fn serve_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static
         .with_upgrades()
         .await;
     if let Err(error) = served {
-        tracing::debug!(%peer, %error, "HTTP connection failed");
+        tracing::debug!(peer = %addr, %error, "HTTP connection failed");
     }
 }
 

@@ -120,37 +120,27 @@ impl Outbox {
         self.lock().rooms.retain(|(id, _)| *id != lane);
     }
 
-    /// Says that nothing more is put on a room's lane.
-    pub(crate) fn end(&self, lane: LaneId) {
-        if let Some(lane) = self.lock().lane(lane) {
+    /// Puts the last messages on a room's lane and ends it: nobody sees them without seeing the end.
+    pub(crate) fn end(&self, id: LaneId, last: Vec<Outgoing>) {
+        let mut lanes = self.lock();
+        for outgoing in last {
+            lanes.put(id, outgoing);
+        }
+        if let Some(lane) = lanes.lane(id) {
             lane.ended = true;
         }
+        drop(lanes);
         self.filled.notify_one();
+    }
+
+    /// Whether a lane is over, written to its end or not.
+    pub(crate) fn has_ended(&self, lane: LaneId) -> bool {
+        self.lock().lane(lane).is_none_or(|lane| lane.ended)
     }
 
     /// Puts something on a lane. On a lane that is not open it is dropped.
     pub(crate) fn put(&self, lane: LaneId, outgoing: Outgoing) {
-        let mut lanes = self.lock();
-        let was_empty = lanes.bytes == 0;
-        let mut bytes = lanes.bytes;
-        let has_datagrams = lanes.has_datagrams;
-        let Some(queue) = lanes.lane(lane) else { return };
-        match outgoing {
-            Outgoing::Reliable(batch) => {
-                bytes += batch.payload().len();
-                queue.reliable.push_back(batch);
-            }
-            Outgoing::Unreliable { key, message } if has_datagrams => queue.put_datagram(key, message),
-            Outgoing::Latest { key, message } | Outgoing::Unreliable { key, message } => {
-                queue.put_latest(key, message, &mut bytes);
-            }
-        }
-        let wake = was_empty || bytes == lanes.bytes;
-        lanes.bytes = bytes;
-        lanes.overflowed |= bytes > lanes.bytes_max;
-        let overflowed = lanes.overflowed;
-        drop(lanes);
-        if wake || overflowed {
+        if self.lock().put(lane, outgoing) {
             self.filled.notify_one();
         }
     }
@@ -195,6 +185,26 @@ impl Outbox {
 }
 
 impl Lanes {
+    /// Whether whoever writes has to be told.
+    fn put(&mut self, lane: LaneId, outgoing: Outgoing) -> bool {
+        let (before, has_datagrams) = (self.bytes, self.has_datagrams);
+        let mut bytes = before;
+        let Some(queue) = self.lane(lane) else { return false };
+        match outgoing {
+            Outgoing::Reliable(batch) => {
+                bytes += batch.payload().len();
+                queue.reliable.push_back(batch);
+            }
+            Outgoing::Unreliable { key, message } if has_datagrams => queue.put_datagram(key, message),
+            Outgoing::Latest { key, message } | Outgoing::Unreliable { key, message } => {
+                queue.put_latest(key, message, &mut bytes);
+            }
+        }
+        self.bytes = bytes;
+        self.overflowed |= bytes > self.bytes_max;
+        before == 0 || bytes == before || self.overflowed
+    }
+
     fn lane(&mut self, id: LaneId) -> Option<&mut Lane> {
         if id == LaneId::CONTROL {
             return Some(&mut self.control);
@@ -232,7 +242,9 @@ mod tests {
         for (lane, kind) in [(1, "a"), (1, "b"), (2, "c"), (2, "d"), (0, "e")] {
             outbox.put(LaneId(lane), Outgoing::Reliable(batch(kind)));
         }
-        outbox.end(LaneId(1));
+        assert!(!outbox.has_ended(LaneId(1)));
+        outbox.end(LaneId(1), Vec::new());
+        assert!(outbox.has_ended(LaneId(1)));
         assert_eq!(drained(&outbox), ["0 e", "1 a", "2 c", "1 b", "2 d", "1 ended"]);
         outbox.put(LaneId(1), Outgoing::Reliable(batch("late")));
         assert_eq!(drained(&outbox), [""; 0]);

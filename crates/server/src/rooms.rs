@@ -5,7 +5,7 @@
 
 mod task;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anteroom_core::game::Registry;
@@ -39,6 +39,8 @@ pub struct Rooms {
     rooms_max: usize,
     running: Mutex<HashMap<RoomId, RoomHandle>>,
     tasks: TaskTracker,
+    /// Held by whoever looks for a free seat in a game.
+    seekers: BTreeMap<&'static str, tokio::sync::Mutex<()>>,
 }
 
 /// Where a room takes commands.
@@ -83,8 +85,10 @@ impl Rooms {
     /// No rooms yet.
     #[must_use]
     pub fn new(registry: Registry, lobby: Arc<Lobby>, clock: Clock, policy: RoomPolicy, rooms_max: usize) -> Arc<Self> {
+        let seekers = registry.names().map(|name| (name, tokio::sync::Mutex::default())).collect();
         Arc::new(Self {
             registry,
+            seekers,
             lobby,
             clock,
             policy,
@@ -111,6 +115,12 @@ impl Rooms {
     /// Rooms of a game that may have a free seat, the fullest first.
     pub(crate) fn open(&self, game: &str, most: usize) -> Vec<RoomHandle> {
         self.lobby.open(game, most).iter().filter_map(|room_id| self.lock().get(room_id).cloned()).collect()
+    }
+
+    /// Waits until nobody else looks for a free seat in this game: two who look at once would both find none and make
+    /// a room each. Nothing if there is no such game.
+    pub(crate) async fn seek(&self, game: &str) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        Some(self.seekers.get(game)?.lock().await)
     }
 
     /// Checks that a game exists.

@@ -177,6 +177,17 @@ impl Session {
         }
     }
 
+    /// Moves everything that waits into the connection, as it gets room, and out of it.
+    async fn write_all(&mut self) {
+        loop {
+            self.write();
+            let was_all = self.held_back.is_none();
+            if self.connection.flush().await.is_err() || was_all {
+                return;
+            }
+        }
+    }
+
     async fn on_payload(&mut self, codec: Codec, payload: Bytes) -> Result<(), End> {
         let is_text = codec == Codec::Json;
         match self.established.as_ref().map(|established| established.codec) {
@@ -291,6 +302,11 @@ impl Session {
         }
         match end {
             End::Close(code, reason) => {
+                if code == CloseCode::ShuttingDown {
+                    let max = Duration::from_millis(self.shared.config.times.shutdown_ms);
+                    // Who has not read it all by then does not get the rest.
+                    drop(timeout(max, self.write_all()).await);
+                }
                 self.write();
                 let goodbye = Goodbye { code: code.number(), reason: reason.clone() };
                 if let Ok(batch) = Batch::one(Codec::Json, &Header::new(Goodbye::TYPE), &goodbye) {

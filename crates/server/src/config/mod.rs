@@ -174,8 +174,9 @@ impl Config {
     /// [`ConfigError::Invalid`], naming the key.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let invalid = |key: &'static str, why: &str| Err(ConfigError::Invalid { key, why: why.to_owned() });
-        if !(1024..=limits::SERVER_FRAME_BYTES_MAX as u32).contains(&self.limits.message_bytes_max) {
-            return invalid("limits.message_bytes_max", "must be 1024 to 1048576");
+        // What a client sends may come back to others with more around it, in a frame that every client takes.
+        if !(1024..=limits::SERVER_FRAME_BYTES_MAX as u32 / 2).contains(&self.limits.message_bytes_max) {
+            return invalid("limits.message_bytes_max", "must be 1024 to 524288");
         }
         if self.limits.outbox_bytes_max < 64 << 10 {
             return invalid("limits.outbox_bytes_max", "must be at least 65536");

@@ -30,7 +30,7 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// can read; a status it could not.
 pub(super) async fn websocket(
     State(shared): State<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(Peer { addr, permit }): Extension<Peer>,
     mut request: Request<Body>,
 ) -> Response {
     let headers = request.headers();
@@ -40,15 +40,12 @@ pub(super) async fn websocket(
     };
     let origin = headers.get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
     let arrival = Arrival { origin, codec: Some(offer.codec.unwrap_or_default()) };
-    let Some(permit) = shared.admit() else {
-        return plain(StatusCode::SERVICE_UNAVAILABLE, "The server has no room for another connection just now.");
-    };
     let upgrade: OnUpgrade = hyper::upgrade::on(&mut request);
     let task = shared.clone();
     shared.sessions.spawn(async move {
         let config = task.config.transport();
         if let Ok(upgraded) = upgrade.await
-            && let Some(connection) = connection(upgraded, peer, config)
+            && let Some(connection) = connection(upgraded, addr, config)
         {
             Box::pin(session::run(task, connection, arrival)).await;
         }

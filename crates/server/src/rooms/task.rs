@@ -1,13 +1,13 @@
 //! The task of one room.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use anteroom_core::flush::Dispatch;
+use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Command, Effects, MemberId, Room};
 use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::{Knock, Mail, Rooms, TURN_MESSAGES_MAX};
@@ -25,6 +25,14 @@ struct RoomTask {
     room: Room,
     links: HashMap<MemberId, Link>,
     effects: Effects,
+    /// What to tell those who knocked, once what follows from it can be seen by everyone.
+    answers: Vec<Answer>,
+}
+
+/// Whether somebody is let in.
+struct Answer {
+    to: oneshot::Sender<Result<(), ErrorBody>>,
+    answered: Result<(), ErrorBody>,
 }
 
 /// The game panicked, or said something that has no encoding.
@@ -33,7 +41,8 @@ struct Failed(String);
 pub(super) async fn run(rooms: Arc<Rooms>, room_id: RoomId, room: Room, mut mailbox: mpsc::Receiver<Mail>) {
     let game = room.summary().game;
     tracing::info!(%room_id, game, "room opened");
-    let mut task = RoomTask { rooms, room_id, room, links: HashMap::new(), effects: Effects::default() };
+    let (links, effects, answers) = (HashMap::new(), Effects::default(), Vec::new());
+    let mut task = RoomTask { rooms, room_id, room, links, effects, answers };
     let mut mails = Vec::new();
     while !task.effects.closed {
         task.effects.clear();
@@ -93,8 +102,7 @@ impl RoomTask {
                 if answered.is_ok() {
                     self.links.insert(member, Link { outbox, lane });
                 }
-                // A session that has gone meanwhile says so with a command of its own.
-                drop(answer.send(answered));
+                self.answers.push(Answer { to: answer, answered });
                 Ok(())
             }
             Mail::Leave { member, reference } => room.handle(now, Command::Leave { member, reference }, effects),
@@ -120,18 +128,26 @@ impl RoomTask {
     }
 
     fn deliver(&mut self) {
+        let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
+            self.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
         for Dispatch { to, outgoing } in self.effects.dispatches.drain(..) {
-            if let Some(link) = self.links.get(&to) {
+            if let Some(farewell) = farewells.get_mut(&to) {
+                farewell.push(outgoing);
+            } else if let Some(link) = self.links.get(&to) {
                 link.outbox.put(link.lane, outgoing);
             }
         }
-        for member in self.effects.released.drain(..) {
+        for (member, farewell) in farewells {
             if let Some(link) = self.links.remove(&member) {
-                link.outbox.end(link.lane);
+                link.outbox.end(link.lane, farewell);
             }
         }
         if let Some(summary) = self.effects.summary.take() {
             self.rooms.lobby.put(summary);
+        }
+        for Answer { to, answered } in self.answers.drain(..) {
+            // A session that has gone meanwhile says so with a command of its own.
+            drop(to.send(answered));
         }
     }
 }

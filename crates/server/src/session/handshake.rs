@@ -56,13 +56,13 @@ impl Session {
             grace_ms: self.shared.config.times.grace_ms,
             server_time_ms: self.shared.clock.server_time_ms(),
         };
-        let client = handshake.client.as_deref().unwrap_or_default();
+        let client = handshake.client.as_deref().map(printable).unwrap_or_default();
         tracing::info!(
             session_id = %id,
             user_id = %identity.user_id,
             transport = %self.connection.transport(),
             %codec,
-            client = &client[..floor_char_boundary(client, CLIENT_BYTES_MAX)],
+            client = &client[..floor_char_boundary(&client, CLIENT_BYTES_MAX)],
             peer = self.connection.peer_addr().map(tracing::field::display),
             "session began"
         );
@@ -90,6 +90,11 @@ impl Session {
         let sentence = "This connection has a session already.";
         self.refuse(message, ErrorBody::new(ErrorCode::AlreadyAuthenticated, sentence));
     }
+}
+
+/// A text without what a terminal that shows the log could take for a command.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(CLIENT_BYTES_MAX).collect()
 }
 
 /// A batch whose data has a JSON shape only.

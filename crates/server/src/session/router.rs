@@ -142,7 +142,9 @@ impl Session {
                 "A quick join finds a seat; to watch, name a `room_id`.",
             ));
         }
-        for room in self.shared.rooms.open(game, QUICK_JOIN_TRIES) {
+        let rooms = self.shared.rooms.clone();
+        let _seeking = rooms.seek(game).await;
+        for room in rooms.open(game, QUICK_JOIN_TRIES) {
             match self.join(message, room, role).await {
                 // The seat went to someone else, or it is a room we are in: the next one will do as well.
                 Err(ErrorBody {
@@ -157,7 +159,7 @@ impl Session {
     }
 
     async fn join(&mut self, message: &Envelope<'_>, room: RoomHandle, role: Role) -> Result<(), ErrorBody> {
-        if self.established()?.rooms.iter().any(|membership| membership.room.room_id == room.room_id) {
+        if self.rooms()?.iter().any(|membership| membership.room.room_id == room.room_id) {
             return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "You are in that room already."));
         }
         let join = self.prepare(message, "join_room_result", role)?;
@@ -166,15 +168,23 @@ impl Session {
         self.enter(lane, member, joined)
     }
 
+    /// The rooms this session is in. One that has ended its lane is none of them, though the end may not be written yet.
+    fn rooms(&mut self) -> Result<&mut Vec<Membership>, ErrorBody> {
+        let outbox = self.outbox.clone();
+        let rooms = &mut self.established()?.rooms;
+        rooms.retain(|membership| !outbox.has_ended(membership.lane));
+        Ok(rooms)
+    }
+
     /// Gives a room a lane of this session, to be used if the room lets us in.
     fn prepare(&mut self, message: &Envelope<'_>, answer: &'static str, role: Role) -> Result<Join, ErrorBody> {
         let rooms_max = self.shared.config.limits.rooms_per_session_max as usize;
         let member = self.shared.next_member();
-        let established = self.established()?;
-        if established.rooms.len() >= rooms_max {
+        if self.rooms()?.len() >= rooms_max {
             let sentence = format!("A session may be in at most {rooms_max} rooms; leave one first.");
             return Err(ErrorBody::new(ErrorCode::LimitReached, sentence));
         }
+        let established = self.established()?;
         let lane = LaneId(established.last_lane.0 + 1);
         established.last_lane = lane;
         let join = Join {

@@ -133,20 +133,33 @@ impl Outbox {
                 self.queue.shrink_to(IDLE_CAPACITY);
                 return Poll::Ready(Ok(()));
             }
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let mut skip = self.front_written;
-            let mut count = 0;
-            for (slice, chunk) in slices.iter_mut().zip(&self.queue) {
-                *slice = IoSlice::new(&chunk.bytes()[skip..]);
-                skip = 0;
-                count += 1;
-            }
-            let written = ready!(Pin::new(&mut *io).poll_write_vectored(cx, &slices[..count]))?;
+            let written = ready!(self.poll_write_frames(cx, io))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.advance(written);
         }
+    }
+
+    /// Writes once: as much of the queue as the stream takes.
+    fn poll_write_frames<W: AsyncWrite + Unpin + ?Sized>(
+        &self,
+        cx: &mut Context<'_>,
+        io: &mut W,
+    ) -> Poll<io::Result<usize>> {
+        // Mostly there is one, and a plain write costs the kernel measurably less than a list of one.
+        if self.queue.len() == 1 {
+            return Pin::new(io).poll_write(cx, &self.queue[0].bytes()[self.front_written..]);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let mut skip = self.front_written;
+        let mut count = 0;
+        for (slice, chunk) in slices.iter_mut().zip(&self.queue) {
+            *slice = IoSlice::new(&chunk.bytes()[skip..]);
+            skip = 0;
+            count += 1;
+        }
+        Pin::new(io).poll_write_vectored(cx, &slices[..count])
     }
 
     fn push(&mut self, chunk: Chunk) {
