@@ -201,6 +201,7 @@ impl Room {
             ClosedReason::GameFailed => "The game failed, so the room had to close.",
             ClosedReason::ShuttingDown => "The server is shutting down.",
         };
+        self.stage.flush.seal(&mut effects.dispatches);
         self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
         while let Some(&member) = self.members.keys().next() {
             self.dismiss(member, effects);

@@ -5,8 +5,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anteroom_core::game::Registry;
@@ -15,6 +15,7 @@ use anteroom_transport::quic::Listener;
 use aws_lc_rs::hmac;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -118,6 +119,7 @@ impl Server {
             sessions: TaskTracker::new(),
             connections: TaskTracker::new(),
             stop_accepting: CancellationToken::new(),
+            shutdown_deadline: OnceLock::new(),
             shutdown: CancellationToken::new(),
             stop_serving: CancellationToken::new(),
             admission: Arc::new(Semaphore::new(config.limits.connections_max as usize)),
@@ -161,6 +163,9 @@ impl Server {
     /// as long as the configuration allows. Not cancel-safe: what was not told yet stays untold.
     pub async fn shutdown(self) {
         let Self { shared, quic } = self;
+        let writing_max = Duration::from_millis(shared.config.times.shutdown_ms);
+        // Set once: shutting down takes the server.
+        let _ = shared.shutdown_deadline.set(Instant::now() + writing_max);
         shared.stop_accepting.cancel();
         quic.stop_accepting();
         let goodbyes = async {
@@ -169,7 +174,7 @@ impl Server {
             shared.sessions.close();
             shared.sessions.wait().await;
         };
-        if tokio::time::timeout(Duration::from_millis(shared.config.times.shutdown_ms), goodbyes).await.is_err() {
+        if tokio::time::timeout(writing_max + TAIL_MAX, goodbyes).await.is_err() {
             tracing::warn!(sessions = shared.sessions.len(), "some sessions did not hear the goodbye");
         }
         shared.shutdown.cancel();

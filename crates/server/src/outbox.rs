@@ -5,6 +5,7 @@
 //! overflows, which ends its connection, and nobody else notices.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anteroom_core::flush::Outgoing;
@@ -23,6 +24,7 @@ const IDLE_CAPACITY: usize = 16;
 pub struct Outbox {
     lanes: Mutex<Lanes>,
     filled: Notify,
+    overflowed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -33,7 +35,6 @@ struct Lanes {
     turn: usize,
     bytes: usize,
     bytes_max: usize,
-    overflowed: bool,
     has_datagrams: bool,
 }
 
@@ -71,6 +72,7 @@ impl Lane {
 
     fn put_latest(&mut self, key: Arc<str>, message: Arc<Batch>, bytes: &mut usize) {
         *bytes += message.payload().len();
+        self.datagrams.retain(|(other, _)| *other != key);
         if let Some((_, old)) = self.latest.iter_mut().find(|(other, _)| *other == key) {
             *bytes -= std::mem::replace(old, message).payload().len();
             return;
@@ -93,16 +95,8 @@ impl Outbox {
     /// An empty outbox with the control lane open. `bytes_max` bounds what may wait, in bytes of payload;
     /// `has_datagrams` says whether the connection can send any.
     pub(crate) fn new(bytes_max: usize, has_datagrams: bool) -> Arc<Self> {
-        let lanes = Lanes {
-            control: Lane::default(),
-            rooms: Vec::new(),
-            turn: 0,
-            bytes: 0,
-            bytes_max,
-            overflowed: false,
-            has_datagrams,
-        };
-        Arc::new(Self { lanes: Mutex::new(lanes), filled: Notify::new() })
+        let lanes = Lanes { control: Lane::default(), rooms: Vec::new(), turn: 0, bytes: 0, bytes_max, has_datagrams };
+        Arc::new(Self { lanes: Mutex::new(lanes), filled: Notify::new(), overflowed: AtomicBool::new(false) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -120,11 +114,21 @@ impl Outbox {
         self.lock().rooms.retain(|(id, _)| *id != lane);
     }
 
-    /// Puts the last messages on a room's lane and ends it: nobody sees them without seeing the end.
-    pub(crate) fn end(&self, id: LaneId, last: Vec<Outgoing>) {
+    /// Puts the last messages on a room's lane and ends it: nobody sees them without seeing the end, and nothing
+    /// follows the very last one. So newest values that wait go in front of it, and datagrams that wait are lost.
+    pub(crate) fn end(&self, id: LaneId, mut last: Vec<Outgoing>) {
+        let farewell = last.pop();
         let mut lanes = self.lock();
         for outgoing in last {
-            lanes.put(id, outgoing);
+            self.put_locked(&mut lanes, id, outgoing);
+        }
+        if let Some(lane) = lanes.lane(id) {
+            let newest = lane.latest.drain(..).map(|(_, message)| message);
+            lane.reliable.extend(newest);
+            lane.datagrams.clear();
+        }
+        if let Some(farewell) = farewell {
+            self.put_locked(&mut lanes, id, farewell);
         }
         if let Some(lane) = lanes.lane(id) {
             lane.ended = true;
@@ -140,9 +144,24 @@ impl Outbox {
 
     /// Puts something on a lane. On a lane that is not open it is dropped.
     pub(crate) fn put(&self, lane: LaneId, outgoing: Outgoing) {
-        if self.lock().put(lane, outgoing) {
+        let mut lanes = self.lock();
+        let wake = self.put_locked(&mut lanes, lane, outgoing);
+        drop(lanes);
+        if wake {
             self.filled.notify_one();
         }
+    }
+
+    /// Says whether whoever writes has to be told.
+    fn put_locked(&self, lanes: &mut Lanes, lane: LaneId, outgoing: Outgoing) -> bool {
+        let before = lanes.bytes;
+        lanes.put(lane, outgoing);
+        // What comes while nothing waits fits, however large: it could not have been read before.
+        let overflows = before > 0 && lanes.bytes > lanes.bytes_max;
+        if overflows {
+            self.overflowed.store(true, Ordering::Relaxed);
+        }
+        before == 0 || lanes.bytes == before || overflows
     }
 
     /// Puts a batch on the control lane.
@@ -150,11 +169,13 @@ impl Outbox {
         self.put(LaneId::CONTROL, Outgoing::Reliable(Arc::new(batch)));
     }
 
-    /// Takes the next thing to write: control first, then the rooms in turn.
-    pub(crate) fn next(&self) -> Option<Next> {
+    /// Takes the next thing to write on a lane that is not blocked: control first, then the rooms in turn.
+    pub(crate) fn next(&self, is_blocked: impl Fn(LaneId) -> bool) -> Option<Next> {
         let mut guard = self.lock();
         let lanes = &mut *guard;
-        if let Some(next) = lanes.control.next(LaneId::CONTROL, &mut lanes.bytes) {
+        if !is_blocked(LaneId::CONTROL)
+            && let Some(next) = lanes.control.next(LaneId::CONTROL, &mut lanes.bytes)
+        {
             return Some(next);
         }
         for _ in 0..lanes.rooms.len() {
@@ -162,6 +183,9 @@ impl Outbox {
             lanes.turn = place + 1;
             let (id, lane) = &mut lanes.rooms[place];
             let id = *id;
+            if is_blocked(id) {
+                continue;
+            }
             if let Some(next) = lane.next(id, &mut lanes.bytes) {
                 return Some(next);
             }
@@ -175,7 +199,7 @@ impl Outbox {
 
     /// Whether more waits than the session may let wait.
     pub(crate) fn has_overflowed(&self) -> bool {
-        self.lock().overflowed
+        self.overflowed.load(Ordering::Relaxed)
     }
 
     /// Waits until something was put in. Cancel-safe: what was put in while nobody waited counts.
@@ -185,11 +209,9 @@ impl Outbox {
 }
 
 impl Lanes {
-    /// Whether whoever writes has to be told.
-    fn put(&mut self, lane: LaneId, outgoing: Outgoing) -> bool {
-        let (before, has_datagrams) = (self.bytes, self.has_datagrams);
-        let mut bytes = before;
-        let Some(queue) = self.lane(lane) else { return false };
+    fn put(&mut self, lane: LaneId, outgoing: Outgoing) {
+        let (mut bytes, has_datagrams) = (self.bytes, self.has_datagrams);
+        let Some(queue) = self.lane(lane) else { return };
         match outgoing {
             Outgoing::Reliable(batch) => {
                 bytes += batch.payload().len();
@@ -201,8 +223,6 @@ impl Lanes {
             }
         }
         self.bytes = bytes;
-        self.overflowed |= bytes > self.bytes_max;
-        before == 0 || bytes == before || self.overflowed
     }
 
     fn lane(&mut self, id: LaneId) -> Option<&mut Lane> {
@@ -223,7 +243,7 @@ mod tests {
     }
 
     fn drained(outbox: &Outbox) -> Vec<String> {
-        std::iter::from_fn(|| outbox.next())
+        std::iter::from_fn(|| outbox.next(|_| false))
             .map(|next| match next {
                 Next::Record(lane, batch) | Next::Datagram(lane, _, batch) => {
                     let text: serde_json::Value = serde_json::from_slice(batch.payload()).unwrap();
@@ -262,6 +282,33 @@ mod tests {
     }
 
     #[test]
+    fn nothing_follows_the_last_message_of_a_lane() {
+        let outbox = Outbox::new(1 << 20, true);
+        outbox.open(LaneId(1));
+        outbox.put(LaneId(1), Outgoing::Latest { key: "k".into(), message: batch("newest") });
+        outbox.put(LaneId(1), Outgoing::Unreliable { key: "other".into(), message: batch("datagram") });
+        outbox.end(LaneId(1), vec![Outgoing::Reliable(batch("before")), Outgoing::Reliable(batch("farewell"))]);
+        assert_eq!(drained(&outbox), ["1 before", "1 newest", "1 farewell", "1 ended"]);
+        assert_eq!(outbox.lock().bytes, 0);
+    }
+
+    #[test]
+    fn a_blocked_lane_holds_up_no_other() {
+        let outbox = Outbox::new(1 << 20, false);
+        outbox.open(LaneId(1));
+        outbox.open(LaneId(2));
+        for (lane, kind) in [(1, "a"), (2, "b"), (0, "c")] {
+            outbox.put(LaneId(lane), Outgoing::Reliable(batch(kind)));
+        }
+        outbox.end(LaneId(1), Vec::new());
+        let next = || outbox.next(|lane| lane == LaneId(1));
+        assert!(matches!(next(), Some(Next::Record(LaneId::CONTROL, _))));
+        assert!(matches!(next(), Some(Next::Record(LaneId(2), _))));
+        assert!(next().is_none());
+        assert_eq!(drained(&outbox), ["1 a", "1 ended"]);
+    }
+
+    #[test]
     fn what_is_conflated_is_bounded() {
         let outbox = Outbox::new(1 << 20, true);
         outbox.open(LaneId(1));
@@ -271,6 +318,15 @@ mod tests {
         }
         assert_eq!(drained(&outbox).len(), LATEST_KEYS_MAX + DATAGRAMS_MAX);
         assert_eq!(outbox.lock().bytes, 0);
+    }
+
+    #[test]
+    fn one_message_fits_however_large() {
+        let outbox = Outbox::new(10, false);
+        outbox.put(LaneId::CONTROL, Outgoing::Reliable(batch("large")));
+        assert!(!outbox.has_overflowed());
+        outbox.put(LaneId::CONTROL, Outgoing::Reliable(batch("another")));
+        assert!(outbox.has_overflowed());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod task;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anteroom_core::game::Registry;
@@ -26,6 +27,8 @@ use crate::random;
 
 /// How many commands wait for a room. Beyond it player input is `busy`.
 const MAILBOX_MESSAGES_MAX: usize = 1024;
+/// How many bytes of player input wait for a room. Beyond it player input is `busy`.
+const MAILBOX_BYTES_MAX: usize = 1 << 20;
 /// How many commands a room takes in before it flushes.
 const TURN_MESSAGES_MAX: usize = 256;
 
@@ -48,6 +51,8 @@ pub struct Rooms {
 pub(crate) struct RoomHandle {
     pub(crate) room_id: RoomId,
     mailbox: mpsc::Sender<Mail>,
+    /// Bytes of player input in the mailbox.
+    input_bytes: Arc<AtomicUsize>,
 }
 
 /// A command on its way into a room. The room reads player input from the bytes in which it arrived.
@@ -151,7 +156,7 @@ impl Rooms {
         let seed = random::seed();
         let spec = RoomSpec { room_id, name, options: request.options, seed, policy: self.policy };
         // Rooms are counted before the game runs, so that a flood of creations costs nothing.
-        let handle = self.reserve(room_id)?;
+        let (handle, mailbox) = self.reserve(room_id)?;
         let now = self.clock.now();
         let created = std::panic::catch_unwind(|| Room::create(&kind, spec, now));
         let room = match created {
@@ -166,9 +171,15 @@ impl Rooms {
                 return Err(ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made."));
             }
         };
-        let (handle, mailbox) = handle;
-        self.tasks.spawn(task::run(self.clone(), room_id, room, mailbox));
-        handle.join(join, outbox).await.map(|()| handle)
+        // Its creator knocks before the room runs: one that nobody is in would close.
+        let (answer, answered) = oneshot::channel();
+        let knock = Mail::Join(Box::new(Knock { join, outbox, answer }));
+        if handle.mailbox.try_send(knock).is_err() {
+            self.forget(&room_id);
+            return Err(ErrorBody::new(ErrorCode::Internal, "The room did not open."));
+        }
+        self.tasks.spawn(task::run(self.clone(), room, mailbox, room_id, handle.input_bytes.clone()));
+        answered.await.map_err(|_| gone())?.map(|()| handle)
     }
 
     fn reserve(&self, room_id: RoomId) -> Result<(RoomHandle, mpsc::Receiver<Mail>), ErrorBody> {
@@ -180,7 +191,7 @@ impl Rooms {
             return Err(ErrorBody::new(ErrorCode::LimitReached, "The server has no space for another room just now."));
         }
         let (sender, mailbox) = mpsc::channel(MAILBOX_MESSAGES_MAX);
-        let handle = RoomHandle { room_id, mailbox: sender };
+        let handle = RoomHandle { room_id, mailbox: sender, input_bytes: Arc::default() };
         running.insert(room_id, handle.clone());
         Ok((handle, mailbox))
     }
@@ -202,6 +213,10 @@ impl Rooms {
     }
 }
 
+fn gone() -> ErrorBody {
+    ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.")
+}
+
 fn default_name(username: &str) -> String {
     let room: String = format!("{username}'s room");
     if room.chars().count() <= anteroom_protocol::limits::NAME_CHARS_MAX { room } else { username.to_owned() }
@@ -213,17 +228,16 @@ impl RoomHandle {
     /// # Errors
     /// What the room refuses with; `room_not_found` if it is over.
     pub(crate) async fn join(&self, join: Join, outbox: Arc<Outbox>) -> Result<(), ErrorBody> {
-        let gone = || ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.");
         let (answer, answered) = oneshot::channel();
         let knock = Box::new(Knock { join, outbox, answer });
         self.mailbox.send(Mail::Join(knock)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 
-    /// Says that a member goes for good; the room answers on the member's lane.
-    pub(crate) async fn leave(&self, member: MemberId, reference: Option<Ref>) {
-        // A room that is over has ended the lane already.
-        drop(self.mailbox.send(Mail::Leave { member, reference }).await);
+    /// Says that a member goes for good; the room answers on the member's lane. `false` if the room is over: it has
+    /// ended the lane already.
+    pub(crate) async fn leave(&self, member: MemberId, reference: Option<Ref>) -> bool {
+        self.mailbox.send(Mail::Leave { member, reference }).await.is_ok()
     }
 
     /// Says that a member's session is gone.
@@ -236,11 +250,19 @@ impl RoomHandle {
     /// # Errors
     /// `busy` if the room has fallen behind, `room_not_found` if it is over.
     pub(crate) fn act(&self, member: MemberId, input: Input) -> Result<(), ErrorBody> {
-        self.mailbox.try_send(Mail::Act { member, input }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                ErrorBody::new(ErrorCode::Busy, "The room has fallen behind; try again.")
+        let busy = || ErrorBody::new(ErrorCode::Busy, "The room has fallen behind; try again.");
+        let bytes = input.data.len();
+        if self.input_bytes.load(Ordering::Relaxed) + bytes > MAILBOX_BYTES_MAX {
+            return Err(busy());
+        }
+        // Counted before it is there, so that the room never takes off more than was put on.
+        self.input_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.mailbox.try_send(Mail::Act { member, input }).map_err(|error| {
+            self.input_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            match error {
+                mpsc::error::TrySendError::Full(_) => busy(),
+                mpsc::error::TrySendError::Closed(_) => gone(),
             }
-            mpsc::error::TrySendError::Closed(_) => ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed."),
         })
     }
 }

@@ -10,15 +10,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anteroom_core::flush::Outgoing;
 use anteroom_core::room::MemberId;
 use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
 use anteroom_protocol::limits::TYPE_BYTES_MAX;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::request::Goodbye;
 use anteroom_protocol::{Batch, CloseCode, Codec, Envelope, ErrorBody, Header, LaneId, SessionId};
-use anteroom_transport::{Closed, Connection, Event};
+use anteroom_transport::{Closed, Connection, DatagramRefused, Event};
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout_at};
 
 use crate::identity::Identity;
 use crate::outbox::{Next, Outbox};
@@ -83,8 +84,8 @@ struct Session {
     connection: Connection,
     arrival: Arrival,
     outbox: Arc<Outbox>,
-    /// A batch that the connection had no room for.
-    held_back: Option<(LaneId, Arc<Batch>)>,
+    /// The next batch of each lane that the connection has no room for.
+    held_back: Vec<(LaneId, Arc<Batch>)>,
     established: Option<Established>,
 }
 
@@ -92,7 +93,7 @@ struct Session {
 pub(crate) async fn run(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
     let has_datagrams = connection.max_datagram_size().is_some();
     let outbox = Outbox::new(shared.config.limits.outbox_bytes_max as usize, has_datagrams);
-    let mut session = Session { shared, connection, arrival, outbox, held_back: None, established: None };
+    let mut session = Session { shared, connection, arrival, outbox, held_back: Vec::new(), established: None };
     let end = if session.shared.origins.allow(session.arrival.origin.as_deref()) {
         session.converse().await
     } else {
@@ -105,17 +106,17 @@ pub(crate) async fn run(shared: Arc<Shared>, connection: Connection, arrival: Ar
 impl Session {
     /// Reads and writes until there is a reason to stop.
     async fn converse(&mut self) -> End {
-        let handshake_max = Duration::from_millis(self.shared.config.times.handshake_ms);
+        let deadline = sleep(Duration::from_millis(self.shared.config.times.handshake_ms));
         // Boxed, so that a session does not carry the state of its beginning around for the rest of its life.
-        match Box::pin(timeout(handshake_max, self.take_turns(Until::Established))).await {
-            Ok(Some(end)) => end,
-            Ok(None) => self.take_turns(Until::Ended).await.unwrap_or(End::Goodbye),
-            Err(_) => CloseCode::HandshakeTimeout.into(),
+        match Box::pin(self.take_turns(Until::Established, deadline)).await {
+            Some(end) => end,
+            None => self.take_turns(Until::Ended, std::future::pending()).await.unwrap_or(End::Goodbye),
         }
     }
 
     /// Reads and writes in turn; gives the reason to stop, or nothing if it came as far as it was to.
-    async fn take_turns(&mut self, until: Until) -> Option<End> {
+    async fn take_turns(&mut self, until: Until, deadline: impl Future<Output = ()>) -> Option<End> {
+        let mut deadline = pin!(deadline);
         let shared = self.shared.clone();
         let mut shutdown = pin!(shared.shutdown.cancelled());
         loop {
@@ -127,10 +128,12 @@ impl Session {
                 event = self.connection.recv() => event,
                 () = self.outbox.filled() => continue,
                 () = &mut shutdown => return Some(CloseCode::ShuttingDown.into()),
+                // Only while nothing is being handled: what has begun is not cut short.
+                () = &mut deadline => return Some(CloseCode::HandshakeTimeout.into()),
             };
             let handled = match event {
                 Ok(Event::Record { codec, payload, .. }) => self.on_payload(codec, payload).await,
-                Ok(Event::Datagram { payload, .. }) => self.on_datagram(payload).await,
+                Ok(Event::Datagram { lane, payload }) => self.on_datagram(lane, &payload),
                 // The client will say no more; what is on its way to it still gets there.
                 Ok(Event::LaneEnded { lane: LaneId::CONTROL }) => Err(End::Goodbye),
                 Ok(_) => Ok(()),
@@ -147,24 +150,17 @@ impl Session {
 
     /// Moves what waits into the connection, as far as it has room.
     fn write(&mut self) {
-        if let Some((lane, batch)) = self.held_back.take()
-            && let Err(batch) = self.connection.try_send(lane, batch)
-        {
-            self.held_back = Some((lane, batch));
-            return;
+        for (lane, batch) in std::mem::take(&mut self.held_back) {
+            self.send(lane, batch);
         }
-        while let Some(next) = self.outbox.next() {
+        while let Some(next) = self.outbox.next(|lane| self.held_back.iter().any(|(held, _)| *held == lane)) {
             match next {
-                Next::Record(lane, batch) => {
-                    if let Err(batch) = self.connection.try_send(lane, batch) {
-                        self.held_back = Some((lane, batch));
-                        return;
-                    }
-                }
+                Next::Record(lane, batch) => self.send(lane, batch),
                 Next::Datagram(lane, key, message) => {
-                    // What does not fit into a datagram goes the way it goes where there are none.
-                    if self.connection.send_datagram(lane, message.payload()).is_err() {
-                        self.outbox.put(lane, anteroom_core::flush::Outgoing::Latest { key, message });
+                    let sent = self.connection.send_datagram(lane, message.payload());
+                    // What does not fit goes the way it goes where there are no datagrams; others may be lost.
+                    if let Err(DatagramRefused::TooLarge { .. }) = sent {
+                        self.outbox.put(lane, Outgoing::Latest { key, message });
                     }
                 }
                 Next::LaneEnded(lane) => {
@@ -177,11 +173,17 @@ impl Session {
         }
     }
 
+    fn send(&mut self, lane: LaneId, batch: Arc<Batch>) {
+        if let Err(batch) = self.connection.try_send(lane, batch) {
+            self.held_back.push((lane, batch));
+        }
+    }
+
     /// Moves everything that waits into the connection, as it gets room, and out of it.
     async fn write_all(&mut self) {
         loop {
             self.write();
-            let was_all = self.held_back.is_none();
+            let was_all = self.held_back.is_empty();
             if self.connection.flush().await.is_err() || was_all {
                 return;
             }
@@ -214,7 +216,8 @@ impl Session {
         if let Err(error) = routed {
             self.refuse(message, error);
         }
-        Ok(())
+        // A batch may ask for more than anyone can be given.
+        if self.outbox.has_overflowed() { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
     }
 
     /// Reads JSON where the session has not agreed on it: before the handshake, or in a binary session.
@@ -238,12 +241,26 @@ impl Session {
         Ok(())
     }
 
-    async fn on_datagram(&mut self, payload: Bytes) -> Result<(), End> {
-        // A datagram may overtake the handshake that gives it a meaning.
-        if self.established.is_none() {
+    /// Hands player input that came as a datagram to the room whose lane it names. A datagram may overtake what gives
+    /// it a meaning, or come too late; one that means nothing is dropped, as the network might have done.
+    fn on_datagram(&mut self, lane: LaneId, payload: &Bytes) -> Result<(), End> {
+        let Some(established) = &self.established else { return Ok(()) };
+        let Some(membership) = established.rooms.iter().find(|membership| membership.lane == lane) else {
+            return Ok(());
+        };
+        let (codec, room_id) = (established.codec, membership.room.room_id);
+        if Codec::of_payload(payload) != codec {
             return Ok(());
         }
-        self.on_payload(Codec::of_payload(&payload), payload).await
+        for message in decode_batch(codec, payload).map_err(malformed)? {
+            let message = message.map_err(malformed)?;
+            if message.room_id.as_deref() == Some(room_id.as_str())
+                && let Route::Done(Err(error)) = self.route(payload, &message)?
+            {
+                self.refuse(&message, error);
+            }
+        }
+        Ok(())
     }
 
     /// Answers a request on the control lane.
@@ -289,7 +306,8 @@ impl Session {
             }
             for Membership { room, member, .. } in established.rooms {
                 match end {
-                    End::Goodbye => room.leave(member, None).await,
+                    // One that is over needs no telling.
+                    End::Goodbye => drop(room.leave(member, None).await),
                     End::Close(..) | End::Lost(_) => room.disconnect(member).await,
                 }
             }
@@ -302,10 +320,9 @@ impl Session {
         }
         match end {
             End::Close(code, reason) => {
-                if code == CloseCode::ShuttingDown {
-                    let max = Duration::from_millis(self.shared.config.times.shutdown_ms);
+                if let (CloseCode::ShuttingDown, Some(deadline)) = (code, self.shared.shutdown_deadline.get()) {
                     // Who has not read it all by then does not get the rest.
-                    drop(timeout(max, self.write_all()).await);
+                    drop(timeout_at(*deadline, self.write_all()).await);
                 }
                 self.write();
                 let goodbye = Goodbye { code: code.number(), reason: reason.clone() };

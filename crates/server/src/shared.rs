@@ -1,12 +1,13 @@
 //! What the parts of a running server share: configuration, the rooms, who is counted, and the steps of a shutdown.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anteroom_core::room::MemberId;
 use aws_lc_rs::hmac;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) connections: TaskTracker,
     /// Step one of a shutdown.
     pub(crate) stop_accepting: CancellationToken,
+    /// Until when a shutdown waits for what is still to be written; set when it begins.
+    pub(crate) shutdown_deadline: OnceLock<Instant>,
     /// Step two: sessions say goodbye.
     pub(crate) shutdown: CancellationToken,
     /// Step three: everything else ends.

@@ -120,10 +120,11 @@ impl Connection {
     }
 
     /// Whether [`try_send`](Self::try_send) takes a record: less than
-    /// [`write_queue_bytes_max`](crate::TransportConfig::write_queue_bytes_max) waits to be written.
+    /// [`write_queue_bytes_max`](crate::TransportConfig::write_queue_bytes_max) waits to be written. On QUIC and
+    /// WebTransport each lane of a server has room of its own; elsewhere all lanes share it.
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.link().has_room()
+    pub fn has_room(&self, lane: LaneId) -> bool {
+        self.link().has_room(lane)
     }
 
     /// Queues a whole record, which [`recv`](Self::recv), [`send`](Self::send) and [`flush`](Self::flush) then write.
@@ -143,7 +144,7 @@ impl Connection {
     /// # Errors
     /// [`Closed`] if the connection ends before there is room.
     pub async fn send(&mut self, lane: LaneId, batch: Arc<Batch>) -> Result<(), Closed> {
-        poll_fn(|cx| self.link_mut().poll_room(cx)).await?;
+        poll_fn(|cx| self.link_mut().poll_room(lane, cx)).await?;
         self.link_mut().driver.queue(lane, batch);
         Ok(())
     }

@@ -18,8 +18,9 @@ use crate::error::{Closed, DatagramRefused};
 pub(crate) trait Driver: Send {
     /// Puts a whole record behind what is queued on the lane.
     fn queue(&mut self, lane: LaneId, batch: Arc<Batch>);
-    /// How many bytes of records wait, at least those not handed to the layer below.
-    fn queued_bytes(&self) -> usize;
+    /// How many bytes of records wait, at least those not handed to the layer below: on this lane where lanes have
+    /// streams of their own, on all of them elsewhere.
+    fn queued_bytes(&self, lane: LaneId) -> usize;
     /// Hands on what is queued; ready when nothing is left. An error is final.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>>;
     /// What the peer sent. An error is final, and comes after everything that arrived before it.
@@ -43,24 +44,27 @@ pub struct Link<D: ?Sized> {
     /// An event that came while only writing was asked for.
     kept: Option<Event>,
     closed: Option<Closed>,
-    refused: bool,
+    /// Lanes whose sender waits for room.
+    refused: Vec<LaneId>,
     pub(crate) driver: D,
 }
 
 impl<D> Link<D> {
     pub(crate) fn new(driver: D, write_queue_bytes_max: usize) -> Self {
-        Self { write_queue_bytes_max, kept: None, closed: None, refused: false, driver }
+        Self { write_queue_bytes_max, kept: None, closed: None, refused: Vec::new(), driver }
     }
 }
 
 impl Link<dyn Driver> {
-    pub(crate) fn has_room(&self) -> bool {
-        self.driver.queued_bytes() < self.write_queue_bytes_max
+    pub(crate) fn has_room(&self, lane: LaneId) -> bool {
+        self.driver.queued_bytes(lane) < self.write_queue_bytes_max
     }
 
     pub(crate) fn try_send(&mut self, lane: LaneId, batch: Arc<Batch>) -> Result<(), Arc<Batch>> {
-        if !self.has_room() {
-            self.refused = true;
+        if !self.has_room(lane) {
+            if !self.refused.contains(&lane) {
+                self.refused.push(lane);
+            }
             return Err(batch);
         }
         self.driver.queue(lane, batch);
@@ -74,10 +78,10 @@ impl Link<dyn Driver> {
         }
     }
 
-    /// Ready when a record can be queued.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    /// Ready when a record can be queued on the lane.
+    pub(crate) fn poll_room(&mut self, lane: LaneId, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         match self.poll_flush(cx) {
-            Poll::Pending if self.has_room() => Poll::Ready(Ok(())),
+            Poll::Pending if self.has_room(lane) => Poll::Ready(Ok(())),
             other => other,
         }
     }
@@ -124,10 +128,9 @@ impl Link<dyn Driver> {
     }
 
     fn writable(&mut self) -> Option<Event> {
-        (self.refused && self.has_room()).then(|| {
-            self.refused = false;
-            Event::Writable
-        })
+        let place = self.refused.iter().position(|lane| self.has_room(*lane))?;
+        self.refused.swap_remove(place);
+        Some(Event::Writable)
     }
 
     fn end(&mut self, closed: Closed) -> Closed {

@@ -197,7 +197,7 @@ impl Driver for Memory {
         self.queue.push_back((lane, Item::Record(batch)));
     }
 
-    fn queued_bytes(&self) -> usize {
+    fn queued_bytes(&self, _lane: LaneId) -> usize {
         self.queued_bytes
     }
 

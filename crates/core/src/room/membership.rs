@@ -112,6 +112,8 @@ impl Room {
     /// Ends the lane of a session whose seat another session of the same user takes.
     fn replace(&mut self, before: MemberId, effects: &mut Effects) {
         let message = "You joined this room from elsewhere.".into();
+        // Nothing follows a lane's last message, so what was said before it must not wait behind it.
+        self.stage.flush.seal(&mut effects.dispatches);
         self.say(To::Only(before), &RoomClosed { reason: ClosedReason::Replaced, message });
         self.dismiss(before, effects);
     }
@@ -196,6 +198,7 @@ impl Room {
         if !self.members.contains_key(&id) {
             return;
         }
+        self.stage.flush.seal(&mut effects.dispatches);
         self.answer(id, "leave_room_result", reference, None);
         match self.dismiss(id, effects) {
             Some(Member { seat: Some(seat), .. }) => self.give_up_seat(seat, LeftReason::Left),

@@ -143,7 +143,7 @@ impl Default for LimitList {
             rooms_max: 10_000,
             rooms_per_session_max: Limits::default().rooms_max,
             spectators_per_room_max: 256,
-            outbox_bytes_max: 1 << 20,
+            outbox_bytes_max: 4 << 20,
         }
     }
 }
@@ -178,8 +178,8 @@ impl Config {
         if !(1024..=limits::SERVER_FRAME_BYTES_MAX as u32 / 2).contains(&self.limits.message_bytes_max) {
             return invalid("limits.message_bytes_max", "must be 1024 to 524288");
         }
-        if self.limits.outbox_bytes_max < 64 << 10 {
-            return invalid("limits.outbox_bytes_max", "must be at least 65536");
+        if self.limits.outbox_bytes_max < limits::SERVER_FRAME_BYTES_MAX as u32 {
+            return invalid("limits.outbox_bytes_max", "must be at least 1048576, the largest frame there can be");
         }
         for (key, value) in [
             ("limits.connections_max", self.limits.connections_max),

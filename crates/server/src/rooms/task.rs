@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Command, Effects, MemberId, Room};
@@ -23,6 +24,7 @@ struct RoomTask {
     rooms: Arc<Rooms>,
     room_id: RoomId,
     room: Room,
+    input_bytes: Arc<AtomicUsize>,
     links: HashMap<MemberId, Link>,
     effects: Effects,
     /// What to tell those who knocked, once what follows from it can be seen by everyone.
@@ -38,16 +40,24 @@ struct Answer {
 /// The game panicked, or said something that has no encoding.
 struct Failed(String);
 
-pub(super) async fn run(rooms: Arc<Rooms>, room_id: RoomId, room: Room, mut mailbox: mpsc::Receiver<Mail>) {
+pub(super) async fn run(
+    rooms: Arc<Rooms>,
+    room: Room,
+    mut mailbox: mpsc::Receiver<Mail>,
+    room_id: RoomId,
+    input_bytes: Arc<AtomicUsize>,
+) {
     let game = room.summary().game;
     tracing::info!(%room_id, game, "room opened");
     let (links, effects, answers) = (HashMap::new(), Effects::default(), Vec::new());
-    let mut task = RoomTask { rooms, room_id, room, links, effects, answers };
+    let mut task = RoomTask { rooms, room_id, room, input_bytes, links, effects, answers };
     let mut mails = Vec::new();
     while !task.effects.closed {
         task.effects.clear();
         let deadline = task.room.next_deadline().map(|deadline| task.rooms.clock.instant(deadline));
         tokio::select! {
+            // What was posted comes before what falls due meanwhile: the creator, before the first tick.
+            biased;
             received = mailbox.recv_many(&mut mails, TURN_MESSAGES_MAX) => {
                 if received == 0 {
                     break;
@@ -108,6 +118,7 @@ impl RoomTask {
             Mail::Leave { member, reference } => room.handle(now, Command::Leave { member, reference }, effects),
             Mail::Disconnect { member } => room.handle(now, Command::Disconnect { member }, effects),
             Mail::Act { member, input } => {
+                self.input_bytes.fetch_sub(input.data.len(), Ordering::Relaxed);
                 let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
                 let data = match input.codec {
                     Codec::Json => Data::Json(text(&input.data)),

@@ -223,7 +223,7 @@ impl Session {
         let request: LeaveRoom = read(message.data)?;
         let named = request.room_id.map(|room_id| room_id.to_string());
         let room_id = message.room_id.as_deref().or(named.as_deref());
-        let rooms = &mut self.established()?.rooms;
+        let rooms = self.rooms()?;
         let place = match room_id {
             Some(room_id) => place_of(rooms, room_id),
             None if rooms.len() == 1 => Some(0),
@@ -231,17 +231,17 @@ impl Session {
         };
         let Some(place) = place else { return Err(not_in_room(room_id)) };
         let Membership { room, member, .. } = rooms.remove(place);
-        room.leave(member, message.reference.clone()).await;
-        Ok(())
+        if room.leave(member, message.reference.clone()).await { Ok(()) } else { Err(not_in_room(room_id)) }
     }
 
     /// Hands a player's input to its room. The room reads it where it lies; nothing is copied.
     fn act(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<(), ErrorBody> {
         let room_id = message.room_id.as_deref();
+        let outbox = self.outbox.clone();
         let established = self.established()?;
         let place = room_id.and_then(|room_id| place_of(&established.rooms, room_id));
-        let Some(place) = place else { return Err(not_in_room(room_id)) };
-        let Membership { room, member, .. } = &established.rooms[place];
+        let membership = place.map(|place| &established.rooms[place]).filter(|there| !outbox.has_ended(there.lane));
+        let Some(Membership { room, member, .. }) = membership else { return Err(not_in_room(room_id)) };
         let data = match message.data {
             Data::Json(text) => slice_of(payload, text.as_bytes()),
             Data::Binary(bytes) => slice_of(payload, bytes),
@@ -262,10 +262,11 @@ fn place_of(rooms: &[Membership], room_id: &str) -> Option<usize> {
 /// The longest `ts` that is echoed, in bytes of JSON.
 const PING_BYTES_MAX: usize = 64;
 
-/// A part of a payload that shares its memory; a constant that a decoder filled in is copied.
+/// A part of a payload that shares its memory. Copied if it is a constant that a decoder filled in, or so small a
+/// part that it would keep much more in memory than it is.
 fn slice_of(payload: &Bytes, part: &[u8]) -> Bytes {
-    let range = payload.as_ptr_range();
-    if range.contains(&part.as_ptr()) { payload.slice_ref(part) } else { Bytes::copy_from_slice(part) }
+    let is_within = payload.as_ptr_range().contains(&part.as_ptr());
+    if is_within && part.len() >= payload.len() / 8 { payload.slice_ref(part) } else { Bytes::copy_from_slice(part) }
 }
 
 fn read<T: serde::de::DeserializeOwned + anteroom_protocol::bincode::Decode<()>>(

@@ -152,6 +152,10 @@ impl Lane {
             match ready!(pin!(self.stream.quic().read_chunk(READ_BYTES, true)).poll(cx)) {
                 Ok(Some(chunk)) => self.reader.push(&chunk.bytes),
                 Err(ReadError::ConnectionLost(_)) => return Poll::Ready(Ok(Read::Lost)),
+                // Whoever means to go finishes the stream.
+                Err(ReadError::Reset(_)) if self.id == Some(LaneId::CONTROL) => {
+                    return Poll::Ready(Err(Closed::Lost("the peer gave the control stream up".into())));
+                }
                 // A record that is not whole is not a record.
                 Ok(None) | Err(_) => return Poll::Ready(Ok(Read::Ended(self.id))),
             }

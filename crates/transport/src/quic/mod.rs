@@ -98,8 +98,8 @@ impl Driver for Quic {
         self.outgoing.record(lane, batch);
     }
 
-    fn queued_bytes(&self) -> usize {
-        self.outgoing.queued_bytes()
+    fn queued_bytes(&self, lane: LaneId) -> usize {
+        self.outgoing.queued_bytes(lane)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
@@ -123,7 +123,7 @@ impl Driver for Quic {
         }
         let connection = self.session.quic();
         // Datagrams go before streams. While records wait, one at a time must do.
-        if self.queued_bytes() > 0 && connection.datagram_send_buffer_space() < config::DATAGRAM_BUFFER_BYTES {
+        if !self.outgoing.is_empty() && connection.datagram_send_buffer_space() < config::DATAGRAM_BUFFER_BYTES {
             return Err(DatagramRefused::Congested);
         }
         let mut datagram = Vec::with_capacity(2 * VARINT_BYTES_MAX + payload.len());

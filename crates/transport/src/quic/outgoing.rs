@@ -35,13 +35,13 @@ pub(super) struct Outgoing {
     opening: Option<Waiting<Sending>>,
     /// Finished streams whose end the peer has not acknowledged.
     finishing: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    queued_bytes: usize,
     turn: usize,
 }
 
 struct Lane {
     stream: Option<Sending>,
     queue: VecDeque<Bytes>,
+    queued_bytes: usize,
     ended: bool,
     /// The peer wants nothing more from it, or it is finished.
     deaf: bool,
@@ -49,7 +49,7 @@ struct Lane {
 
 impl Lane {
     fn new(stream: Option<Sending>) -> Self {
-        Self { stream, queue: VecDeque::new(), ended: false, deaf: false }
+        Self { stream, queue: VecDeque::new(), queued_bytes: 0, ended: false, deaf: false }
     }
 }
 
@@ -72,13 +72,22 @@ impl Outgoing {
             lanes: Vec::new(),
             opening: None,
             finishing: Vec::new(),
-            queued_bytes: 0,
             turn: 0,
         }
     }
 
-    pub(super) fn queued_bytes(&self) -> usize {
-        self.queued_bytes
+    /// How many bytes wait on a lane; clients have one for everything.
+    pub(super) fn queued_bytes(&self, id: LaneId) -> usize {
+        if self.side == Side::Client || id == LaneId::CONTROL {
+            return self.control.queued_bytes;
+        }
+        let lane = self.lanes.iter().find(|(other, lane)| *other == id && !lane.ended);
+        lane.map_or(0, |(_, lane)| lane.queued_bytes)
+    }
+
+    /// Whether nothing waits on any lane.
+    pub(super) fn is_empty(&self) -> bool {
+        self.control.queued_bytes == 0 && self.lanes.iter().all(|(_, lane)| lane.queued_bytes == 0)
     }
 
     pub(super) fn record(&mut self, id: LaneId, batch: Arc<Batch>) {
@@ -96,8 +105,7 @@ impl Outgoing {
             lane.queue.push_back(Bytes::copy_from_slice(header));
             lane.queue.push_back(Bytes::from_owner(Payload(batch)));
         }
-        let queued: usize = lane.queue.iter().skip(before).map(Bytes::len).sum();
-        self.queued_bytes += queued;
+        lane.queued_bytes += lane.queue.iter().skip(before).map(Bytes::len).sum::<usize>();
     }
 
     /// The lane, and what a new one's stream begins with.
@@ -128,15 +136,15 @@ impl Outgoing {
     /// Ready when everything is handed to QUIC.
     pub(super) fn poll_write(&mut self, session: &Session, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         self.poll_open(session, cx)?;
-        let Self { control, lanes, finishing, queued_bytes, .. } = self;
-        if control.poll_write(queued_bytes, cx)?.is_ready() && control.deaf && !control.ended {
+        let Self { control, lanes, finishing, .. } = self;
+        if control.poll_write(cx)?.is_ready() && control.deaf && !control.ended {
             return Poll::Ready(Err(Closed::Lost("the peer stopped the control stream".into())));
         }
         let count = lanes.len();
         for place in 0..count {
             let lane = &mut lanes[(place + self.turn) % count].1;
             // Which of them wait is seen from the bytes left.
-            let _ = lane.poll_write(queued_bytes, cx)?;
+            let _ = lane.poll_write(cx)?;
         }
         self.turn = self.turn.wrapping_add(1);
         let done = |lane: &Lane| lane.ended && lane.queue.is_empty();
@@ -151,7 +159,7 @@ impl Outgoing {
             !finished
         });
         finishing.retain_mut(|acknowledged| acknowledged.as_mut().poll(cx).is_pending());
-        if self.queued_bytes == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if self.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     /// Gives lanes their streams, one after another.
@@ -177,7 +185,7 @@ impl Outgoing {
 
 impl Lane {
     /// Ready when nothing is queued.
-    fn poll_write(&mut self, queued_bytes: &mut usize, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         let Some(stream) = &mut self.stream else { return Poll::Pending };
         while !self.queue.is_empty() {
             let written = pin!(stream.quic().write_chunks(self.queue.make_contiguous())).poll(cx);
@@ -186,13 +194,13 @@ impl Lane {
                 Poll::Ready(Ok(written)) => written,
                 Poll::Ready(Err(WriteError::ConnectionLost(error))) => return Poll::Ready(Err(closed(error))),
                 Poll::Ready(Err(_)) => {
-                    *queued_bytes -= self.queue.iter().map(Bytes::len).sum::<usize>();
+                    self.queued_bytes = 0;
                     self.queue = VecDeque::new();
                     self.deaf = true;
                     break;
                 }
             };
-            *queued_bytes -= written.bytes;
+            self.queued_bytes -= written.bytes;
             self.queue.drain(..written.chunks);
         }
         Poll::Ready(Ok(()))

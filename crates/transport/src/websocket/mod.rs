@@ -224,7 +224,7 @@ impl Driver for WebSocket {
         self.outbox.record(batch);
     }
 
-    fn queued_bytes(&self) -> usize {
+    fn queued_bytes(&self, _lane: LaneId) -> usize {
         self.outbox.queued_bytes()
     }
 

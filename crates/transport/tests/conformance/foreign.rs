@@ -59,11 +59,10 @@ async fn bare_quic(server: &Server) -> ((quinn::Connection, quinn::SendStream, q
     (client, established.connection)
 }
 
-/// Fills lane 1, which nobody reads, then sends on lane 2 and control.
+/// Sends on lane 1, which nobody reads, until it takes no more, then on lane 2 and control.
 fn fill_lane_one(server: &mut Connection) {
-    for number in 0..15 {
-        server.try_send(LaneId(1), numbered(1, number, 3000)).unwrap();
-    }
+    let refused = (0..1000).find(|number| server.try_send(LaneId(1), numbered(1, *number, 3000)).is_err());
+    assert!(refused.is_some() && !server.has_room(LaneId(1)) && server.has_room(LaneId(2)));
     for number in 0..5 {
         server.try_send(LaneId(2), numbered(2, number, 1000)).unwrap();
         server.try_send(LaneId::CONTROL, numbered(0, number, 1000)).unwrap();

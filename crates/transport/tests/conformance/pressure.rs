@@ -34,7 +34,7 @@ async fn a_full_queue_hands_records_back_under_tls() {
 
 async fn hands_records_back(mut client: Connection, mut server: Connection) {
     let sent = fill(&mut server).await;
-    assert!(!server.has_room());
+    assert!(!server.has_room(LaneId(1)));
     let next = numbered(1, sent, 3000);
     let refused = server.try_send(LaneId(1), next.clone()).unwrap_err();
     assert!(Arc::ptr_eq(&refused, &next));
@@ -48,7 +48,7 @@ async fn hands_records_back(mut client: Connection, mut server: Connection) {
         (client, received)
     });
     assert_eq!(server.recv().await, Ok(Event::Writable));
-    assert!(server.has_room());
+    assert!(server.has_room(LaneId(1)));
     server.try_send(LaneId(1), refused).unwrap();
     for number in sent + 1..sent + 100 {
         server.send(LaneId(1), numbered(1, number, 3000)).await.unwrap();
