@@ -84,7 +84,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Say whether `serve` would accept a configuration file.
+    /// Say what is wrong in a configuration file, or what serving still needs.
     Check {
         /// The file.
         #[arg(value_name = "FILE", default_value = "anteroom.toml")]

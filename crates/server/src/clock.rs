@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// Reads time for everything in one server. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub(crate) struct Clock {
     start: Instant,
     start_ms: u64,
 }
@@ -15,26 +15,26 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts now.
     #[must_use]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { start: Instant::now(), start_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX) }
     }
 
     /// Time since the start, as rooms see it.
     #[must_use]
-    pub fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         Time::from_millis(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     /// The moment at which [`Clock::now`] will be `time`.
     #[must_use]
-    pub fn instant(&self, time: Time) -> Instant {
+    pub(crate) fn instant(&self, time: Time) -> Instant {
         self.start + std::time::Duration::from_millis(time.as_millis())
     }
 
     /// Milliseconds since the Unix epoch that never go back, as clients see them.
     #[must_use]
-    pub fn server_time_ms(&self) -> u64 {
+    pub(crate) fn server_time_ms(&self) -> u64 {
         self.start_ms.saturating_add(self.now().as_millis())
     }
 }

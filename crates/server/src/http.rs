@@ -40,6 +40,11 @@ const HEADERS_MAX: usize = 64;
 /// How long to wait when the process has no file descriptors left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
+/// The answer to one connection too many, before anything is read.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    content-length: 63\r\nretry-after: 5\r\nconnection: close\r\n\r\n\
+    The server has no room for another connection; try again later.";
+
 /// What a request's handler knows of its connection.
 #[derive(Debug, Clone)]
 struct Peer {
@@ -58,7 +63,11 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, tls: Option<
         };
         match accepted {
             Ok((stream, addr)) => {
-                let Some(permit) = shared.admit() else { continue };
+                let Some(permit) = shared.admit() else {
+                    // One write to a new socket does not wait; whoever cannot read it finds the connection closed.
+                    drop(stream.try_write(FULL));
+                    continue;
+                };
                 let peer = Peer { addr, permit: Arc::new(permit) };
                 let (shared, router, tls) = (shared.clone(), router.clone(), tls.clone());
                 shared.clone().connections.spawn(async move {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::random;
 
 /// Decides who may come in, and as whom.
-pub struct Authority {
+pub(crate) struct Authority {
     tokens: Option<(DecodingKey, Validation)>,
     guests: bool,
 }
@@ -47,7 +47,7 @@ struct Claims {
 impl Authority {
     /// Accepts tokens signed with `token_key` (HS256), if there is one, and guests if they are welcome.
     #[must_use]
-    pub fn new(token_key: Option<&[u8]>, guests: bool) -> Self {
+    pub(crate) fn new(token_key: Option<&[u8]>, guests: bool) -> Self {
         let tokens = token_key.map(|key| {
             let mut validation = Validation::new(Algorithm::HS256);
             validation.set_required_spec_claims(&["exp", "sub"]);

@@ -1,23 +1,23 @@
 //! The Anteroom server: connections come in, sessions talk, rooms run, and everything is told to whom it concerns.
 //!
 //! Read it in this order: [`app`] puts the parts together; `session` owns a connection and `session::router` sends
-//! its messages on; [`rooms`] runs each room in a task of its own; `http` is the TCP side.
+//! its messages on; `rooms` runs each room in a task of its own; `http` is the TCP side.
 //!
 //! The rules of the lobby are not here but in `anteroom_core`; what this crate adds is time, tasks and sockets.
 
 pub mod app;
 pub mod certificate;
 pub mod cli;
-pub mod clock;
+mod clock;
 pub mod config;
 mod http;
-pub mod identity;
-pub mod lobby;
-pub mod log;
-pub mod origin;
-pub mod outbox;
+mod identity;
+mod lobby;
+mod log;
+mod origin;
+mod outbox;
 mod random;
-pub mod rooms;
+mod rooms;
 mod session;
 mod shared;
 

@@ -22,7 +22,7 @@ const GATHER: Duration = Duration::from_millis(50);
 
 /// The rooms of one server, and those who watch the list.
 #[derive(Debug, Default)]
-pub struct Lobby {
+pub(crate) struct Lobby {
     state: Mutex<State>,
     changed: Notify,
 }

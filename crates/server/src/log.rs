@@ -7,13 +7,13 @@ use tracing_subscriber::EnvFilter;
 /// A filter could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not a log filter; try info, debug, or anteroom_server=debug")]
-pub struct InvalidFilter(String);
+pub(crate) struct InvalidFilter(String);
 
 /// Starts logging. `filter` is a level, or a list such as `info,anteroom_server=debug`. Call once.
 ///
 /// # Errors
 /// [`InvalidFilter`] if it is neither.
-pub fn start(filter: &str) -> Result<(), InvalidFilter> {
+pub(crate) fn start(filter: &str) -> Result<(), InvalidFilter> {
     let parsed = EnvFilter::builder().parse(filter).map_err(|_| InvalidFilter(filter.to_owned()))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr);
     if io::stderr().is_terminal() {

@@ -5,7 +5,7 @@
 
 /// The origins that may connect.
 #[derive(Debug, Clone)]
-pub enum Origins {
+pub(crate) enum Origins {
     /// Any page at all: a development server that was put on the network on purpose.
     Any,
     /// Pages served from this machine, whatever the port.
@@ -17,7 +17,7 @@ pub enum Origins {
 /// One allowed origin: scheme, host and port must all be the same; `*.` in front of the host allows its
 /// subdomains instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     scheme: String,
     subdomains: bool,
     host: String,
@@ -27,7 +27,7 @@ pub struct Pattern {
 /// The text is no origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an origin such as https://play.example.com or https://*.example.com")]
-pub struct InvalidOrigin(String);
+pub(crate) struct InvalidOrigin(String);
 
 impl std::str::FromStr for Pattern {
     type Err = InvalidOrigin;
@@ -81,7 +81,7 @@ impl Pattern {
 impl Origins {
     /// Whether a connection with this `Origin` header may go on. A missing one is a native client's.
     #[must_use]
-    pub fn allow(&self, origin: Option<&str>) -> bool {
+    pub(crate) fn allow(&self, origin: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
         let Some((scheme, host, port)) = split(origin) else { return false };
         match self {

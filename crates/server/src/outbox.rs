@@ -21,7 +21,7 @@ const IDLE_CAPACITY: usize = 16;
 
 /// The queues of one session.
 #[derive(Debug)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     lanes: Mutex<Lanes>,
     filled: Notify,
     overflowed: AtomicBool,

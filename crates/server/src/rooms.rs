@@ -34,7 +34,7 @@ const TURN_MESSAGES_MAX: usize = 256;
 
 /// Every room of one server.
 #[derive(Debug)]
-pub struct Rooms {
+pub(crate) struct Rooms {
     registry: Registry,
     lobby: Arc<Lobby>,
     clock: Clock,
@@ -89,7 +89,7 @@ pub(crate) struct Input {
 impl Rooms {
     /// No rooms yet.
     #[must_use]
-    pub fn new(registry: Registry, lobby: Arc<Lobby>, clock: Clock, policy: RoomPolicy, rooms_max: usize) -> Arc<Self> {
+    pub(crate) fn new(registry: Registry, lobby: Arc<Lobby>, clock: Clock, policy: RoomPolicy, rooms_max: usize) -> Arc<Self> {
         let seekers = registry.names().map(|name| (name, tokio::sync::Mutex::default())).collect();
         Arc::new(Self {
             registry,
