@@ -1,0 +1,92 @@
+//! The native client of Anteroom: one session over QUIC, WebTransport or WebSocket, and the rooms it is in.
+//!
+//! [`Client::connect`] gives a session, the session gives rooms, and a [`Room`] is typed by the [`Game`] that is
+//! played in it. A task in the background owns the connection; everything public is a handle to it. Every queue has a
+//! bound, every request a deadline, and every public future may be dropped at any time.
+//!
+//! Knows nothing of any game's rules, and does not resume: a session ends with its connection.
+//!
+//! ```no_run
+//! use anteroom_client::{Client, ConnectOptions, Game, RoomEvent, TransportChoice, bincode};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+//! #[serde(rename_all = "snake_case")]
+//! #[bincode(crate = "anteroom_client::bincode")]
+//! enum Action {
+//!     Roll { dice: u8 },
+//! }
+//!
+//! #[derive(Debug, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+//! #[serde(rename_all = "snake_case")]
+//! #[bincode(crate = "anteroom_client::bincode")]
+//! enum Event {
+//!     Rolled { eyes: Vec<u8> },
+//! }
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+//! #[bincode(crate = "anteroom_client::bincode")]
+//! struct View {
+//!     total: u32,
+//! }
+//!
+//! #[derive(Debug)]
+//! struct Dice;
+//! impl Game for Dice {
+//!     const KIND: &'static str = "dice";
+//!     const VERSION: u16 = 1;
+//!     type Action = Action;
+//!     type Event = Event;
+//!     type View = View;
+//! }
+//!
+//! # async fn play() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(ConnectOptions::new(TransportChoice::Quic, "127.0.0.1:7350").name("Ada")).await?;
+//! let mut room = client.quick_join::<Dice>().await?;
+//! room.act(&Action::Roll { dice: 2 }).await?;
+//! while let Some(event) = room.next().await {
+//!     match event {
+//!         RoomEvent::State(view) => println!("{} in all", view.total),
+//!         RoomEvent::Game(Event::Rolled { eyes }) => println!("rolled {eyes:?}"),
+//!         other => println!("{other:?}"),
+//!     }
+//! }
+//! client.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`options`] | where to connect, over what, trusting whom, as whom |
+//! | [`client`] | [`Client`]: the session's requests |
+//! | [`room`] | [`Room`]: acting, and what happens |
+//! | [`lobby`] | [`RoomsWatch`]: the list of rooms as it changes |
+//! | [`game`] | [`Game`]: the types of one kind of game |
+//! | [`error`] | why connecting, a request or a session failed |
+
+mod certificate;
+pub mod client;
+mod driver;
+mod endpoint;
+pub mod error;
+pub mod game;
+mod handshake;
+mod inbox;
+pub mod lobby;
+pub mod options;
+pub mod room;
+mod shared;
+
+pub use client::{Client, NewRoom};
+pub use error::{CertificateError, ClientError, ConnectError, RoomEnd, SessionEnd};
+pub use game::{Game, NoEvents};
+pub use lobby::RoomsWatch;
+pub use options::{ConnectOptions, SessionOptions, TransportChoice, Trust};
+pub use room::{Room, RoomEvent};
+
+pub use anteroom_protocol::message::push::{ClosedReason, LeftReason};
+pub use anteroom_protocol::message::result::RoomList;
+pub use anteroom_protocol::message::{Member, Role, RoomState, RoomSummary};
+pub use anteroom_protocol::{CloseCode, Codec, ErrorBody, ErrorCode, Json, Limits, RoomId, SessionId, UserId, bincode};
+pub use anteroom_transport::{Connection, DialError, Transport};

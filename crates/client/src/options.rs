@@ -1,0 +1,146 @@
+//! Where to connect, over what, trusting whom, and as whom.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anteroom_protocol::Codec;
+
+/// What carries the session. There is no falling back: the one that is told is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TransportChoice {
+    /// QUIC with our own ALPN, the leanest.
+    #[default]
+    Quic,
+    /// WebTransport over HTTP/3, as browsers use it.
+    WebTransport,
+    /// WebSocket, where UDP does not get through.
+    WebSocket,
+}
+
+impl TransportChoice {
+    const NAMES: [(&'static str, Self); 3] =
+        [("quic", Self::Quic), ("webtransport", Self::WebTransport), ("websocket", Self::WebSocket)];
+}
+
+impl fmt::Display for TransportChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quic => "quic",
+            Self::WebTransport => "webtransport",
+            Self::WebSocket => "websocket",
+        })
+    }
+}
+
+/// A text names no transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("quic, webtransport or websocket expected")]
+pub struct InvalidTransport;
+
+impl FromStr for TransportChoice {
+    type Err = InvalidTransport;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTransport> {
+        Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or(InvalidTransport)
+    }
+}
+
+/// Which server certificates to accept, where there is TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Trust {
+    /// A server on this machine is asked for the hash of its certificate, over plain HTTP that does not leave the
+    /// machine, and pinned to it; if it publishes none, and everywhere else, as [`Trust::System`].
+    #[default]
+    Automatic,
+    /// What the operating system trusts.
+    System,
+    /// Certificates with one of these SHA-256 hashes, and no others.
+    CertificateHashes(Vec<[u8; 32]>),
+}
+
+/// What to connect to, and how.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// What carries the session.
+    pub transport: TransportChoice,
+    /// `HOST:PORT`, or for WebTransport `https://HOST:PORT/wt`, for WebSocket `ws://HOST:PORT/ws` or `wss://...`.
+    /// A bare `HOST:PORT` over WebSocket means `ws://` on this machine and `wss://` elsewhere.
+    pub address: String,
+    /// Which certificates to accept.
+    pub trust: Trust,
+    /// How long it may take until there is a session, from the first packet to the end of the handshake.
+    pub connect_timeout: Duration,
+    /// Who this is, and how the session behaves.
+    pub session: SessionOptions,
+}
+
+/// Who this is, and how the session behaves.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// The name to show; the server makes one up without, and a token's name comes first.
+    pub name: Option<String>,
+    /// A JWT. Without one this is a guest, where guests are welcome.
+    pub token: Option<String>,
+    /// The codec to ask for. The server may decide for JSON.
+    pub codec: Codec,
+    /// This program's name and version, for the server's log.
+    pub software: Option<String>,
+    /// How long each request waits for its answer.
+    pub request_timeout: Duration,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            name: None,
+            token: None,
+            codec: Codec::Bincode,
+            software: Some(concat!("anteroom-client/", env!("CARGO_PKG_VERSION")).to_owned()),
+            request_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl ConnectOptions {
+    /// A guest without a name, the binary codec, 10 s to connect and 10 s for each request.
+    #[must_use]
+    pub fn new(transport: TransportChoice, address: impl Into<String>) -> Self {
+        Self {
+            transport,
+            address: address.into(),
+            trust: Trust::default(),
+            connect_timeout: Duration::from_secs(10),
+            session: SessionOptions::default(),
+        }
+    }
+
+    /// With the name to show.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.session.name = Some(name.into());
+        self
+    }
+
+    /// With a JWT.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.session.token = Some(token.into());
+        self
+    }
+
+    /// With a codec.
+    #[must_use]
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.session.codec = codec;
+        self
+    }
+
+    /// Accepting certificates by other rules.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+}

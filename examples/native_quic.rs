@@ -1,0 +1,9 @@
+//! Tic-tac-toe in a terminal, over raw QUIC: `cargo run --example native_quic -- --help`.
+
+use std::process::ExitCode;
+
+use anteroom_client::TransportChoice;
+
+fn main() -> ExitCode {
+    anteroom_examples::play::main(TransportChoice::Quic)
+}
