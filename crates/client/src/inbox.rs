@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anteroom_protocol::message::push::{ClientDisconnected, ClientLeft, ClientReconnected, LeftReason};
-use anteroom_protocol::message::{Member, Role};
+use anteroom_protocol::message::Member;
+use anteroom_protocol::message::push::{ClientDisconnected, ClientLeft, ClientReconnected};
 use anteroom_protocol::{Data, ErrorBody};
 use tokio::sync::Notify;
 
@@ -90,7 +90,13 @@ impl Happening {
 /// Keeps a list of members as others come and go.
 pub(crate) fn keep_members(members: &mut Vec<Member>, happening: &Happening) {
     match happening {
-        Happening::Joined(member) if members.len() < MEMBERS_MAX => members.push(member.clone()),
+        Happening::Joined(member) => {
+            // A user is one entry; who watched may sit down.
+            members.retain(|known| known.user_id != member.user_id);
+            if members.len() < MEMBERS_MAX {
+                members.push(member.clone());
+            }
+        }
         Happening::Disconnected(ClientDisconnected { user_id, .. }) => {
             members.iter_mut().filter(|member| member.user_id == *user_id && member.seat.is_some()).for_each(
                 |member| {
@@ -101,18 +107,7 @@ pub(crate) fn keep_members(members: &mut Vec<Member>, happening: &Happening) {
         Happening::Reconnected(ClientReconnected { user_id, .. }) => {
             members.iter_mut().filter(|member| member.user_id == *user_id).for_each(|member| member.connected = true);
         }
-        Happening::Left(ClientLeft { user_id, reason, .. }) => {
-            // One user may play and watch at once; the reason tells which of the two is over, as far as it can.
-            let likely = |member: &Member| match reason {
-                LeftReason::Disconnected => member.role == Role::Spectator,
-                LeftReason::Left | LeftReason::TimedOut => member.role == Role::Player,
-            };
-            let of_user = |member: &Member| member.user_id == *user_id;
-            let place = members.iter().position(|member| of_user(member) && likely(member));
-            if let Some(place) = place.or_else(|| members.iter().position(of_user)) {
-                members.remove(place);
-            }
-        }
+        Happening::Left(ClientLeft { user_id, .. }) => members.retain(|member| member.user_id != *user_id),
         Happening::Missed { members: now, .. } => members.clone_from(now),
         _ => {}
     }
@@ -229,6 +224,9 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use anteroom_protocol::message::Role;
+    use anteroom_protocol::message::push::LeftReason;
+
     use super::*;
 
     fn member(name: &str, seat: Option<u16>) -> Member {
@@ -291,18 +289,19 @@ mod tests {
     fn members_come_and_go() {
         let mut members = vec![member("ada", Some(0)), member("bob", Some(1))];
         for happening in [
+            left("ada", LeftReason::Left),
             Happening::Joined(member("ada", None)),
+            Happening::Joined(member("ada", Some(0))),
             Happening::Disconnected(ClientDisconnected {
                 user_id: "bob".parse().unwrap(),
                 username: "bob".into(),
                 grace_ms: 1,
             }),
-            left("ada", LeftReason::Disconnected),
         ] {
             keep_members(&mut members, &happening);
         }
         let gone = Member { connected: false, ..member("bob", Some(1)) };
-        assert_eq!(members, [member("ada", Some(0)), gone]);
+        assert_eq!(members, [gone, member("ada", Some(0))]);
         keep_members(&mut members, &left("bob", LeftReason::TimedOut));
         keep_members(&mut members, &left("nobody", LeftReason::Left));
         assert_eq!(members, [member("ada", Some(0))]);

@@ -262,7 +262,12 @@ async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
         };
         let task = shared.clone();
         shared.sessions.spawn(async move {
-            match Box::pin(incoming.establish()).await {
+            let established = tokio::select! {
+                established = Box::pin(incoming.establish()) => established,
+                // Whoever has not come as far as a session has no goodbye to hear.
+                () = task.stop_accepting.cancelled() => return,
+            };
+            match established {
                 Ok(established) => {
                     let arrival = Arrival { origin: established.origin, codec: None };
                     Box::pin(session::run(task, established.connection, arrival)).await;

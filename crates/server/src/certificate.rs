@@ -61,6 +61,9 @@ pub fn make(names: &[String]) -> Result<Certificate, MakeError> {
     let failed = |error: &dyn std::fmt::Display| MakeError(error.to_string());
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| failed(&error))?;
     let mut params = CertificateParams::new(Vec::new()).map_err(|error| failed(&error))?;
+    if let Some(name) = names.iter().find(|name| name.parse::<std::net::IpAddr>().is_err() && !is_host_name(name)) {
+        return Err(MakeError(format!("{name:?} is no host name and no address")));
+    }
     params.subject_alt_names = names
         .iter()
         .map(|name| match name.parse() {
@@ -80,6 +83,14 @@ pub fn make(names: &[String]) -> Result<Certificate, MakeError> {
         pem: Some((certificate.pem(), key.serialize_pem())),
         tls: ServerTls { certificates: vec![certificate.der().clone()], key: key_der },
     })
+}
+
+/// Labels of letters, digits and hyphens, the first perhaps a star (RFC 1123, section 2.1; RFC 6125, section 6.4.3).
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    name.len() <= 253 && name.strip_prefix("*.").unwrap_or(name).split('.').all(is_label)
 }
 
 fn pinned(certificate: &CertificateDer<'_>, not_after: SystemTime) -> PinnedHash {
@@ -165,6 +176,14 @@ mod tests {
         let missing = super::read(&folder.join("none.pem"), &folder.join("k.pem")).unwrap_err().to_string();
         assert!(missing.contains("none.pem") && missing.contains("check the path"), "{missing}");
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_host_gets_no_certificate() {
+        for wrong in ["", "not a name", "a..b", "-_-", "*.*.example.com", &"x".repeat(64)] {
+            assert!(make(&[wrong.to_owned()]).is_err(), "{wrong:?}");
+        }
+        assert!(make(&["*.play.example.com".into(), "10.0.0.1".into()]).is_ok());
     }
 
     #[test]

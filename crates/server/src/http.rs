@@ -33,6 +33,8 @@ use crate::shared::Shared;
 
 /// How long a client may take to send the head of a request, or to finish a TLS handshake.
 const HEAD_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may go on with HTTP alone; afterwards clients open another.
+const CONNECTION_MAX: Duration = Duration::from_secs(120);
 /// The most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// The most headers of a request.
@@ -110,15 +112,15 @@ async fn serve_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static
         request.extensions_mut().insert(peer.clone());
         request
     });
-    let served = http1::Builder::new()
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-        .with_upgrades()
-        .await;
-    if let Err(error) = served {
+        .with_upgrades();
+    // A client that does not read its answers would otherwise keep the connection for ever.
+    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_MAX, serving).await {
         tracing::debug!(peer = %addr, %error, "HTTP connection failed");
     }
 }

@@ -22,5 +22,7 @@ pub(crate) fn start(filter: &str) -> Result<(), InvalidFilter> {
     } else {
         subscriber.json().flatten_event(true).init();
     }
+    // A game's panic ends its room and is told there; here it only must not break the log's form.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
     Ok(())
 }

@@ -9,13 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anteroom_core::flush::Outgoing;
-use anteroom_protocol::{Batch, LaneId};
+use anteroom_protocol::{Batch, LaneId, RoomId};
 use tokio::sync::Notify;
 
 /// The most keys of newest values that wait on one lane; a further key takes the place of the oldest.
 const LATEST_KEYS_MAX: usize = 64;
 /// The most datagrams that wait on one lane; a further one takes the place of the oldest.
 const DATAGRAMS_MAX: usize = 64;
+/// Beyond this many times what may wait, nothing more is kept.
+const HARD_MAX_FACTOR: usize = 2;
 /// Queues that grew beyond this give their memory back when they run empty.
 const IDLE_CAPACITY: usize = 16;
 
@@ -35,11 +37,14 @@ struct Lanes {
     turn: usize,
     bytes: usize,
     bytes_max: usize,
-    has_datagrams: bool,
+    /// The largest datagram the connection can send, if any.
+    datagram_bytes_max: Option<usize>,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
+    /// The room, if it existed before its lane.
+    room_id: Option<RoomId>,
     reliable: VecDeque<Arc<Batch>>,
     latest: Vec<(Arc<str>, Arc<Batch>)>,
     datagrams: VecDeque<(Arc<str>, Arc<Batch>)>,
@@ -93,9 +98,10 @@ impl Lane {
 
 impl Outbox {
     /// An empty outbox with the control lane open. `bytes_max` bounds what may wait, in bytes of payload;
-    /// `has_datagrams` says whether the connection can send any.
-    pub(crate) fn new(bytes_max: usize, has_datagrams: bool) -> Arc<Self> {
-        let lanes = Lanes { control: Lane::default(), rooms: Vec::new(), turn: 0, bytes: 0, bytes_max, has_datagrams };
+    /// `datagram_bytes_max` is the largest datagram the connection can send, if it can send any.
+    pub(crate) fn new(bytes_max: usize, datagram_bytes_max: Option<usize>) -> Arc<Self> {
+        let lanes =
+            Lanes { control: Lane::default(), rooms: Vec::new(), turn: 0, bytes: 0, bytes_max, datagram_bytes_max };
         Arc::new(Self { lanes: Mutex::new(lanes), filled: Notify::new(), overflowed: AtomicBool::new(false) })
     }
 
@@ -104,9 +110,10 @@ impl Outbox {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a room's lane.
-    pub(crate) fn open(&self, lane: LaneId) {
-        self.lock().rooms.push((lane, Lane::default()));
+    /// Opens a room's lane. Nothing is taken from it before an earlier lane of the same room has ended: on WebSocket a
+    /// client knows the lane of a message by its room alone.
+    pub(crate) fn open(&self, lane: LaneId, room_id: Option<RoomId>) {
+        self.lock().rooms.push((lane, Lane { room_id, ..Lane::default() }));
     }
 
     /// Takes back the opening of a lane on which nothing was put.
@@ -155,13 +162,13 @@ impl Outbox {
     /// Says whether whoever writes has to be told.
     fn put_locked(&self, lanes: &mut Lanes, lane: LaneId, outgoing: Outgoing) -> bool {
         let before = lanes.bytes;
-        lanes.put(lane, outgoing);
-        // What comes while nothing waits fits, however large: it could not have been read before.
-        let overflows = before > 0 && lanes.bytes > lanes.bytes_max;
-        if overflows {
+        // Whoever is this far behind is closed before reading any of it.
+        if before > HARD_MAX_FACTOR * lanes.bytes_max {
             self.overflowed.store(true, Ordering::Relaxed);
+            return true;
         }
-        before == 0 || lanes.bytes == before || overflows
+        lanes.put(lane, outgoing);
+        before == 0 || lanes.bytes == before
     }
 
     /// Puts a batch on the control lane.
@@ -181,11 +188,12 @@ impl Outbox {
         for _ in 0..lanes.rooms.len() {
             let place = lanes.turn % lanes.rooms.len();
             lanes.turn = place + 1;
-            let (id, lane) = &mut lanes.rooms[place];
-            let id = *id;
-            if is_blocked(id) {
+            let (id, room_id) = (lanes.rooms[place].0, lanes.rooms[place].1.room_id);
+            let follows = room_id.is_some() && lanes.rooms[..place].iter().any(|(_, lane)| lane.room_id == room_id);
+            if follows || is_blocked(id) {
                 continue;
             }
+            let lane = &mut lanes.rooms[place].1;
             if let Some(next) = lane.next(id, &mut lanes.bytes) {
                 return Some(next);
             }
@@ -197,8 +205,15 @@ impl Outbox {
         None
     }
 
-    /// Whether more waits than the session may let wait.
+    /// Whether more waits than the session may let wait. A writer asks when it has written what it could: what came
+    /// in one burst says nothing about how fast somebody reads.
     pub(crate) fn has_overflowed(&self) -> bool {
+        let lanes = self.lock();
+        self.overflowed.load(Ordering::Relaxed) || lanes.bytes > lanes.bytes_max
+    }
+
+    /// Whether so much waits that it was no use to keep more. Cheap enough to ask after every message.
+    pub(crate) fn is_beyond_hope(&self) -> bool {
         self.overflowed.load(Ordering::Relaxed)
     }
 
@@ -210,14 +225,16 @@ impl Outbox {
 
 impl Lanes {
     fn put(&mut self, lane: LaneId, outgoing: Outgoing) {
-        let (mut bytes, has_datagrams) = (self.bytes, self.has_datagrams);
+        let (mut bytes, datagram_bytes_max) = (self.bytes, self.datagram_bytes_max);
         let Some(queue) = self.lane(lane) else { return };
         match outgoing {
             Outgoing::Reliable(batch) => {
                 bytes += batch.payload().len();
                 queue.reliable.push_back(batch);
             }
-            Outgoing::Unreliable { key, message } if has_datagrams => queue.put_datagram(key, message),
+            Outgoing::Unreliable { key, message } if datagram_bytes_max >= Some(message.payload().len()) => {
+                queue.put_datagram(key, message);
+            }
             Outgoing::Latest { key, message } | Outgoing::Unreliable { key, message } => {
                 queue.put_latest(key, message, &mut bytes);
             }
@@ -256,9 +273,9 @@ mod tests {
 
     #[test]
     fn control_goes_first_and_rooms_take_turns() {
-        let outbox = Outbox::new(1 << 20, false);
-        outbox.open(LaneId(1));
-        outbox.open(LaneId(2));
+        let outbox = Outbox::new(1 << 20, None);
+        outbox.open(LaneId(1), None);
+        outbox.open(LaneId(2), None);
         for (lane, kind) in [(1, "a"), (1, "b"), (2, "c"), (2, "d"), (0, "e")] {
             outbox.put(LaneId(lane), Outgoing::Reliable(batch(kind)));
         }
@@ -272,8 +289,8 @@ mod tests {
 
     #[test]
     fn the_newest_value_comes_behind_what_was_sent_before_it() {
-        let outbox = Outbox::new(1 << 20, false);
-        outbox.open(LaneId(1));
+        let outbox = Outbox::new(1 << 20, None);
+        outbox.open(LaneId(1), None);
         outbox.put(LaneId(1), Outgoing::Latest { key: "k".into(), message: batch("old") });
         outbox.put(LaneId(1), Outgoing::Reliable(batch("reliable")));
         outbox.put(LaneId(1), Outgoing::Unreliable { key: "k".into(), message: batch("new") });
@@ -283,8 +300,8 @@ mod tests {
 
     #[test]
     fn nothing_follows_the_last_message_of_a_lane() {
-        let outbox = Outbox::new(1 << 20, true);
-        outbox.open(LaneId(1));
+        let outbox = Outbox::new(1 << 20, Some(1200));
+        outbox.open(LaneId(1), None);
         outbox.put(LaneId(1), Outgoing::Latest { key: "k".into(), message: batch("newest") });
         outbox.put(LaneId(1), Outgoing::Unreliable { key: "other".into(), message: batch("datagram") });
         outbox.end(LaneId(1), vec![Outgoing::Reliable(batch("before")), Outgoing::Reliable(batch("farewell"))]);
@@ -294,9 +311,9 @@ mod tests {
 
     #[test]
     fn a_blocked_lane_holds_up_no_other() {
-        let outbox = Outbox::new(1 << 20, false);
-        outbox.open(LaneId(1));
-        outbox.open(LaneId(2));
+        let outbox = Outbox::new(1 << 20, None);
+        outbox.open(LaneId(1), None);
+        outbox.open(LaneId(2), None);
         for (lane, kind) in [(1, "a"), (2, "b"), (0, "c")] {
             outbox.put(LaneId(lane), Outgoing::Reliable(batch(kind)));
         }
@@ -310,8 +327,8 @@ mod tests {
 
     #[test]
     fn what_is_conflated_is_bounded() {
-        let outbox = Outbox::new(1 << 20, true);
-        outbox.open(LaneId(1));
+        let outbox = Outbox::new(1 << 20, Some(1200));
+        outbox.open(LaneId(1), None);
         for key in 0..1000 {
             outbox.put(LaneId(1), Outgoing::Latest { key: key.to_string().into(), message: batch("latest") });
             outbox.put(LaneId(1), Outgoing::Unreliable { key: "k".into(), message: batch("datagram") });
@@ -321,21 +338,40 @@ mod tests {
     }
 
     #[test]
-    fn one_message_fits_however_large() {
-        let outbox = Outbox::new(10, false);
-        outbox.put(LaneId::CONTROL, Outgoing::Reliable(batch("large")));
-        assert!(!outbox.has_overflowed());
-        outbox.put(LaneId::CONTROL, Outgoing::Reliable(batch("another")));
-        assert!(outbox.has_overflowed());
+    fn a_room_joined_again_speaks_after_its_farewell() {
+        let outbox = Outbox::new(1 << 20, None);
+        let room_id = Some(RoomId::from_bits(1));
+        outbox.open(LaneId(1), None);
+        outbox.open(LaneId(2), room_id);
+        outbox.open(LaneId(3), room_id);
+        for (lane, kind) in [(3, "joined"), (2, "tail"), (2, "more"), (1, "other")] {
+            outbox.put(LaneId(lane), Outgoing::Reliable(batch(kind)));
+        }
+        outbox.end(LaneId(2), vec![Outgoing::Reliable(batch("left"))]);
+        assert_eq!(drained(&outbox), ["1 other", "2 tail", "2 more", "2 left", "2 ended", "3 joined"]);
+    }
+
+    #[test]
+    fn what_is_too_large_for_a_datagram_is_conflated() {
+        let outbox = Outbox::new(1 << 20, Some(10));
+        outbox.open(LaneId(1), None);
+        for kind in ["old", "new"] {
+            outbox.put(LaneId(1), Outgoing::Unreliable { key: "k".into(), message: batch(kind) });
+        }
+        assert_eq!(drained(&outbox), ["1 new"]);
     }
 
     #[test]
     fn a_session_that_does_not_read_overflows() {
-        let outbox = Outbox::new(120, false);
+        let outbox = Outbox::new(120, None);
+        let put = || outbox.put(LaneId::CONTROL, Outgoing::Reliable(batch(&"x".repeat(32))));
         for _ in 0..3 {
             assert!(!outbox.has_overflowed());
-            outbox.put_control(Batch::one(Codec::Json, &Header::new("x".repeat(32).as_str()), &Empty {}).unwrap());
+            put();
         }
-        assert!(outbox.has_overflowed());
+        assert!(outbox.has_overflowed() && !outbox.is_beyond_hope());
+        (0..100).for_each(|_| put());
+        assert!(outbox.is_beyond_hope());
+        assert!(drained(&outbox).len() < 10, "what is beyond hope is not kept");
     }
 }

@@ -89,7 +89,13 @@ pub(crate) struct Input {
 impl Rooms {
     /// No rooms yet.
     #[must_use]
-    pub(crate) fn new(registry: Registry, lobby: Arc<Lobby>, clock: Clock, policy: RoomPolicy, rooms_max: usize) -> Arc<Self> {
+    pub(crate) fn new(
+        registry: Registry,
+        lobby: Arc<Lobby>,
+        clock: Clock,
+        policy: RoomPolicy,
+        rooms_max: usize,
+    ) -> Arc<Self> {
         let seekers = registry.names().map(|name| (name, tokio::sync::Mutex::default())).collect();
         Arc::new(Self {
             registry,

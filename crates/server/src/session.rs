@@ -91,8 +91,7 @@ struct Session {
 
 /// Runs a session from its first byte to its last.
 pub(crate) async fn run(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
-    let has_datagrams = connection.max_datagram_size().is_some();
-    let outbox = Outbox::new(shared.config.limits.outbox_bytes_max as usize, has_datagrams);
+    let outbox = Outbox::new(shared.config.limits.outbox_bytes_max as usize, connection.max_datagram_size());
     let mut session = Session { shared, connection, arrival, outbox, held_back: Vec::new(), established: None };
     let end = if session.shared.origins.allow(session.arrival.origin.as_deref()) {
         session.converse().await
@@ -120,10 +119,10 @@ impl Session {
         let shared = self.shared.clone();
         let mut shutdown = pin!(shared.shutdown.cancelled());
         loop {
+            self.write();
             if self.outbox.has_overflowed() {
                 return Some(CloseCode::SlowConsumer.into());
             }
-            self.write();
             let event = tokio::select! {
                 event = self.connection.recv() => event,
                 () = self.outbox.filled() => continue,
@@ -217,7 +216,7 @@ impl Session {
             self.refuse(message, error);
         }
         // A batch may ask for more than anyone can be given.
-        if self.outbox.has_overflowed() { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
+        if self.outbox.is_beyond_hope() { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
     }
 
     /// Reads JSON where the session has not agreed on it: before the handshake, or in a binary session.

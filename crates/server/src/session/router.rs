@@ -9,7 +9,7 @@ use anteroom_protocol::message::request::{
 };
 use anteroom_protocol::message::result::Pong;
 use anteroom_protocol::message::{Message, Role};
-use anteroom_protocol::{Batch, Data, Envelope, ErrorBody, ErrorCode, Header, LaneId};
+use anteroom_protocol::{Batch, Data, Envelope, ErrorBody, ErrorCode, Header, LaneId, RoomId};
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -114,7 +114,7 @@ impl Session {
         answer: &'static str,
         request: CreateRoom,
     ) -> Result<(), ErrorBody> {
-        let join = self.prepare(message, answer, Role::Player)?;
+        let join = self.prepare(message, answer, Role::Player, None)?;
         let (lane, member) = (join.lane, join.member);
         let created = self.shared.rooms.create(request, join, self.outbox.clone()).await;
         self.enter(lane, member, created)
@@ -162,7 +162,7 @@ impl Session {
         if self.rooms()?.iter().any(|membership| membership.room.room_id == room.room_id) {
             return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "You are in that room already."));
         }
-        let join = self.prepare(message, "join_room_result", role)?;
+        let join = self.prepare(message, "join_room_result", role, Some(room.room_id))?;
         let (lane, member) = (join.lane, join.member);
         let joined = room.join(join, self.outbox.clone()).await.map(|()| room);
         self.enter(lane, member, joined)
@@ -176,8 +176,14 @@ impl Session {
         Ok(rooms)
     }
 
-    /// Gives a room a lane of this session, to be used if the room lets us in.
-    fn prepare(&mut self, message: &Envelope<'_>, answer: &'static str, role: Role) -> Result<Join, ErrorBody> {
+    /// Gives a room a lane of this session, to be used if the room lets us in; a new room has no id yet.
+    fn prepare(
+        &mut self,
+        message: &Envelope<'_>,
+        answer: &'static str,
+        role: Role,
+        room_id: Option<RoomId>,
+    ) -> Result<Join, ErrorBody> {
         let rooms_max = self.shared.config.limits.rooms_per_session_max as usize;
         let member = self.shared.next_member();
         if self.rooms()?.len() >= rooms_max {
@@ -197,7 +203,7 @@ impl Session {
             answer,
             reference: message.reference.clone(),
         };
-        self.outbox.open(lane);
+        self.outbox.open(lane, room_id);
         Ok(join)
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anteroom_protocol::{ALPN, CloseCode, WEBTRANSPORT_PATH};
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connecting, Endpoint, EndpointConfig, TokioRuntime, VarInt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use wtransport::endpoint::{IncomingSessionFuture, SessionRequest};
 
 use super::config::{self, H3_ALPN};
@@ -157,39 +157,64 @@ impl Incoming {
     /// [`EstablishError`], which concerns this peer only.
     pub async fn establish(self) -> Result<Established, EstablishError> {
         let Self { incoming, config, place } = self;
-        let established = timeout(config.establish_timeout, Box::pin(establish(incoming, &config))).await;
+        let deadline = Instant::now() + config.establish_timeout;
+        let established = timeout_at(deadline, Box::pin(establish(incoming, &config, deadline))).await;
         drop(place);
         established.map_err(|_| EstablishError::Timeout(config.establish_timeout))?
     }
 }
 
-async fn establish(incoming: quinn::Incoming, config: &TransportConfig) -> Result<Established, EstablishError> {
+/// What a peer is told that opens no control stream, on which its handshake would come.
+const NO_HANDSHAKE: CloseCode = CloseCode::HandshakeTimeout;
+
+async fn establish(
+    incoming: quinn::Incoming,
+    config: &TransportConfig,
+    deadline: Instant,
+) -> Result<Established, EstablishError> {
     let mut connecting = incoming.accept().map_err(failed)?;
     let data = connecting.handshake_data().await.map_err(failed)?;
     let protocol = data.downcast::<HandshakeData>().ok().and_then(|data| data.protocol);
     match protocol.as_deref() {
-        Some(H3_ALPN) => establish_session(connecting, config).await,
-        Some(ALPN) => establish_raw(connecting, config).await,
+        Some(H3_ALPN) => establish_session(connecting, config, deadline).await,
+        Some(ALPN) => establish_raw(connecting, config, deadline).await,
         _ => Err(EstablishError::Handshake("no protocol was agreed on".into())),
     }
 }
 
-async fn establish_raw(connecting: Connecting, config: &TransportConfig) -> Result<Established, EstablishError> {
+async fn establish_raw(
+    connecting: Connecting,
+    config: &TransportConfig,
+    deadline: Instant,
+) -> Result<Established, EstablishError> {
     let connection = connecting.await.map_err(failed)?;
-    let (send, recv) = connection.accept_bi().await.map_err(failed)?;
+    let Ok(control) = timeout_at(deadline, connection.accept_bi()).await else {
+        connection.close(VarInt::from(NO_HANDSHAKE.number()), NO_HANDSHAKE.sentence().as_bytes());
+        return Err(EstablishError::Timeout(config.establish_timeout));
+    };
+    let (send, recv) = control.map_err(failed)?;
     let streams = (Sending::Raw(send), Receiving::Raw(recv));
     let link = Quic::link(Side::Server, Session::Raw(connection), streams, config);
     Ok(Established { connection: Connection::Quic(link), origin: None, authority: None, path: None })
 }
 
-async fn establish_session(connecting: Connecting, config: &TransportConfig) -> Result<Established, EstablishError> {
+async fn establish_session(
+    connecting: Connecting,
+    config: &TransportConfig,
+    deadline: Instant,
+) -> Result<Established, EstablishError> {
     let request = IncomingSessionFuture::with_quic_connecting(connecting).await.map_err(session_failed)?;
     let request = at_our_path(request).await?;
     let path = request.path().to_owned();
     let authority = request.authority().to_owned();
     let origin = request.origin().map(str::to_owned);
     let connection = request.accept().await.map_err(session_failed)?;
-    let (send, recv) = connection.accept_bi().await.map_err(session_failed)?;
+    let Ok(control) = timeout_at(deadline, connection.accept_bi()).await else {
+        let code = wtransport::VarInt::from_u32(NO_HANDSHAKE.number().into());
+        connection.close(code, NO_HANDSHAKE.sentence().as_bytes());
+        return Err(EstablishError::Timeout(config.establish_timeout));
+    };
+    let (send, recv) = control.map_err(session_failed)?;
     let streams = (Sending::WebTransport(send), Receiving::WebTransport(recv));
     let link = Quic::link(Side::Server, Session::WebTransport(connection), streams, config);
     let connection = Connection::WebTransport(link);

@@ -122,8 +122,8 @@ impl Driver for Quic {
             return Err(DatagramRefused::TooLarge { len: payload.len(), max });
         }
         let connection = self.session.quic();
-        // Datagrams go before streams. While records wait, one at a time must do.
-        if !self.outgoing.is_empty() && connection.datagram_send_buffer_space() < config::DATAGRAM_BUFFER_BYTES {
+        // Datagrams go before streams. While records wait, half of the buffer must do, so that records get through.
+        if !self.outgoing.is_empty() && connection.datagram_send_buffer_space() < config::DATAGRAM_BUFFER_BYTES / 2 {
             return Err(DatagramRefused::Congested);
         }
         let mut datagram = Vec::with_capacity(2 * VARINT_BYTES_MAX + payload.len());

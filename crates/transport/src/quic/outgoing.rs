@@ -177,8 +177,18 @@ impl Outgoing {
     pub(super) async fn settle(mut self) {
         let lanes = self.lanes.iter_mut().map(|(_, lane)| lane);
         self.finishing.extend(lanes.chain([&mut self.control]).filter_map(Lane::finish));
-        for acknowledged in self.finishing {
+        for acknowledged in std::mem::take(&mut self.finishing) {
             acknowledged.await;
+        }
+    }
+}
+
+/// A client that is dropped has not said goodbye: QUIC would finish its control stream, which says just that.
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let (Side::Client, Some(stream)) = (self.side, &mut self.control.stream) {
+            // Fails on a stream that was finished, which is as well.
+            let _ = stream.quic().reset(0_u32.into());
         }
     }
 }

@@ -1,0 +1,235 @@
+//! `anteroom serve`: what it refuses to start without, and a server with a certificate of `anteroom cert`.
+#![allow(clippy::unwrap_used, reason = "everything in here is a test")]
+
+use std::path::Path;
+
+use anteroom_protocol::Codec;
+use anteroom_tests::peer::{Peer, Via, Way};
+use anteroom_tests::program::{Running, anteroom, anteroom_with, command};
+use anteroom_tests::server::{address, dialer, scratch};
+use anteroom_tests::token;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Makes a certificate and gives its hash.
+async fn make_certificate(folder: &Path) -> [u8; 32] {
+    let made = anteroom_with(&["cert", "--out", folder.to_str().unwrap()]).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(made.stdout.contains("13 days"), "{made:?}");
+    let line = made.stdout.lines().find_map(|line| line.strip_prefix("SHA-256: ")).unwrap();
+    STANDARD.decode(line).unwrap().try_into().unwrap()
+}
+
+/// Writes a configuration with these paths, and everything else that serving needs.
+fn configure(folder: &Path, more: &str) -> String {
+    let folder_name = folder.display();
+    std::fs::write(folder.join("token.key"), format!("{}\n", token::KEY)).unwrap();
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\n[tls]\ncertificate = \"{folder_name}/certificate.pem\"\nkey = \"{folder_name}/key.pem\"\n\
+         [auth]\ntoken_key_file = \"{folder_name}/token.key\"\n{more}"
+    );
+    let file = folder.join("anteroom.toml");
+    std::fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cert_writes_a_pair_that_only_its_owner_can_read() {
+    let folder = scratch("cert").join("new");
+    let hash = make_certificate(&folder).await;
+    let chain = std::fs::read_to_string(folder.join("certificate.pem")).unwrap();
+    assert!(chain.starts_with("-----BEGIN CERTIFICATE-----"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(folder.join("key.pem")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    // A second one replaces it.
+    assert_ne!(make_certificate(&folder).await, hash);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_over_tls_everywhere_with_a_certificate_pinned_by_its_hash() {
+    let folder = scratch("serve");
+    let hash = make_certificate(&folder).await;
+    let config = configure(&folder, "[origins]\nallowed = [\"https://play.example.com\"]\n");
+    let checked = anteroom_with(&["config", "check", &config]).await;
+    assert_eq!((checked.code, checked.stdout.lines().count()), (Some(0), 1), "{checked:?}");
+    let mut server = Running::start(command(anteroom(), &["serve", "--config", &config]));
+    let addr = server.listening().await;
+    let dialer = dialer(&[hash]);
+
+    let published = https_get(&folder, addr, "/api/certificate").await;
+    let certificate: Value = serde_json::from_str(&published).unwrap();
+    assert_eq!(certificate["hashes"][0]["value"], json!(STANDARD.encode(hash)));
+    assert_eq!(certificate["hashes"][0]["algorithm"], "sha-256");
+    assert!(
+        certificate["webtransport_url"].as_str().unwrap().ends_with(&format!(":{}/wt", addr.port())),
+        "{certificate}"
+    );
+
+    let mut peers = Vec::new();
+    for way in Way::all() {
+        let mut peer = match way.via {
+            Via::WebSocket => {
+                let connection = dialer.websocket(&format!("wss://{addr}/ws"), way.codec).await.unwrap();
+                Peer::over(connection, way)
+            }
+            _ => Peer::dial_to(&dialer, &address(addr), way).await,
+        };
+        let user_id = format!("user of {way:?}");
+        peer.handshake(json!({"version": 1, "token": token::of(&user_id)})).await;
+        assert_eq!(peer.user_id, user_id);
+        peers.push(peer);
+    }
+    let room_id = peers[0].create("relay", json!({})).await;
+    for peer in &mut peers[1..] {
+        peer.join(&room_id, "player").await;
+    }
+    let said = peers[0].ask_in(&room_id, "send", json!({"payload": "all"})).await;
+    assert_eq!(said.success, Some(true));
+    for peer in &mut peers {
+        assert_eq!(peer.find("message").await.data["payload"], "all");
+    }
+    // Without TLS there is nothing, without a token nobody gets in, and another certificate is not trusted.
+    assert!(dialer.websocket(&format!("ws://{addr}/ws"), Codec::Json).await.is_err());
+    let mut guest = Peer::dial_to(&dialer, &address(addr), Way::json(Via::Quic)).await;
+    guest.json(&json!({"type": "handshake", "data": {"version": 1, "name": "Guest"}})).await;
+    guest.refused(4505).await;
+    let distrustful = anteroom_tests::server::dialer(&[[7; 32]]);
+    assert!(distrustful.quic(&address(addr)).await.is_err());
+    assert!(distrustful.webtransport(&address(addr)).await.is_err());
+    assert!(distrustful.websocket(&format!("wss://{addr}/ws"), Codec::Json).await.is_err());
+
+    server.signal("TERM").await;
+    for peer in peers {
+        peer.refused(4000).await;
+    }
+    let ended = server.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, format!("listening on {addr}"), "nothing else goes to stdout");
+}
+
+/// Asks a server with TLS, trusting its certificate.
+async fn https_get(folder: &Path, addr: std::net::SocketAddr, path: &str) -> String {
+    let mut curl = command("curl", &["--silent", "--show-error", "--cacert"]);
+    curl.arg(folder.join("certificate.pem")).arg(format!("https://127.0.0.1:{}{path}", addr.port()));
+    let answer = anteroom_tests::program::run(curl).await;
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    answer.stdout
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_refuses_to_start_without_what_it_needs() {
+    let folder = scratch("refuse");
+    make_certificate(&folder).await;
+    let whole = std::fs::read_to_string(configure(&folder, "")).unwrap();
+    let without = |names: &[&str]| {
+        let kept: Vec<&str> = whole.lines().filter(|line| !names.iter().any(|name| line.starts_with(name))).collect();
+        kept.join("\n")
+    };
+    let other = scratch("another");
+    make_certificate(&other).await;
+    std::fs::write(folder.join("short.key"), "short").unwrap();
+    std::fs::write(folder.join("empty.pem"), "nothing").unwrap();
+    let f = folder.display().to_string();
+    for (text, code, said) in [
+        (without(&["certificate", "key"]), 2, "serving needs a certificate"),
+        (without(&["token_key_file"]), 2, "serving needs a key to check tokens with"),
+        (without(&["key"]), 2, "needs both `certificate` and `key`"),
+        (
+            whole.replace(&format!("{f}/certificate.pem"), "/nowhere/c.pem"),
+            2,
+            "cannot read the certificate /nowhere/c.pem",
+        ),
+        (whole.replace(&format!("{f}/key.pem"), "/nowhere/k.pem"), 2, "cannot read the private key /nowhere/k.pem"),
+        (whole.replace(&format!("{f}/certificate.pem"), &format!("{f}/empty.pem")), 2, "cannot read the certificate"),
+        (whole.replace(&format!("{f}/key.pem"), &format!("{f}/empty.pem")), 2, "cannot read the private key"),
+        (
+            whole.replace(&format!("{f}/key.pem"), &format!("{}/key.pem", other.display())),
+            2,
+            "check that the key belongs to it",
+        ),
+        (whole.replace(&format!("{f}/token.key"), "/nowhere/t.key"), 2, "cannot read the token key /nowhere/t.key"),
+        (whole.replace(&format!("{f}/token.key"), &format!("{f}/short.key")), 2, "less than 32 bytes"),
+    ] {
+        let file = folder.join("wrong.toml");
+        std::fs::write(&file, &text).unwrap();
+        let ended = anteroom_with(&["serve", "--config", file.to_str().unwrap()]).await;
+        assert_eq!(ended.code, Some(code), "{said}: {ended:?}");
+        assert!(ended.stderr.contains(said), "{said}: {ended:?}");
+        assert_eq!(ended.stderr.lines().count(), 1, "one sentence: {ended:?}");
+        assert_eq!(ended.stdout, "", "nothing listened: {ended:?}");
+    }
+    // Guests do not make up for a key.
+    let guests = without(&["token_key_file"]) + "\nguests = true\n";
+    std::fs::write(folder.join("guests.toml"), guests).unwrap();
+    let ended = anteroom_with(&["serve", "--config", folder.join("guests.toml").to_str().unwrap()]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_and_the_flag_go_over_the_file() {
+    let folder = scratch("environment");
+    let hash = make_certificate(&folder).await;
+    let config = configure(&folder, "guests = false\n[limits]\nrooms_per_session_max = 3\n");
+    let mut serve = command(anteroom(), &["serve", "--config", &config, "--listen", "localhost:0"]);
+    serve
+        .env("ANTEROOM_AUTH__GUESTS", "true")
+        .env("ANTEROOM_LIMITS__ROOMS_PER_SESSION_MAX", "5")
+        .env("ANTEROOM_LISTEN", "0.0.0.0:1");
+    let mut server = Running::start(serve);
+    let addr = server.listening().await;
+    assert!(addr.ip().is_loopback());
+    let mut guest = Peer::dial_to(&dialer(&[hash]), &address(addr), Way::json(Via::WebTransport)).await;
+    let accepted = guest.handshake(json!({"version": 1, "name": "Guest"})).await;
+    assert_eq!(accepted["limits"]["rooms_max"], json!(5));
+    guest.leave().await;
+    server.signal("TERM").await;
+    assert_eq!(server.end().await.code, Some(0));
+}
+
+/// Behind a proxy TCP speaks no TLS, and QUIC does all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn tcp_without_tls_is_for_proxies() {
+    let folder = scratch("proxy");
+    let hash = make_certificate(&folder).await;
+    let config = configure(&folder, "");
+    let text = std::fs::read_to_string(&config).unwrap().replace("[auth]", "tcp = \"off\"\n[auth]");
+    std::fs::write(&config, text).unwrap();
+    let mut server = Running::start(command(anteroom(), &["serve", "--config", &config]));
+    let addr = server.listening().await;
+    for way in Way::JSON {
+        let mut peer = Peer::dial_to(&dialer(&[hash]), &address(addr), way).await;
+        peer.handshake(json!({"version": 1, "token": token::of("ada")})).await;
+        peer.leave().await;
+    }
+    server.signal("TERM").await;
+    assert_eq!(server.end().await.code, Some(0));
+}
+
+/// Bytes on a TLS port that are not TLS end that connection alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_tls_is_hung_up_on() {
+    let folder = scratch("no-tls");
+    let hash = make_certificate(&folder).await;
+    let config = configure(&folder, "");
+    let mut server = Running::start(command(anteroom(), &["serve", "--config", &config]));
+    let addr = server.listening().await;
+    for bytes in [&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], &[0; 100], &[0x16, 3, 1, 0xff, 0xff, 1, 2, 3]] {
+        let mut stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        drop(anteroom_tests::in_time("the end", stream.read_to_end(&mut answer)).await);
+        assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    }
+    let mut peer = Peer::dial_to(&dialer(&[hash]), &address(addr), Way::json(Via::Quic)).await;
+    peer.handshake(json!({"version": 1, "token": token::of("ada")})).await;
+    server.signal("TERM").await;
+    peer.refused(4000).await;
+    assert_eq!(server.end().await.code, Some(0));
+}
