@@ -64,9 +64,10 @@ pub(crate) async fn a_full_queue_holds_datagrams_back(transport: Transport) {
     let (_client, mut server) = pair(transport).await;
     fill(&mut server).await;
     if matches!(transport, Transport::Quic | Transport::WebTransport) {
-        // Nothing else runs in between, so the first one is still there.
-        let _ = server.send_datagram(LaneId(1), b"first");
-        assert_eq!(server.send_datagram(LaneId(1), b"second"), Err(DatagramRefused::Congested));
+        // A few still go; nothing runs in between that would take them away.
+        assert_eq!(server.send_datagram(LaneId(1), b"first"), Ok(()));
+        let refused = (0..8).find(|_| server.send_datagram(LaneId(1), &[0; 1000]) == Err(DatagramRefused::Congested));
+        assert!(refused.is_some(), "datagrams take what records need");
     }
 }
 
