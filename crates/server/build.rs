@@ -8,7 +8,7 @@ fn main() {
         Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
     };
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".into());
-    println!("cargo::rustc-env=ANTEROOM_COMMIT={commit}");
+    println!("cargo::rustc-env=BUILD_COMMIT={commit}");
     if let Some(head) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {
         println!("cargo::rerun-if-changed={head}");
     }

@@ -14,7 +14,7 @@ use crate::app::{Mode, Server, StartError};
 use crate::config::{self, Config, ConfigError};
 use crate::{certificate, log};
 
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1, commit ", env!("ANTEROOM_COMMIT"), ")");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1, commit ", env!("BUILD_COMMIT"), ")");
 
 const AFTER_HELP: &str = "\
 Without a command this starts the development server: on this machine only,
@@ -293,5 +293,21 @@ impl Signals {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    /// `cargo run` hands what the build script sets to the program, too, which reads `ANTEROOM_*` as configuration.
+    #[test]
+    fn the_build_sets_nothing_that_is_read_as_configuration() {
+        assert!(!include_str!("../build.rs").contains("rustc-env=ANTEROOM_"));
     }
 }
