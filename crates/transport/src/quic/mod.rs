@@ -10,6 +10,7 @@ mod outgoing;
 mod pending;
 mod session;
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -32,6 +33,9 @@ pub(crate) use self::config::{H3_ALPN, client_transport};
 
 /// How long to wait for the packet that tells the peer to have left.
 const CLOSE_SENT_MAX: Duration = Duration::from_millis(100);
+
+/// How long a page may take to read what it was told last, and close.
+const PAGE_CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// The driver of [`Connection::Quic`] and [`Connection::WebTransport`].
 pub struct Quic {
@@ -74,9 +78,14 @@ impl Quic {
 
     /// Waits until the peer has acknowledged the streams, then closes the connection.
     pub(crate) async fn close(self, code: u16, reason: &str) {
-        let Self { session, outgoing, incoming } = self;
+        let Self { session, outgoing, mut incoming } = self;
+        let may_be_page = matches!(session, Session::WebTransport(_)) && outgoing.is_server();
         // A peer that does not acknowledge in time does not get the rest.
         let _ = timeout(CLOSE_FLUSH_MAX, outgoing.settle()).await;
+        if may_be_page {
+            // A browser acknowledges what its page has not read, and throws that away when the connection closes.
+            let _ = timeout(PAGE_CLOSE_MAX, poll_fn(|cx| incoming.poll_end(&session, cx))).await;
+        }
         drop(incoming);
         let connection = session.quic();
         let ended = connection.close_reason().is_some();
