@@ -216,7 +216,8 @@ async fn establish_session(
     };
     let (send, recv) = control.map_err(session_failed)?;
     let streams = (Sending::WebTransport(send), Receiving::WebTransport(recv));
-    let link = Quic::link(Side::Server, Session::WebTransport(connection), streams, config);
+    let mut link = Quic::link(Side::Server, Session::WebTransport(connection), streams, config);
+    link.driver.is_page = origin.is_some();
     let connection = Connection::WebTransport(link);
     Ok(Established { connection, origin, authority: Some(authority), path: Some(path) })
 }

@@ -42,6 +42,8 @@ pub struct Quic {
     session: Session,
     outgoing: Outgoing,
     incoming: incoming::Incoming,
+    /// Whether a browser's page is at the other end.
+    is_page: bool,
 }
 
 /// A client's connection whose control stream is open.
@@ -73,16 +75,15 @@ impl Quic {
     ) -> Box<Link<Self>> {
         let outgoing = Outgoing::new(side, send);
         let incoming = incoming::Incoming::new(side, &session, recv, config.inbound_bytes_max);
-        Box::new(Link::new(Self { session, outgoing, incoming }, config.write_queue_bytes_max))
+        Box::new(Link::new(Self { session, outgoing, incoming, is_page: false }, config.write_queue_bytes_max))
     }
 
     /// Waits until the peer has acknowledged the streams, then closes the connection.
     pub(crate) async fn close(self, code: u16, reason: &str) {
-        let Self { session, outgoing, mut incoming } = self;
-        let may_be_page = matches!(session, Session::WebTransport(_)) && outgoing.is_server();
+        let Self { session, outgoing, mut incoming, is_page } = self;
         // A peer that does not acknowledge in time does not get the rest.
         let _ = timeout(CLOSE_FLUSH_MAX, outgoing.settle()).await;
-        if may_be_page {
+        if is_page {
             // A browser acknowledges what its page has not read, and throws that away when the connection closes.
             let _ = timeout(PAGE_CLOSE_MAX, poll_fn(|cx| incoming.poll_end(&session, cx))).await;
         }

@@ -76,10 +76,6 @@ impl Outgoing {
         }
     }
 
-    pub(super) fn is_server(&self) -> bool {
-        self.side == Side::Server
-    }
-
     /// How many bytes wait on a lane; clients have one for everything.
     pub(super) fn queued_bytes(&self, id: LaneId) -> usize {
         if self.side == Side::Client || id == LaneId::CONTROL {
