@@ -148,3 +148,10 @@ fn the_pure_crates_have_clippy_settings_of_their_own() {
         }
     }
 }
+
+/// The game in the README is the one that is compiled and tested.
+#[test]
+fn the_readme_shows_the_example() {
+    let game = include_str!("../examples/rock_paper_scissors.rs");
+    assert!(include_str!("../README.md").contains(&format!("```rust\n{game}```\n<!-- end of game -->")));
+}
