@@ -63,6 +63,10 @@ pub(crate) enum Next {
 }
 
 impl Lane {
+    fn is_empty(&self) -> bool {
+        self.reliable.is_empty() && self.latest.is_empty() && self.datagrams.is_empty()
+    }
+
     fn next(&mut self, id: LaneId, bytes: &mut usize) -> Option<Next> {
         let record = self.reliable.pop_front().or_else(|| (!self.latest.is_empty()).then(|| self.latest.remove(0).1));
         if let Some(record) = record {
@@ -116,6 +120,13 @@ impl Outbox {
         self.lock().rooms.push((lane, Lane { room_id, ..Lane::default() }));
     }
 
+    /// Says which room a lane was opened for, once it exists.
+    pub(crate) fn assign(&self, lane: LaneId, room_id: RoomId) {
+        if let Some(lane) = self.lock().lane(lane) {
+            lane.room_id = Some(room_id);
+        }
+    }
+
     /// Takes back the opening of a lane on which nothing was put.
     pub(crate) fn retract(&self, lane: LaneId) {
         self.lock().rooms.retain(|(id, _)| *id != lane);
@@ -161,14 +172,15 @@ impl Outbox {
 
     /// Says whether whoever writes has to be told.
     fn put_locked(&self, lanes: &mut Lanes, lane: LaneId, outgoing: Outgoing) -> bool {
-        let before = lanes.bytes;
         // Whoever is this far behind is closed before reading any of it.
-        if before > HARD_MAX_FACTOR * lanes.bytes_max {
+        if lanes.bytes > HARD_MAX_FACTOR * lanes.bytes_max {
             self.overflowed.store(true, Ordering::Relaxed);
             return true;
         }
+        // A writer leaves nothing behind but on lanes that are blocked, and hears when those are not any more.
+        let was_empty = lanes.lane(lane).is_some_and(|lane| lane.is_empty());
         lanes.put(lane, outgoing);
-        before == 0 || lanes.bytes == before
+        was_empty
     }
 
     /// Puts a batch on the control lane.
@@ -349,6 +361,34 @@ mod tests {
         }
         outbox.end(LaneId(2), vec![Outgoing::Reliable(batch("left"))]);
         assert_eq!(drained(&outbox), ["1 other", "2 tail", "2 more", "2 left", "2 ended", "3 joined"]);
+    }
+
+    #[test]
+    fn a_room_that_was_made_here_is_known_by_its_id_too() {
+        let outbox = Outbox::new(1 << 20, None);
+        outbox.open(LaneId(1), None);
+        outbox.assign(LaneId(1), RoomId::from_bits(1));
+        outbox.open(LaneId(2), Some(RoomId::from_bits(1)));
+        outbox.put(LaneId(2), Outgoing::Reliable(batch("joined")));
+        assert_eq!(drained(&outbox), [""; 0]);
+        outbox.end(LaneId(1), vec![Outgoing::Reliable(batch("left"))]);
+        assert_eq!(drained(&outbox), ["1 left", "1 ended", "2 joined"]);
+    }
+
+    #[test]
+    fn a_free_lane_wakes_the_writer_while_another_is_blocked() {
+        let outbox = Outbox::new(1 << 20, None);
+        let woken = || {
+            let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
+            std::pin::pin!(outbox.filled()).poll(context).is_ready()
+        };
+        outbox.open(LaneId(1), None);
+        outbox.put(LaneId(1), Outgoing::Reliable(batch("stuck")));
+        assert!(woken() && outbox.next(|lane| lane == LaneId(1)).is_none());
+        outbox.put(LaneId(1), Outgoing::Reliable(batch("stuck")));
+        assert!(!woken());
+        outbox.put(LaneId::CONTROL, Outgoing::Reliable(batch("free")));
+        assert!(woken());
     }
 
     #[test]

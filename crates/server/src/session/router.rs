@@ -215,6 +215,7 @@ impl Session {
     ) -> Result<(), ErrorBody> {
         match joined {
             Ok(room) => {
+                self.outbox.assign(lane, room.room_id);
                 self.established()?.rooms.push(Membership { room, lane, member });
                 Ok(())
             }
