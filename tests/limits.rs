@@ -75,8 +75,9 @@ async fn a_server_has_no_more_rooms_than_allowed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_has_no_more_connections_than_allowed() {
-    let server = TestServer::with(|config| config.limits.connections_max = 3);
     for via in [Via::Quic, Via::WebTransport] {
+        // A server of its own: a place is free again only a moment after its connection left.
+        let server = TestServer::with(|config| config.limits.connections_max = 3);
         let mut peers = Vec::new();
         for number in 0..3 {
             peers.push(Peer::enter(&server, Way::json(via), &format!("Peer {number}")).await);
@@ -98,7 +99,6 @@ async fn a_server_has_no_more_connections_than_allowed() {
         for peer in peers {
             peer.leave().await;
         }
-        // The places are free again, a moment later.
         in_time("a free place", async {
             while server.dialer().quic(&server.address()).await.is_err() {
                 tokio::task::yield_now().await;
