@@ -36,6 +36,8 @@ pub struct Dispatch {
 pub enum Outgoing {
     /// Ordered, exactly once.
     Reliable(Arc<Batch>),
+    /// One message that says where everything stands, for a lane that lost messages; dropped on any other.
+    Snapshot(Arc<Batch>),
     /// One message that replaces an unwritten one of the same key, behind what is pending.
     Latest {
         /// What the message is the newest of.
@@ -57,9 +59,10 @@ impl Outgoing {
     #[must_use]
     pub fn batch(&self) -> &Arc<Batch> {
         match self {
-            Self::Reliable(batch) | Self::Latest { message: batch, .. } | Self::Unreliable { message: batch, .. } => {
-                batch
-            }
+            Self::Reliable(batch)
+            | Self::Snapshot(batch)
+            | Self::Latest { message: batch, .. }
+            | Self::Unreliable { message: batch, .. } => batch,
         }
     }
 }

@@ -16,7 +16,7 @@ use anteroom_protocol::envelope::{Empty, Ref};
 use anteroom_protocol::limits::{SERVER_FRAME_BYTES_MAX, TYPE_BYTES_MAX};
 use anteroom_protocol::message::push::{ClosedReason, RoomClosed};
 use anteroom_protocol::message::{Message, RoomState, RoomSummary};
-use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Payload, UserId};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, LaneId, Payload, UserId};
 
 pub use command::{Command, Effects, Join, MemberId, RoomPolicy, RoomSpec};
 
@@ -38,6 +38,9 @@ struct Member {
     user_id: UserId,
     username: String,
     seat: Option<Seat>,
+    lane: LaneId,
+    codec: Codec,
+    connected: bool,
 }
 
 /// A live instance of a game.
@@ -114,7 +117,11 @@ impl Room {
         match command {
             Command::Join(join) => return self.join(join, effects),
             Command::Leave { member, reference } => self.leave(member, reference.as_ref(), effects),
-            Command::Disconnect { member } => self.disconnect(member, effects),
+            Command::Disconnect { member } => self.disconnect(member),
+            Command::Reconnect { member } => self.reconnect(member),
+            Command::Expire { member } => self.expire(member, effects),
+            Command::Abandon { member } => self.abandon(member, effects),
+            Command::Snapshot { member } => self.snapshot(member, effects),
             Command::Act { member, kind, data, reference } => self.act(member, kind, data, reference.as_ref()),
             Command::Close { reason } => self.close(reason, effects),
         }

@@ -122,6 +122,7 @@ fn a_message_travels_in_the_class_that_was_asked_for() {
             let text = std::str::from_utf8(dispatch.outgoing.batch().payload()).unwrap();
             match &dispatch.outgoing {
                 Outgoing::Reliable(batch) => format!("{} reliable", batch.messages()),
+                Outgoing::Snapshot(_) => "snapshot".to_owned(),
                 Outgoing::Latest { key, .. } => format!("latest {key}: {text}"),
                 Outgoing::Unreliable { key, .. } => format!("unreliable {key}: {text}"),
             }

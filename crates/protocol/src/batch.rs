@@ -55,6 +55,21 @@ impl Batch {
         self.ends.len()
     }
 
+    /// The messages behind the first `skip`, as a batch of their own: what a receiver that has those still needs.
+    #[must_use]
+    pub fn after(&self, skip: usize) -> Self {
+        let separator = usize::from(self.codec == Codec::Json && self.messages() > 1);
+        let mut rest = BatchBuilder::new(self.codec);
+        let mut start = separator;
+        for (place, end) in self.ends().enumerate() {
+            if place >= skip {
+                rest.push_encoded(&self.payload()[start..end]);
+            }
+            start = end + separator;
+        }
+        rest.finish()
+    }
+
     /// Where each message ends, in bytes of the payload; a JSON array's separators are not part of a message.
     pub fn ends(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.ends.iter().map(|end| *end as usize)

@@ -13,6 +13,7 @@
 //! | [`message`] | the typed bodies: requests, results, pushes |
 //! | [`json`], [`binary`] | the two codecs |
 //! | [`variant`] | enums whose variants are messages, such as a game's actions |
+//! | [`lane`] | counting, keeping, acknowledging and sending again: both ends of a lane |
 //! | [`record`] | length-prefixed records on byte streams, datagrams |
 //! | [`code`] | the tables of error and close codes |
 //! | [`limits`] | every bound a peer can run into |
@@ -25,6 +26,7 @@ pub mod delivery;
 pub mod envelope;
 pub mod id;
 pub mod json;
+pub mod lane;
 pub mod limits;
 pub mod message;
 pub mod record;

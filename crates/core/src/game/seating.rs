@@ -17,8 +17,10 @@ pub struct Occupant {
     pub user_id: UserId,
     /// The name to show.
     pub username: String,
-    /// The connection's membership; none while the seat is only kept.
+    /// Their membership; none while the seat is only kept.
     pub member: Option<MemberId>,
+    /// Whether they have a connection.
+    pub connected: bool,
     /// When the seat is given up, if nobody comes back to it.
     pub kept_until: Option<Time>,
 }
@@ -47,8 +49,15 @@ impl Seating {
     pub(crate) fn sit(&mut self, seat: Seat, user_id: UserId, username: String, member: MemberId) {
         self.free_seat(seat);
         if let Some(place) = self.seats.get_mut(usize::from(seat.0)) {
-            *place = Some(Occupant { user_id, username, member: Some(member), kept_until: None });
+            *place = Some(Occupant { user_id, username, member: Some(member), connected: true, kept_until: None });
             self.taken += 1;
+        }
+    }
+
+    /// Notes whether the player of a seat has a connection.
+    pub(crate) fn set_connected(&mut self, seat: Seat, connected: bool) {
+        if let Some(occupant) = self.seats.get_mut(usize::from(seat.0)).and_then(Option::as_mut) {
+            occupant.connected = connected;
         }
     }
 
@@ -59,6 +68,7 @@ impl Seating {
                 self.kept.remove(&(before, seat));
             }
             occupant.member = None;
+            occupant.connected = false;
             occupant.kept_until = until;
             self.kept.extend(until.map(|until| (until, seat)));
         }

@@ -71,8 +71,29 @@ pub enum Command<'a> {
         /// The mark of the request.
         reference: Option<Ref>,
     },
-    /// A member's session is gone; a player's seat is kept for the grace time.
+    /// A member's session has lost its connection. The member stays, and so does what is said to them.
     Disconnect {
+        /// Who.
+        member: MemberId,
+    },
+    /// A member's session has a connection again.
+    Reconnect {
+        /// Who.
+        member: MemberId,
+    },
+    /// A member's session was without a connection for too long: the place is free.
+    Expire {
+        /// Who.
+        member: MemberId,
+    },
+    /// A member's session is gone without a goodbye; a player's seat is kept for the grace time, for another session
+    /// of theirs.
+    Abandon {
+        /// Who.
+        member: MemberId,
+    },
+    /// A member's lane has lost messages and needs to know where everything stands.
+    Snapshot {
         /// Who.
         member: MemberId,
     },

@@ -8,11 +8,14 @@ use anteroom_protocol::message::push::{
 };
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{self, Role};
-use anteroom_protocol::{ErrorBody, ErrorCode, Header, UserId};
+use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, UserId};
 
 use super::{Effects, Join, Member, MemberId, Room};
-use crate::flush::To;
+use crate::flush::{Outgoing, To};
 use crate::game::{Seat, Viewer};
+
+/// The `type` of a snapshot: what a newcomer would be told.
+const SNAPSHOT: &str = "join_room_result";
 
 /// How a player comes by a seat.
 enum Taken {
@@ -28,7 +31,7 @@ impl Room {
         if self.members.contains_key(&join.member) {
             return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "This membership has begun already."));
         }
-        let taken = match join.role {
+        let mut taken = match join.role {
             Role::Player => Some(self.seat_for(&join)?),
             Role::Spectator => {
                 self.place_for_spectator()?;
@@ -36,8 +39,12 @@ impl Room {
             }
         };
         self.stage.flush.seal(&mut effects.dispatches);
-        if let Some(Taken::Over(_, before)) = taken {
+        if let Some(Taken::Over(seat, before)) = taken {
+            let was_away = self.stage.seating.occupant(seat).is_some_and(|occupant| !occupant.connected);
             self.replace(before, effects);
+            if was_away {
+                taken = Some(Taken::Back(seat));
+            }
         }
         self.joining = Some(join.member);
         self.settle(&join, taken);
@@ -68,7 +75,8 @@ impl Room {
             }
             Some(Taken::Over(..)) => {}
             None if newcomer => {
-                self.announce(To::Except(join.member), spectator(&join.user_id, &join.username));
+                let member = self.members.get(&join.member).map(spectator);
+                member.into_iter().for_each(|member| self.announce(To::Except(join.member), member));
             }
             None => {}
         }
@@ -134,12 +142,14 @@ impl Room {
     }
 
     fn admit(&mut self, join: &Join, seat: Option<Seat>) {
-        let Join { member, user_id, username, role, codec, .. } = join;
+        let Join { member, user_id, username, role, lane, codec, .. } = join;
         match seat {
             Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), *member),
             None => self.spectators += 1,
         }
-        self.members.insert(*member, Member { user_id: user_id.clone(), username: username.clone(), seat });
+        let (user_id, username) = (user_id.clone(), username.clone());
+        let here = Member { user_id, username, seat, lane: *lane, codec: *codec, connected: true };
+        self.members.insert(*member, here);
         self.stage.flush.add(*member, *role, *codec);
     }
 
@@ -159,25 +169,41 @@ impl Room {
 
     /// The first message of a lane: where the member is, who else is there, and what the game looks like.
     fn welcome(&mut self, join: &Join, seat: Option<Seat>) {
+        let header = Header { reference: join.reference.as_ref(), success: Some(true), ..Header::new(join.answer) };
+        self.tell_state(join.member, seat, join.lane, join.codec, &header);
+    }
+
+    /// Tells a member whose lane has lost messages what a newcomer would be told.
+    pub(super) fn snapshot(&mut self, id: MemberId, effects: &mut Effects) {
+        let Some(&Member { seat, lane, codec, .. }) = self.members.get(&id) else { return };
+        self.stage.flush.seal(&mut effects.dispatches);
+        let before = effects.dispatches.len();
+        self.tell_state(id, seat, lane, codec, &Header { success: Some(true), ..Header::new(SNAPSHOT) });
+        self.stage.flush.seal(&mut effects.dispatches);
+        for dispatch in &mut effects.dispatches[before..] {
+            dispatch.outgoing = Outgoing::Snapshot(dispatch.outgoing.batch().clone());
+        }
+    }
+
+    fn tell_state(&mut self, to: MemberId, seat: Option<Seat>, lane: LaneId, codec: Codec, header: &Header<'_>) {
         let viewer = seat.map_or(Viewer::Spectator, Viewer::Seat);
-        let view = match self.game.view(viewer, join.codec) {
+        let view = match self.game.view(viewer, codec) {
             Ok(view) => view,
             Err(error) => return self.stage.flush.report(error.into()),
         };
         let room_id = self.stage.room_id;
         let joined = RoomJoined {
-            lane: join.lane,
+            lane,
             room_id,
             game: self.kind.name.to_owned(),
             game_version: self.kind.version,
             name: self.name.clone(),
             seat: seat.map(|seat| seat.0),
-            role: join.role,
+            role: if seat.is_some() { Role::Player } else { Role::Spectator },
             members: self.member_list(),
             view,
         };
-        let header = Header { reference: join.reference.as_ref(), success: Some(true), ..Header::new(join.answer) };
-        self.stage.flush.message(To::Only(join.member), &header.in_room(room_id.as_str()), &joined);
+        self.stage.flush.message(To::Only(to), &header.in_room(room_id.as_str()), &joined);
     }
 
     /// Everyone, once: players in the order of their seats, then spectators in the order they came.
@@ -186,11 +212,11 @@ impl Room {
             .stage
             .seating
             .taken()
-            .map(|(seat, occupant)| player(seat, &occupant.user_id, &occupant.username, occupant.member.is_some()));
+            .map(|(seat, occupant)| player(seat, &occupant.user_id, &occupant.username, occupant.connected));
         let mut list: Vec<_> = players.collect();
         let mut listed: BTreeSet<&UserId> = self.stage.seating.taken().map(|(_, who)| &who.user_id).collect();
         let watching = self.spectators().filter(|who| listed.insert(&who.user_id));
-        list.extend(watching.map(|who| spectator(&who.user_id, &who.username)));
+        list.extend(watching.map(spectator));
         list
     }
 
@@ -207,17 +233,67 @@ impl Room {
         }
     }
 
-    pub(super) fn disconnect(&mut self, id: MemberId, effects: &mut Effects) {
+    pub(super) fn disconnect(&mut self, id: MemberId) {
+        let Some(seat) = self.set_connected(id, false) else { return };
+        self.tell_away(id);
+        if let Some(seat) = seat {
+            self.game.disconnected(seat, &mut self.stage);
+        }
+    }
+
+    pub(super) fn reconnect(&mut self, id: MemberId) {
+        let Some(seat) = self.set_connected(id, true) else { return };
+        if let Some(Member { user_id, username, .. }) = self.members.get(&id) {
+            let back = ClientReconnected { user_id: user_id.clone(), username: username.clone() };
+            self.say(To::Except(id), &back);
+        }
+        if let Some(seat) = seat {
+            self.game.reconnected(seat, &mut self.stage);
+        }
+    }
+
+    /// Notes whether a member is there. Gives the member's seat if that is news.
+    fn set_connected(&mut self, id: MemberId, connected: bool) -> Option<Option<Seat>> {
+        let member = self.members.get_mut(&id).filter(|member| member.connected != connected)?;
+        member.connected = connected;
+        let seat = member.seat;
+        if let Some(seat) = seat {
+            self.stage.seating.set_connected(seat, connected);
+        }
+        Some(seat)
+    }
+
+    fn tell_away(&mut self, id: MemberId) {
+        let Some(Member { user_id, username, .. }) = self.members.get(&id) else { return };
+        let (user_id, username) = (user_id.clone(), username.clone());
+        let grace_ms = u64::try_from(self.policy.grace.as_millis()).unwrap_or(u64::MAX);
+        self.say(To::Except(id), &ClientDisconnected { user_id, username, grace_ms });
+    }
+
+    pub(super) fn expire(&mut self, id: MemberId, effects: &mut Effects) {
+        match self.dismiss(id, effects) {
+            Some(Member { seat: Some(seat), .. }) => self.give_up_seat(seat, LeftReason::TimedOut),
+            Some(member) => self.stop_watching(member, LeftReason::Disconnected),
+            None => {}
+        }
+    }
+
+    pub(super) fn abandon(&mut self, id: MemberId, effects: &mut Effects) {
+        let Some(seat) = self.members.get(&id).map(|member| member.seat) else { return };
+        let is_news = self.set_connected(id, false).is_some();
+        self.stage.flush.seal(&mut effects.dispatches);
+        if is_news && seat.is_some() {
+            self.tell_away(id);
+        }
         let Some(member) = self.dismiss(id, effects) else { return };
         let Some(seat) = member.seat else {
             return self.stop_watching(member, LeftReason::Disconnected);
         };
         let kept_until = self.stage.now + self.policy.grace;
         self.stage.seating.keep(seat, Some(kept_until));
-        let grace_ms = u64::try_from(self.policy.grace.as_millis()).unwrap_or(u64::MAX);
-        let Member { user_id, username, .. } = member;
-        self.say(To::Everyone, &ClientDisconnected { user_id, username, grace_ms });
-        self.game.disconnected(seat, &mut self.stage);
+        if is_news {
+            self.game.disconnected(seat, &mut self.stage);
+        }
     }
 
     /// Tells that a spectator is gone, unless the same user is still here in another session.
@@ -234,7 +310,7 @@ impl Room {
         let Some(occupant) = self.stage.seating.occupant(seat) else { return };
         let (user_id, username) = (occupant.user_id.clone(), occupant.username.clone());
         let watching = self.spectators().find(|who| who.user_id == user_id);
-        let watching = watching.map(|who| spectator(&who.user_id, &who.username));
+        let watching = watching.map(spectator);
         self.say(To::Everyone, &ClientLeft { user_id, username, reason });
         if let Some(spectator) = watching {
             self.announce(To::Everyone, spectator);
@@ -249,7 +325,8 @@ fn player(seat: Seat, user_id: &UserId, username: &str, connected: bool) -> mess
     message::Member { user_id, username, role: Role::Player, seat: Some(seat.0), connected }
 }
 
-fn spectator(user_id: &UserId, username: &str) -> message::Member {
-    let (user_id, username) = (user_id.clone(), username.to_owned());
-    message::Member { user_id, username, role: Role::Spectator, seat: None, connected: true }
+fn spectator(member: &Member) -> message::Member {
+    let Member { user_id, username, connected, .. } = member;
+    let (user_id, username, connected) = (user_id.clone(), username.clone(), *connected);
+    message::Member { user_id, username, role: Role::Spectator, seat: None, connected }
 }

@@ -207,7 +207,7 @@ impl<G: Game> Table<G> {
     /// Somebody's connection is lost. A player's seat is kept for the grace time.
     pub fn disconnect(&mut self, name: &str) {
         let member = self.member(name);
-        self.handle(Command::Disconnect { member });
+        self.handle(Command::Abandon { member });
     }
 
     /// Somebody is back, in the same role; see [`Table::disconnect`].
@@ -275,6 +275,7 @@ impl<G: Game> Table<G> {
 fn line(now: Time, name: &str, outgoing: &Outgoing) -> String {
     let class = match outgoing {
         Outgoing::Reliable(_) => String::new(),
+        Outgoing::Snapshot(_) => " snapshot".to_owned(),
         Outgoing::Latest { key, .. } => format!(" latest {key:?}"),
         Outgoing::Unreliable { key, .. } => format!(" unreliable {key:?}"),
     };

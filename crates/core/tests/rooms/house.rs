@@ -101,7 +101,7 @@ impl House {
     }
 
     pub(crate) fn disconnect(&mut self, member: MemberId) {
-        self.handle(Command::Disconnect { member });
+        self.handle(Command::Abandon { member });
     }
 
     pub(crate) fn close(&mut self) {

@@ -4,6 +4,7 @@ pub mod error;
 pub mod push;
 pub mod request;
 pub mod result;
+pub mod resume;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,10 @@ message_types! {
     push::ClientLeft = "client_left",
     push::RoomsChanged = "rooms_changed",
     push::RoomClosed = "room_closed",
+    resume::Ack = "ack",
+    resume::LaneOpened = "lane",
+    resume::Resume = "resume",
+    resume::SessionState = "session_state",
 }
 
 /// A message that is answered by `<type>_result` when it carries a `ref`.

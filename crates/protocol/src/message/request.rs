@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Codec;
-use crate::id::{RoomId, SessionId};
+use crate::id::RoomId;
 use crate::json::Json;
 use crate::message::Role;
 
@@ -34,17 +34,6 @@ pub struct Handshake {
     /// Made up for this session; repeating it asks for the same session again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
-}
-
-/// `reconnect`, the first message of a connection that goes on with a session. JSON in every codec.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reconnect {
-    /// The session.
-    pub session_id: SessionId,
-    /// The newest token received.
-    pub resume_token: String,
-    /// Rises with every `reconnect` sent.
-    pub attempt: u64,
 }
 
 /// `goodbye`, the last message of a connection, from either side. JSON in every codec.

@@ -1,0 +1,363 @@
+//! One session: its lanes, and the connection they are attached to.
+//!
+//! A session outlives its connections. Whatever has something to say puts it on a lane; whichever connection the
+//! lanes are attached to (its *pipe*) takes off what is to be written; a new connection takes the lanes over by
+//! [`Session::reconnect`], at once or live. All lanes move together, so no message can be on two pipes at a time.
+//!
+//! Knows no player, no room and no socket: who may resume is proven elsewhere, and only the number of the proof
+//! comes in here.
+
+mod lane;
+mod resume;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use anteroom_protocol::lane::{AckDue, Bounds, CountNotSent, Next};
+use anteroom_protocol::message::Message;
+use anteroom_protocol::message::resume::{Counts, LaneOfRoom, LaneOpened, SessionState, Subscription};
+use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId};
+
+pub use lane::{DATAGRAMS_MAX, LANES_KEPT_MAX};
+pub use resume::{Accepted, Carrying, Claim, NotMoving, Refused};
+
+use crate::flush::Outgoing;
+use crate::time::Time;
+use lane::Lane;
+
+/// Names one connection of a session. Never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PipeId(u64);
+
+/// How much a session keeps and lets wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionBounds {
+    /// On the control lane. Beyond it the connection is to be closed.
+    pub control: Bounds,
+    /// On each room's lane. Beyond it the lane starts again with a gap.
+    pub room: Bounds,
+}
+
+/// What to do next on a connection.
+#[derive(Debug)]
+pub enum Write {
+    /// Write a record on a lane.
+    Record(LaneId, Arc<Batch>),
+    /// Send a datagram on a lane, or conflate it by the key if it does not fit.
+    Datagram(LaneId, Arc<str>, Arc<Batch>),
+    /// Ask the lane's room for a snapshot: a batch of one, put there as [`Outgoing::Snapshot`].
+    Snapshot(LaneId),
+    /// A lane is over, and everything on it was taken.
+    LaneEnded(LaneId),
+}
+
+/// What becomes of a message from the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is new.
+    New,
+    /// It was taken before, or comes on a connection that the lanes are not attached to. It is to be ignored: if it
+    /// matters, it is on its way again.
+    Ignored,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    codec: Codec,
+    keeps: bool,
+    bounds: SessionBounds,
+    proof: resume::Proof,
+    carrying: resume::Pipes,
+    control: Lane,
+    /// In the order in which they were opened.
+    rooms: Vec<(LaneId, Lane)>,
+    /// The place in `rooms` whose turn it is.
+    turn: usize,
+    last_lane: LaneId,
+    last_n: u64,
+    ack: AckDue,
+    /// The control lane waits for more than it may.
+    overflowed: bool,
+    /// What the session is subscribed to, for the control lane's snapshot.
+    subscription: Option<Subscription>,
+}
+
+impl Session {
+    /// A session on its first connection. `keeps` says whether the client acknowledges, so that what it has not got
+    /// is kept for it. `datagram_bytes_max` is the largest datagram the connection can send, if any.
+    #[must_use]
+    pub fn new(codec: Codec, keeps: bool, bounds: SessionBounds, datagram_bytes_max: Option<usize>) -> (Self, PipeId) {
+        let mut carrying = resume::Pipes::default();
+        let pipe = carrying.first(datagram_bytes_max);
+        let session = Self {
+            codec,
+            keeps,
+            bounds,
+            proof: resume::Proof::default(),
+            carrying,
+            control: Lane::new(keeps, true),
+            rooms: Vec::new(),
+            turn: 0,
+            last_lane: LaneId::CONTROL,
+            last_n: 0,
+            ack: AckDue::default(),
+            overflowed: false,
+            subscription: None,
+        };
+        (session, pipe)
+    }
+
+    /// The codec of every message of the session.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Opens a lane for a room; a new room may have no id yet. Nothing is written on it before an earlier lane of the
+    /// same room: on WebSocket a client knows the lane of a message by its room alone.
+    pub fn open(&mut self, room_id: Option<RoomId>) -> LaneId {
+        let lane = LaneId(self.last_lane.0 + 1);
+        self.last_lane = lane;
+        let attached = self.carrying.attached().is_some();
+        self.rooms.push((lane, Lane { room_id, ..Lane::new(self.keeps, attached) }));
+        lane
+    }
+
+    /// Says which room a lane was opened for, once it exists.
+    pub fn assign(&mut self, lane: LaneId, room_id: RoomId) {
+        if let Some(lane) = self.lane_mut(lane) {
+            lane.room_id = Some(room_id);
+        }
+    }
+
+    /// Takes back the opening of a lane on which nothing was put.
+    pub fn retract(&mut self, lane: LaneId) {
+        self.rooms.retain(|(id, _)| *id != lane);
+    }
+
+    /// Puts something on a lane. On a lane that is not open it is dropped. Says whether whoever writes has to be
+    /// told.
+    pub fn put(&mut self, now: Time, id: LaneId, outgoing: Outgoing) -> bool {
+        let datagram_bytes_max = self.carrying.datagram_bytes_max();
+        let bounds = if id == LaneId::CONTROL { self.bounds.control } else { self.bounds.room };
+        let Some(lane) = self.lane_mut(id) else { return false };
+        let was_idle = lane.is_idle();
+        let overflows = lane.put(now, outgoing, &bounds, datagram_bytes_max);
+        if overflows && id == LaneId::CONTROL && self.carrying.attached().is_some() {
+            self.overflowed = true;
+            return true;
+        }
+        if overflows && let Some(lane) = self.lane_mut(id) {
+            lane.out.start_gap();
+        }
+        was_idle
+    }
+
+    /// Puts the last messages on a room's lane and ends it: nobody sees them without seeing the end, and nothing
+    /// follows the very last one.
+    pub fn end(&mut self, now: Time, id: LaneId, last: Vec<Outgoing>) {
+        let bounds = self.bounds.room;
+        if let Some(lane) = self.lane_mut(id) {
+            lane.end(now, last, &bounds);
+        }
+        let unread = lane::forget_ended(&mut self.rooms);
+        self.overflowed |= unread > LANES_KEPT_MAX && self.carrying.attached().is_some();
+    }
+
+    /// Whether a lane is over, written to its end or not.
+    #[must_use]
+    pub fn has_ended(&self, lane: LaneId) -> bool {
+        self.lane(lane).is_none_or(|lane| lane.ended)
+    }
+
+    /// What to do next on a connection, on a lane that is not blocked: control first, then the rooms in turn.
+    /// Nothing on a connection that the lanes are not attached to.
+    pub fn next(&mut self, now: Time, pipe: PipeId, is_blocked: impl Fn(LaneId) -> bool) -> Option<Write> {
+        if self.carrying.attached() != Some(pipe) {
+            return None;
+        }
+        if !is_blocked(LaneId::CONTROL)
+            && let Some(write) = self.next_of_control(now)
+        {
+            return Some(write);
+        }
+        for _ in 0..self.rooms.len() {
+            let place = self.turn % self.rooms.len();
+            self.turn = place + 1;
+            let id = self.rooms[place].0;
+            if is_blocked(id) || self.follows(place) {
+                continue;
+            }
+            if let Some(write) = self.next_of_room(place, id) {
+                return Some(write);
+            }
+        }
+        None
+    }
+
+    fn next_of_control(&mut self, now: Time) -> Option<Write> {
+        let mut next = self.control.out.next()?;
+        if next == Next::Snapshot {
+            let snapshot = Batch::one(self.codec, &Header::new(SessionState::TYPE), &self.state()).ok()?;
+            self.control.out.put_snapshot(now.as_millis(), Arc::new(snapshot));
+            next = self.control.out.next()?;
+        }
+        let batch = match next {
+            Next::Record(batch) => batch,
+            Next::Opening { next, gap } => self.announcement(LaneId::CONTROL, &self.control, next, gap)?,
+            Next::Snapshot => return None,
+        };
+        Some(Write::Record(LaneId::CONTROL, batch))
+    }
+
+    fn next_of_room(&mut self, place: usize, id: LaneId) -> Option<Write> {
+        let lane = &mut self.rooms[place].1;
+        match lane.out.next() {
+            Some(Next::Record(batch)) => return Some(Write::Record(id, batch)),
+            Some(Next::Opening { next, gap }) => {
+                let announcement = self.announcement(id, &self.rooms[place].1, next, gap)?;
+                return Some(Write::Record(id, announcement));
+            }
+            // Nobody is left who could give one.
+            Some(Next::Snapshot) if lane.ended => {
+                self.rooms.remove(place);
+                return Some(Write::LaneEnded(id));
+            }
+            Some(Next::Snapshot) => return Some(Write::Snapshot(id)),
+            None => {}
+        }
+        if let Some((key, message)) = lane.datagrams.pop_front() {
+            return Some(Write::Datagram(id, key, message));
+        }
+        if lane.ended && !lane.finished && lane.out.is_written() {
+            lane.finished = true;
+            if lane.out.is_received() {
+                self.rooms.remove(place);
+            }
+            return Some(Write::LaneEnded(id));
+        }
+        None
+    }
+
+    /// Whether an earlier lane of the same room has something to write still.
+    fn follows(&self, place: usize) -> bool {
+        let room_id = self.rooms[place].1.room_id;
+        room_id.is_some() && self.rooms[..place].iter().any(|(_, lane)| lane.room_id == room_id && !lane.finished)
+    }
+
+    fn announcement(&self, id: LaneId, lane: &Lane, next: u64, gap: bool) -> Option<Arc<Batch>> {
+        let opened = LaneOpened { lane: id, room_id: lane.room_id, next, applied: lane.watermark.applied(), gap };
+        let room_id = lane.room_id.as_ref().map(RoomId::as_str);
+        let header = Header { room_id, ..Header::new(LaneOpened::TYPE) };
+        Batch::one(self.codec, &header, &opened).ok().map(Arc::new)
+    }
+
+    /// Whether more waits on the control lane than may. `waiting_bytes_max` is for now, when a writer has written
+    /// what it could: what came in one burst says nothing about how fast somebody reads.
+    #[must_use]
+    pub fn has_overflowed(&self, waiting_bytes_max: usize) -> bool {
+        self.overflowed || self.control.out.waiting_bytes() > waiting_bytes_max
+    }
+
+    /// Whether so much waits on the control lane that its connection is lost, written to or not.
+    #[must_use]
+    pub fn is_beyond_hope(&self) -> bool {
+        self.overflowed
+    }
+
+    /// Takes an acknowledgement, from whatever connection of the session.
+    ///
+    /// # Errors
+    /// [`CountNotSent`]. Counts of lanes before the wrong one are taken.
+    pub fn acknowledge(&mut self, counts: &Counts) -> Result<(), CountNotSent> {
+        for (id, count) in counts {
+            if let Some(lane) = self.lane_mut(*id) {
+                lane.out.acknowledge(*count)?;
+            }
+        }
+        self.rooms.retain(|(_, lane)| !(lane.finished && lane.out.is_received()));
+        Ok(())
+    }
+
+    /// Judges a message that came on a lane; [`took`](Self::took) it once its owner has it.
+    #[must_use]
+    pub fn judge(&self, pipe: PipeId, lane: LaneId, n: Option<u64>) -> Verdict {
+        let is_new = self.lane(lane).is_some_and(|lane| lane.watermark.is_new(n));
+        if is_new && self.carrying.attached() == Some(pipe) { Verdict::New } else { Verdict::Ignored }
+    }
+
+    /// Notes that a lane's owner has a message of so many bytes, whatever it will answer.
+    pub fn took(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
+        let Some(number) = n else { return };
+        self.last_n = self.last_n.max(number);
+        self.ack.note(now.as_millis(), bytes);
+        if let Some(lane) = self.lane_mut(lane) {
+            lane.watermark.take(n);
+        }
+    }
+
+    /// Notes a number that arrived, whatever became of its message.
+    pub fn saw(&mut self, n: Option<u64>) {
+        self.last_n = self.last_n.max(n.unwrap_or(0));
+    }
+
+    /// When to acknowledge what the client has sent, if there is anything; in the past if it is time.
+    #[must_use]
+    pub fn ack_at(&self) -> Option<Time> {
+        self.ack.at_ms().map(Time::from_millis)
+    }
+
+    /// What to acknowledge now: the marks that moved since the last time.
+    pub fn take_ack(&mut self) -> Counts {
+        self.ack.reset();
+        let rooms = self.rooms.iter_mut().map(|(id, lane)| (*id, lane));
+        let lanes = rooms.chain([(LaneId::CONTROL, &mut self.control)]);
+        lanes.filter_map(|(id, lane)| Some((id, lane.take_ack()?))).collect()
+    }
+
+    /// What the session is subscribed to, for its snapshot.
+    pub fn set_subscription(&mut self, subscription: Option<Subscription>) {
+        self.subscription = subscription;
+    }
+
+    /// The rooms' lanes that a new connection goes on with.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<LaneOfRoom> {
+        let known = self.rooms.iter().filter(|(_, lane)| lane.out.is_known());
+        known.filter_map(|(id, lane)| Some(LaneOfRoom { lane: *id, room_id: lane.room_id? })).collect()
+    }
+
+    fn state(&self) -> SessionState {
+        let rooms = self.lanes().into_iter().filter(|room| !self.has_ended(room.lane)).collect();
+        SessionState { rooms, subscriptions: self.subscription.iter().cloned().collect(), ..SessionState::default() }
+    }
+
+    /// Bytes of reliable messages that are kept for the lanes of rooms, or wait there.
+    #[must_use]
+    pub fn kept_bytes(&self, lane: LaneId) -> usize {
+        self.lane(lane).map_or(0, |lane| lane.out.kept_bytes())
+    }
+
+    /// Lets go of everything on a room's lane, which starts again with a gap.
+    pub fn shed(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lane_mut(lane).filter(|lane| !lane.ended) {
+            lane.out.start_gap();
+        }
+    }
+
+    fn lane(&self, id: LaneId) -> Option<&Lane> {
+        if id == LaneId::CONTROL {
+            return Some(&self.control);
+        }
+        self.rooms.iter().find(|(other, _)| *other == id).map(|(_, lane)| lane)
+    }
+
+    fn lane_mut(&mut self, id: LaneId) -> Option<&mut Lane> {
+        if id == LaneId::CONTROL {
+            return Some(&mut self.control);
+        }
+        self.rooms.iter_mut().find(|(other, _)| *other == id).map(|(_, lane)| lane)
+    }
+}

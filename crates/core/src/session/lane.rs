@@ -1,0 +1,117 @@
+//! One lane of a session: what is on its way to the client, and how far the client's own messages were taken.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use anteroom_protocol::lane::{Bounds, Outbound, Watermark};
+use anteroom_protocol::{Batch, LaneId, RoomId};
+
+use crate::flush::Outgoing;
+use crate::time::Time;
+
+/// The most datagrams that wait on one lane; a further one takes the place of the oldest.
+pub const DATAGRAMS_MAX: usize = 64;
+/// The most lanes that have ended and whose last messages are kept until they are acknowledged.
+pub const LANES_KEPT_MAX: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// The room, if it existed before its lane.
+    pub(super) room_id: Option<RoomId>,
+    pub(super) out: Outbound,
+    pub(super) datagrams: VecDeque<(Arc<str>, Arc<Batch>)>,
+    pub(super) watermark: Watermark,
+    /// What of the watermark was acknowledged.
+    pub(super) told: u64,
+    pub(super) ended: bool,
+    /// The end was said on the connection there is.
+    pub(super) finished: bool,
+}
+
+impl Lane {
+    pub(super) fn new(keeps: bool, attached: bool) -> Self {
+        Self {
+            room_id: None,
+            out: Outbound::new(keeps, attached),
+            datagrams: VecDeque::new(),
+            watermark: Watermark::default(),
+            told: 0,
+            ended: false,
+            finished: false,
+        }
+    }
+
+    /// Whether there is nothing to write, so that a writer has to be told when there is.
+    pub(super) fn is_idle(&self) -> bool {
+        self.datagrams.is_empty() && (self.out.is_written() || self.out.is_in_gap())
+    }
+
+    /// Whether it is over its bounds now.
+    pub(super) fn put(
+        &mut self,
+        now: Time,
+        outgoing: Outgoing,
+        bounds: &Bounds,
+        datagram_bytes_max: Option<usize>,
+    ) -> bool {
+        match outgoing {
+            Outgoing::Reliable(batch) => return self.out.put(now.as_millis(), batch, bounds).is_err(),
+            Outgoing::Snapshot(batch) => self.out.put_snapshot(now.as_millis(), batch),
+            Outgoing::Unreliable { key, message } if datagram_bytes_max >= Some(message.payload().len()) => {
+                if self.datagrams.len() == DATAGRAMS_MAX {
+                    self.datagrams.pop_front();
+                }
+                self.datagrams.push_back((key, message));
+            }
+            Outgoing::Latest { key, message } | Outgoing::Unreliable { key, message } => {
+                self.datagrams.retain(|(other, _)| *other != key);
+                self.out.put_latest(key, message);
+            }
+        }
+        false
+    }
+
+    /// Nothing follows the last message: newest values go in front of it, and datagrams that wait are lost. In a gap
+    /// it stands where the snapshot would.
+    pub(super) fn end(&mut self, now: Time, mut last: Vec<Outgoing>, bounds: &Bounds) {
+        if self.ended {
+            return;
+        }
+        let farewell = last.pop();
+        for outgoing in last {
+            self.put(now, outgoing, bounds, None);
+        }
+        self.out.settle(now.as_millis());
+        self.datagrams.clear();
+        if let Some(farewell) = farewell {
+            if self.out.is_in_gap() {
+                self.out.put_snapshot(now.as_millis(), farewell.batch().clone());
+            } else {
+                self.put(now, farewell, bounds, None);
+            }
+        }
+        self.ended = true;
+    }
+
+    /// The watermark, if it moved since it was told.
+    pub(super) fn take_ack(&mut self) -> Option<u64> {
+        let applied = self.watermark.applied();
+        let moved = applied > self.told;
+        self.told = applied;
+        moved.then_some(applied)
+    }
+}
+
+/// Bounds how many lanes are kept after their end for a client that does not acknowledge. Gives how many there are that
+/// it has not even read to their end.
+pub(super) fn forget_ended(rooms: &mut Vec<(LaneId, Lane)>) -> usize {
+    let unread = rooms.iter().filter(|(_, lane)| lane.ended && !lane.finished).count();
+    let kept = rooms.iter().filter(|(_, lane)| lane.finished).count();
+    let mut surplus = kept.saturating_sub(LANES_KEPT_MAX);
+    rooms.retain(|(_, lane)| {
+        let goes = surplus > 0 && lane.finished;
+        surplus -= usize::from(goes);
+        !goes
+    });
+    unread
+}

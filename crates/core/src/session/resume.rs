@@ -1,0 +1,254 @@
+//! Going on with a session on another connection: who may, which connection wins, and where each lane goes on.
+//!
+//! Tokens are numbered. The server stores the number of the newest one that the client is known to have; one more
+//! may have been offered. Offering it twice is harmless, and using one that is retired shows that somebody copied it.
+
+use anteroom_protocol::lane::CountNotSent;
+use anteroom_protocol::message::resume::{Counts, LaneOfRoom};
+use anteroom_protocol::LaneId;
+
+use super::{PipeId, Session};
+
+/// What a client presents to go on with its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The number of the token. That it is genuine was checked.
+    pub token: u64,
+    /// Rises with every claim that the client makes.
+    pub attempt: u64,
+    /// How the lanes come over.
+    pub carrying: Carrying,
+}
+
+/// How the lanes come over to a new connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carrying {
+    /// At once, behind what has been received on each.
+    Received(Counts),
+    /// At once, each with a snapshot.
+    Fresh,
+    /// When the client says so, by [`Session::resume`].
+    Live,
+}
+
+/// The session goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The new connection.
+    pub pipe: PipeId,
+    /// The number of the token to answer with.
+    pub token: u64,
+    /// The rooms' lanes that go on.
+    pub lanes: Vec<LaneOfRoom>,
+    /// The highest `n` that has arrived.
+    pub last_n: u64,
+    /// Connections that are over now.
+    pub displaced: Vec<PipeId>,
+}
+
+/// Why a claim is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No such token was ever offered.
+    #[error("no such token was offered")]
+    Unknown,
+    /// A newer attempt was accepted. This connection is over, and nothing else.
+    #[error("a newer attempt was accepted")]
+    Superseded,
+    /// Somebody has a copy of a token: the session is over.
+    #[error("a retired token was used again")]
+    TokenReused,
+    /// The client claims to have more than was sent. This connection is over, and nothing else.
+    #[error(transparent)]
+    Count(#[from] CountNotSent),
+}
+
+/// Why the lanes do not come over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotMoving {
+    /// This connection did not ask for it.
+    #[error("there is nothing to resume on this connection")]
+    NotAsked,
+    /// The client claims to have more than was sent.
+    #[error(transparent)]
+    Count(#[from] CountNotSent),
+}
+
+/// Which token and which attempt is the newest.
+#[derive(Debug, Default)]
+pub(super) struct Proof {
+    /// The newest token that the client is known to have.
+    newest: u64,
+    /// The next one was offered, on this connection last.
+    offered: Option<PipeId>,
+    attempt: Option<u64>,
+}
+
+impl Proof {
+    fn check(&self, claim: &Claim) -> Result<(), Refused> {
+        if claim.token > self.newest + u64::from(self.offered.is_some()) {
+            return Err(Refused::Unknown);
+        }
+        if self.attempt.is_some_and(|attempt| claim.attempt <= attempt) {
+            return Err(Refused::Superseded);
+        }
+        if claim.token < self.newest {
+            return Err(Refused::TokenReused);
+        }
+        Ok(())
+    }
+
+    /// Accepts a claim; gives the number of the token to answer with.
+    fn accept(&mut self, claim: &Claim, pipe: PipeId) -> u64 {
+        // Who presents the token that was offered has it.
+        self.newest = claim.token;
+        self.attempt = Some(claim.attempt);
+        self.offered = Some(pipe);
+        self.newest + 1
+    }
+
+    fn heard(&mut self, pipe: PipeId) {
+        if self.offered == Some(pipe) {
+            self.newest += 1;
+            self.offered = None;
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pipe {
+    id: PipeId,
+    datagram_bytes_max: Option<usize>,
+}
+
+/// The connections of a session.
+#[derive(Debug, Default)]
+pub(super) struct Pipes {
+    attached: Option<Pipe>,
+    moving: Option<Pipe>,
+    made: u64,
+}
+
+impl Pipes {
+    pub(super) fn first(&mut self, datagram_bytes_max: Option<usize>) -> PipeId {
+        let pipe = self.make(datagram_bytes_max);
+        self.attached = Some(pipe);
+        pipe.id
+    }
+
+    fn make(&mut self, datagram_bytes_max: Option<usize>) -> Pipe {
+        self.made += 1;
+        Pipe { id: PipeId(self.made), datagram_bytes_max }
+    }
+
+    pub(super) fn attached(&self) -> Option<PipeId> {
+        self.attached.map(|pipe| pipe.id)
+    }
+
+    pub(super) fn datagram_bytes_max(&self) -> Option<usize> {
+        self.attached.and_then(|pipe| pipe.datagram_bytes_max)
+    }
+}
+
+impl Session {
+    /// Goes on with the session on a new connection.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing changed. After [`Refused::TokenReused`] the caller ends the session.
+    pub fn reconnect(&mut self, claim: &Claim, datagram_bytes_max: Option<usize>) -> Result<Accepted, Refused> {
+        self.proof.check(claim)?;
+        if let Carrying::Received(counts) = &claim.carrying {
+            self.check(counts)?;
+        }
+        let pipe = self.carrying.make(datagram_bytes_max);
+        let token = self.proof.accept(claim, pipe.id);
+        let mut displaced: Vec<PipeId> = self.carrying.moving.take().map(|pipe| pipe.id).into_iter().collect();
+        match &claim.carrying {
+            Carrying::Live => self.carrying.moving = Some(pipe),
+            Carrying::Received(counts) => displaced.extend(self.attach(pipe, Some(counts))),
+            Carrying::Fresh => displaced.extend(self.attach(pipe, None)),
+        }
+        Ok(Accepted { pipe: pipe.id, token, lanes: self.lanes(), last_n: self.last_n, displaced })
+    }
+
+    /// Begins again on a new connection, for a client that has heard nothing of the session: its first answer was
+    /// lost. Whoever has heard of it gets snapshots. The client has no token but the newest, which is told here.
+    pub fn restart(&mut self, datagram_bytes_max: Option<usize>) -> Accepted {
+        let pipe = self.carrying.make(datagram_bytes_max);
+        let mut displaced: Vec<PipeId> = self.carrying.moving.take().map(|pipe| pipe.id).into_iter().collect();
+        let unheard = self.lanes().is_empty() && self.control.out.is_whole();
+        displaced.extend(self.attach(pipe, unheard.then_some(&Counts::new())));
+        if unheard {
+            self.control.out.skip_opening();
+        }
+        let token = self.proof.newest;
+        Accepted { pipe: pipe.id, token, lanes: self.lanes(), last_n: self.last_n, displaced }
+    }
+
+    /// Lets the lanes of a live move come over. Gives the connection that they come from, if it is still there.
+    ///
+    /// # Errors
+    /// [`NotMoving`]; nothing changed.
+    pub fn resume(&mut self, pipe: PipeId, received: &Counts) -> Result<Option<PipeId>, NotMoving> {
+        let Some(moving) = self.carrying.moving.filter(|moving| moving.id == pipe) else {
+            return Err(NotMoving::NotAsked);
+        };
+        self.check(received)?;
+        self.carrying.moving = None;
+        Ok(self.attach(moving, Some(received)))
+    }
+
+    /// Notes that a message came on a connection: the client has the token that was offered there.
+    pub fn heard(&mut self, pipe: PipeId) {
+        self.proof.heard(pipe);
+    }
+
+    /// A connection is gone. What the lanes have to say waits for another.
+    pub fn lost(&mut self, pipe: PipeId) {
+        if self.carrying.moving.is_some_and(|moving| moving.id == pipe) {
+            self.carrying.moving = None;
+        }
+        if self.carrying.attached() == Some(pipe) {
+            self.carrying.attached = None;
+            self.control.out.detach();
+            if std::mem::take(&mut self.overflowed) {
+                self.control.out.start_gap();
+            }
+            for (_, lane) in &mut self.rooms {
+                lane.out.detach();
+                lane.datagrams.clear();
+            }
+        }
+    }
+
+    /// Whether the client is there: on the connection that carries the lanes, or on one that they will move to.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.carrying.attached.is_some() || self.carrying.moving.is_some()
+    }
+
+    fn check(&self, received: &Counts) -> Result<(), CountNotSent> {
+        received.iter().try_for_each(|(id, count)| self.lane(*id).map_or(Ok(()), |lane| lane.out.check(*count)))
+    }
+
+    /// Attaches every lane, behind what was received or with a snapshot. Gives the connection it was on.
+    fn attach(&mut self, pipe: Pipe, received: Option<&Counts>) -> Option<PipeId> {
+        let before = self.carrying.attached.replace(pipe).map(|pipe| pipe.id);
+        self.overflowed = false;
+        let count = |id: LaneId| received.map(|counts| counts.get(&id).copied().unwrap_or(0));
+        // The counts were checked.
+        let _ = self.control.out.attach(count(LaneId::CONTROL), true);
+        self.control.take_ack();
+        for (id, lane) in &mut self.rooms {
+            let known = lane.out.is_known();
+            let _ = lane.out.attach(if known { count(*id) } else { Some(0) }, known);
+            lane.datagrams.clear();
+            lane.finished = false;
+            lane.take_ack();
+        }
+        // Each announcement says what was taken.
+        self.ack.reset();
+        self.rooms.retain(|(_, lane)| !(lane.ended && lane.out.is_received()));
+        before
+    }
+}

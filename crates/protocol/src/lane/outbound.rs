@@ -1,0 +1,428 @@
+//! The sending end of a lane to a client: numbers what is put on it, keeps it until it is acknowledged, and says
+//! what to write next on the connection that the lane is attached to.
+//!
+//! Three things can be on a lane: reliable batches in order; the newest values behind them; or a gap, while what is
+//! put on it is dropped until its owner has given a snapshot. A gap burns a number, so it can never go untold.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::batch::Batch;
+
+/// The most keys of newest values on one lane; a further key takes the place of the oldest.
+const LATEST_KEYS_MAX: usize = 64;
+/// Queues that grew beyond this give their memory back when they run empty.
+const IDLE_CAPACITY: usize = 16;
+
+/// How much a lane keeps. A single batch is kept whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Messages, and for how many milliseconds: of those that are not acknowledged, and of those not written.
+    pub messages_max: u64,
+    /// See above.
+    pub age_max_ms: u64,
+    /// Bytes of payload that may be kept, as long as some of it was written: that goes first.
+    pub kept_bytes_max: usize,
+    /// Bytes of payload that may wait to be written.
+    pub waiting_bytes_max: usize,
+}
+
+/// More waits on a lane than its bounds allow. Nothing was dropped yet; see [`Outbound::start_gap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("more waits than may wait")]
+pub struct Overflow;
+
+/// A peer claims to have more than was ever sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{count} messages were acknowledged, {written} were sent")]
+pub struct CountNotSent {
+    /// What it claims.
+    pub count: u64,
+    /// What there was.
+    pub written: u64,
+}
+
+/// What to do next for a lane.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// Announce the lane on a connection that is new to it.
+    Opening {
+        /// The number of the next counted message.
+        next: u64,
+        /// Whether messages before it were lost; it is a snapshot then.
+        gap: bool,
+    },
+    /// Write a record.
+    Record(Arc<Batch>),
+    /// Ask the owner for [`Outbound::put_snapshot`]. Asked once; nothing comes before it.
+    Snapshot,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// The number of its first message.
+    first: u64,
+    /// How many of its messages count: all or none.
+    counted: u64,
+    at_ms: u64,
+    batch: Arc<Batch>,
+}
+
+impl Entry {
+    /// The number behind its last message.
+    fn end(&self) -> u64 {
+        self.first + self.counted
+    }
+
+    fn len(&self) -> usize {
+        self.batch.payload().len()
+    }
+}
+
+#[derive(Debug)]
+struct Value {
+    key: Arc<str>,
+    batch: Arc<Batch>,
+    /// Once it is written: the number of the last message in front of it.
+    behind: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Flowing,
+    /// Nothing is kept until there is a snapshot.
+    Gap {
+        asked: bool,
+    },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Outbound {
+    keeps: bool,
+    attached: bool,
+    flow: Flow,
+    /// The lane is to be announced, and whether with a gap.
+    opening: Option<bool>,
+    queue: VecDeque<Entry>,
+    /// The first entry that is not written on this connection, and how many of its messages the peer has.
+    cursor: usize,
+    skip: usize,
+    latest: Vec<Value>,
+    /// The number given last.
+    last: u64,
+    /// The highest number that ever was on its way.
+    written: u64,
+    acked: u64,
+    /// Of everything in the queue.
+    bytes: usize,
+    /// Of what is still to be written, newest values included.
+    waiting_bytes: usize,
+}
+
+impl Outbound {
+    /// A new lane. `keeps` says whether written messages are kept until they are acknowledged; `attached`, whether
+    /// there is a connection to write on now.
+    #[must_use]
+    pub fn new(keeps: bool, attached: bool) -> Self {
+        Self {
+            keeps,
+            attached,
+            flow: Flow::Flowing,
+            opening: None,
+            queue: VecDeque::new(),
+            cursor: 0,
+            skip: 0,
+            latest: Vec::new(),
+            last: 0,
+            written: 0,
+            acked: 0,
+            bytes: 0,
+            waiting_bytes: 0,
+        }
+    }
+
+    /// Puts reliable messages on the lane. In a gap they are dropped: the snapshot will say what they said.
+    ///
+    /// # Errors
+    /// [`Overflow`]: they are on the lane, and it is over its bounds even after forgetting what was written.
+    pub fn put(&mut self, now_ms: u64, batch: Arc<Batch>, bounds: &Bounds) -> Result<(), Overflow> {
+        if self.flow != Flow::Flowing {
+            return Ok(());
+        }
+        let counted = batch.messages() as u64;
+        self.push(now_ms, counted, batch);
+        self.forget_written(now_ms, bounds);
+        let waiting = self.queue.len() - self.cursor;
+        let overflows = waiting > 1
+            && (self.is_over(self.cursor, now_ms, bounds) || self.waiting_bytes > bounds.waiting_bytes_max);
+        if overflows { Err(Overflow) } else { Ok(()) }
+    }
+
+    /// Puts the newest value of a key on the lane, in place of an older one, behind everything reliable. `message` is
+    /// a batch of one.
+    pub fn put_latest(&mut self, key: Arc<str>, message: Arc<Batch>) {
+        if let Some(place) = self.latest.iter().position(|value| value.key == key) {
+            self.remove_value(place);
+        } else if self.latest.len() == LATEST_KEYS_MAX {
+            self.remove_value(0);
+        }
+        self.waiting_bytes += message.payload().len();
+        self.latest.push(Value { key, batch: message, behind: None });
+    }
+
+    /// Ends a gap with a snapshot: one message that says where things stand. Without a gap it is not needed, and
+    /// dropped.
+    pub fn put_snapshot(&mut self, now_ms: u64, snapshot: Arc<Batch>) {
+        if self.flow == Flow::Flowing {
+            return;
+        }
+        self.flow = Flow::Flowing;
+        self.opening = Some(true);
+        let counted = snapshot.messages() as u64;
+        self.push(now_ms, counted, snapshot);
+    }
+
+    /// Moves newest values in front of what is put from now on, so that nothing follows a lane's last message.
+    pub fn settle(&mut self, now_ms: u64) {
+        for value in std::mem::take(&mut self.latest) {
+            if value.behind.is_none() {
+                self.waiting_bytes -= value.batch.payload().len();
+                if self.flow == Flow::Flowing {
+                    self.push(now_ms, 0, value.batch);
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, at_ms: u64, counted: u64, batch: Arc<Batch>) {
+        self.bytes += batch.payload().len();
+        self.waiting_bytes += batch.payload().len();
+        self.queue.push_back(Entry { first: self.last + 1, counted, at_ms, batch });
+        self.last += counted;
+    }
+
+    /// Drops everything reliable, and everything that follows, until there is a snapshot.
+    pub fn start_gap(&mut self) {
+        self.waiting_bytes -= self.queue.range(self.cursor..).map(Entry::len).sum::<usize>();
+        self.queue = VecDeque::new();
+        (self.cursor, self.skip, self.bytes) = (0, 0, 0);
+        self.opening = None;
+        if self.flow == Flow::Flowing {
+            // The number burned: a receiver that has everything up to here still learns of the gap.
+            self.last += 1;
+        }
+        self.flow = Flow::Gap { asked: false };
+    }
+
+    /// Whether it waits for a snapshot.
+    #[must_use]
+    pub fn is_in_gap(&self) -> bool {
+        self.flow != Flow::Flowing
+    }
+
+    /// What to do next on the connection; `None` if there is nothing, or no connection.
+    pub fn next(&mut self) -> Option<Next> {
+        if !self.attached {
+            return None;
+        }
+        match &mut self.flow {
+            Flow::Flowing => {}
+            Flow::Gap { asked: true } => return None,
+            Flow::Gap { asked } => {
+                *asked = true;
+                return Some(Next::Snapshot);
+            }
+        }
+        if let Some(gap) = self.opening.take() {
+            let next = self.queue.get(self.cursor).map_or(self.last + 1, |entry| entry.first + self.skip as u64);
+            self.written = self.written.max(next - 1);
+            return Some(Next::Opening { next, gap });
+        }
+        self.next_entry().or_else(|| self.next_value()).map(Next::Record)
+    }
+
+    fn next_entry(&mut self) -> Option<Arc<Batch>> {
+        let entry = self.queue.get(self.cursor)?;
+        let skip = std::mem::take(&mut self.skip);
+        let batch = if skip == 0 { entry.batch.clone() } else { Arc::new(entry.batch.after(skip)) };
+        self.waiting_bytes -= entry.len();
+        self.written = self.written.max(entry.end() - 1);
+        if self.keeps {
+            self.cursor += 1;
+        } else {
+            self.pop();
+        }
+        Some(batch)
+    }
+
+    fn next_value(&mut self) -> Option<Arc<Batch>> {
+        let place = self.latest.iter().position(|value| value.behind.is_none())?;
+        if !self.keeps {
+            let batch = self.latest[place].batch.clone();
+            self.remove_value(place);
+            return Some(batch);
+        }
+        let value = &mut self.latest[place];
+        value.behind = Some(self.last);
+        self.waiting_bytes -= value.batch.payload().len();
+        Some(value.batch.clone())
+    }
+
+    fn remove_value(&mut self, place: usize) {
+        let value = self.latest.remove(place);
+        if value.behind.is_none() {
+            self.waiting_bytes -= value.batch.payload().len();
+        }
+    }
+
+    /// Takes the first entry off the queue; whether it was written is for the caller to know.
+    fn pop(&mut self) {
+        if let Some(entry) = self.queue.pop_front() {
+            self.bytes -= entry.len();
+        }
+        if self.queue.is_empty() && self.queue.capacity() > IDLE_CAPACITY {
+            self.queue = VecDeque::new();
+        }
+    }
+
+    fn pop_written(&mut self) {
+        self.pop();
+        self.cursor -= 1;
+    }
+
+    /// Whether what begins at an entry is too many messages, or too old.
+    fn is_over(&self, place: usize, now_ms: u64, bounds: &Bounds) -> bool {
+        self.queue.get(place).is_some_and(|entry| {
+            self.last + 1 - entry.first > bounds.messages_max
+                || now_ms.saturating_sub(entry.at_ms) > bounds.age_max_ms
+        })
+    }
+
+    /// Lets go of what was written, oldest first, as far as the bounds demand. If the peer has not got it, the gap is
+    /// found out when it comes back.
+    fn forget_written(&mut self, now_ms: u64, bounds: &Bounds) {
+        while self.cursor > 0 && (self.bytes > bounds.kept_bytes_max || self.is_over(0, now_ms, bounds)) {
+            self.pop_written();
+        }
+    }
+
+    /// Takes an acknowledgement. Only this lets go of what was written within the bounds. An older one than before
+    /// says nothing new.
+    ///
+    /// # Errors
+    /// [`CountNotSent`]; nothing changed.
+    pub fn acknowledge(&mut self, count: u64) -> Result<(), CountNotSent> {
+        self.check(count)?;
+        self.acked = self.acked.max(count);
+        // What is still to be written stays, whoever has it: the lane was announced from its number on.
+        while self.cursor > 0 && self.queue.front().is_some_and(|entry| entry.end() <= self.acked + 1) {
+            self.pop_written();
+        }
+        // A message behind a value has arrived, so the value has, too.
+        let acked = self.acked;
+        self.latest.retain(|value| value.behind.is_none_or(|behind| behind >= acked));
+        Ok(())
+    }
+
+    /// Checks what a peer claims to have received.
+    ///
+    /// # Errors
+    /// [`CountNotSent`].
+    pub fn check(&self, count: u64) -> Result<(), CountNotSent> {
+        if count > self.written { Err(CountNotSent { count, written: self.written }) } else { Ok(()) }
+    }
+
+    /// Goes on on a new connection, behind the last message that the peer has; with a snapshot if that is not known,
+    /// or what follows is not kept any more. `announce` puts [`Next::Opening`] in front.
+    ///
+    /// # Errors
+    /// [`CountNotSent`]; nothing changed.
+    pub fn attach(&mut self, received: Option<u64>, announce: bool) -> Result<(), CountNotSent> {
+        if let Some(received) = received {
+            self.acknowledge(received)?;
+        }
+        self.attached = true;
+        for value in &mut self.latest {
+            self.waiting_bytes += value.behind.take().map_or(0, |_| value.batch.payload().len());
+        }
+        let head = self.queue.front().map_or(self.last + 1, |entry| entry.first);
+        match (self.flow, received) {
+            // Whoever was asked may have answered to nobody; a second snapshot does no harm.
+            (Flow::Gap { .. }, _) => self.flow = Flow::Gap { asked: false },
+            (Flow::Flowing, Some(received)) if received + 1 >= head => {
+                self.rewind(received + 1);
+                self.opening = announce.then_some(false);
+            }
+            (Flow::Flowing, _) => self.start_gap(),
+        }
+        Ok(())
+    }
+
+    /// Places the cursor at a message that is in the queue, or will be the next one.
+    fn rewind(&mut self, next: u64) {
+        self.waiting_bytes += self.queue.range(..self.cursor).map(Entry::len).sum::<usize>();
+        self.cursor = 0;
+        while self.queue.front().is_some_and(|entry| entry.end() <= next && entry.first < next) {
+            self.waiting_bytes -= self.queue.front().map_or(0, Entry::len);
+            self.pop();
+        }
+        self.skip = self.queue.front().map_or(0, |entry| next.saturating_sub(entry.first) as usize);
+    }
+
+    /// The connection is gone. What is not acknowledged waits for another one, or, where nothing is kept, becomes a
+    /// gap.
+    pub fn detach(&mut self) {
+        self.attached = false;
+        if !self.keeps && self.last > 0 {
+            self.start_gap();
+        }
+    }
+
+    /// Whether everything that ever was put on the lane is still there.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.is_in_gap() && self.queue.front().map_or(self.last + 1, |entry| entry.first) == 1
+    }
+
+    /// Does not announce the lane on this connection after all.
+    pub fn skip_opening(&mut self) {
+        self.opening = None;
+    }
+
+    /// Whether the peer may have heard of the lane: there is something to announce on a new connection.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.written > 0 || self.is_in_gap()
+    }
+
+    /// Whether nothing is left to be written on this connection.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.flow == Flow::Flowing && self.cursor == self.queue.len() && self.waiting_bytes == 0
+    }
+
+    /// Whether the peer has everything, as far as can be known.
+    #[must_use]
+    pub fn is_received(&self) -> bool {
+        self.is_written() && (!self.keeps || self.acked >= self.last)
+    }
+
+    /// Bytes that are still to be written.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// Bytes of reliable messages that are kept, written or not.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The number of the newest message.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+}
