@@ -167,7 +167,7 @@ async fn values_nest_as_deep_as_the_document_says() {
 /// Somebody who does not read is closed, and whoever reads hears everything.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read_is_closed_with_4002() {
-    let server = TestServer::with(|config| config.limits.outbox_bytes_max = 1 << 20);
+    let server = TestServer::with(|config| config.times.stall_ms = 500);
     let mut bystanders = Bystanders::meet(&server).await;
     for way in Way::all() {
         let mut ada = Peer::enter(&server, Way::json(Via::WebSocket), "Ada").await;

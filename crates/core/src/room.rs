@@ -117,7 +117,7 @@ impl Room {
         match command {
             Command::Join(join) => return self.join(join, effects),
             Command::Leave { member, reference } => self.leave(member, reference.as_ref(), effects),
-            Command::Disconnect { member } => self.disconnect(member),
+            Command::Disconnect { member, kept } => self.disconnect(member, kept, effects),
             Command::Reconnect { member } => self.reconnect(member),
             Command::Expire { member } => self.expire(member, effects),
             Command::Abandon { member } => self.abandon(member, effects),

@@ -162,6 +162,10 @@ impl Session {
         if let Some(lane) = self.lane_mut(id) {
             lane.end(now, last, &bounds);
         }
+        if self.carrying.attached().is_none() {
+            // Whoever comes back has nothing to hear of these.
+            self.rooms.retain(|(_, lane)| !(lane.ended && lane.out.is_in_gap()));
+        }
         let unread = lane::forget_ended(&mut self.rooms);
         self.overflowed |= unread > LANES_KEPT_MAX && self.carrying.attached().is_some();
     }
@@ -252,6 +256,19 @@ impl Session {
         let room_id = lane.room_id.as_ref().map(RoomId::as_str);
         let header = Header { room_id, ..Header::new(LaneOpened::TYPE) };
         Batch::one(self.codec, &header, &opened).ok().map(Arc::new)
+    }
+
+    /// The room of a lane could not be asked for a snapshot: [`Write::Snapshot`] comes again.
+    pub fn ask_again(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lane_mut(lane) {
+            lane.out.ask_again();
+        }
+    }
+
+    /// The connection that carries the lanes.
+    #[must_use]
+    pub fn attached(&self) -> Option<PipeId> {
+        self.carrying.attached()
     }
 
     /// Whether more waits on the control lane than may. `waiting_bytes_max` is for now, when a writer has written

@@ -12,7 +12,6 @@ use std::time::Duration;
 use anteroom_core::game::Registry;
 use anteroom_core::room::RoomPolicy;
 use anteroom_transport::quic::Listener;
-use aws_lc_rs::hmac;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -27,7 +26,9 @@ use crate::identity::Authority;
 use crate::lobby::Lobby;
 use crate::origin::Origins;
 use crate::rooms::Rooms;
-use crate::session::{self, Arrival};
+use crate::pipe::{self, Arrival};
+use crate::random::Randomness;
+use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::{http, random};
 
@@ -104,7 +105,8 @@ impl Server {
             grace: Duration::from_millis(config.times.grace_ms),
             spectators_max: config.limits.spectators_per_room_max,
         };
-        let rooms = Rooms::new(games, lobby.clone(), clock, policy, config.limits.rooms_max as usize);
+        let randomness = Arc::new(Randomness::default());
+        let rooms = Rooms::new(games, lobby.clone(), clock, policy, config.limits.rooms_max as usize, randomness.clone());
         let shared = Arc::new(Shared {
             is_development,
             on_network: mode == Mode::Development { on_network: true },
@@ -113,10 +115,11 @@ impl Server {
             authority,
             origins: origins(&config, mode)?,
             hashes,
-            resume_key: hmac::Key::new(hmac::HMAC_SHA256, &random::bytes::<32>()),
+            randomness,
             lobby,
             rooms,
-            sessions: TaskTracker::new(),
+            sessions: Arc::new(Sessions::new(&random::bytes::<32>(), config.limits.sessions_max as usize)),
+            pipes: TaskTracker::new(),
             connections: TaskTracker::new(),
             stop_accepting: CancellationToken::new(),
             shutdown_deadline: OnceLock::new(),
@@ -171,11 +174,11 @@ impl Server {
         let goodbyes = async {
             shared.rooms.close().await;
             shared.shutdown.cancel();
-            shared.sessions.close();
-            shared.sessions.wait().await;
+            shared.pipes.close();
+            shared.pipes.wait().await;
         };
         if tokio::time::timeout(writing_max + TAIL_MAX, goodbyes).await.is_err() {
-            tracing::warn!(sessions = shared.sessions.len(), "some sessions did not hear the goodbye");
+            tracing::warn!(sessions = shared.pipes.len(), "some sessions did not hear the goodbye");
         }
         shared.shutdown.cancel();
         shared.stop_serving.cancel();
@@ -261,7 +264,7 @@ async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
             continue;
         };
         let task = shared.clone();
-        shared.sessions.spawn(async move {
+        shared.pipes.spawn(async move {
             let established = tokio::select! {
                 established = Box::pin(incoming.establish()) => established,
                 // Whoever has not come as far as a session has no goodbye to hear.
@@ -270,11 +273,10 @@ async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
             match established {
                 Ok(established) => {
                     let arrival = Arrival { origin: established.origin, codec: None };
-                    Box::pin(session::run(task, established.connection, arrival)).await;
+                    pipe::run(task, established.connection, arrival, permit).await;
                 }
                 Err(error) => tracing::debug!(%error, "QUIC connection not established"),
             }
-            drop(permit);
         });
     }
 }

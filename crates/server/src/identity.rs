@@ -7,7 +7,7 @@ use anteroom_protocol::{ErrorBody, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
-use crate::random;
+use crate::random::Randomness;
 
 /// Decides who may come in, and as whom.
 pub(crate) struct Authority {
@@ -26,6 +26,15 @@ impl std::fmt::Debug for Authority {
 pub(crate) struct Identity {
     pub(crate) user_id: UserId,
     pub(crate) username: String,
+    /// Whether nothing but the session says who it is.
+    pub(crate) is_guest: bool,
+}
+
+impl Identity {
+    /// Whether two handshakes can have been one player's.
+    pub(crate) fn is_same_player(&self, other: &Self) -> bool {
+        if self.is_guest { other.is_guest } else { !other.is_guest && self.user_id == other.user_id }
+    }
 }
 
 /// Why someone is not let in.
@@ -60,7 +69,7 @@ impl Authority {
         Self { tokens, guests }
     }
 
-    pub(crate) fn identify(&self, handshake: &Handshake) -> Result<Identity, Refused> {
+    pub(crate) fn identify(&self, handshake: &Handshake, randomness: &Randomness) -> Result<Identity, Refused> {
         match (&handshake.token, &self.tokens) {
             (Some(token), Some((key, validation))) => {
                 let claims = read_token(token, key, validation).ok_or(Refused::Unauthorized(
@@ -70,17 +79,17 @@ impl Authority {
                 let user_id: UserId = claims.sub.parse().map_err(|_| no_id)?;
                 let username = match claims.name.as_ref().or(handshake.name.as_ref()) {
                     Some(name) => name::checked(name).map_err(Refused::Again)?,
-                    None => name::checked(user_id.as_str()).unwrap_or_else(|_| made_up_name()),
+                    None => name::checked(user_id.as_str()).unwrap_or_else(|_| made_up_name(randomness)),
                 };
-                Ok(Identity { user_id, username })
+                Ok(Identity { user_id, username, is_guest: false })
             }
             (Some(_), None) => Err(Refused::Unauthorized("This server has no token key, so it accepts no tokens.")),
             (None, _) if self.guests => {
                 let username = match &handshake.name {
                     Some(name) => name::checked(name).map_err(Refused::Again)?,
-                    None => made_up_name(),
+                    None => made_up_name(randomness),
                 };
-                Ok(Identity { user_id: UserId::guest(random::bits()), username })
+                Ok(Identity { user_id: UserId::guest(randomness.bits()), username, is_guest: true })
             }
             (None, _) => Err(Refused::Unauthorized("This server needs a token in the handshake.")),
         }
@@ -94,8 +103,8 @@ fn read_token(token: &str, key: &DecodingKey, validation: &Validation) -> Option
     Some(jsonwebtoken::decode::<Claims>(token, key, validation).ok()?.claims)
 }
 
-fn made_up_name() -> String {
-    format!("Guest {}", 1000 + random::seed() % 9000)
+fn made_up_name(randomness: &Randomness) -> String {
+    format!("Guest {}", 1000 + randomness.seed() % 9000)
 }
 
 #[cfg(test)]
@@ -113,7 +122,7 @@ mod tests {
 
     fn identify(token: Option<String>, name: Option<&str>) -> Result<Identity, Refused> {
         let handshake = Handshake { token, name: name.map(Into::into), ..Handshake::default() };
-        Authority::new(Some(KEY), false).identify(&handshake)
+        Authority::new(Some(KEY), false).identify(&handshake, &Randomness::System)
     }
 
     const FAR: u64 = 4_000_000_000;
@@ -160,11 +169,11 @@ mod tests {
     fn guests_have_names_of_their_own() {
         let welcome = Authority::new(None, true);
         let named =
-            |name: Option<&str>| welcome.identify(&Handshake { name: name.map(Into::into), ..Handshake::default() });
+            |name: Option<&str>| welcome.identify(&Handshake { name: name.map(Into::into), ..Handshake::default() }, &Randomness::System);
         assert_eq!(named(Some(" Ada ")).unwrap().username, "Ada");
         assert!(named(None).unwrap().username.starts_with("Guest "));
         assert!(matches!(named(Some("\n")), Err(Refused::Again(_))));
         let token = Handshake { token: Some("x".into()), ..Handshake::default() };
-        assert!(matches!(welcome.identify(&token), Err(Refused::Unauthorized(_))));
+        assert!(matches!(welcome.identify(&token, &Randomness::System), Err(Refused::Unauthorized(_))));
     }
 }

@@ -15,10 +15,11 @@ mod identity;
 mod lobby;
 mod log;
 mod origin;
-mod outbox;
+mod pipe;
 mod random;
 mod rooms;
 mod session;
+mod sessions;
 mod shared;
 
 pub use app::{Mode, Server, StartError};

@@ -2,7 +2,7 @@
 //!
 //! Changes are gathered for a moment, encoded once per filter and codec, and shared among all who asked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use anteroom_protocol::message::{Message, RoomSummary};
 use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId, SessionId};
 use tokio::sync::Notify;
 
-use crate::outbox::Outbox;
+use crate::session::Session;
 
 /// How long changes gather before subscribers hear of them.
 const GATHER: Duration = Duration::from_millis(50);
@@ -30,14 +30,13 @@ pub(crate) struct Lobby {
 #[derive(Debug, Default)]
 struct State {
     listing: Listing,
-    subscribers: HashMap<SessionId, Subscriber>,
+    subscribers: BTreeMap<SessionId, Subscriber>,
 }
 
 #[derive(Debug)]
 struct Subscriber {
     game: Option<String>,
-    codec: Codec,
-    outbox: Arc<Outbox>,
+    session: Arc<Session>,
 }
 
 impl Lobby {
@@ -72,17 +71,15 @@ impl Lobby {
     /// the first change.
     pub(crate) fn subscribe(
         &self,
-        session: SessionId,
+        session: &Arc<Session>,
         game: Option<String>,
-        codec: Codec,
-        outbox: &Arc<Outbox>,
         answer: impl FnOnce(&RoomList),
     ) {
         let mut state = self.lock();
         // What is gathered already is in the list, so it goes to the others now and not to this one later.
         state.publish();
         answer(&state.listing.list(game.as_deref()));
-        state.subscribers.insert(session, Subscriber { game, codec, outbox: outbox.clone() });
+        state.subscribers.insert(session.id, Subscriber { game, session: session.clone() });
     }
 
     /// Tells this session of no more changes.
@@ -110,10 +107,10 @@ impl State {
         for subscriber in self.subscribers.values() {
             let Some(changed) = changes.get(&subscriber.game) else { continue };
             let batches = encoded
-                .entry((subscriber.game.as_deref(), subscriber.codec))
-                .or_insert_with(|| encode(changed, subscriber.codec));
+                .entry((subscriber.game.as_deref(), subscriber.session.codec))
+                .or_insert_with(|| encode(changed, subscriber.session.codec));
             for batch in batches {
-                subscriber.outbox.put(LaneId::CONTROL, Outgoing::Reliable(batch.clone()));
+                subscriber.session.put(LaneId::CONTROL, Outgoing::Reliable(batch.clone()));
             }
         }
     }

@@ -5,7 +5,7 @@
 
 mod task;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,8 +22,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::lobby::Lobby;
-use crate::outbox::Outbox;
-use crate::random;
+use crate::random::Randomness;
+use crate::session::Session;
 
 /// How many commands wait for a room. Beyond it player input is `busy`.
 const MAILBOX_MESSAGES_MAX: usize = 1024;
@@ -40,7 +40,8 @@ pub(crate) struct Rooms {
     clock: Clock,
     policy: RoomPolicy,
     rooms_max: usize,
-    running: Mutex<HashMap<RoomId, RoomHandle>>,
+    randomness: Arc<Randomness>,
+    running: Mutex<BTreeMap<RoomId, RoomHandle>>,
     tasks: TaskTracker,
     /// Held by whoever looks for a free seat in a game.
     seekers: BTreeMap<&'static str, tokio::sync::Mutex<()>>,
@@ -60,7 +61,11 @@ pub(crate) struct RoomHandle {
 enum Mail {
     Join(Box<Knock>),
     Leave { member: MemberId, reference: Option<Ref> },
-    Disconnect { member: MemberId },
+    /// To look whether the member's session has a connection.
+    LookFor { member: MemberId },
+    Expire { member: MemberId },
+    Abandon { member: MemberId },
+    Snapshot { member: MemberId },
     Act { member: MemberId, input: Input },
     Close { reason: ClosedReason },
 }
@@ -69,7 +74,7 @@ enum Mail {
 #[derive(Debug)]
 struct Knock {
     join: Join,
-    outbox: Arc<Outbox>,
+    session: Arc<Session>,
     answer: oneshot::Sender<Result<(), ErrorBody>>,
 }
 
@@ -95,6 +100,7 @@ impl Rooms {
         clock: Clock,
         policy: RoomPolicy,
         rooms_max: usize,
+        randomness: Arc<Randomness>,
     ) -> Arc<Self> {
         let seekers = registry.names().map(|name| (name, tokio::sync::Mutex::default())).collect();
         Arc::new(Self {
@@ -104,12 +110,13 @@ impl Rooms {
             clock,
             policy,
             rooms_max,
+            randomness,
             running: Mutex::default(),
             tasks: TaskTracker::new(),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RoomId, RoomHandle>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RoomId, RoomHandle>> {
         // Nothing panics while it holds the lock.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,15 +158,15 @@ impl Rooms {
         self: &Arc<Self>,
         request: CreateRoom,
         join: Join,
-        outbox: Arc<Outbox>,
+        session: Arc<Session>,
     ) -> Result<RoomHandle, ErrorBody> {
         let kind = *self.registry.kind(&request.game)?;
         let name = match &request.name {
             Some(name) => name::checked(name)?,
             None => default_name(&join.username),
         };
-        let room_id = RoomId::from_bits(random::bits());
-        let seed = random::seed();
+        let room_id = RoomId::from_bits(self.randomness.bits());
+        let seed = self.randomness.seed();
         let spec = RoomSpec { room_id, name, options: request.options, seed, policy: self.policy };
         // Rooms are counted before the game runs, so that a flood of creations costs nothing.
         let (handle, mailbox) = self.reserve(room_id)?;
@@ -179,7 +186,7 @@ impl Rooms {
         };
         // Its creator knocks before the room runs: one that nobody is in would close.
         let (answer, answered) = oneshot::channel();
-        let knock = Mail::Join(Box::new(Knock { join, outbox, answer }));
+        let knock = Mail::Join(Box::new(Knock { join, session, answer }));
         if handle.mailbox.try_send(knock).is_err() {
             self.forget(&room_id);
             return Err(ErrorBody::new(ErrorCode::Internal, "The room did not open."));
@@ -233,9 +240,9 @@ impl RoomHandle {
     ///
     /// # Errors
     /// What the room refuses with; `room_not_found` if it is over.
-    pub(crate) async fn join(&self, join: Join, outbox: Arc<Outbox>) -> Result<(), ErrorBody> {
+    pub(crate) async fn join(&self, join: Join, session: Arc<Session>) -> Result<(), ErrorBody> {
         let (answer, answered) = oneshot::channel();
-        let knock = Box::new(Knock { join, outbox, answer });
+        let knock = Box::new(Knock { join, session, answer });
         self.mailbox.send(Mail::Join(knock)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
@@ -246,9 +253,24 @@ impl RoomHandle {
         self.mailbox.send(Mail::Leave { member, reference }).await.is_ok()
     }
 
-    /// Says that a member's session is gone.
-    pub(crate) async fn disconnect(&self, member: MemberId) {
-        drop(self.mailbox.send(Mail::Disconnect { member }).await);
+    /// Says that a member's session has lost its connection, or has one again; the room looks which.
+    pub(crate) async fn look_for(&self, member: MemberId) {
+        drop(self.mailbox.send(Mail::LookFor { member }).await);
+    }
+
+    /// Says that a member's session was without a connection for too long.
+    pub(crate) async fn expire(&self, member: MemberId) {
+        drop(self.mailbox.send(Mail::Expire { member }).await);
+    }
+
+    /// Says that a member's session is gone without a goodbye.
+    pub(crate) async fn abandon(&self, member: MemberId) {
+        drop(self.mailbox.send(Mail::Abandon { member }).await);
+    }
+
+    /// Asks for a snapshot on the member's lane, which has lost messages.
+    pub(crate) async fn ask_for_snapshot(&self, member: MemberId) {
+        drop(self.mailbox.send(Mail::Snapshot { member }).await);
     }
 
     /// Hands a player's input over; the room answers on the member's lane.

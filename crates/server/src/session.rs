@@ -1,369 +1,458 @@
-//! One session: an authenticated client and its connection.
+//! One session as it lives on this server: an authenticated client, the rooms it is in, and its connections.
 //!
-//! One task owns the connection. It reads what the client sends and hands it on, and writes what has gathered in
-//! the [`Outbox`]. It is the only place that closes a connection, once, with one code.
+//! It is shared. Rooms and the lobby put what they have to say on its lanes from their own tasks and never wait; the
+//! task of each connection takes off what is to be written. A session without a connection waits for the grace time.
 
-mod handshake;
-mod router;
-
-use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anteroom_core::flush::Outgoing;
 use anteroom_core::room::MemberId;
-use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
-use anteroom_protocol::limits::TYPE_BYTES_MAX;
-use anteroom_protocol::message::Message;
-use anteroom_protocol::message::request::Goodbye;
-use anteroom_protocol::{Batch, CloseCode, Codec, Envelope, ErrorBody, Header, LaneId, SessionId};
-use anteroom_transport::{Closed, Connection, DatagramRefused, Event};
-use bytes::Bytes;
-use tokio::time::{sleep, timeout_at};
+use anteroom_core::session::{
+    Accepted, Claim, NotMoving, PipeId, Refused, Session as Lanes, SessionBounds, Verdict, Write,
+};
+use anteroom_protocol::lane::CountNotSent;
+use anteroom_protocol::message::resume::{Counts, Subscription};
+use anteroom_protocol::{Batch, CloseCode, Codec, LaneId, RoomId, SessionId};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
+use crate::clock::Clock;
 use crate::identity::Identity;
-use crate::outbox::{Next, Outbox};
 use crate::rooms::RoomHandle;
-use crate::shared::Shared;
-use router::Route;
 
-/// How a connection came in.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    /// The origin of the page, if a browser sent one.
-    pub(crate) origin: Option<String>,
-    /// The codec that a WebSocket asked for; elsewhere the handshake says.
-    pub(crate) codec: Option<Codec>,
+/// A room this session is in.
+#[derive(Debug, Clone)]
+pub(crate) struct Membership {
+    pub(crate) room: RoomHandle,
+    pub(crate) lane: LaneId,
+    pub(crate) member: MemberId,
 }
 
-/// Why a session's loop ends.
-#[derive(Debug)]
-enum End {
-    /// We close, and say why.
-    Close(CloseCode, String),
-    /// The client said goodbye: it gives its seats up.
-    Goodbye,
-    /// The connection is gone.
-    Lost(Closed),
+/// One connection of a session, as others see it.
+#[derive(Debug, Default)]
+pub(crate) struct Pipe {
+    filled: Notify,
+    over: OnceLock<CloseCode>,
 }
 
-impl From<CloseCode> for End {
-    fn from(code: CloseCode) -> Self {
-        Self::Close(code, code.sentence().to_owned())
+impl Pipe {
+    /// Waits until there is something to write, or the connection is over. Cancel-safe: what happened while nobody
+    /// waited counts.
+    pub(crate) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    /// Why the connection is over, if another one took the session over, or the session ended.
+    pub(crate) fn over(&self) -> Option<CloseCode> {
+        self.over.get().copied()
+    }
+
+    fn end(&self, code: CloseCode) {
+        // The first reason stays.
+        let _ = self.over.set(code);
+        self.filled.notify_one();
     }
 }
 
-/// How far a session's loop runs.
+/// How a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Until {
-    Established,
-    Ended,
+pub(crate) enum Departure {
+    /// The client said goodbye: its seats become free.
+    Goodbye,
+    /// It was without a connection for too long: so do they.
+    Expired,
+    /// It was ended for another reason: the player may come back to the seats in another session.
+    Abandoned,
 }
 
-/// A room this session is in.
+/// See the module.
 #[derive(Debug)]
-struct Membership {
-    room: RoomHandle,
-    lane: LaneId,
-    member: MemberId,
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) identity: Identity,
+    pub(crate) codec: Codec,
+    clock: Clock,
+    /// Whether the client acknowledges, so that what it has not got is kept for it.
+    pub(crate) keeps: bool,
+    outbox_bytes_max: usize,
+    state: Mutex<State>,
+    /// A connection came, or the session ended: for whoever waits out the grace time.
+    changed: Notify,
 }
 
-/// What a session is once the handshake is done.
 #[derive(Debug)]
-struct Established {
-    id: SessionId,
-    identity: Identity,
-    codec: Codec,
+struct State {
+    lanes: Lanes,
     rooms: Vec<Membership>,
-    last_lane: LaneId,
-    subscribed: bool,
+    pipes: Vec<(PipeId, Arc<Pipe>)>,
+    /// Since when there is no connection.
+    away_since: Option<Instant>,
+    ended: bool,
 }
 
-struct Session {
-    shared: Arc<Shared>,
-    connection: Connection,
-    arrival: Arrival,
-    outbox: Arc<Outbox>,
-    /// The next batch of each lane that the connection has no room for.
-    held_back: Vec<(LaneId, Arc<Batch>)>,
-    established: Option<Established>,
+/// What a session is made with.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    pub(crate) id: SessionId,
+    pub(crate) identity: Identity,
+    pub(crate) codec: Codec,
+    /// Whether the client acknowledges.
+    pub(crate) keeps: bool,
+    pub(crate) bounds: SessionBounds,
+    pub(crate) outbox_bytes_max: usize,
+    pub(crate) datagram_bytes_max: Option<usize>,
 }
 
-/// Runs a session from its first byte to its last.
-pub(crate) async fn run(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
-    let outbox = Outbox::new(shared.config.limits.outbox_bytes_max as usize, connection.max_datagram_size());
-    let mut session = Session { shared, connection, arrival, outbox, held_back: Vec::new(), established: None };
-    let end = if session.shared.origins.allow(session.arrival.origin.as_deref()) {
-        session.converse().await
-    } else {
-        tracing::info!(origin = session.arrival.origin, "origin refused");
-        End::from(CloseCode::OriginRefused)
-    };
-    session.finish(end).await;
+/// A place on a session: its connection's number, and where to hear of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) id: PipeId,
+    pub(crate) pipe: Arc<Pipe>,
 }
 
 impl Session {
-    /// Reads and writes until there is a reason to stop.
-    async fn converse(&mut self) -> End {
-        let deadline = sleep(Duration::from_millis(self.shared.config.times.handshake_ms));
-        // Boxed, so that a session does not carry the state of its beginning around for the rest of its life.
-        match Box::pin(self.take_turns(Until::Established, deadline)).await {
-            Some(end) => end,
-            None => self.take_turns(Until::Ended, std::future::pending()).await.unwrap_or(End::Goodbye),
-        }
-    }
-
-    /// Reads and writes in turn; gives the reason to stop, or nothing if it came as far as it was to.
-    async fn take_turns(&mut self, until: Until, deadline: impl Future<Output = ()>) -> Option<End> {
-        let mut deadline = pin!(deadline);
-        let shared = self.shared.clone();
-        let mut shutdown = pin!(shared.shutdown.cancelled());
-        loop {
-            self.write();
-            if self.outbox.has_overflowed() {
-                return Some(CloseCode::SlowConsumer.into());
-            }
-            let event = tokio::select! {
-                event = self.connection.recv() => event,
-                () = self.outbox.filled() => continue,
-                () = &mut shutdown => return Some(CloseCode::ShuttingDown.into()),
-                // Only while nothing is being handled: what has begun is not cut short.
-                () = &mut deadline => return Some(CloseCode::HandshakeTimeout.into()),
-            };
-            let handled = match event {
-                Ok(Event::Record { codec, payload, .. }) => self.on_payload(codec, payload).await,
-                Ok(Event::Datagram { lane, payload }) => self.on_datagram(lane, &payload),
-                // The client will say no more; what is on its way to it still gets there.
-                Ok(Event::LaneEnded { lane: LaneId::CONTROL }) => Err(End::Goodbye),
-                Ok(_) => Ok(()),
-                Err(closed) => Err(closed_end(closed)),
-            };
-            if let Err(end) = handled {
-                return Some(end);
-            }
-            if until == Until::Established && self.established.is_some() {
-                return None;
-            }
-        }
-    }
-
-    /// Moves what waits into the connection, as far as it has room.
-    fn write(&mut self) {
-        for (lane, batch) in std::mem::take(&mut self.held_back) {
-            self.send(lane, batch);
-        }
-        while let Some(next) = self.outbox.next(|lane| self.held_back.iter().any(|(held, _)| *held == lane)) {
-            match next {
-                Next::Record(lane, batch) => self.send(lane, batch),
-                Next::Datagram(lane, key, message) => {
-                    let sent = self.connection.send_datagram(lane, message.payload());
-                    // What does not fit goes the way it goes where there are no datagrams; others may be lost.
-                    if let Err(DatagramRefused::TooLarge { .. }) = sent {
-                        self.outbox.put(lane, Outgoing::Latest { key, message });
-                    }
-                }
-                Next::LaneEnded(lane) => {
-                    self.connection.end_lane(lane);
-                    if let Some(established) = &mut self.established {
-                        established.rooms.retain(|membership| membership.lane != lane);
-                    }
-                }
-            }
-        }
-    }
-
-    fn send(&mut self, lane: LaneId, batch: Arc<Batch>) {
-        if let Err(batch) = self.connection.try_send(lane, batch) {
-            self.held_back.push((lane, batch));
-        }
-    }
-
-    /// Moves everything that waits into the connection, as it gets room, and out of it.
-    async fn write_all(&mut self) {
-        loop {
-            self.write();
-            let was_all = self.held_back.is_empty();
-            if self.connection.flush().await.is_err() || was_all {
-                return;
-            }
-        }
-    }
-
-    async fn on_payload(&mut self, codec: Codec, payload: Bytes) -> Result<(), End> {
-        let is_text = codec == Codec::Json;
-        match self.established.as_ref().map(|established| established.codec) {
-            Some(agreed) if agreed == codec => {}
-            // Handshakes and goodbyes are JSON in every codec.
-            _ if is_text => return self.on_ceremony(&payload).await,
-            None if self.arrival.codec.is_none() => return Err(malformed("the first message must be JSON")),
-            _ => return Err(CloseCode::WrongFrameKind.into()),
-        }
-        let messages = decode_batch(codec, &payload).map_err(malformed)?;
-        for message in messages {
-            let message = message.map_err(malformed)?;
-            self.on_message(&payload, &message).await?;
-        }
-        Ok(())
-    }
-
-    async fn on_message(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<(), End> {
-        let routed = match self.route(payload, message)? {
-            // Waiting for a room is rare, so its state is not part of every session.
-            Route::AskRoom => Box::pin(self.ask_room(message)).await,
-            Route::Done(done) => done,
+    pub(crate) fn new(clock: Clock, beginning: Beginning) -> (Arc<Self>, Place) {
+        let Beginning { id, identity, codec, keeps, bounds, outbox_bytes_max, datagram_bytes_max } = beginning;
+        let (lanes, pipe_id) = Lanes::new(codec, keeps, bounds, datagram_bytes_max);
+        let place = Place { id: pipe_id, pipe: Arc::default() };
+        let pipes = vec![(place.id, place.pipe.clone())];
+        let state = State { lanes, rooms: Vec::new(), pipes, away_since: None, ended: false };
+        let session = Self {
+            id,
+            identity,
+            codec,
+            clock,
+            keeps,
+            outbox_bytes_max,
+            state: Mutex::new(state),
+            changed: Notify::new(),
         };
-        if let Err(error) = routed {
-            self.refuse(message, error);
-        }
-        // A batch may ask for more than anyone can be given.
-        if self.outbox.is_beyond_hope() { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
+        (Arc::new(session), place)
     }
 
-    /// Reads JSON where the session has not agreed on it: before the handshake, or in a binary session.
-    async fn on_ceremony(&mut self, payload: &Bytes) -> Result<(), End> {
-        for message in decode_batch(Codec::Json, payload).map_err(malformed)? {
-            let message = message.map_err(malformed)?;
-            if self.established.as_ref().is_some_and(|established| established.codec == Codec::Json) {
-                // Something followed the handshake in the same batch.
-                self.on_message(payload, &message).await?;
-                continue;
-            }
-            match (message.kind.as_ref(), &self.established) {
-                ("goodbye", _) => return Err(End::Goodbye),
-                ("handshake", None) => self.on_handshake(&message)?,
-                ("reconnect", None) => self.on_reconnect(&message),
-                (_, None) => return Err(CloseCode::HandshakeRequired.into()),
-                ("handshake" | "reconnect", Some(_)) => self.refuse_second_handshake(&message),
-                _ => return Err(CloseCode::WrongFrameKind.into()),
-            }
-        }
-        Ok(())
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock, and the lanes are valid at every step.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands player input that came as a datagram to the room whose lane it names. A datagram may overtake what gives
-    /// it a meaning, or come too late; one that means nothing is dropped, as the network might have done.
-    fn on_datagram(&mut self, lane: LaneId, payload: &Bytes) -> Result<(), End> {
-        let Some(established) = &self.established else { return Ok(()) };
-        let Some(membership) = established.rooms.iter().find(|membership| membership.lane == lane) else {
-            return Ok(());
-        };
-        let (codec, room_id) = (established.codec, membership.room.room_id);
-        if Codec::of_payload(payload) != codec {
+    /// Puts something on a lane. On a lane that is not open it is dropped.
+    pub(crate) fn put(&self, lane: LaneId, outgoing: Outgoing) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if state.lanes.put(now, lane, outgoing) {
+            state.wake();
+        }
+    }
+
+    /// Puts a batch on the control lane.
+    pub(crate) fn put_control(&self, batch: Batch) {
+        self.put(LaneId::CONTROL, Outgoing::Reliable(Arc::new(batch)));
+    }
+
+    /// Puts the last messages on a room's lane and ends it.
+    pub(crate) fn end_lane(&self, lane: LaneId, last: Vec<Outgoing>) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.lanes.end(now, lane, last);
+        state.wake();
+    }
+
+    /// What to do next on a connection, on a lane that is not blocked.
+    pub(crate) fn next(&self, pipe: PipeId, is_blocked: impl Fn(LaneId) -> bool) -> Option<Write> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let write = state.lanes.next(now, pipe, is_blocked)?;
+        if let Write::LaneEnded(lane) = write {
+            state.rooms.retain(|membership| membership.lane != lane);
+        }
+        Some(write)
+    }
+
+    /// Whether more waits on the control lane than may wait for a client to read it.
+    pub(crate) fn has_overflowed(&self) -> bool {
+        self.lock().lanes.has_overflowed(self.outbox_bytes_max)
+    }
+
+    /// Whether so much waits that it was no use to keep more. Cheap enough to ask after every message.
+    pub(crate) fn is_beyond_hope(&self) -> bool {
+        self.lock().lanes.is_beyond_hope()
+    }
+
+    /// The membership whose lane it is; `None` before the room has let the session in, and after the end.
+    pub(crate) fn membership(&self, lane: LaneId) -> Option<Membership> {
+        self.lock().rooms.iter().find(|membership| membership.lane == lane).cloned()
+    }
+
+    /// The room of a lane could not be asked for a snapshot yet.
+    pub(crate) fn ask_again(&self, lane: LaneId) {
+        self.lock().lanes.ask_again(lane);
+    }
+
+    /// The rooms this session is in: not those that have ended its lane, though the end may not be written yet.
+    pub(crate) fn rooms(&self) -> Vec<Membership> {
+        let state = self.lock();
+        state.rooms.iter().filter(|membership| !state.lanes.has_ended(membership.lane)).cloned().collect()
+    }
+
+    /// The membership of a room, whose id is read without regard to case.
+    pub(crate) fn room(&self, room_id: &str) -> Option<Membership> {
+        let state = self.lock();
+        let named = |there: &&Membership| there.room.room_id.as_str().eq_ignore_ascii_case(room_id);
+        state.rooms.iter().find(|there| named(there) && !state.lanes.has_ended(there.lane)).cloned()
+    }
+
+    /// Opens a lane for a room, unless the session is in as many as it may be in.
+    pub(crate) fn open_lane(&self, room_id: Option<RoomId>, rooms_max: usize) -> Option<LaneId> {
+        let mut state = self.lock();
+        let State { lanes, rooms, .. } = &mut *state;
+        rooms.retain(|membership| !lanes.has_ended(membership.lane));
+        (rooms.len() < rooms_max).then(|| lanes.open(room_id))
+    }
+
+    /// The room has let the session in.
+    pub(crate) fn enter(&self, membership: Membership) {
+        let mut state = self.lock();
+        state.lanes.assign(membership.lane, membership.room.room_id);
+        state.rooms.push(membership);
+        state.wake();
+    }
+
+    /// The room has not.
+    pub(crate) fn retract_lane(&self, lane: LaneId) {
+        self.lock().lanes.retract(lane);
+    }
+
+    /// The session leaves a room: the membership is over, and its lane's end is to come.
+    pub(crate) fn take_room(&self, lane: LaneId) {
+        self.lock().rooms.retain(|membership| membership.lane != lane);
+    }
+
+    /// Whether a message is to be handled. One that is, is taken now: its lane's owner will answer for it.
+    pub(crate) fn take(&self, pipe: PipeId, lane: LaneId, n: Option<u64>, bytes: usize) -> bool {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let is_new = state.lanes.judge(pipe, lane, n) == Verdict::New;
+        if is_new {
+            state.lanes.took(now, lane, n, bytes);
+        }
+        is_new
+    }
+
+    /// Hands a message of a lane over to its room, if it is new. What the room does not take was not taken.
+    pub(crate) fn hand_over<E>(
+        &self,
+        pipe: PipeId,
+        lane: LaneId,
+        n: Option<u64>,
+        bytes: usize,
+        hand_over: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if state.lanes.judge(pipe, lane, n) == Verdict::Ignored {
             return Ok(());
         }
-        for message in decode_batch(codec, payload).map_err(malformed)? {
-            let message = message.map_err(malformed)?;
-            if message.room_id.as_deref() == Some(room_id.as_str())
-                && let Route::Done(Err(error)) = self.route(payload, &message)?
-            {
-                self.refuse(&message, error);
-            }
+        let handed = hand_over();
+        match handed {
+            Ok(()) => state.lanes.took(now, lane, n, bytes),
+            Err(_) => state.lanes.saw(n),
+        }
+        handed
+    }
+
+    /// Whether a message comes on the connection that the lanes are attached to, and notes its number.
+    pub(crate) fn sees(&self, pipe: PipeId, n: Option<u64>) -> bool {
+        let mut state = self.lock();
+        let is_attached = state.lanes.judge(pipe, LaneId::CONTROL, None) == Verdict::New;
+        if is_attached {
+            state.lanes.saw(n);
+        }
+        is_attached
+    }
+
+    /// Notes that a message came on a connection.
+    pub(crate) fn heard(&self, pipe: PipeId) {
+        self.lock().lanes.heard(pipe);
+    }
+
+    /// Takes a client's acknowledgement.
+    ///
+    /// # Errors
+    /// [`CountNotSent`].
+    pub(crate) fn acknowledge(&self, counts: &Counts) -> Result<(), CountNotSent> {
+        self.lock().lanes.acknowledge(counts)
+    }
+
+    /// When to acknowledge what the client has sent.
+    pub(crate) fn ack_at(&self) -> Option<Instant> {
+        self.lock().lanes.ack_at().map(|time| self.clock.instant(time))
+    }
+
+    /// What to acknowledge.
+    pub(crate) fn take_ack(&self) -> Counts {
+        self.lock().lanes.take_ack()
+    }
+
+    /// Bytes kept for a lane.
+    pub(crate) fn kept_bytes(&self, lane: LaneId) -> usize {
+        self.lock().lanes.kept_bytes(lane)
+    }
+
+    /// Lets go of everything on a room's lane, which starts again with a gap.
+    pub(crate) fn shed(&self, lane: LaneId) {
+        let mut state = self.lock();
+        state.lanes.shed(lane);
+        state.wake();
+    }
+
+    /// What the session is subscribed to, for its snapshot.
+    pub(crate) fn set_subscription(&self, subscription: Option<Subscription>) {
+        self.lock().lanes.set_subscription(subscription);
+    }
+
+    /// Goes on with the session on a new connection.
+    ///
+    /// # Errors
+    /// [`Refused`]; [`Refused::Unknown`] too if the session has ended.
+    pub(crate) fn reconnect(
+        &self,
+        claim: &Claim,
+        datagram_bytes_max: Option<usize>,
+    ) -> Result<(Accepted, Place), Refused> {
+        let mut state = self.lock();
+        if state.ended {
+            return Err(Refused::Unknown);
+        }
+        let accepted = state.lanes.reconnect(claim, datagram_bytes_max)?;
+        let place = self.placed(&mut state, &accepted);
+        Ok((accepted, place))
+    }
+
+    /// Begins again on a new connection, for a client that has not heard of the session; `None` if it has ended.
+    pub(crate) fn restart(&self, datagram_bytes_max: Option<usize>) -> Option<(Accepted, Place)> {
+        let mut state = self.lock();
+        if state.ended {
+            return None;
+        }
+        let accepted = state.lanes.restart(datagram_bytes_max);
+        let place = self.placed(&mut state, &accepted);
+        Some((accepted, place))
+    }
+
+    fn placed(&self, state: &mut State, accepted: &Accepted) -> Place {
+        for pipe in &accepted.displaced {
+            state.end_pipe(*pipe, CloseCode::Superseded);
+        }
+        let place = Place { id: accepted.pipe, pipe: Arc::default() };
+        state.pipes.push((place.id, place.pipe.clone()));
+        state.away_since = None;
+        self.changed.notify_waiters();
+        place
+    }
+
+    /// Lets the lanes of a live move come over.
+    ///
+    /// # Errors
+    /// [`NotMoving`].
+    pub(crate) fn resume(&self, pipe: PipeId, received: &Counts) -> Result<(), NotMoving> {
+        let mut state = self.lock();
+        if let Some(before) = state.lanes.resume(pipe, received)? {
+            state.end_pipe(before, CloseCode::Move);
         }
         Ok(())
     }
 
-    /// Answers a request on the control lane.
-    fn answer<T: anteroom_protocol::Body>(&self, codec: Codec, kind: &str, reference: Option<&Ref>, data: &T) {
-        let header = Header { reference, success: Some(true), ..Header::new(kind) };
-        self.put(Batch::one(codec, &header, data));
+    /// A connection is gone. Whether it was the last one.
+    pub(crate) fn lost(&self, pipe: PipeId) -> bool {
+        let mut state = self.lock();
+        state.lanes.lost(pipe);
+        state.pipes.retain(|(id, _)| *id != pipe);
+        let is_away = !state.lanes.is_connected() && !state.ended;
+        if is_away && state.away_since.is_none() {
+            state.away_since = Some(Instant::now());
+        }
+        is_away
     }
 
-    /// Refuses a message on the control lane: as the request's result if it can be told, else as `error`.
-    fn refuse(&self, message: &Envelope<'_>, error: ErrorBody) {
-        let codec = self.established.as_ref().map_or(Codec::Json, |established| established.codec);
-        let error = match (&error.details, &message.room_id) {
-            (Some(_), _) => error,
-            (None, Some(room_id)) => error.with_details(&Refusal { kind: &message.kind, room_id: Some(room_id) }),
-            (None, None) => error.with_details(&Refusal { kind: &message.kind, room_id: None }),
+    /// Whether a connection carries the lanes.
+    pub(crate) fn is_attached(&self, pipe: PipeId) -> bool {
+        self.lock().lanes.attached() == Some(pipe)
+    }
+
+    /// Whether there is anything to come back to: what was kept, or a room.
+    pub(crate) fn is_worth_keeping(&self) -> bool {
+        self.keeps || !self.rooms().is_empty()
+    }
+
+    /// Whether the client is there.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.lock().lanes.is_connected()
+    }
+
+    /// Tells the rooms whether the client is there. They look themselves, so it does not matter who tells them last.
+    pub(crate) async fn tell_rooms(&self) {
+        for Membership { room, member, .. } in self.rooms() {
+            room.look_for(member).await;
+        }
+    }
+
+    /// Waits for the end of the grace time; `false` if a connection came in time, or the session ended.
+    pub(crate) async fn is_given_up(&self, grace: Duration) -> bool {
+        loop {
+            let changed = self.changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            // From here on no change goes unnoticed.
+            changed.as_mut().enable();
+            let Some(since) = self.lock().away_since else { return false };
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = sleep_until(since + grace) => return true,
+            }
+        }
+    }
+
+    /// Ends the session, once: its connections are told why, its rooms how. `false` if it had ended.
+    pub(crate) async fn end(&self, departure: Departure, code: Option<CloseCode>) -> bool {
+        let rooms = {
+            let mut state = self.lock();
+            // A connection may have come at the last moment.
+            let is_back = departure == Departure::Expired && state.away_since.is_none();
+            if is_back || std::mem::replace(&mut state.ended, true) {
+                return false;
+            }
+            state.away_since = None;
+            for (_, pipe) in state.pipes.drain(..) {
+                pipe.end(code.unwrap_or(CloseCode::Superseded));
+            }
+            std::mem::take(&mut state.rooms)
         };
-        let result;
-        let kind = match message.reference {
-            // Where the answer's type would be too long for one, it is that of any failure.
-            Some(_) if message.kind.len() + RESULT.len() <= TYPE_BYTES_MAX => {
-                result = format!("{}{RESULT}", message.kind);
-                &result
+        self.changed.notify_waiters();
+        for Membership { room, member, .. } in rooms {
+            match departure {
+                // One that is over needs no telling.
+                Departure::Goodbye => drop(room.leave(member, None).await),
+                Departure::Expired => room.expire(member).await,
+                Departure::Abandoned => room.abandon(member).await,
             }
-            _ => "error",
-        };
-        let reference = message.reference.as_ref();
-        let header = Header { reference, success: Some(false), error: Some(&error), ..Header::new(kind) };
-        self.put(Batch::one(codec, &header, &Empty {}));
-    }
-
-    fn put(&self, batch: Result<Batch, anteroom_protocol::codec::InvalidData>) {
-        match batch {
-            Ok(batch) => self.outbox.put_control(batch),
-            Err(error) => tracing::error!(%error, "an answer could not be encoded"),
         }
-    }
-
-    /// Tells the rooms, then the client, and closes.
-    async fn finish(mut self, end: End) {
-        if let Some(established) = self.established.take() {
-            if established.subscribed {
-                self.shared.lobby.unsubscribe(established.id);
-            }
-            for Membership { room, member, .. } in established.rooms {
-                match end {
-                    // One that is over needs no telling.
-                    End::Goodbye => drop(room.leave(member, None).await),
-                    End::Close(..) | End::Lost(_) => room.disconnect(member).await,
-                }
-            }
-            let why = match &end {
-                End::Close(code, _) => code.to_string(),
-                End::Goodbye => "goodbye".to_owned(),
-                End::Lost(closed) => closed.to_string(),
-            };
-            tracing::info!(session_id = %established.id, user_id = %established.identity.user_id, why, "session ended");
-        }
-        match end {
-            End::Close(code, reason) => {
-                if let (CloseCode::ShuttingDown, Some(deadline)) = (code, self.shared.shutdown_deadline.get()) {
-                    // Who has not read it all by then does not get the rest.
-                    drop(timeout_at(*deadline, self.write_all()).await);
-                }
-                self.write();
-                let goodbye = Goodbye { code: code.number(), reason: reason.clone() };
-                if let Ok(batch) = Batch::one(Codec::Json, &Header::new(Goodbye::TYPE), &goodbye) {
-                    // A client that does not read learns the code from the transport alone.
-                    drop(self.connection.try_send(LaneId::CONTROL, Arc::new(batch)));
-                }
-                self.connection.close(code.number(), &reason).await;
-            }
-            End::Goodbye => {
-                self.write();
-                self.connection.close(NORMAL_CLOSURE, "").await;
-            }
-            End::Lost(_) => {}
-        }
+        true
     }
 }
 
-/// What the type of an answer ends in.
-const RESULT: &str = "_result";
+impl State {
+    /// Tells whoever writes that there is something.
+    fn wake(&self) {
+        let attached = self.lanes.attached();
+        if let Some((_, pipe)) = self.pipes.iter().find(|(id, _)| Some(*id) == attached) {
+            pipe.filled.notify_one();
+        }
+    }
 
-/// RFC 6455, section 7.4.1.
-const NORMAL_CLOSURE: u16 = 1000;
-
-#[derive(serde::Serialize)]
-struct Refusal<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    room_id: Option<&'a str>,
-}
-
-fn malformed(why: impl std::fmt::Display) -> End {
-    let reason = format!("The message cannot be read: {why}.");
-    End::Close(CloseCode::Malformed, anteroom_protocol::code::close_reason(&reason).to_owned())
-}
-
-fn closed_end(closed: Closed) -> End {
-    match closed {
-        Closed::TooLarge { .. } => CloseCode::MessageTooLarge.into(),
-        Closed::Malformed(why) => malformed(why),
-        Closed::Silence => CloseCode::Silence.into(),
-        closed => End::Lost(closed),
+    fn end_pipe(&mut self, id: PipeId, code: CloseCode) {
+        if let Some(place) = self.pipes.iter().position(|(other, _)| *other == id) {
+            self.pipes.swap_remove(place).1.end(code);
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use anteroom_core::room::MemberId;
-use aws_lc_rs::hmac;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +16,9 @@ use crate::config::Config;
 use crate::identity::Authority;
 use crate::lobby::Lobby;
 use crate::origin::Origins;
+use crate::random::Randomness;
 use crate::rooms::Rooms;
+use crate::sessions::Sessions;
 
 /// What the parts of a running server share.
 #[derive(Debug)]
@@ -30,10 +31,12 @@ pub(crate) struct Shared {
     pub(crate) authority: Authority,
     pub(crate) origins: Origins,
     pub(crate) hashes: PublishedHashes,
-    pub(crate) resume_key: hmac::Key,
+    pub(crate) randomness: Arc<Randomness>,
     pub(crate) lobby: Arc<Lobby>,
     pub(crate) rooms: Arc<Rooms>,
-    pub(crate) sessions: TaskTracker,
+    pub(crate) sessions: Arc<Sessions>,
+    /// The tasks of connections that can have a session, and of sessions that wait for one.
+    pub(crate) pipes: TaskTracker,
     pub(crate) connections: TaskTracker,
     /// Step one of a shutdown.
     pub(crate) stop_accepting: CancellationToken,

@@ -71,10 +71,12 @@ pub enum Command<'a> {
         /// The mark of the request.
         reference: Option<Ref>,
     },
-    /// A member's session has lost its connection. The member stays, and so does what is said to them.
+    /// A member's session has lost its connection.
     Disconnect {
         /// Who.
         member: MemberId,
+        /// Whether what is said to them meanwhile is kept. A spectator for whom it is not has no reason to stay.
+        kept: bool,
     },
     /// A member's session has a connection again.
     Reconnect {

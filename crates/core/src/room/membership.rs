@@ -233,7 +233,10 @@ impl Room {
         }
     }
 
-    pub(super) fn disconnect(&mut self, id: MemberId) {
+    pub(super) fn disconnect(&mut self, id: MemberId, kept: bool, effects: &mut Effects) {
+        if !kept && self.members.get(&id).is_some_and(|member| member.seat.is_none()) {
+            return self.abandon(id, effects);
+        }
         let Some(seat) = self.set_connected(id, false) else { return };
         self.tell_away(id);
         if let Some(seat) = seat {

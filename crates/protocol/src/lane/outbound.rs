@@ -215,6 +215,13 @@ impl Outbound {
         self.flow = Flow::Gap { asked: false };
     }
 
+    /// The owner could not be asked: [`Next::Snapshot`] comes again.
+    pub fn ask_again(&mut self) {
+        if self.is_in_gap() {
+            self.flow = Flow::Gap { asked: false };
+        }
+    }
+
     /// Whether it waits for a snapshot.
     #[must_use]
     pub fn is_in_gap(&self) -> bool {

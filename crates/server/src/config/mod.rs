@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anteroom_core::session::SessionBounds;
+use anteroom_protocol::lane::Bounds;
 use anteroom_protocol::{Limits, limits};
 use anteroom_transport::TransportConfig;
 use serde::{Deserialize, Serialize};
@@ -100,15 +102,23 @@ pub struct LimitList {
     pub rooms_per_session_max: u32,
     /// Members who only watch, in each room.
     pub spectators_per_room_max: u16,
-    /// What may wait for one client to read it, in bytes.
+    /// Sessions at a time, with or without a connection.
+    pub sessions_max: u32,
+    /// What may wait for one client to read it, besides what its rooms say, in bytes. Beyond it the connection ends.
     pub outbox_bytes_max: u32,
+    /// What may wait of what one room says to one client, in bytes. Beyond it the client gets a snapshot instead.
+    pub lane_bytes_max: u32,
+    /// What is kept of a lane for a client that has not acknowledged it, in bytes.
+    pub kept_bytes_max: u32,
+    /// What all members of a room together may leave unread or unacknowledged, in bytes.
+    pub room_bytes_max: u32,
 }
 
 /// How long things may take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Times {
-    /// How long a seat is kept for a player who lost the connection, in milliseconds.
+    /// How long a session, and its seats, are kept for a player who lost the connection, in milliseconds.
     pub grace_ms: u64,
     /// How long a connection may take to send its handshake, in milliseconds.
     pub handshake_ms: u64,
@@ -118,6 +128,8 @@ pub struct Times {
     pub quic_keep_alive_ms: u64,
     /// How long a connection may be silent before it counts as lost, in milliseconds.
     pub silence_ms: u64,
+    /// How long a client may read nothing while something waits for it, in milliseconds.
+    pub stall_ms: u64,
     /// How long a shutdown may take to say goodbye, in milliseconds.
     pub shutdown_ms: u64,
 }
@@ -143,7 +155,11 @@ impl Default for LimitList {
             rooms_max: 10_000,
             rooms_per_session_max: Limits::default().rooms_max,
             spectators_per_room_max: 256,
+            sessions_max: 100_000,
             outbox_bytes_max: 4 << 20,
+            lane_bytes_max: 1 << 20,
+            kept_bytes_max: 256 << 10,
+            room_bytes_max: 32 << 20,
         }
     }
 }
@@ -156,6 +172,7 @@ impl Default for Times {
             websocket_ping_ms: 25_000,
             quic_keep_alive_ms: 20_000,
             silence_ms: 60_000,
+            stall_ms: 20_000,
             shutdown_ms: 5_000,
         }
     }
@@ -181,8 +198,12 @@ impl Config {
         if self.limits.outbox_bytes_max < limits::SERVER_FRAME_BYTES_MAX as u32 {
             return invalid("limits.outbox_bytes_max", "must be at least 1048576, the largest frame there can be");
         }
+        if self.limits.lane_bytes_max < limits::BATCH_BYTES_SOFT_MAX as u32 {
+            return invalid("limits.lane_bytes_max", "must be at least 65536, what one flush may come to");
+        }
         for (key, value) in [
             ("limits.connections_max", self.limits.connections_max),
+            ("limits.sessions_max", self.limits.sessions_max),
             ("limits.rooms_max", self.limits.rooms_max),
             ("limits.rooms_per_session_max", self.limits.rooms_per_session_max),
         ] {
@@ -195,6 +216,7 @@ impl Config {
             ("times.websocket_ping_ms", self.times.websocket_ping_ms),
             ("times.quic_keep_alive_ms", self.times.quic_keep_alive_ms),
             ("times.silence_ms", self.times.silence_ms),
+            ("times.stall_ms", self.times.stall_ms),
         ] {
             if value == 0 || value > 24 * 3600 * 1000 {
                 return invalid(key, "must be 1 to 86400000 (a day)");
@@ -284,6 +306,20 @@ impl Config {
         }
     }
 
+    /// How much a session keeps, and lets wait.
+    pub(crate) fn session_bounds(&self) -> SessionBounds {
+        let room = Bounds {
+            messages_max: LANE_MESSAGES_MAX,
+            // A player who comes back at the last moment has missed nothing.
+            age_max_ms: self.times.grace_ms.saturating_mul(2),
+            kept_bytes_max: self.limits.kept_bytes_max as usize,
+            waiting_bytes_max: self.limits.lane_bytes_max as usize,
+        };
+        // Beyond twice what may wait nothing more is kept, not even for the writer to find out.
+        let waiting_bytes_max = 2 * self.limits.outbox_bytes_max as usize;
+        SessionBounds { room, control: Bounds { messages_max: u64::MAX, waiting_bytes_max, ..room } }
+    }
+
     pub(crate) fn session_limits(&self) -> Limits {
         Limits {
             message_bytes_max: self.limits.message_bytes_max,
@@ -293,5 +329,7 @@ impl Config {
     }
 }
 
+/// How many messages a lane keeps.
+const LANE_MESSAGES_MAX: u64 = 8192;
 /// Shorter HMAC keys weaken the signature (RFC 7518, section 3.2).
 const TOKEN_KEY_BYTES_MIN: usize = 32;

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::{Peer, plain};
-use crate::session::{self, Arrival};
+use crate::pipe::{self, Arrival};
 use crate::shared::Shared;
 
 /// What RFC 6455 appends to the key before hashing.
@@ -42,14 +42,13 @@ pub(super) async fn websocket(
     let arrival = Arrival { origin, codec: Some(offer.codec.unwrap_or_default()) };
     let upgrade: OnUpgrade = hyper::upgrade::on(&mut request);
     let task = shared.clone();
-    shared.sessions.spawn(async move {
+    shared.pipes.spawn(async move {
         let config = task.config.transport();
         if let Ok(upgraded) = upgrade.await
             && let Some(connection) = connection(upgraded, addr, config)
         {
-            Box::pin(session::run(task, connection, arrival)).await;
+            pipe::run(task, connection, arrival, permit).await;
         }
-        drop(permit);
     });
     offer.accept()
 }

@@ -12,11 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::{Knock, Mail, Rooms, TURN_MESSAGES_MAX};
-use crate::outbox::Outbox;
+use crate::session::Session;
 
 /// The lane of a member.
 struct Link {
-    outbox: Arc<Outbox>,
+    session: Arc<Session>,
     lane: LaneId,
 }
 
@@ -106,17 +106,27 @@ impl RoomTask {
         let (room, effects) = (&mut self.room, &mut self.effects);
         let refused = match mail {
             Mail::Join(knock) => {
-                let Knock { join, outbox, answer } = *knock;
+                let Knock { join, session, answer } = *knock;
                 let (member, lane) = (join.member, join.lane);
                 let answered = room.handle(now, Command::Join(join), effects);
                 if answered.is_ok() {
-                    self.links.insert(member, Link { outbox, lane });
+                    self.links.insert(member, Link { session, lane });
                 }
                 self.answers.push(Answer { to: answer, answered });
                 Ok(())
             }
             Mail::Leave { member, reference } => room.handle(now, Command::Leave { member, reference }, effects),
-            Mail::Disconnect { member } => room.handle(now, Command::Disconnect { member }, effects),
+            Mail::LookFor { member } => {
+                let Some(Link { session, .. }) = self.links.get(&member) else { return };
+                let command = match session.is_connected() {
+                    true => Command::Reconnect { member },
+                    false => Command::Disconnect { member, kept: session.keeps },
+                };
+                room.handle(now, command, effects)
+            }
+            Mail::Expire { member } => room.handle(now, Command::Expire { member }, effects),
+            Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, effects),
+            Mail::Snapshot { member } => room.handle(now, Command::Snapshot { member }, effects),
             Mail::Act { member, input } => {
                 self.input_bytes.fetch_sub(input.data.len(), Ordering::Relaxed);
                 let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
@@ -145,12 +155,12 @@ impl RoomTask {
             if let Some(farewell) = farewells.get_mut(&to) {
                 farewell.push(outgoing);
             } else if let Some(link) = self.links.get(&to) {
-                link.outbox.put(link.lane, outgoing);
+                link.session.put(link.lane, outgoing);
             }
         }
         for (member, farewell) in farewells {
             if let Some(link) = self.links.remove(&member) {
-                link.outbox.end(link.lane, farewell);
+                link.session.end_lane(link.lane, farewell);
             }
         }
         if let Some(summary) = self.effects.summary.take() {

@@ -1,0 +1,407 @@
+//! One connection: what comes on it goes to its session, and what the session has to say is written on it.
+//!
+//! One task owns the connection. It is the only place that closes it, once, with one code. The session outlives it:
+//! a connection that is lost leaves its session waiting for another one.
+
+mod ending;
+mod handshake;
+mod resume;
+mod router;
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anteroom_core::flush::Outgoing;
+use anteroom_core::session::Write;
+use anteroom_protocol::codec::InvalidData;
+use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
+use anteroom_protocol::limits::TYPE_BYTES_MAX;
+use anteroom_protocol::message::Message;
+use anteroom_protocol::message::resume::Ack;
+use anteroom_protocol::{Batch, CloseCode, Codec, Envelope, ErrorBody, Header, LaneId};
+use anteroom_transport::{Closed, Connection, DatagramRefused, Event};
+use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
+
+use crate::session::{Place, Session};
+use crate::shared::Shared;
+use ending::{End, closed_end, malformed, wait_for_return};
+use router::Route;
+
+/// How a connection came in.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    /// The origin of the page, if a browser sent one.
+    pub(crate) origin: Option<String>,
+    /// The codec that a WebSocket asked for; elsewhere the handshake says.
+    pub(crate) codec: Option<Codec>,
+}
+
+/// The session of a connection, and the connection's place on it.
+#[derive(Debug, Clone)]
+struct Carried {
+    session: Arc<Session>,
+    place: Place,
+    /// Whether a message has come since the handshake: the client has its token.
+    is_proven: bool,
+}
+
+/// See the module.
+struct Pipe {
+    shared: Arc<Shared>,
+    connection: Connection,
+    arrival: Arrival,
+    carried: Option<Carried>,
+    /// What concerns this connection alone, and goes before what is on the lanes.
+    own: VecDeque<Arc<Batch>>,
+    own_bytes: usize,
+    /// The next batch of each lane that the connection has no room for.
+    held_back: Vec<(LaneId, Arc<Batch>)>,
+    stalled: Option<Stall>,
+}
+
+/// Something waits to be written, and nothing is.
+#[derive(Debug, Clone, Copy)]
+struct Stall {
+    written_bytes: u64,
+    deadline: Instant,
+}
+
+/// Runs a connection from its first byte to its last, and keeps what it leaves behind until somebody comes for it.
+/// `permit` is dropped with the connection.
+pub(crate) async fn run<P>(shared: Arc<Shared>, connection: Connection, arrival: Arrival, permit: P) {
+    let waiting = Box::pin(carry(shared.clone(), connection, arrival)).await;
+    // A session that waits has no connection that could count.
+    drop(permit);
+    if let Some(session) = waiting {
+        wait_for_return(&shared, &session).await;
+    }
+}
+
+async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) -> Option<Arc<Session>> {
+    let mut pipe = Pipe {
+        shared,
+        connection,
+        arrival,
+        carried: None,
+        own: VecDeque::new(),
+        own_bytes: 0,
+        held_back: Vec::new(),
+        stalled: None,
+    };
+    let end = if pipe.shared.origins.allow(pipe.arrival.origin.as_deref()) {
+        pipe.converse().await
+    } else {
+        tracing::info!(origin = pipe.arrival.origin, "origin refused");
+        End::from(CloseCode::OriginRefused)
+    };
+    pipe.finish(end).await
+}
+
+impl Pipe {
+    /// Reads and writes until there is a reason to stop.
+    async fn converse(&mut self) -> End {
+        let deadline = Instant::now() + Duration::from_millis(self.shared.config.times.handshake_ms);
+        // Boxed, so that a session does not carry the state of its beginning around for the rest of its life.
+        match Box::pin(self.take_turns(Some(deadline))).await {
+            Some(end) => end,
+            None => self.take_turns(None).await.unwrap_or(End::Goodbye),
+        }
+    }
+
+    /// Reads and writes in turn; gives the reason to stop, or nothing if there is a session before the deadline.
+    async fn take_turns(&mut self, deadline: Option<Instant>) -> Option<End> {
+        let shared = self.shared.clone();
+        let mut shutdown = pin!(shared.shutdown.cancelled());
+        loop {
+            let turn_deadline = match self.look_around(deadline).await {
+                Ok(turn_deadline) => turn_deadline,
+                Err(end) => return Some(end),
+            };
+            let place = self.carried.as_ref().map(|carried| carried.place.pipe.clone());
+            // Whatever wakes this, everything is looked at; so none of it can keep another waiting.
+            let event = tokio::select! {
+                biased;
+                event = self.connection.recv() => event,
+                () = filled(place.as_deref()) => continue,
+                () = until(turn_deadline) => continue,
+                () = &mut shutdown => continue,
+            };
+            if let Err(end) = self.on_event(event).await {
+                return Some(end);
+            }
+            if deadline.is_some() && self.carried.is_some() {
+                return None;
+            }
+        }
+    }
+
+    /// Does what is due: writes, acknowledges, and finds reasons to stop. Gives when to look again at the latest.
+    async fn look_around(&mut self, deadline: Option<Instant>) -> Result<Option<Instant>, End> {
+        if self.shared.shutdown.is_cancelled() {
+            return Err(CloseCode::ShuttingDown.into());
+        }
+        let ack_at = self.acknowledge();
+        self.write_and_ask().await;
+        let Some(Carried { session, place, .. }) = &self.carried else {
+            // Only while nothing is being handled: what has begun is not cut short.
+            let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            return if is_late { Err(CloseCode::HandshakeTimeout.into()) } else { Ok(deadline) };
+        };
+        if let Some(code) = place.pipe.over() {
+            return Err(End::Displaced(code));
+        }
+        if session.has_overflowed() || self.own_bytes > self.shared.config.limits.outbox_bytes_max as usize {
+            return Err(CloseCode::SlowConsumer.into());
+        }
+        let stalled_at = self.watch_progress()?;
+        Ok([ack_at, stalled_at].into_iter().flatten().min())
+    }
+
+    /// Acknowledges what the client has sent, if it is time; else gives when it will be.
+    fn acknowledge(&mut self) -> Option<Instant> {
+        let Carried { session, .. } = self.carried.as_ref()?;
+        let at = session.ack_at()?;
+        if at > Instant::now() {
+            return Some(at);
+        }
+        let (codec, counts) = (session.codec, session.take_ack());
+        if !counts.is_empty() {
+            self.say(Batch::one(codec, &Header::new(Ack::TYPE), &Ack { counts }));
+        }
+        None
+    }
+
+    /// Gives up a connection on which something waits and nothing is written for too long.
+    fn watch_progress(&mut self) -> Result<Option<Instant>, End> {
+        if self.held_back.is_empty() {
+            self.stalled = None;
+            return Ok(None);
+        }
+        let (now, written_bytes) = (Instant::now(), self.connection.written_bytes());
+        let stall = self.stalled.filter(|stall| stall.written_bytes == written_bytes).unwrap_or_else(|| {
+            let stall_max = Duration::from_millis(self.shared.config.times.stall_ms);
+            Stall { written_bytes, deadline: now + stall_max }
+        });
+        self.stalled = Some(stall);
+        if stall.deadline <= now { Err(CloseCode::SlowConsumer.into()) } else { Ok(Some(stall.deadline)) }
+    }
+
+    async fn on_event(&mut self, event: Result<Event, Closed>) -> Result<(), End> {
+        match event {
+            Ok(Event::Record { codec, payload, .. }) => self.on_payload(codec, payload).await,
+            Ok(Event::Datagram { lane, payload }) => self.on_datagram(lane, &payload),
+            // The client will say no more; what is on its way to it still gets there.
+            Ok(Event::LaneEnded { lane: LaneId::CONTROL }) => Err(End::Goodbye),
+            Ok(_) => Ok(()),
+            Err(closed) => Err(closed_end(closed)),
+        }
+    }
+
+    /// Writes what it can, and asks rooms for the snapshots that lanes wait for.
+    async fn write_and_ask(&mut self) {
+        let wanted = self.write();
+        let Some(Carried { session, .. }) = self.carried.clone() else { return };
+        for lane in wanted {
+            match session.membership(lane) {
+                Some(membership) => membership.room.ask_for_snapshot(membership.member).await,
+                // The room's answer is not in yet; with it comes the next opportunity.
+                None => session.ask_again(lane),
+            }
+        }
+    }
+
+    /// Moves what waits into the connection, as far as it has room. Gives the lanes that need a snapshot first.
+    fn write(&mut self) -> Vec<LaneId> {
+        for (lane, batch) in std::mem::take(&mut self.held_back) {
+            self.send(lane, batch);
+        }
+        let mut wanted = Vec::new();
+        while !self.is_blocked(LaneId::CONTROL)
+            && let Some(batch) = self.own.pop_front()
+        {
+            self.own_bytes -= batch.payload().len();
+            self.send(LaneId::CONTROL, batch);
+        }
+        let Some(Carried { session, place, .. }) = self.carried.clone() else { return wanted };
+        // What was displaced writes no more; the session knows.
+        while let Some(write) = session.next(place.id, |lane| self.is_blocked(lane)) {
+            match write {
+                Write::Record(lane, batch) => self.send(lane, batch),
+                Write::Datagram(lane, key, message) => {
+                    let sent = self.connection.send_datagram(lane, message.payload());
+                    // What does not fit goes the way it goes where there are no datagrams; others may be lost.
+                    if let Err(DatagramRefused::TooLarge { .. }) = sent {
+                        session.put(lane, Outgoing::Latest { key, message });
+                    }
+                }
+                Write::Snapshot(lane) => wanted.push(lane),
+                Write::LaneEnded(lane) => self.connection.end_lane(lane),
+            }
+        }
+        wanted
+    }
+
+    fn is_blocked(&self, lane: LaneId) -> bool {
+        self.held_back.iter().any(|(held, _)| *held == lane)
+    }
+
+    fn send(&mut self, lane: LaneId, batch: Arc<Batch>) {
+        if let Err(batch) = self.connection.try_send(lane, batch) {
+            self.held_back.push((lane, batch));
+        }
+    }
+
+    async fn on_payload(&mut self, codec: Codec, payload: Bytes) -> Result<(), End> {
+        let is_text = codec == Codec::Json;
+        match self.carried.as_ref().map(|carried| carried.session.codec) {
+            Some(agreed) if agreed == codec => {}
+            // Handshakes and goodbyes are JSON in every codec.
+            _ if is_text => return self.on_ceremony(&payload).await,
+            None if self.arrival.codec.is_none() => return Err(malformed("the first message must be JSON")),
+            _ => return Err(CloseCode::WrongFrameKind.into()),
+        }
+        let messages = decode_batch(codec, &payload).map_err(malformed)?;
+        for message in messages {
+            let message = message.map_err(malformed)?;
+            self.on_message(&payload, &message).await?;
+        }
+        Ok(())
+    }
+
+    async fn on_message(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<(), End> {
+        if let Some(Carried { session, place, is_proven }) = &mut self.carried
+            && !std::mem::replace(is_proven, true)
+        {
+            session.heard(place.id);
+        }
+        let routed = match self.route(payload, message)? {
+            // Waiting for a room is rare, so its state is not part of every session.
+            Route::AskRoom => Box::pin(self.ask_room(message)).await,
+            Route::Control => self.on_control(message),
+            Route::Done(done) => done,
+        };
+        if let Err(error) = routed {
+            self.refuse(message, error);
+        }
+        // A batch may ask for more than anyone can be given.
+        let is_beyond_hope = self.carried.as_ref().is_some_and(|carried| carried.session.is_beyond_hope());
+        if is_beyond_hope { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
+    }
+
+    /// Reads JSON where the session has not agreed on it: before the handshake, or in a binary session.
+    async fn on_ceremony(&mut self, payload: &Bytes) -> Result<(), End> {
+        for message in decode_batch(Codec::Json, payload).map_err(malformed)? {
+            let message = message.map_err(malformed)?;
+            if self.carried.as_ref().is_some_and(|carried| carried.session.codec == Codec::Json) {
+                // Something followed the handshake in the same batch.
+                self.on_message(payload, &message).await?;
+                continue;
+            }
+            match (message.kind.as_ref(), &self.carried) {
+                ("goodbye", _) => return Err(End::Goodbye),
+                ("handshake", None) => self.on_handshake(&message).await?,
+                ("reconnect", None) => self.on_reconnect(&message).await?,
+                (_, None) => return Err(CloseCode::HandshakeRequired.into()),
+                ("handshake" | "reconnect", Some(_)) => self.refuse_second_handshake(&message),
+                _ => return Err(CloseCode::WrongFrameKind.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands player input that came as a datagram to the room whose lane it names. A datagram may overtake what gives
+    /// it a meaning, or come too late; one that means nothing is dropped, as the network might have done.
+    fn on_datagram(&mut self, lane: LaneId, payload: &Bytes) -> Result<(), End> {
+        let Some(Carried { session, .. }) = &self.carried else { return Ok(()) };
+        let Some(membership) = session.membership(lane) else { return Ok(()) };
+        let (codec, room_id) = (session.codec, membership.room.room_id);
+        if Codec::of_payload(payload) != codec {
+            return Ok(());
+        }
+        for message in decode_batch(codec, payload).map_err(malformed)? {
+            let message = message.map_err(malformed)?;
+            if message.room_id.as_deref() == Some(room_id.as_str())
+                && let Route::Done(Err(error)) = self.route(payload, &message)?
+            {
+                self.refuse(&message, error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a request on the control lane.
+    fn answer<T: anteroom_protocol::Body>(&mut self, codec: Codec, kind: &str, reference: Option<&Ref>, data: &T) {
+        let header = Header { reference, success: Some(true), ..Header::new(kind) };
+        self.put(Batch::one(codec, &header, data));
+    }
+
+    /// Refuses a message on the control lane: as the request's result if it can be told, else as `error`.
+    fn refuse(&mut self, message: &Envelope<'_>, error: ErrorBody) {
+        let codec = self.carried.as_ref().map_or(Codec::Json, |carried| carried.session.codec);
+        let error = match (&error.details, &message.room_id) {
+            (Some(_), _) => error,
+            (None, Some(room_id)) => error.with_details(&Refusal { kind: &message.kind, room_id: Some(room_id) }),
+            (None, None) => error.with_details(&Refusal { kind: &message.kind, room_id: None }),
+        };
+        let result;
+        let kind = match message.reference {
+            // Where the answer's type would be too long for one, it is that of any failure.
+            Some(_) if message.kind.len() + RESULT.len() <= TYPE_BYTES_MAX => {
+                result = format!("{}{RESULT}", message.kind);
+                &result
+            }
+            _ => "error",
+        };
+        let reference = message.reference.as_ref();
+        let header = Header { reference, success: Some(false), error: Some(&error), ..Header::new(kind) };
+        self.put(Batch::one(codec, &header, &Empty {}));
+    }
+
+    /// Puts an answer on the control lane; before there is one, on the connection alone.
+    fn put(&mut self, batch: Result<Batch, InvalidData>) {
+        match (batch, &self.carried) {
+            (Ok(batch), Some(Carried { session, .. })) => session.put_control(batch),
+            (batch, None) => self.say(batch),
+            (Err(error), _) => tracing::error!(%error, "an answer could not be encoded"),
+        }
+    }
+
+    /// Says something that concerns this connection alone, and does not count.
+    fn say(&mut self, batch: Result<Batch, InvalidData>) {
+        match batch {
+            Ok(batch) => {
+                self.own_bytes += batch.payload().len();
+                self.own.push_back(Arc::new(batch));
+            }
+            Err(error) => tracing::error!(%error, "an answer could not be encoded"),
+        }
+    }
+}
+
+async fn filled(pipe: Option<&crate::session::Pipe>) {
+    match pipe {
+        Some(pipe) => pipe.filled().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the type of an answer ends in.
+const RESULT: &str = "_result";
+
+#[derive(serde::Serialize)]
+struct Refusal<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_id: Option<&'a str>,
+}

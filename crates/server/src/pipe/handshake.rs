@@ -1,0 +1,150 @@
+//! The beginning of a session.
+
+use std::sync::Arc;
+
+use anteroom_protocol::code::floor_char_boundary;
+use anteroom_protocol::codec::InvalidData;
+use anteroom_protocol::message::request::Handshake;
+use anteroom_protocol::message::result::HandshakeAccepted;
+use anteroom_protocol::{Batch, Json};
+use anteroom_protocol::{CloseCode, Codec, Data, Envelope, ErrorBody, ErrorCode, Header, SCHEMA, SessionId, VERSION};
+
+use super::ending::End;
+use super::{Carried, Pipe};
+use crate::identity::{Identity, Refused};
+use crate::session::{Beginning, Place, Session};
+
+/// The longest nonce of a handshake, in bytes.
+const NONCE_BYTES_MAX: usize = 64;
+/// The longest name of a client's software that is logged, in bytes.
+const CLIENT_BYTES_MAX: usize = 64;
+
+impl Pipe {
+    pub(super) async fn on_handshake(&mut self, message: &Envelope<'_>) -> Result<(), End> {
+        let handshake: Handshake = match serde_json::from_str(object(message.data)) {
+            Ok(handshake) => handshake,
+            Err(error) => {
+                let words = format!("The handshake's data does not fit: {}.", InvalidData::from(error));
+                self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
+                return Ok(());
+            }
+        };
+        if handshake.version != VERSION {
+            return Err(CloseCode::ProtocolVersion.into());
+        }
+        if handshake.nonce.as_ref().is_some_and(|nonce| nonce.is_empty() || nonce.len() > NONCE_BYTES_MAX) {
+            let words = "A nonce has 1 to 64 bytes.";
+            self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
+            return Ok(());
+        }
+        let identity = match self.shared.authority.identify(&handshake, &self.shared.randomness) {
+            Ok(identity) => identity,
+            Err(Refused::Unauthorized(why)) => return Err(End::Close(CloseCode::Unauthorized, why.to_owned())),
+            Err(Refused::Again(error)) => {
+                self.refuse(message, error);
+                return Ok(());
+            }
+        };
+        let codec = agreed_codec(self.arrival.codec, &handshake);
+        let (session, place, token) = match self.restart(&handshake, &identity, codec) {
+            Some(restarted) => restarted,
+            None => self.begin(&handshake, identity, codec)?,
+        };
+        let accepted = HandshakeAccepted {
+            session_id: session.id,
+            resume_token: self.shared.sessions.token(session.id, token),
+            user_id: session.identity.user_id.clone(),
+            username: session.identity.username.clone(),
+            codec,
+            limits: self.shared.config.session_limits(),
+            grace_ms: self.shared.config.times.grace_ms,
+            server_time_ms: self.shared.clock.server_time_ms(),
+        };
+        let header = Header { reference: message.reference.as_ref(), ..Header::new("handshake_accepted") };
+        self.say(json_only(&header, &accepted));
+        session.tell_rooms().await;
+        self.carried = Some(Carried { session, place, is_proven: false });
+        Ok(())
+    }
+
+    /// Finds the session of a handshake that was answered before: its answer was lost.
+    fn restart(
+        &self,
+        handshake: &Handshake,
+        identity: &Identity,
+        codec: Codec,
+    ) -> Option<(Arc<Session>, Place, u64)> {
+        let session = self.shared.sessions.find_by_nonce(handshake.nonce.as_deref()?)?;
+        if session.codec != codec || !session.identity.is_same_player(identity) {
+            return None;
+        }
+        let (accepted, place) = session.restart(self.connection.max_datagram_size())?;
+        Some((session, place, accepted.token))
+    }
+
+    fn begin(
+        &self,
+        handshake: &Handshake,
+        identity: Identity,
+        codec: Codec,
+    ) -> Result<(Arc<Session>, Place, u64), End> {
+        let shared = &self.shared;
+        let (session, place) = Session::new(
+            shared.clock,
+            Beginning {
+                id: SessionId::from_bits(shared.randomness.bits()),
+                identity,
+                codec,
+                keeps: handshake.resume,
+                bounds: shared.config.session_bounds(),
+                outbox_bytes_max: shared.config.limits.outbox_bytes_max as usize,
+                datagram_bytes_max: self.connection.max_datagram_size(),
+            },
+        );
+        if !shared.sessions.add(&session, handshake.nonce.as_deref()) {
+            return Err(CloseCode::Busy.into());
+        }
+        let client = handshake.client.as_deref().map(printable).unwrap_or_default();
+        tracing::info!(
+            session_id = %session.id,
+            user_id = %session.identity.user_id,
+            transport = %self.connection.transport(),
+            %codec,
+            client = &client[..floor_char_boundary(&client, CLIENT_BYTES_MAX)],
+            peer = self.connection.peer_addr().map(tracing::field::display),
+            "session began"
+        );
+        Ok((session, place, 0))
+    }
+
+    pub(super) fn refuse_second_handshake(&mut self, message: &Envelope<'_>) {
+        let sentence = "This connection has a session already.";
+        self.refuse(message, ErrorBody::new(ErrorCode::AlreadyAuthenticated, sentence));
+    }
+}
+
+/// A text without what a terminal that shows the log could take for a command.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(CLIENT_BYTES_MAX).collect()
+}
+
+/// A batch whose data has a JSON shape only.
+pub(super) fn json_only<T: serde::Serialize>(header: &Header<'_>, data: &T) -> Result<Batch, InvalidData> {
+    Batch::one(Codec::Json, header, &Json::new(data)?)
+}
+
+/// WebSocket names the codec in the upgrade, the others in the handshake; who has other binary shapes gets JSON.
+fn agreed_codec(asked_in_upgrade: Option<Codec>, handshake: &Handshake) -> Codec {
+    let asked = asked_in_upgrade.or(handshake.codec).unwrap_or_default();
+    let shapes_differ = handshake.schema.as_ref().is_some_and(|schema| schema != SCHEMA);
+    if shapes_differ { Codec::Json } else { asked }
+}
+
+/// The text of data that is JSON in every codec and needs no binary shape. serde would read a struct from an array,
+/// too, so anything but an object becomes what no struct is read from.
+pub(super) fn object(data: Data<'_>) -> &str {
+    match data {
+        Data::Json(text) if text.starts_with('{') => text,
+        _ => "null",
+    }
+}
