@@ -17,7 +17,7 @@ use anteroom_protocol::codec::{Body, InvalidData};
 use anteroom_protocol::limits::{KEY_BYTES_MAX, SERVER_FRAME_BYTES_MAX};
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::GAME_STATE;
-use anteroom_protocol::{Batch, Codec, Data, Delivery, Header, RoomId, envelope, variant};
+use anteroom_protocol::{Batch, Codec, Data, Delivery, Header, RoomId, Tally, envelope, variant};
 use serde::de::DeserializeOwned;
 
 use crate::room::{GameFailure, MemberId};
@@ -113,6 +113,8 @@ pub(crate) struct Flush {
     scratch: Vec<u8>,
     items: Vec<Item>,
     failure: Option<GameFailure>,
+    /// What was said and is still in memory, here or on members' lanes.
+    pub(crate) tally: Tally,
 }
 
 /// A place in a flush; see [`Flush::mark`].

@@ -250,6 +250,12 @@ impl Room {
         u16::try_from(self.stage.seating.len()).unwrap_or(u16::MAX)
     }
 
+    /// Bytes of what the room has said and some member's lane still keeps. What several of them keep counts once.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.stage.flush.tally.bytes()
+    }
+
     /// The players and seats, for those who look from outside.
     #[must_use]
     pub fn seating(&self) -> &Seating {

@@ -357,10 +357,10 @@ impl Session {
         self.lane(lane).map_or(0, |lane| lane.out.kept_bytes())
     }
 
-    /// Lets go of everything on a room's lane, which starts again with a gap.
+    /// Lets go of everything that is kept for a room's lane; what waits to be written becomes a gap.
     pub fn shed(&mut self, lane: LaneId) {
         if let Some(lane) = self.lane_mut(lane).filter(|lane| !lane.ended) {
-            lane.out.start_gap();
+            lane.out.shed();
         }
     }
 

@@ -1,6 +1,8 @@
 //! One flush in one codec: contiguous, framed for WebSocket once, and shared by everyone it goes to.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::{Body, Codec, InvalidData};
 use crate::envelope::{self, Header};
@@ -11,13 +13,41 @@ const HEADROOM: usize = 10 + 1;
 
 /// Messages that leave together, in one codec, with the WebSocket frame header in front of them. Share it in an
 /// `Arc`: it never changes.
-#[derive(PartialEq, Eq)]
 pub struct Batch {
     codec: Codec,
     bytes: Box<[u8]>,
     frame_start: usize,
     payload_start: usize,
     ends: Box<[u32]>,
+    tally: Option<Tally>,
+}
+
+/// Counts the bytes of those batches that were made for it and are still in memory, however many share them.
+#[derive(Debug, Clone, Default)]
+pub struct Tally(Arc<AtomicUsize>);
+
+impl Tally {
+    /// Bytes of payload.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl PartialEq for Batch {
+    fn eq(&self, other: &Self) -> bool {
+        self.codec == other.codec && self.payload() == other.payload() && self.ends == other.ends
+    }
+}
+
+impl Eq for Batch {}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if let Some(Tally(bytes)) = &self.tally {
+            bytes.fetch_sub(self.payload().len(), Ordering::Relaxed);
+        }
+    }
 }
 
 impl Batch {
@@ -29,6 +59,16 @@ impl Batch {
         let mut builder = BatchBuilder::new(codec);
         builder.push(header, data)?;
         Ok(builder.finish())
+    }
+
+    /// Counts it in a tally for as long as it lives.
+    #[must_use]
+    pub fn counted(mut self, tally: &Tally) -> Self {
+        if self.tally.is_none() {
+            tally.0.fetch_add(self.payload().len(), Ordering::Relaxed);
+            self.tally = Some(tally.clone());
+        }
+        self
     }
 
     /// The codec of every message in it.
@@ -178,6 +218,7 @@ impl BatchBuilder {
             frame_start,
             payload_start,
             ends: self.ends.into_boxed_slice(),
+            tally: None,
         }
     }
 

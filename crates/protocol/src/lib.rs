@@ -33,7 +33,7 @@ pub mod record;
 pub mod variant;
 mod words;
 
-pub use batch::{Batch, BatchBuilder};
+pub use batch::{Batch, BatchBuilder, Tally};
 pub use code::{CloseCode, ErrorCode};
 pub use codec::{Body, Codec, Data, Payload};
 pub use delivery::Delivery;

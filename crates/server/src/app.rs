@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anteroom_core::game::Registry;
-use anteroom_core::room::RoomPolicy;
+use anteroom_transport::Connection;
 use anteroom_transport::quic::Listener;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -71,7 +71,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
-    quic: Arc<Listener>,
+    quic: Option<Arc<Listener>>,
 }
 
 impl Server {
@@ -92,62 +92,75 @@ impl Server {
         }
         let certificate = certificate(&config, wanted)?;
         let tcp_tls = tcp_tls(&config, is_development, &certificate)?;
-        let authority = Authority::new(config.token_key()?.as_deref(), config.auth.guests);
         let (tcp, udp) = bind(wanted)?;
         let local_addr = tcp.local_addr().map_err(|error| StartError::Listen(wanted, error))?;
         let hashes = PublishedHashes::default();
         hashes.publish(certificate.pinned);
         let quic = Listener::bind(udp, certificate.tls, config.transport())
             .map_err(|error| StartError::Certificate(error.to_string()))?;
-        let clock = Clock::start();
-        let lobby = Arc::new(Lobby::default());
-        let policy = RoomPolicy {
-            grace: Duration::from_millis(config.times.grace_ms),
-            spectators_max: config.limits.spectators_per_room_max,
-        };
-        let randomness = Arc::new(Randomness::default());
-        let rooms = Rooms::new(games, lobby.clone(), clock, policy, config.limits.rooms_max as usize, randomness.clone());
-        let shared = Arc::new(Shared {
-            is_development,
-            on_network: mode == Mode::Development { on_network: true },
-            local_addr,
-            clock,
-            authority,
-            origins: origins(&config, mode)?,
-            hashes,
-            randomness,
-            lobby,
-            rooms,
-            sessions: Arc::new(Sessions::new(&random::bytes::<32>(), config.limits.sessions_max as usize)),
-            pipes: TaskTracker::new(),
-            connections: TaskTracker::new(),
-            stop_accepting: CancellationToken::new(),
-            shutdown_deadline: OnceLock::new(),
-            shutdown: CancellationToken::new(),
-            stop_serving: CancellationToken::new(),
-            admission: Arc::new(Semaphore::new(config.limits.connections_max as usize)),
-            last_member: AtomicU64::new(0),
-            config,
-        });
-        let server = Self { shared, quic: Arc::new(quic) };
+        let seat = Seat { clock: Clock::start(), randomness: Randomness::default(), mode, local_addr, hashes };
+        let server = Self { shared: shared(config, games, seat)?, quic: Some(Arc::new(quic)) };
         server.spawn(tcp, tcp_tls);
         Ok(server)
     }
 
-    fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>) {
-        let (shared, quic) = (&self.shared, &self.quic);
-        shared.connections.spawn(http::run(shared.clone(), tcp, tls));
-        shared.connections.spawn(accept_quic(shared.clone(), quic.clone()));
-        let (lobby, stop) = (shared.lobby.clone(), shared.stop_serving.clone());
-        shared.connections.spawn(async move {
+    /// Starts a development server that has no sockets and makes no random choices but those of the seed, for a
+    /// simulation: give it connections by [`serve`](Self::serve) or [`accept`](Self::accept). Its ids can be guessed.
+    ///
+    /// # Errors
+    /// [`StartError::Config`].
+    pub fn simulate(config: Config, games: Registry, seed: u64) -> Result<Self, StartError> {
+        config.validate()?;
+        let seat = Seat {
+            clock: Clock::simulated(),
+            randomness: Randomness::seeded(seed),
+            mode: Mode::Development { on_network: false },
+            local_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            hashes: PublishedHashes::default(),
+        };
+        let server = Self { shared: shared(config, games, seat)?, quic: None };
+        server.spawn_lobby();
+        Ok(server)
+    }
+
+    /// Serves one connection that stands.
+    pub fn serve(&self, connection: Connection) {
+        let arrival = Arrival { origin: None, codec: None };
+        self.shared.pipes.spawn(pipe::run(self.shared.clone(), connection, arrival, ()));
+    }
+
+    /// Serves whoever connects to a listener, besides those that the server has itself.
+    pub fn accept(&self, listener: Listener) {
+        let (shared, listener) = (self.shared.clone(), Arc::new(listener));
+        self.shared.connections.spawn(async move {
             tokio::select! {
-                () = lobby.run() => {}
-                () = stop.cancelled() => {}
+                biased;
+                () = shared.stop_serving.cancelled() => listener.close().await,
+                () = accept_quic(shared.clone(), listener.clone()) => {}
             }
         });
+    }
+
+    fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>) {
+        let shared = &self.shared;
+        shared.connections.spawn(http::run(shared.clone(), tcp, tls));
+        self.spawn_lobby();
+        let Some(quic) = &self.quic else { return };
+        shared.connections.spawn(accept_quic(shared.clone(), quic.clone()));
         if shared.config.tls.certificate.is_none() {
             shared.connections.spawn(replace_certificate(shared.clone(), quic.clone()));
         }
+    }
+
+    fn spawn_lobby(&self) {
+        let (lobby, stop) = (self.shared.lobby.clone(), self.shared.stop_serving.clone());
+        self.shared.connections.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = lobby.run() => {}
+            }
+        });
     }
 
     /// Where the server listens, TCP and UDP alike.
@@ -170,7 +183,7 @@ impl Server {
         // Set once: shutting down takes the server.
         let _ = shared.shutdown_deadline.set(Instant::now() + writing_max);
         shared.stop_accepting.cancel();
-        quic.stop_accepting();
+        quic.iter().for_each(|quic| quic.stop_accepting());
         let goodbyes = async {
             shared.rooms.close().await;
             shared.shutdown.cancel();
@@ -184,11 +197,51 @@ impl Server {
         shared.stop_serving.cancel();
         shared.connections.close();
         let tail = async {
-            quic.close().await;
+            if let Some(quic) = &quic {
+                quic.close().await;
+            }
             shared.connections.wait().await;
         };
         drop(tokio::time::timeout(TAIL_MAX, tail).await);
     }
+}
+
+/// What a server does not find in its configuration.
+struct Seat {
+    clock: Clock,
+    randomness: Randomness,
+    mode: Mode,
+    local_addr: SocketAddr,
+    hashes: PublishedHashes,
+}
+
+/// Puts together what the parts of a server share.
+fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, StartError> {
+    let Seat { clock, randomness, mode, local_addr, hashes } = seat;
+    let (lobby, randomness) = (Arc::new(Lobby::default()), Arc::new(randomness));
+    let rooms = Rooms::new(games, lobby.clone(), clock, &config, randomness.clone());
+    Ok(Arc::new(Shared {
+        is_development: mode != Mode::Production,
+        on_network: mode == Mode::Development { on_network: true },
+        local_addr,
+        clock,
+        authority: Authority::new(config.token_key()?.as_deref(), config.auth.guests),
+        origins: origins(&config, mode)?,
+        hashes,
+        randomness,
+        lobby,
+        rooms,
+        sessions: Arc::new(Sessions::new(&random::bytes::<32>(), config.limits.sessions_max as usize)),
+        pipes: TaskTracker::new(),
+        connections: TaskTracker::new(),
+        stop_accepting: CancellationToken::new(),
+        shutdown_deadline: OnceLock::new(),
+        shutdown: CancellationToken::new(),
+        stop_serving: CancellationToken::new(),
+        admission: Arc::new(Semaphore::new(config.limits.connections_max as usize)),
+        last_member: AtomicU64::new(0),
+        config,
+    }))
 }
 
 /// The configured certificate; in development one made on the spot will do.
@@ -266,6 +319,7 @@ async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
         let task = shared.clone();
         shared.pipes.spawn(async move {
             let established = tokio::select! {
+                biased;
                 established = Box::pin(incoming.establish()) => established,
                 // Whoever has not come as far as a session has no goodbye to hear.
                 () = task.stop_accepting.cancelled() => return,

@@ -20,6 +20,12 @@ impl Clock {
         Self { start: Instant::now(), start_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX) }
     }
 
+    /// A clock that says the same in every simulation: the wall time is made up.
+    #[must_use]
+    pub(crate) fn simulated() -> Self {
+        Self { start: Instant::now(), start_ms: 1_600_000_000_000 }
+    }
+
     /// Time since the start, as rooms see it.
     #[must_use]
     pub(crate) fn now(&self) -> Time {

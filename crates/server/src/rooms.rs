@@ -8,6 +8,7 @@ mod task;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anteroom_core::game::Registry;
 use anteroom_core::name;
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::lobby::Lobby;
 use crate::random::Randomness;
 use crate::session::Session;
@@ -40,6 +42,8 @@ pub(crate) struct Rooms {
     clock: Clock,
     policy: RoomPolicy,
     rooms_max: usize,
+    /// What one room may have said and its members not read or acknowledged, in bytes.
+    kept_bytes_max: usize,
     randomness: Arc<Randomness>,
     running: Mutex<BTreeMap<RoomId, RoomHandle>>,
     tasks: TaskTracker,
@@ -98,18 +102,22 @@ impl Rooms {
         registry: Registry,
         lobby: Arc<Lobby>,
         clock: Clock,
-        policy: RoomPolicy,
-        rooms_max: usize,
+        config: &Config,
         randomness: Arc<Randomness>,
     ) -> Arc<Self> {
         let seekers = registry.names().map(|name| (name, tokio::sync::Mutex::default())).collect();
+        let policy = RoomPolicy {
+            grace: Duration::from_millis(config.times.grace_ms),
+            spectators_max: config.limits.spectators_per_room_max,
+        };
         Arc::new(Self {
             registry,
             seekers,
             lobby,
             clock,
             policy,
-            rooms_max,
+            rooms_max: config.limits.rooms_max as usize,
+            kept_bytes_max: config.limits.room_bytes_max as usize,
             randomness,
             running: Mutex::default(),
             tasks: TaskTracker::new(),

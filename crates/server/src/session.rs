@@ -299,7 +299,7 @@ impl Session {
         self.lock().lanes.kept_bytes(lane)
     }
 
-    /// Lets go of everything on a room's lane, which starts again with a gap.
+    /// Lets go of everything that is kept for a room's lane; what waits to be written becomes a gap.
     pub(crate) fn shed(&self, lane: LaneId) {
         let mut state = self.lock();
         state.lanes.shed(lane);

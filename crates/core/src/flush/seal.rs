@@ -80,13 +80,13 @@ impl Flush {
                 let overflows = !builder.is_empty() && builder.len() + message.len() > BATCH_BYTES_SOFT_MAX;
                 if overflows || builder.is_full() {
                     let full = std::mem::replace(&mut builder, BatchBuilder::new(listener.codec));
-                    batches.push(Arc::new(full.finish()));
+                    batches.push(Arc::new(full.finish().counted(&self.tally)));
                 }
                 builder.push_encoded(message);
             }
         }
         if !builder.is_empty() {
-            batches.push(Arc::new(builder.finish()));
+            batches.push(Arc::new(builder.finish().counted(&self.tally)));
         }
         batches
     }
@@ -106,7 +106,7 @@ impl Flush {
                 let message = messages[listener.codec.index()].get_or_insert_with(|| {
                     let mut builder = BatchBuilder::new(listener.codec);
                     builder.push_encoded(self.text(item, listener.codec));
-                    Arc::new(builder.finish())
+                    Arc::new(builder.finish().counted(&self.tally))
                 });
                 out.push(Dispatch { to: member, outgoing: outgoing(key.clone(), message.clone()) });
             }

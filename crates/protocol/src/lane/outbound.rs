@@ -215,6 +215,17 @@ impl Outbound {
         self.flow = Flow::Gap { asked: false };
     }
 
+    /// Lets go of everything that is kept: of what was written, untold, since the gap is found out if it matters; and
+    /// with a gap if something waits.
+    pub fn shed(&mut self) {
+        while self.cursor > 0 {
+            self.pop_written();
+        }
+        if !self.queue.is_empty() {
+            self.start_gap();
+        }
+    }
+
     /// The owner could not be asked: [`Next::Snapshot`] comes again.
     pub fn ask_again(&mut self) {
         if self.is_in_gap() {
@@ -229,6 +240,7 @@ impl Outbound {
     }
 
     /// What to do next on the connection; `None` if there is nothing, or no connection.
+    #[expect(clippy::should_implement_trait, reason = "no iterator: there may be more after `None`")]
     pub fn next(&mut self) -> Option<Next> {
         if !self.attached {
             return None;

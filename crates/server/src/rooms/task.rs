@@ -1,6 +1,6 @@
 //! The task of one room.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ struct RoomTask {
     room_id: RoomId,
     room: Room,
     input_bytes: Arc<AtomicUsize>,
-    links: HashMap<MemberId, Link>,
+    links: BTreeMap<MemberId, Link>,
     effects: Effects,
     /// What to tell those who knocked, once what follows from it can be seen by everyone.
     answers: Vec<Answer>,
@@ -49,7 +49,7 @@ pub(super) async fn run(
 ) {
     let game = room.summary().game;
     tracing::info!(%room_id, game, "room opened");
-    let (links, effects, answers) = (HashMap::new(), Effects::default(), Vec::new());
+    let (links, effects, answers) = (BTreeMap::new(), Effects::default(), Vec::new());
     let mut task = RoomTask { rooms, room_id, room, input_bytes, links, effects, answers };
     let mut mails = Vec::new();
     while !task.effects.closed {
@@ -163,6 +163,9 @@ impl RoomTask {
                 link.session.end_lane(link.lane, farewell);
             }
         }
+        if self.room.kept_bytes() > self.rooms.kept_bytes_max {
+            self.shed();
+        }
         if let Some(summary) = self.effects.summary.take() {
             self.rooms.lobby.put(summary);
         }
@@ -170,6 +173,20 @@ impl RoomTask {
             // A session that has gone meanwhile says so with a command of its own.
             drop(to.send(answered));
         }
+    }
+}
+
+impl RoomTask {
+    /// Lets go of what is kept for the members who are furthest behind: those above an equal share, and if that is
+    /// not enough, everybody. They get a snapshot when they read again.
+    fn shed(&self) {
+        let share = self.rooms.kept_bytes_max / self.links.len().max(1);
+        let behind = |link: &&Link| link.session.kept_bytes(link.lane) > share;
+        self.links.values().filter(behind).for_each(|link| link.session.shed(link.lane));
+        if self.room.kept_bytes() > self.rooms.kept_bytes_max {
+            self.links.values().for_each(|link| link.session.shed(link.lane));
+        }
+        tracing::debug!(room_id = %self.room_id, "members who are behind get snapshots");
     }
 }
 
