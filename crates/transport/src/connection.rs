@@ -127,6 +127,25 @@ impl Connection {
         self.link().has_room(lane)
     }
 
+    /// How many bytes wait to be written, on all lanes together: records with their framing, and on WebSocket the
+    /// control frames between them. Under TLS what is encrypted and not yet sent counts as waiting.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.link().driver.queued_bytes()
+    }
+
+    /// How many bytes of records, with their framing, were handed to the operating system or to QUIC since the
+    /// connection began, on all lanes together. It never falls. While something waits, it grows for a peer that reads
+    /// slowly and stands still for one that does not read at all; pings, pongs and datagrams do not move it.
+    ///
+    /// What lies below takes some amount before it waits for the peer: the buffers of TCP, 256 KiB on QUIC, in memory
+    /// [`write_queue_bytes_max`](crate::TransportConfig::write_queue_bytes_max). Under TLS it grows in steps of up
+    /// to TLS's own buffer (64 KiB unless set otherwise), so that a very slow reader seems to stand still in between.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.link().driver.written_bytes()
+    }
+
     /// Queues a whole record, which [`recv`](Self::recv), [`send`](Self::send) and [`flush`](Self::flush) then write.
     /// A client's records all go on control, whatever `lane` says.
     ///

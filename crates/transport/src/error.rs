@@ -135,4 +135,7 @@ pub enum DialError {
     /// A server is there and said no: another path, too many requests, not a WebSocket.
     #[error("the server refused: {0}")]
     Refused(Cow<'static, str>),
+    /// This dialer cannot do that, whatever the server.
+    #[error("not possible with this dialer: {0}")]
+    Unsupported(Cow<'static, str>),
 }

@@ -15,6 +15,8 @@
 //! | [`quic`] | raw QUIC and WebTransport on one UDP socket, by ALPN |
 //! | [`tls`] | server certificates |
 //! | [`dial`] | the client's side of all of them |
+//!
+//! The feature `simulation` adds a network inside the process, seeded and in virtual time, for tests.
 
 pub mod config;
 pub mod connection;
@@ -24,6 +26,9 @@ mod link;
 mod liveness;
 pub mod memory;
 pub mod quic;
+mod random;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod tls;
 pub mod websocket;
 

@@ -20,7 +20,11 @@ pub(crate) trait Driver: Send {
     fn queue(&mut self, lane: LaneId, batch: Arc<Batch>);
     /// How many bytes of records wait, at least those not handed to the layer below: on this lane where lanes have
     /// streams of their own, on all of them elsewhere.
-    fn queued_bytes(&self, lane: LaneId) -> usize;
+    fn queued_bytes_on(&self, lane: LaneId) -> usize;
+    /// The same on all lanes together.
+    fn queued_bytes(&self) -> usize;
+    /// How many bytes of records were handed to the layer below since the beginning. Never falls.
+    fn written_bytes(&self) -> u64;
     /// Hands on what is queued; ready when nothing is left. An error is final.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>>;
     /// What the peer sent. An error is final, and comes after everything that arrived before it.
@@ -57,7 +61,7 @@ impl<D> Link<D> {
 
 impl Link<dyn Driver> {
     pub(crate) fn has_room(&self, lane: LaneId) -> bool {
-        self.driver.queued_bytes(lane) < self.write_queue_bytes_max
+        self.driver.queued_bytes_on(lane) < self.write_queue_bytes_max
     }
 
     pub(crate) fn try_send(&mut self, lane: LaneId, batch: Arc<Batch>) -> Result<(), Arc<Batch>> {

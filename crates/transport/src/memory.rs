@@ -19,6 +19,7 @@ use crate::connection::{Connection, Event};
 use crate::error::{Closed, DatagramRefused};
 use crate::link::{Driver, Link};
 use crate::liveness::{Liveness, Tick};
+use crate::random::Random;
 
 /// As much as fits a QUIC packet on most networks.
 const DATAGRAM_BYTES_MAX: usize = 1200 - VARINT_BYTES_MAX;
@@ -50,7 +51,7 @@ struct State {
     lanes: Vec<(LaneId, VecDeque<Item>)>,
     datagrams: VecDeque<(LaneId, Bytes)>,
     bytes: usize,
-    random: u64,
+    random: Random,
     heard_at: Instant,
     /// Set by the writer, and found by the reader behind everything else.
     end: Option<Closed>,
@@ -80,7 +81,7 @@ impl Pipe {
             lanes: Vec::new(),
             datagrams: VecDeque::new(),
             bytes: 0,
-            random: seed,
+            random: Random::new(seed),
             heard_at: Instant::now(),
             end: None,
             broken: false,
@@ -97,15 +98,6 @@ impl Pipe {
 }
 
 impl State {
-    /// SplitMix64 (Steele, Lea, Flood, 2014).
-    fn random(&mut self, below: usize) -> usize {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.random;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) % below as u64) as usize
-    }
-
     fn put(&mut self, lane: LaneId, item: Item) {
         self.bytes += item.bytes();
         match self.lanes.iter_mut().find(|(id, _)| *id == lane) {
@@ -124,7 +116,7 @@ impl State {
         if self.lanes.is_empty() {
             return None;
         }
-        let place = self.random(self.lanes.len());
+        let place = self.random.below(self.lanes.len() as u64) as usize;
         let (lane, items) = &mut self.lanes[place];
         let (lane, item) = (*lane, items.pop_front()?);
         if items.is_empty() {
@@ -149,6 +141,7 @@ pub struct Memory {
     open: BTreeSet<LaneId>,
     queue: VecDeque<(LaneId, Item)>,
     queued_bytes: usize,
+    written_bytes: u64,
     inbound_bytes_max: usize,
     liveness: Liveness,
     out: Arc<Pipe>,
@@ -162,6 +155,7 @@ impl Memory {
             open: BTreeSet::new(),
             queue: VecDeque::new(),
             queued_bytes: 0,
+            written_bytes: 0,
             inbound_bytes_max: config.inbound_bytes_max,
             liveness: Liveness::new(config.silence_max, Some(config.quic_keep_alive)),
             out,
@@ -197,8 +191,16 @@ impl Driver for Memory {
         self.queue.push_back((lane, Item::Record(batch)));
     }
 
-    fn queued_bytes(&self, _lane: LaneId) -> usize {
+    fn queued_bytes_on(&self, _lane: LaneId) -> usize {
         self.queued_bytes
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    fn written_bytes(&self) -> u64 {
+        self.written_bytes
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
@@ -212,6 +214,7 @@ impl Driver for Memory {
         while pipe.bytes < self.out.bytes_max {
             let Some((lane, item)) = self.queue.pop_front() else { return Poll::Ready(Ok(())) };
             self.queued_bytes -= item.bytes();
+            self.written_bytes += item.bytes() as u64;
             pipe.put(lane, item);
         }
         pipe.writer = Some(cx.waker().clone());

@@ -3,6 +3,8 @@
 //! It tries what it is asked for, once. Which transport to prefer, and when to try again, is for the caller.
 
 mod quic;
+#[cfg(feature = "simulation")]
+mod simulated;
 mod trust;
 mod websocket;
 
@@ -16,6 +18,8 @@ use anteroom_protocol::Codec;
 use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 
+#[cfg(feature = "simulation")]
+pub(crate) use self::simulated::Host;
 pub use self::trust::Trust;
 use crate::config::TransportConfig;
 use crate::connection::Connection;
@@ -46,14 +50,32 @@ impl fmt::Display for Address {
 pub struct Dialer {
     config: TransportConfig,
     tls: Arc<trust::ClientTls>,
-    sockets: quic::Sockets,
+    network: Network,
+}
+
+/// What a dialer dials over.
+#[derive(Debug)]
+enum Network {
+    System(quic::Sockets),
+    #[cfg(feature = "simulation")]
+    Simulated(Host),
 }
 
 impl Dialer {
     /// A dialer that trusts as told. [`Trust::System`] reads the system's certificates here, once.
     #[must_use]
     pub fn new(trust: Trust, config: TransportConfig) -> Self {
-        Self { config, tls: Arc::new(trust::ClientTls::new(trust)), sockets: quic::Sockets::default() }
+        Self::over(Network::System(quic::Sockets::default()), trust, config)
+    }
+
+    /// A dialer of a host in a simulated network.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn simulated(host: Host, trust: Trust, config: TransportConfig) -> Self {
+        Self::over(Network::Simulated(host), trust, config)
+    }
+
+    fn over(network: Network, trust: Trust, config: TransportConfig) -> Self {
+        Self { config, tls: Arc::new(trust::ClientTls::new(trust)), network }
     }
 
     /// Connects by raw QUIC and opens the control stream, which the server sees with the first record.
@@ -63,8 +85,14 @@ impl Dialer {
     /// # Errors
     /// [`DialError`], within [`establish_timeout`](TransportConfig::establish_timeout).
     pub async fn quic(&self, address: &Address) -> Result<Connection, DialError> {
-        let dialing = race(address, |addr| self.sockets.connect(&self.tls, &self.config, address, addr));
-        self.in_time(dialing).await
+        let Self { config, tls, network } = self;
+        match network {
+            Network::System(sockets) => {
+                self.in_time(race(address, |addr| sockets.connect(tls, config, address, addr))).await
+            }
+            #[cfg(feature = "simulation")]
+            Network::Simulated(host) => self.in_time(host.quic(tls, config, address)).await,
+        }
     }
 
     /// Opens a WebTransport session at `/wt` and in it the control stream.
@@ -74,8 +102,14 @@ impl Dialer {
     /// # Errors
     /// [`DialError`], within [`establish_timeout`](TransportConfig::establish_timeout).
     pub async fn webtransport(&self, address: &Address) -> Result<Connection, DialError> {
-        let dialing = race(address, |addr| self.sockets.connect_session(&self.tls, &self.config, address, addr));
-        self.in_time(dialing).await
+        let Self { config, tls, network } = self;
+        match network {
+            Network::System(sockets) => {
+                self.in_time(race(address, |addr| sockets.connect_session(tls, config, address, addr))).await
+            }
+            #[cfg(feature = "simulation")]
+            Network::Simulated(_) => Err(simulated::no_webtransport()),
+        }
     }
 
     /// Connects to a `ws://` or `wss://` URL and asks for the codec by subprotocol.
@@ -85,15 +119,21 @@ impl Dialer {
     /// # Errors
     /// [`DialError`], within [`establish_timeout`](TransportConfig::establish_timeout).
     pub async fn websocket(&self, url: &str, codec: Codec) -> Result<Connection, DialError> {
-        self.in_time(websocket::connect(&self.tls, &self.config, url, codec)).await
+        let Self { config, tls, network } = self;
+        match network {
+            Network::System(_) => self.in_time(websocket::connect(tls, config, url, codec)).await,
+            #[cfg(feature = "simulation")]
+            Network::Simulated(host) => self.in_time(host.websocket(tls, config, url, codec)).await,
+        }
     }
 
-    async fn in_time(
+    fn in_time(
         &self,
         dialing: impl Future<Output = Result<Connection, DialError>>,
-    ) -> Result<Connection, DialError> {
+    ) -> impl Future<Output = Result<Connection, DialError>> {
         let max = self.config.establish_timeout;
-        timeout(max, Box::pin(dialing)).await.map_err(|_| DialError::Timeout(max))?
+        let dialing = timeout(max, Box::pin(dialing));
+        async move { dialing.await.map_err(|_| DialError::Timeout(max))? }
     }
 }
 
@@ -106,7 +146,9 @@ where
     let (first, second) = resolve(address).await?;
     let mut first = pin!(connect(first));
     let Some(second) = second else { return first.await };
+    // Polled in a fixed order, as everything in this crate: chance must not decide what a simulation does.
     tokio::select! {
+        biased;
         connected = &mut first => return match connected {
             Ok(connection) => Ok(connection),
             Err(error) => connect(second).await.map_err(|_| error),
@@ -115,6 +157,7 @@ where
     }
     let mut second = pin!(connect(second));
     tokio::select! {
+        biased;
         connected = &mut first => match connected {
             Ok(connection) => Ok(connection),
             Err(error) => second.await.map_err(|_| error),

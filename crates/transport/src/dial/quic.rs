@@ -42,10 +42,7 @@ impl Sockets {
             let runtime = Arc::new(TokioRuntime);
             Ok(Endpoint::new(EndpointConfig::default(), None, socket(addr)?, runtime)?)
         })?;
-        let client = client_config(tls, config, ALPN)?;
-        let connection = endpoint.connect_with(client, addr, &address.host).map_err(invalid)?.await.map_err(failed)?;
-        let control = connection.open_bi().await.map_err(failed)?;
-        Ok(quic::dialed(connection, control, config))
+        connect(&endpoint, tls, config, address, addr).await
     }
 
     pub(super) async fn connect_session(
@@ -69,6 +66,20 @@ impl Sockets {
         let control = opening.await.map_err(|error| DialError::Handshake(error.to_string().into()))?;
         Ok(quic::dialed_session(connection, control, config))
     }
+}
+
+/// Connects by raw QUIC from an endpoint and opens the control stream.
+pub(super) async fn connect(
+    endpoint: &Endpoint,
+    tls: &ClientTls,
+    config: &TransportConfig,
+    address: &Address,
+    addr: SocketAddr,
+) -> Result<Connection, DialError> {
+    let client = client_config(tls, config, ALPN)?;
+    let connection = endpoint.connect_with(client, addr, &address.host).map_err(invalid)?.await.map_err(failed)?;
+    let control = connection.open_bi().await.map_err(failed)?;
+    Ok(quic::dialed(connection, control, config))
 }
 
 impl std::fmt::Debug for Sockets {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::client::WantsClientCert;
+use rustls::pki_types::CertificateDer;
 use rustls::{ConfigBuilder, RootCertStore, SupportedProtocolVersion};
 use wtransport::tls::Sha256Digest;
 use wtransport::tls::client::ServerHashVerification;
@@ -20,6 +21,9 @@ pub enum Trust {
     /// Those with one of these SHA-256 hashes of the whole certificate (DER), whatever the name: as browsers do with
     /// `serverCertificateHashes`, so they must be valid now, for at most 14 days in all, with a key on P-256.
     CertificateHashes(Vec<[u8; 32]>),
+    /// Those that lead to one of these certificates, for the name dialed: a certificate authority of one's own, or
+    /// the server's certificate itself if nobody else signed it. Those that cannot be read are left out.
+    Roots(Vec<CertificateDer<'static>>),
 }
 
 /// What becomes of a [`Trust`]: TLS configurations for each use.
@@ -36,6 +40,7 @@ impl ClientTls {
     pub(super) fn new(trust: Trust) -> Self {
         let verifier = match trust {
             Trust::System => Verifier::Roots(Arc::new(system_roots())),
+            Trust::Roots(certificates) => Verifier::Roots(Arc::new(own_roots(certificates))),
             Trust::CertificateHashes(hashes) => {
                 Verifier::Hashes(Arc::new(hashes.into_iter().map(Sha256Digest::new).collect()))
             }
@@ -75,6 +80,15 @@ fn system_roots() -> RootCertStore {
     let (_, ignored) = roots.add_parsable_certificates(loaded.certs);
     if roots.is_empty() {
         tracing::warn!(ignored, "this system has no usable root certificates; no server will be trusted");
+    }
+    roots
+}
+
+fn own_roots(certificates: Vec<CertificateDer<'static>>) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let (_, ignored) = roots.add_parsable_certificates(certificates);
+    if ignored > 0 || roots.is_empty() {
+        tracing::warn!(ignored, usable = roots.len(), "not every root certificate given is usable");
     }
     roots
 }

@@ -1,6 +1,7 @@
 //! Dialing by WebSocket: TCP, TLS for `wss://`, and the upgrade, which tungstenite asks for and checks.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -30,11 +31,26 @@ pub(super) async fn connect(
     url: &str,
     codec: Codec,
 ) -> Result<Connection, DialError> {
-    let uri: Uri = url.parse().map_err(|_| DialError::InvalidAddress("not a URL".into()))?;
-    let (secure, address) = target(&uri)?;
-    let socket = TcpStream::connect((&*address.host, address.port)).await?;
+    let target = Target::parse(url)?;
+    let socket = TcpStream::connect((&*target.address.host, target.address.port)).await?;
     websocket::tune(&socket)?;
     let peer = socket.peer_addr()?;
+    over(socket, peer, tls, config, target, codec).await
+}
+
+/// The rest of dialing, over a stream that leads to the target.
+pub(super) async fn over<S>(
+    socket: S,
+    peer: SocketAddr,
+    tls: &ClientTls,
+    config: &TransportConfig,
+    target: Target,
+    codec: Codec,
+) -> Result<Connection, DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Target { uri, secure, address } = target;
     if !secure {
         let (io, early) = upgrade(socket, uri, codec).await?;
         return Ok(websocket::connected(io, early, peer, *config));
@@ -51,16 +67,26 @@ pub(super) async fn connect(
     Ok(websocket::connected(io, early, peer, *config))
 }
 
-fn target(uri: &Uri) -> Result<(bool, Address), DialError> {
-    let secure = match uri.scheme_str() {
-        Some("ws") => false,
-        Some("wss") => true,
-        _ => return Err(DialError::InvalidAddress("a WebSocket URL begins with ws:// or wss://".into())),
-    };
-    let host = uri.host().ok_or(DialError::InvalidAddress("a URL without a host".into()))?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    Ok((secure, Address { host, port }))
+/// What a URL says.
+pub(super) struct Target {
+    uri: Uri,
+    secure: bool,
+    pub(super) address: Address,
+}
+
+impl Target {
+    pub(super) fn parse(url: &str) -> Result<Self, DialError> {
+        let uri: Uri = url.parse().map_err(|_| DialError::InvalidAddress("not a URL".into()))?;
+        let secure = match uri.scheme_str() {
+            Some("ws") => false,
+            Some("wss") => true,
+            _ => return Err(DialError::InvalidAddress("a WebSocket URL begins with ws:// or wss://".into())),
+        };
+        let host = uri.host().ok_or(DialError::InvalidAddress("a URL without a host".into()))?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        Ok(Self { uri, secure, address: Address { host, port } })
+    }
 }
 
 async fn upgrade<S>(io: S, uri: Uri, codec: Codec) -> Result<(S, Bytes), DialError>

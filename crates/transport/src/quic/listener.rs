@@ -44,8 +44,18 @@ impl Listener {
     /// # Errors
     /// If the certificate and key do not work, or the socket cannot be used.
     pub fn bind(socket: UdpSocket, tls: ServerTls, config: TransportConfig) -> io::Result<Self> {
-        let server = config::server(&tls, &config).map_err(io::Error::other)?;
-        let endpoint = Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))?;
+        Self::serve(&tls, config, |server| {
+            Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))
+        })
+    }
+
+    /// Serves what an endpoint with these settings receives.
+    pub(crate) fn serve(
+        tls: &ServerTls,
+        config: TransportConfig,
+        endpoint: impl FnOnce(quinn::ServerConfig) -> io::Result<Endpoint>,
+    ) -> io::Result<Self> {
+        let endpoint = endpoint(config::server(tls, &config).map_err(io::Error::other)?)?;
         Ok(Self { endpoint, config, pending: Pending::default(), stopped: AtomicBool::new(false) })
     }
 

@@ -108,8 +108,16 @@ impl Driver for Quic {
         self.outgoing.record(lane, batch);
     }
 
-    fn queued_bytes(&self, lane: LaneId) -> usize {
-        self.outgoing.queued_bytes(lane)
+    fn queued_bytes_on(&self, lane: LaneId) -> usize {
+        self.outgoing.queued_bytes_on(lane)
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.outgoing.queued_bytes()
+    }
+
+    fn written_bytes(&self) -> u64 {
+        self.outgoing.written_bytes()
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {

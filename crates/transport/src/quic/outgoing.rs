@@ -36,6 +36,7 @@ pub(super) struct Outgoing {
     /// Finished streams whose end the peer has not acknowledged.
     finishing: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
     turn: usize,
+    written_bytes: u64,
 }
 
 struct Lane {
@@ -73,16 +74,27 @@ impl Outgoing {
             opening: None,
             finishing: Vec::new(),
             turn: 0,
+            written_bytes: 0,
         }
     }
 
     /// How many bytes wait on a lane; clients have one for everything.
-    pub(super) fn queued_bytes(&self, id: LaneId) -> usize {
+    pub(super) fn queued_bytes_on(&self, id: LaneId) -> usize {
         if self.side == Side::Client || id == LaneId::CONTROL {
             return self.control.queued_bytes;
         }
         let lane = self.lanes.iter().find(|(other, lane)| *other == id && !lane.ended);
         lane.map_or(0, |(_, lane)| lane.queued_bytes)
+    }
+
+    /// How many bytes wait on all lanes.
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.control.queued_bytes + self.lanes.iter().map(|(_, lane)| lane.queued_bytes).sum::<usize>()
+    }
+
+    /// How many bytes QUIC has taken since the beginning.
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.written_bytes
     }
 
     /// Whether nothing waits on any lane.
@@ -136,15 +148,15 @@ impl Outgoing {
     /// Ready when everything is handed to QUIC.
     pub(super) fn poll_write(&mut self, session: &Session, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         self.poll_open(session, cx)?;
-        let Self { control, lanes, finishing, .. } = self;
-        if control.poll_write(cx)?.is_ready() && control.deaf && !control.ended {
+        let Self { control, lanes, finishing, written_bytes, .. } = self;
+        if control.poll_write(written_bytes, cx)?.is_ready() && control.deaf && !control.ended {
             return Poll::Ready(Err(Closed::Lost("the peer stopped the control stream".into())));
         }
         let count = lanes.len();
         for place in 0..count {
             let lane = &mut lanes[(place + self.turn) % count].1;
             // Which of them wait is seen from the bytes left.
-            let _ = lane.poll_write(cx)?;
+            let _ = lane.poll_write(written_bytes, cx)?;
         }
         self.turn = self.turn.wrapping_add(1);
         let done = |lane: &Lane| lane.ended && lane.queue.is_empty();
@@ -194,8 +206,8 @@ impl Drop for Outgoing {
 }
 
 impl Lane {
-    /// Ready when nothing is queued.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    /// Ready when nothing is queued. Adds what QUIC takes to `written_bytes`.
+    fn poll_write(&mut self, written_bytes: &mut u64, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         let Some(stream) = &mut self.stream else { return Poll::Pending };
         while !self.queue.is_empty() {
             let written = pin!(stream.quic().write_chunks(self.queue.make_contiguous())).poll(cx);
@@ -211,6 +223,7 @@ impl Lane {
                 }
             };
             self.queued_bytes -= written.bytes;
+            *written_bytes += written.bytes as u64;
             self.queue.drain(..written.chunks);
         }
         Poll::Ready(Ok(()))

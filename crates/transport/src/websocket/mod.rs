@@ -224,8 +224,16 @@ impl Driver for WebSocket {
         self.outbox.record(batch);
     }
 
-    fn queued_bytes(&self, _lane: LaneId) -> usize {
+    fn queued_bytes_on(&self, _lane: LaneId) -> usize {
         self.outbox.queued_bytes()
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.outbox.queued_bytes()
+    }
+
+    fn written_bytes(&self) -> u64 {
+        self.outbox.written_bytes()
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {

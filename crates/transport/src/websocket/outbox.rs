@@ -29,6 +29,9 @@ pub(super) struct Outbox {
     /// In the queue, or written and not flushed.
     queued_bytes: usize,
     unflushed_bytes: usize,
+    /// Of records alone.
+    unflushed_record_bytes: u64,
+    written_record_bytes: u64,
     pong: Option<Bytes>,
     ping: Option<[u8; 8]>,
     /// A close frame is queued; nothing may follow it.
@@ -59,6 +62,8 @@ impl Outbox {
             front_written: 0,
             queued_bytes: 0,
             unflushed_bytes: 0,
+            unflushed_record_bytes: 0,
+            written_record_bytes: 0,
             pong: None,
             ping: None,
             closing: false,
@@ -67,6 +72,11 @@ impl Outbox {
 
     pub(super) fn queued_bytes(&self) -> usize {
         self.queued_bytes
+    }
+
+    /// How many bytes of records were written and flushed since the beginning.
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.written_record_bytes
     }
 
     pub(super) fn record(&mut self, batch: Arc<Batch>) {
@@ -118,6 +128,7 @@ impl Outbox {
             ready!(Pin::new(io).poll_flush(cx))?;
             self.queued_bytes -= self.unflushed_bytes;
             self.unflushed_bytes = 0;
+            self.written_record_bytes += std::mem::take(&mut self.unflushed_record_bytes);
         }
         written.map(Ok)
     }
@@ -193,6 +204,9 @@ impl Outbox {
         self.unflushed_bytes += written;
         while let Some(front) = self.queue.front() {
             let rest = front.bytes().len() - self.front_written;
+            if !matches!(front, Chunk::Control(_)) {
+                self.unflushed_record_bytes += written.min(rest) as u64;
+            }
             if written < rest {
                 self.front_written += written;
                 return;

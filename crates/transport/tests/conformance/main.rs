@@ -53,6 +53,7 @@ on_every_transport! {
     pressure::a_full_queue_hands_records_back,
     pressure::a_full_queue_holds_datagrams_back,
     pressure::flush_hands_everything_on,
+    pressure::written_bytes_tell_slow_reading_from_none,
     sizes::a_larger_record_ends_the_connection_with_a_code,
     sizes::empty_records_pass,
     sizes::the_largest_frame_of_a_server_passes,

@@ -85,3 +85,45 @@ pub(crate) async fn flush_hands_everything_on(transport: Transport) {
     }
     received.assert_whole();
 }
+
+pub(crate) async fn written_bytes_tell_slow_reading_from_none(transport: Transport) {
+    let (mut client, mut server) = pair(transport).await;
+    let before = server.written_bytes();
+    assert_eq!(server.queued_bytes(), 0);
+    server.try_send(LaneId(1), numbered(1, 0, 3000)).unwrap();
+    assert!(server.queued_bytes() >= 3000);
+    assert_eq!(server.written_bytes(), before);
+    server.flush().await.unwrap();
+    assert_eq!(server.queued_bytes(), 0);
+    // At most so many bytes frame a record and begin a lane.
+    assert!((before + 3000..before + 3016).contains(&server.written_bytes()));
+
+    // Nobody reads: it stands still, whatever else is sent.
+    let mut sent = 1;
+    let mut stalled = before;
+    while stalled != server.written_bytes() {
+        stalled = server.written_bytes();
+        sent += fill(&mut server).await;
+    }
+    let queued = server.queued_bytes();
+    let _ = server.send_datagram(LaneId(1), b"one more");
+    assert!(server.poke().await.is_none());
+    assert_eq!((server.written_bytes(), server.queued_bytes()), (stalled, queued));
+    assert!(queued >= 3000 && stalled + queued as u64 >= before + (sent as u64) * 3000);
+
+    // Reading, however slowly, makes it move before everything is read.
+    let mut received = 0;
+    while server.written_bytes() == stalled {
+        assert!(received < sent, "everything was read, and nothing was written");
+        tokio::select! {
+            biased;
+            (_, payload) = client.next_record() => {
+                assert!(payload.len() >= 3000);
+                received += 1;
+            }
+            event = server.recv() => panic!("{event:?}"),
+        }
+        assert!(server.poke().await.is_none());
+    }
+    assert_eq!(server.written_bytes() + server.queued_bytes() as u64, stalled + queued as u64);
+}
