@@ -12,9 +12,10 @@ mod resume;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anteroom_protocol::lane::{AckDue, Bounds, CountNotSent, Next};
+use anteroom_protocol::lane::{AckDue, Bounds, CountNotSent, Next, Watermark};
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Counts, LaneOfRoom, LaneOpened, SessionState, Subscription};
 use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId};
@@ -25,6 +26,9 @@ pub use resume::{Accepted, Carrying, Claim, NotMoving, Refused};
 use crate::flush::Outgoing;
 use crate::time::Time;
 use lane::Lane;
+
+/// The most refused numbers that are remembered; no client that keeps to its limits has more on the way.
+const REFUSED_MAX: usize = 1024;
 
 /// Names one connection of a session. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +81,9 @@ pub struct Session {
     turn: usize,
     last_lane: LaneId,
     last_n: u64,
+    /// Numbers that were refused in the place of a lane's owner, whose mark therefore does not cover them. The answers
+    /// are on the control lane.
+    refused: BTreeSet<u64>,
     ack: AckDue,
     /// The control lane waits for more than it may.
     overflowed: bool,
@@ -102,6 +109,7 @@ impl Session {
             turn: 0,
             last_lane: LaneId::CONTROL,
             last_n: 0,
+            refused: BTreeSet::new(),
             ack: AckDue::default(),
             overflowed: false,
             subscription: None,
@@ -115,13 +123,17 @@ impl Session {
         self.codec
     }
 
-    /// Opens a lane for a room; a new room may have no id yet. Nothing is written on it before an earlier lane of the
-    /// same room: on WebSocket a client knows the lane of a message by its room alone.
+    /// Opens a lane for a room, once the request for it was [taken](Self::took); a new room may have no id yet. Nothing
+    /// is written on it before an earlier lane of the same room: on WebSocket a client knows the lane of a message by
+    /// its room alone.
     pub fn open(&mut self, room_id: Option<RoomId>) -> LaneId {
         let lane = LaneId(self.last_lane.0 + 1);
         self.last_lane = lane;
         let attached = self.carrying.attached().is_some();
-        self.rooms.push((lane, Lane { room_id, ..Lane::new(self.keeps, attached) }));
+        // What has a lower number was meant for an earlier lane of the room, and comes again because that had ended.
+        let (mut watermark, told) = (Watermark::default(), self.last_n);
+        watermark.take(Some(told));
+        self.rooms.push((lane, Lane { room_id, watermark, told, ..Lane::new(self.keeps, attached) }));
         lane
     }
 
@@ -142,6 +154,7 @@ impl Session {
     pub fn put(&mut self, now: Time, id: LaneId, outgoing: Outgoing) -> bool {
         let datagram_bytes_max = self.carrying.datagram_bytes_max();
         let bounds = if id == LaneId::CONTROL { self.bounds.control } else { self.bounds.room };
+        let told = id == LaneId::CONTROL && self.end_gap_of_control(now);
         let Some(lane) = self.lane_mut(id) else { return false };
         let was_idle = lane.is_idle();
         let overflows = lane.put(now, outgoing, &bounds, datagram_bytes_max);
@@ -151,8 +164,9 @@ impl Session {
         }
         if overflows && let Some(lane) = self.lane_mut(id) {
             lane.out.start_gap();
+            self.forget_refusals();
         }
-        was_idle
+        was_idle || told
     }
 
     /// Puts the last messages on a room's lane and ends it: nobody sees them without seeing the end, and nothing
@@ -164,7 +178,7 @@ impl Session {
         }
         if self.carrying.attached().is_none() {
             // Whoever comes back has nothing to hear of these.
-            self.rooms.retain(|(_, lane)| !(lane.ended && lane.out.is_in_gap()));
+            self.rooms.retain(|(_, lane)| !(lane.ended && lane.out.is_in_gap() && lane.farewell.is_none()));
         }
         let unread = lane::forget_ended(&mut self.rooms);
         self.overflowed |= unread > LANES_KEPT_MAX && self.carrying.attached().is_some();
@@ -194,7 +208,7 @@ impl Session {
             if is_blocked(id) || self.follows(place) {
                 continue;
             }
-            if let Some(write) = self.next_of_room(place, id) {
+            if let Some(write) = self.next_of_room(now, place, id) {
                 return Some(write);
             }
         }
@@ -202,13 +216,8 @@ impl Session {
     }
 
     fn next_of_control(&mut self, now: Time) -> Option<Write> {
-        let mut next = self.control.out.next()?;
-        if next == Next::Snapshot {
-            let snapshot = Batch::one(self.codec, &Header::new(SessionState::TYPE), &self.state()).ok()?;
-            self.control.out.put_snapshot(now.as_millis(), Arc::new(snapshot));
-            next = self.control.out.next()?;
-        }
-        let batch = match next {
+        self.end_gap_of_control(now);
+        let batch = match self.control.out.next()? {
             Next::Record(batch) => batch,
             Next::Opening { next, gap } => self.announcement(LaneId::CONTROL, &self.control, next, gap)?,
             Next::Snapshot => return None,
@@ -216,7 +225,17 @@ impl Session {
         Some(Write::Record(LaneId::CONTROL, batch))
     }
 
-    fn next_of_room(&mut self, place: usize, id: LaneId) -> Option<Write> {
+    /// The session knows its own state, so on a connection nothing has to be lost for want of a snapshot. Whether there
+    /// was a gap.
+    fn end_gap_of_control(&mut self, now: Time) -> bool {
+        if self.carrying.attached().is_none() || !self.control.out.is_in_gap() {
+            return false;
+        }
+        let snapshot = Batch::one(self.codec, &Header::new(SessionState::TYPE), &self.state());
+        snapshot.map(|snapshot| self.control.out.put_snapshot(now.as_millis(), Arc::new(snapshot))).is_ok()
+    }
+
+    fn next_of_room(&mut self, now: Time, place: usize, id: LaneId) -> Option<Write> {
         let lane = &mut self.rooms[place].1;
         match lane.out.next() {
             Some(Next::Record(batch)) => return Some(Write::Record(id, batch)),
@@ -226,8 +245,12 @@ impl Session {
             }
             // Nobody is left who could give one.
             Some(Next::Snapshot) if lane.ended => {
-                self.rooms.remove(place);
-                return Some(Write::LaneEnded(id));
+                let Some(farewell) = lane.farewell.clone() else {
+                    self.rooms.remove(place);
+                    return Some(Write::LaneEnded(id));
+                };
+                lane.out.put_snapshot(now.as_millis(), farewell);
+                return self.next_of_room(now, place, id);
             }
             Some(Next::Snapshot) => return Some(Write::Snapshot(id)),
             None => {}
@@ -301,7 +324,8 @@ impl Session {
     /// Judges a message that came on a lane; [`took`](Self::took) it once its owner has it.
     #[must_use]
     pub fn judge(&self, pipe: PipeId, lane: LaneId, n: Option<u64>) -> Verdict {
-        let is_new = self.lane(lane).is_some_and(|lane| lane.watermark.is_new(n));
+        let was_refused = n.is_some_and(|n| self.refused.contains(&n));
+        let is_new = !was_refused && self.lane(lane).is_some_and(|lane| lane.watermark.is_new(n));
         if is_new && self.carrying.attached() == Some(pipe) { Verdict::New } else { Verdict::Ignored }
     }
 
@@ -315,9 +339,15 @@ impl Session {
         }
     }
 
-    /// Notes a number that arrived, whatever became of its message.
+    /// Notes a number whose message is refused in the place of its lane's owner. The answer goes on the control lane
+    /// next; unless that is lost in a gap the message does not pass any more, so nobody is refused and obeyed as well.
     pub fn saw(&mut self, n: Option<u64>) {
-        self.last_n = self.last_n.max(n.unwrap_or(0));
+        let Some(n) = n else { return };
+        self.last_n = self.last_n.max(n);
+        self.refused.insert(n);
+        if self.refused.len() > REFUSED_MAX {
+            self.refused.pop_first();
+        }
     }
 
     /// When to acknowledge what the client has sent, if there is anything; in the past if it is time.
@@ -332,6 +362,13 @@ impl Session {
         let rooms = self.rooms.iter_mut().map(|(id, lane)| (*id, lane));
         let lanes = rooms.chain([(LaneId::CONTROL, &mut self.control)]);
         lanes.filter_map(|(id, lane)| Some((id, lane.take_ack()?))).collect()
+    }
+
+    /// Forgets refusals that the client will not hear of: it will send those messages again.
+    fn forget_refusals(&mut self) {
+        if self.control.out.is_in_gap() {
+            self.refused.clear();
+        }
     }
 
     /// What the session is subscribed to, for its snapshot.

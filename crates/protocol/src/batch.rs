@@ -235,6 +235,8 @@ impl BatchBuilder {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::envelope::{Empty, decode_batch};
 
@@ -272,6 +274,24 @@ mod tests {
             let gap = usize::from(codec == Codec::Json);
             assert_eq!(batch.ends().collect::<Vec<_>>(), [one + gap, 2 * one + 2 * gap, 3 * one + 3 * gap]);
             assert_eq!(decode_batch(codec, batch.payload()).unwrap().count(), 3);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_follows_the_first_messages_is_what_they_would_be_by_themselves(
+            texts in prop::collection::vec(any::<String>(), 1..12),
+            skip in any::<prop::sample::Index>(),
+        ) {
+            for codec in Codec::ALL {
+                let batch_of = |texts: &[String]| {
+                    let mut builder = BatchBuilder::new(codec);
+                    texts.iter().for_each(|text| builder.push(&Header::new("said"), text).unwrap());
+                    builder.finish()
+                };
+                let skip = skip.index(texts.len());
+                prop_assert_eq!(batch_of(&texts).after(skip), batch_of(&texts[skip..]));
+            }
         }
     }
 }

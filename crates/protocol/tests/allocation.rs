@@ -8,7 +8,8 @@ mod corpus;
 use std::alloc::System;
 
 use anteroom_protocol::binary::{DECODE_BYTES_FREE, DECODE_BYTES_PER_INPUT_BYTE};
-use anteroom_protocol::{Codec, Data};
+use anteroom_protocol::message::resume::{Ack, SessionState};
+use anteroom_protocol::{Codec, Data, LaneId, binary};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -101,7 +102,17 @@ fn wasteful_json() -> Vec<String> {
         repeat(r#"{"game":""#, "\u{7f}", 30_000, r#"","quick":"x"}"#),
         repeat(r#"{"#, r#""a":1,"#, 8_000, r#""b":2}"#),
         repeat(r#"{"quick":""#, "\u{7f}", 30_000, r#""}"#),
+        repeat(r#"{"rooms":[],"tickets":["#, "1,", 30_000, "1]}"),
+        repeat(r#"{"rooms":[],"subscriptions":["#, r#"{"to":""},"#, 6_000, r#"{"to":""}]}"#),
+        repeat(r#"{"rooms":["#, r#"[1,"0000000000"],"#, 4_000, r#"[1,"0000000000"]]}"#),
+        format!("{{{}}}", lanes(6_000)),
+        format!(r#"{{"received":{{{}}}}}"#, lanes(6_000)),
     ]
+}
+
+/// A count of 1 for so many lanes, as the inside of an object.
+fn lanes(count: u32) -> String {
+    (0..count).map(|lane| format!(r#""{lane}":1"#)).collect::<Vec<_>>().join(",")
 }
 
 /// Real lists, as long as a frame lets them be, of the smallest elements there are.
@@ -115,7 +126,23 @@ fn long_lists() -> Vec<Vec<u8>> {
     // A `RoomSummary` without names, as `RoomList` and `RoomsChanged` have them, and a room id.
     let summary = list(b"\x0a0000000000\0\0\0\0\0\0", 3_500);
     let ids = list(b"\x0a0000000000", 5_000);
-    vec![[&summary[..], &[0]].concat(), [&summary[..], &[0, 0]].concat(), [&[0, 0], &ids[..]].concat()]
+    // What a `SessionState` has lists of: rooms, tickets of one digit, and subscriptions to nothing.
+    let state = [
+        [&list(b"\x01\x0a0000000000", 5_000)[..], &[0, 0, 0]].concat(),
+        [&[0, 0], &list(b"\x010", 30_000)[..], &[0]].concat(),
+        [&[0, 0, 0], &list(b"\0\0", 30_000)[..]].concat(),
+    ];
+    let mut lists = vec![[&summary[..], &[0]].concat(), [&summary[..], &[0, 0]].concat(), [&[0, 0], &ids[..]].concat()];
+    lists.extend(state);
+    lists
+}
+
+/// Counts of as many lanes as a frame has room for, and of one lane over and over.
+fn many_counts() -> [Vec<u8>; 2] {
+    let mut distinct = Vec::new();
+    let counts = (0..15_000).map(|lane| (LaneId(lane), 1)).collect();
+    binary::encode(&Ack { counts }, &mut distinct).expect("a value that can be encoded");
+    [distinct, [&[251, 0x30, 0x75], &[7, 1].repeat(30_000)[..]].concat()]
 }
 
 #[test]
@@ -135,7 +162,14 @@ fn decoding_allocates_a_small_multiple_of_its_input() {
     for list in long_lists() {
         check_bodies(Data::Binary(&list));
     }
+    for counts in many_counts() {
+        check_bodies(Data::Binary(&counts));
+        assert!(Data::Binary(&counts).decode::<Ack>().is_ok());
+    }
     assert!(Data::Binary(&long_lists()[0]).decode::<anteroom_protocol::message::result::RoomList>().is_ok());
+    for list in &long_lists()[3..] {
+        assert!(Data::Binary(list).decode::<SessionState>().is_ok());
+    }
 
     let config = Config { cases: 4096, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));

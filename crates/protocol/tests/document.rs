@@ -6,6 +6,7 @@ use anteroom_protocol::limits::*;
 use anteroom_protocol::message::push::*;
 use anteroom_protocol::message::request::*;
 use anteroom_protocol::message::result::*;
+use anteroom_protocol::message::resume::*;
 use anteroom_protocol::message::{Message, RESERVED_TYPES, Request};
 use anteroom_protocol::{Codec, ErrorCode, Limits, SCHEMA};
 use serde::de::DeserializeOwned;
@@ -34,6 +35,11 @@ fn check_data(envelope: &Envelope<'_>) -> Option<Result<(), String>> {
         "handshake" => data_is::<Handshake>(data),
         "handshake_accepted" => data_is::<HandshakeAccepted>(data),
         "reconnect" => data_is::<Reconnect>(data),
+        Reconnected::TYPE => data_is::<Reconnected>(data),
+        Resume::TYPE => data_is::<Resume>(data),
+        Ack::TYPE => data_is::<Ack>(data),
+        LaneOpened::TYPE => data_is::<LaneOpened>(data),
+        SessionState::TYPE => data_is::<SessionState>(data),
         "goodbye" => data_is::<Goodbye>(data),
         Ping::TYPE => data_is::<Ping>(data),
         Pong::TYPE => data_is::<Pong>(data),

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anteroom_core::game::Registry;
+use anteroom_protocol::Codec;
 use anteroom_transport::Connection;
 use anteroom_transport::quic::Listener;
 use tokio::net::TcpListener;
@@ -25,9 +26,9 @@ use crate::config::{Config, ConfigError, TcpTls};
 use crate::identity::Authority;
 use crate::lobby::Lobby;
 use crate::origin::Origins;
-use crate::rooms::Rooms;
 use crate::pipe::{self, Arrival};
 use crate::random::Randomness;
+use crate::rooms::Rooms;
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::{http, random};
@@ -67,8 +68,8 @@ pub enum StartError {
     Certificate(String),
 }
 
-/// A running server. Dropping it leaves its tasks running; call [`Server::shutdown`].
-#[derive(Debug)]
+/// A running server. Clones are the same one. Dropping it leaves its tasks running; call [`Server::shutdown`].
+#[derive(Debug, Clone)]
 pub struct Server {
     shared: Arc<Shared>,
     quic: Option<Arc<Listener>>,
@@ -123,9 +124,9 @@ impl Server {
         Ok(server)
     }
 
-    /// Serves one connection that stands.
-    pub fn serve(&self, connection: Connection) {
-        let arrival = Arrival { origin: None, codec: None };
+    /// Serves one connection that stands; `codec` is what a WebSocket asked for when it was opened.
+    pub fn serve(&self, connection: Connection, codec: Option<Codec>) {
+        let arrival = Arrival { origin: None, codec };
         self.shared.pipes.spawn(pipe::run(self.shared.clone(), connection, arrival, ()));
     }
 

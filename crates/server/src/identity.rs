@@ -168,8 +168,9 @@ mod tests {
     #[test]
     fn guests_have_names_of_their_own() {
         let welcome = Authority::new(None, true);
-        let named =
-            |name: Option<&str>| welcome.identify(&Handshake { name: name.map(Into::into), ..Handshake::default() }, &Randomness::System);
+        let named = |name: Option<&str>| {
+            welcome.identify(&Handshake { name: name.map(Into::into), ..Handshake::default() }, &Randomness::System)
+        };
         assert_eq!(named(Some(" Ada ")).unwrap().username, "Ada");
         assert!(named(None).unwrap().username.starts_with("Guest "));
         assert!(matches!(named(Some("\n")), Err(Refused::Again(_))));

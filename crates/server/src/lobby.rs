@@ -69,12 +69,7 @@ impl Lobby {
 
     /// Gives the rooms there are now, and tells of every change from then on. `answer` puts the list in front of
     /// the first change.
-    pub(crate) fn subscribe(
-        &self,
-        session: &Arc<Session>,
-        game: Option<String>,
-        answer: impl FnOnce(&RoomList),
-    ) {
+    pub(crate) fn subscribe(&self, session: &Arc<Session>, game: Option<String>, answer: impl FnOnce(&RoomList)) {
         let mut state = self.lock();
         // What is gathered already is in the list, so it goes to the others now and not to this one later.
         state.publish();

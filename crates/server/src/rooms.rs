@@ -64,14 +64,30 @@ pub(crate) struct RoomHandle {
 #[derive(Debug)]
 enum Mail {
     Join(Box<Knock>),
-    Leave { member: MemberId, reference: Option<Ref> },
+    Leave {
+        member: MemberId,
+        reference: Option<Ref>,
+    },
     /// To look whether the member's session has a connection.
-    LookFor { member: MemberId },
-    Expire { member: MemberId },
-    Abandon { member: MemberId },
-    Snapshot { member: MemberId },
-    Act { member: MemberId, input: Input },
-    Close { reason: ClosedReason },
+    LookFor {
+        member: MemberId,
+    },
+    Expire {
+        member: MemberId,
+    },
+    Abandon {
+        member: MemberId,
+    },
+    Snapshot {
+        member: MemberId,
+    },
+    Act {
+        member: MemberId,
+        input: Input,
+    },
+    Close {
+        reason: ClosedReason,
+    },
 }
 
 /// Someone who wants to come in. Boxed in the mailbox, where most of the places hold player input.

@@ -238,7 +238,9 @@ impl Room {
             return self.abandon(id, effects);
         }
         let Some(seat) = self.set_connected(id, false) else { return };
-        self.tell_away(id);
+        if !self.is_seen_elsewhere(id) {
+            self.tell_away(id);
+        }
         if let Some(seat) = seat {
             self.game.disconnected(seat, &mut self.stage);
         }
@@ -246,13 +248,21 @@ impl Room {
 
     pub(super) fn reconnect(&mut self, id: MemberId) {
         let Some(seat) = self.set_connected(id, true) else { return };
-        if let Some(Member { user_id, username, .. }) = self.members.get(&id) {
+        let elsewhere = self.is_seen_elsewhere(id);
+        if let Some(Member { user_id, username, .. }) = self.members.get(&id).filter(|_| !elsewhere) {
             let back = ClientReconnected { user_id: user_id.clone(), username: username.clone() };
             self.say(To::Except(id), &back);
         }
         if let Some(seat) = seat {
             self.game.reconnected(seat, &mut self.stage);
         }
+    }
+
+    /// Whether a spectator plays or watches from another session, too, which the others go by.
+    fn is_seen_elsewhere(&self, id: MemberId) -> bool {
+        let Some(Member { user_id, seat: None, .. }) = self.members.get(&id) else { return false };
+        let watches = |(other, who): (&MemberId, &Member)| *other != id && who.user_id == *user_id && who.connected;
+        self.stage.seating.of_user(user_id).is_some() || self.members.iter().any(watches)
     }
 
     /// Notes whether a member is there. Gives the member's seat if that is news.

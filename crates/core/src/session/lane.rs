@@ -24,6 +24,8 @@ pub(super) struct Lane {
     /// What of the watermark was acknowledged.
     pub(super) told: u64,
     pub(super) ended: bool,
+    /// What was said last, for a client that has lost what led there: it stands where a snapshot would.
+    pub(super) farewell: Option<Arc<Batch>>,
     /// The end was said on the connection there is.
     pub(super) finished: bool,
 }
@@ -37,6 +39,7 @@ impl Lane {
             watermark: Watermark::default(),
             told: 0,
             ended: false,
+            farewell: None,
             finished: false,
         }
     }
@@ -54,6 +57,9 @@ impl Lane {
         bounds: &Bounds,
         datagram_bytes_max: Option<usize>,
     ) -> bool {
+        if self.ended {
+            return false;
+        }
         match outgoing {
             Outgoing::Reliable(batch) => return self.out.put(now.as_millis(), batch, bounds).is_err(),
             Outgoing::Snapshot(batch) => self.out.put_snapshot(now.as_millis(), batch),
@@ -84,6 +90,7 @@ impl Lane {
         self.out.settle(now.as_millis());
         self.datagrams.clear();
         if let Some(farewell) = farewell {
+            self.farewell = Some(farewell.batch().clone());
             if self.out.is_in_gap() {
                 self.out.put_snapshot(now.as_millis(), farewell.batch().clone());
             } else {

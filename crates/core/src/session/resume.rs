@@ -3,9 +3,9 @@
 //! Tokens are numbered. The server stores the number of the newest one that the client is known to have; one more
 //! may have been offered. Offering it twice is harmless, and using one that is retired shows that somebody copied it.
 
+use anteroom_protocol::LaneId;
 use anteroom_protocol::lane::CountNotSent;
 use anteroom_protocol::message::resume::{Counts, LaneOfRoom};
-use anteroom_protocol::LaneId;
 
 use super::{PipeId, Session};
 
@@ -214,6 +214,7 @@ impl Session {
             if std::mem::take(&mut self.overflowed) {
                 self.control.out.start_gap();
             }
+            self.forget_refusals();
             for (_, lane) in &mut self.rooms {
                 lane.out.detach();
                 lane.datagrams.clear();
@@ -238,6 +239,7 @@ impl Session {
         let count = |id: LaneId| received.map(|counts| counts.get(&id).copied().unwrap_or(0));
         // The counts were checked.
         let _ = self.control.out.attach(count(LaneId::CONTROL), true);
+        self.forget_refusals();
         self.control.take_ack();
         for (id, lane) in &mut self.rooms {
             let known = lane.out.is_known();

@@ -1,0 +1,223 @@
+use anteroom_protocol::envelope::decode_batch;
+use anteroom_protocol::{BatchBuilder, RoomId};
+
+use super::*;
+
+const ALL: Bounds =
+    Bounds { messages_max: u64::MAX, age_max_ms: u64::MAX, kept_bytes_max: usize::MAX, waiting_bytes_max: usize::MAX };
+const NOW: Time = Time::from_millis(1);
+
+fn session(keeps: bool) -> (Session, PipeId) {
+    Session::new(Codec::Json, keeps, SessionBounds { control: ALL, room: ALL }, None)
+}
+
+fn said(count: usize) -> Outgoing {
+    let mut builder = BatchBuilder::new(Codec::Json);
+    (0..count).for_each(|_| builder.push(&Header::new("said"), &0_u8).unwrap());
+    Outgoing::Reliable(Arc::new(builder.finish()))
+}
+
+fn farewell() -> Outgoing {
+    Outgoing::Reliable(Arc::new(Batch::one(Codec::Json, &Header::new("room_closed"), &0_u8).unwrap()))
+}
+
+fn room(number: u128) -> Option<RoomId> {
+    Some(RoomId::from_bits(number))
+}
+
+impl Session {
+    /// Everything that is written on a connection now, as words: the lane, and the messages' types.
+    fn writes(&mut self, pipe: PipeId) -> Vec<String> {
+        let mut words = Vec::new();
+        while let Some(write) = self.next(NOW, pipe, |_| false) {
+            words.push(match write {
+                Write::Record(lane, batch) | Write::Datagram(lane, _, batch) => {
+                    let kinds = decode_batch(batch.codec(), batch.payload()).unwrap();
+                    let kinds: Vec<String> = kinds.map(|message| message.unwrap().kind.into()).collect();
+                    format!("{} {}", lane.0, kinds.join(" "))
+                }
+                Write::Snapshot(lane) => format!("{}?", lane.0),
+                Write::LaneEnded(lane) => format!("{}.", lane.0),
+            });
+        }
+        words
+    }
+
+    fn moves(&mut self, attempt: u64, carrying: Carrying) -> Accepted {
+        self.reconnect(&Claim { token: 0, attempt, carrying }, None).unwrap()
+    }
+}
+
+fn received(counts: &[(u32, u64)]) -> Carrying {
+    Carrying::Received(counts.iter().map(|(lane, count)| (LaneId(*lane), *count)).collect())
+}
+
+fn listed(accepted: &Accepted) -> Vec<u32> {
+    accepted.lanes.iter().map(|lane| lane.lane.0).collect()
+}
+
+#[test]
+fn a_lane_that_began_with_a_gap_is_listed_until_its_end_was_heard() {
+    let (mut session, first) = session(true);
+    let lane = session.open(room(1));
+    session.put(NOW, lane, said(1));
+    session.shed(lane);
+    session.end(NOW, lane, vec![farewell()]);
+    session.lost(first);
+    for attempt in 1..3 {
+        let accepted = session.moves(attempt, received(&[]));
+        assert_eq!(listed(&accepted), [1], "{attempt}");
+        session.lost(accepted.pipe);
+    }
+    let accepted = session.moves(3, received(&[]));
+    assert_eq!(session.writes(accepted.pipe), ["0 lane", "1 lane", "1 room_closed", "1."]);
+}
+
+#[test]
+fn an_end_that_was_lost_in_a_gap_is_told_in_its_place() {
+    let (mut session, first) = session(true);
+    let lane = session.open(room(1));
+    session.put(NOW, lane, said(3));
+    session.end(NOW, lane, vec![said(1), farewell()]);
+    assert_eq!(session.writes(first), ["1 said said said", "1 said", "1 room_closed", "1."]);
+    let accepted = session.moves(1, Carrying::Fresh);
+    assert_eq!(listed(&accepted), [1]);
+    assert_eq!(session.writes(accepted.pipe), ["0 lane", "0 session_state", "1 lane", "1 room_closed", "1."]);
+    session.acknowledge(&Counts::from([(lane, 7)])).unwrap();
+    assert!(session.lanes().is_empty());
+}
+
+#[test]
+fn an_end_is_kept_until_it_was_heard() {
+    let (mut session, first) = session(true);
+    let lane = session.open(room(1));
+    session.put(NOW, lane, said(1));
+    session.end(NOW, lane, vec![farewell()]);
+    session.writes(first);
+    session.acknowledge(&Counts::from([(lane, 1)])).unwrap();
+    let accepted = session.moves(1, received(&[(1, 1)]));
+    assert_eq!(listed(&accepted), [1]);
+    assert_eq!(session.writes(accepted.pipe), ["0 lane", "1 lane", "1 room_closed", "1."]);
+    let accepted = session.moves(2, received(&[(1, 2)]));
+    assert!(accepted.lanes.is_empty());
+}
+
+#[test]
+fn a_room_that_is_joined_again_waits_for_the_end_of_the_time_before() {
+    let (mut session, pipe) = session(true);
+    let (before, other, after) = (session.open(room(1)), session.open(room(2)), session.open(room(1)));
+    session.put(NOW, after, said(1));
+    session.put(NOW, other, said(1));
+    session.put(NOW, before, said(1));
+    session.end(NOW, before, vec![farewell()]);
+    assert_eq!(session.writes(pipe), ["1 said", "2 said", "1 room_closed", "1.", "3 said"]);
+    let accepted = session.moves(1, received(&[]));
+    let expected = ["0 lane", "1 lane", "1 said", "1 room_closed", "1.", "2 lane", "2 said", "3 lane", "3 said"];
+    let written = session.writes(accepted.pipe);
+    let place = |word: &str| written.iter().position(|other| other == word);
+    assert!(place("1.") < place("3 lane"), "{written:?}");
+    assert_eq!(written.len(), expected.len());
+}
+
+#[test]
+fn what_was_sent_in_an_earlier_membership_is_not_taken_in_a_later_one() {
+    let (mut session, pipe) = session(true);
+    let before = session.open(room(1));
+    session.put(NOW, before, said(1));
+    // Message 1 is refused in front of the room, 2 asks to join again.
+    session.saw(Some(1));
+    session.end(NOW, before, vec![farewell()]);
+    session.took(NOW, LaneId::CONTROL, Some(2), 10);
+    let after = session.open(room(1));
+    assert_eq!(session.judge(pipe, after, Some(1)), Verdict::Ignored);
+    assert_eq!(session.judge(pipe, after, Some(2)), Verdict::Ignored);
+    assert_eq!(session.judge(pipe, after, Some(3)), Verdict::New);
+    assert_eq!(session.take_ack(), Counts::from([(LaneId::CONTROL, 2)]));
+}
+
+#[test]
+fn what_was_taken_is_acknowledged_once_and_not_taken_again() {
+    let (mut session, pipe) = session(true);
+    let lane = session.open(room(1));
+    assert_eq!(session.judge(pipe, LaneId(9), Some(1)), Verdict::Ignored, "there is no such lane");
+    session.took(NOW, lane, Some(1), 10);
+    session.took(NOW, LaneId::CONTROL, None, 10);
+    assert_eq!(session.judge(pipe, lane, Some(1)), Verdict::Ignored);
+    assert_eq!(session.judge(pipe, LaneId::CONTROL, Some(1)), Verdict::New, "each lane has a mark of its own");
+    assert_eq!(session.judge(pipe, lane, None), Verdict::New);
+    assert_eq!(session.ack_at(), Some(Time::from_millis(1001)));
+    assert_eq!(session.take_ack(), Counts::from([(lane, 1)]));
+    assert_eq!((session.take_ack(), session.ack_at()), (Counts::new(), None));
+}
+
+#[test]
+fn what_is_said_to_a_connection_before_the_snapshot_was_written_is_not_lost() {
+    let (mut session, _) = session(true);
+    let accepted = session.moves(1, Carrying::Fresh);
+    assert!(session.put(NOW, LaneId::CONTROL, said(1)), "there is something to write");
+    assert_eq!(session.writes(accepted.pipe), ["0 lane", "0 session_state", "0 said"]);
+}
+
+#[test]
+fn a_handshake_that_comes_again_begins_anew_as_far_as_that_is_still_possible() {
+    let (mut session, first) = session(true);
+    session.put(NOW, LaneId::CONTROL, said(2));
+    session.writes(first);
+    let again = session.restart(None);
+    assert_eq!((&again.displaced, again.token), (&vec![first], 0));
+    assert_eq!(session.writes(again.pipe), ["0 said said"], "nothing is known there, so nothing is announced");
+    session.acknowledge(&Counts::from([(LaneId::CONTROL, 2)])).unwrap();
+    let again = session.restart(None);
+    assert_eq!(session.writes(again.pipe), ["0 lane", "0 session_state"]);
+}
+
+#[test]
+fn too_much_on_control_loses_the_connection_and_then_the_messages() {
+    let control = Bounds { messages_max: 2, ..ALL };
+    let (mut session, first) = Session::new(Codec::Json, true, SessionBounds { control, room: ALL }, None);
+    (0..2).for_each(|_| assert!(session.put(NOW, LaneId::CONTROL, said(1)) || !session.is_beyond_hope()));
+    assert!(session.put(NOW, LaneId::CONTROL, said(1)) && session.is_beyond_hope());
+    session.lost(first);
+    assert!(!session.is_beyond_hope());
+    let accepted = session.moves(1, received(&[]));
+    assert_eq!(session.writes(accepted.pipe), ["0 lane", "0 session_state"]);
+}
+
+#[test]
+fn so_many_ends_are_kept_and_no_more() {
+    let (mut session, pipe) = session(true);
+    for number in 0..LANES_KEPT_MAX as u128 + 10 {
+        let lane = session.open(room(number));
+        session.put(NOW, lane, said(1));
+        session.writes(pipe);
+        session.end(NOW, lane, vec![farewell()]);
+        session.writes(pipe);
+    }
+    assert!(session.lanes().len() <= LANES_KEPT_MAX + 1, "{}", session.lanes().len());
+    assert!(!session.is_beyond_hope());
+    // A client that reads nothing at all is another matter.
+    for number in 0..=LANES_KEPT_MAX as u128 {
+        let lane = session.open(room(number));
+        session.end(NOW, lane, vec![farewell()]);
+    }
+    assert!(session.is_beyond_hope());
+}
+
+#[test]
+fn datagrams_are_lost_and_newest_values_are_not() {
+    let (mut session, first) = Session::new(Codec::Json, true, SessionBounds { control: ALL, room: ALL }, Some(1000));
+    let lane = session.open(room(1));
+    let value = || Arc::new(Batch::one(Codec::Json, &Header { latest: Some("k"), ..Header::new("v") }, &0_u8).unwrap());
+    session.put(NOW, lane, said(1));
+    (0..DATAGRAMS_MAX + 5).for_each(|_| {
+        session.put(NOW, lane, Outgoing::Unreliable { key: "k".into(), message: value() });
+    });
+    assert_eq!(session.writes(first).len(), 1 + DATAGRAMS_MAX);
+    session.put(NOW, lane, Outgoing::Unreliable { key: "k".into(), message: value() });
+    session.put(NOW, lane, Outgoing::Latest { key: "l".into(), message: value() });
+    session.lost(first);
+    // The new connection has no datagrams.
+    let accepted = session.moves(1, received(&[(1, 1)]));
+    session.put(NOW, lane, Outgoing::Unreliable { key: "k".into(), message: value() });
+    assert_eq!(session.writes(accepted.pipe), ["0 lane", "1 lane", "1 v", "1 v"]);
+}

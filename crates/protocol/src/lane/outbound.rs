@@ -74,6 +74,12 @@ impl Entry {
         self.first + self.counted
     }
 
+    /// Whether whoever has so many messages has this. Of what is not counted that is known when something behind it
+    /// has arrived.
+    fn is_behind(&self, received: u64) -> bool {
+        self.end() <= received + 1 && self.first <= received
+    }
+
     fn len(&self) -> usize {
         self.batch.payload().len()
     }
@@ -154,8 +160,8 @@ impl Outbound {
         self.push(now_ms, counted, batch);
         self.forget_written(now_ms, bounds);
         let waiting = self.queue.len() - self.cursor;
-        let overflows = waiting > 1
-            && (self.is_over(self.cursor, now_ms, bounds) || self.waiting_bytes > bounds.waiting_bytes_max);
+        let overflows =
+            waiting > 1 && (self.is_over(self.cursor, now_ms, bounds) || self.waiting_bytes > bounds.waiting_bytes_max);
         if overflows { Err(Overflow) } else { Ok(()) }
     }
 
@@ -183,15 +189,31 @@ impl Outbound {
         self.push(now_ms, counted, snapshot);
     }
 
-    /// Moves newest values in front of what is put from now on, so that nothing follows a lane's last message.
+    /// Moves newest values in front of what is put from now on, so that nothing follows a lane's last message. One that
+    /// was written and may not have arrived goes where it was, so that it is written again where that matters.
     pub fn settle(&mut self, now_ms: u64) {
-        for value in std::mem::take(&mut self.latest) {
-            if value.behind.is_none() {
-                self.waiting_bytes -= value.batch.payload().len();
-                if self.flow == Flow::Flowing {
-                    self.push(now_ms, 0, value.batch);
+        for Value { batch, behind, .. } in std::mem::take(&mut self.latest) {
+            match behind {
+                Some(behind) => self.insert_written(now_ms, behind, batch),
+                None => {
+                    self.waiting_bytes -= batch.payload().len();
+                    if self.flow == Flow::Flowing {
+                        self.push(now_ms, 0, batch);
+                    }
                 }
             }
+        }
+    }
+
+    /// What was in front of it then had been written, too, so its place is not behind the cursor. If that is not kept
+    /// any more, it has arrived, or a snapshot or a gap stands for it.
+    fn insert_written(&mut self, at_ms: u64, behind: u64, batch: Arc<Batch>) {
+        let place = self.queue.partition_point(|entry| entry.first <= behind);
+        let follows = place > 0 || self.queue.front().is_some_and(|entry| entry.first == behind + 1);
+        if self.flow == Flow::Flowing && (follows || self.last == behind) {
+            self.bytes += batch.payload().len();
+            self.queue.insert(place, Entry { first: behind + 1, counted: 0, at_ms, batch });
+            self.cursor += 1;
         }
     }
 
@@ -313,8 +335,7 @@ impl Outbound {
     /// Whether what begins at an entry is too many messages, or too old.
     fn is_over(&self, place: usize, now_ms: u64, bounds: &Bounds) -> bool {
         self.queue.get(place).is_some_and(|entry| {
-            self.last + 1 - entry.first > bounds.messages_max
-                || now_ms.saturating_sub(entry.at_ms) > bounds.age_max_ms
+            self.last + 1 - entry.first > bounds.messages_max || now_ms.saturating_sub(entry.at_ms) > bounds.age_max_ms
         })
     }
 
@@ -335,7 +356,7 @@ impl Outbound {
         self.check(count)?;
         self.acked = self.acked.max(count);
         // What is still to be written stays, whoever has it: the lane was announced from its number on.
-        while self.cursor > 0 && self.queue.front().is_some_and(|entry| entry.end() <= self.acked + 1) {
+        while self.cursor > 0 && self.queue.front().is_some_and(|entry| entry.is_behind(self.acked)) {
             self.pop_written();
         }
         // A message behind a value has arrived, so the value has, too.
@@ -361,6 +382,8 @@ impl Outbound {
         if let Some(received) = received {
             self.acknowledge(received)?;
         }
+        // An acknowledgement that was sent later may have been faster.
+        let received = received.map(|received| received.max(self.acked));
         self.attached = true;
         for value in &mut self.latest {
             self.waiting_bytes += value.behind.take().map_or(0, |_| value.batch.payload().len());
@@ -369,7 +392,7 @@ impl Outbound {
         match (self.flow, received) {
             // Whoever was asked may have answered to nobody; a second snapshot does no harm.
             (Flow::Gap { .. }, _) => self.flow = Flow::Gap { asked: false },
-            (Flow::Flowing, Some(received)) if received + 1 >= head => {
+            (Flow::Flowing, Some(received)) if received + 1 >= head && (self.keeps || self.written == 0) => {
                 self.rewind(received + 1);
                 self.opening = announce.then_some(false);
             }
@@ -382,7 +405,7 @@ impl Outbound {
     fn rewind(&mut self, next: u64) {
         self.waiting_bytes += self.queue.range(..self.cursor).map(Entry::len).sum::<usize>();
         self.cursor = 0;
-        while self.queue.front().is_some_and(|entry| entry.end() <= next && entry.first < next) {
+        while self.queue.front().is_some_and(|entry| entry.is_behind(next - 1)) {
             self.waiting_bytes -= self.queue.front().map_or(0, Entry::len);
             self.pop();
         }
@@ -412,7 +435,7 @@ impl Outbound {
     /// Whether the peer may have heard of the lane: there is something to announce on a new connection.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.written > 0 || self.is_in_gap()
+        self.written > 0 || !self.is_whole()
     }
 
     /// Whether nothing is left to be written on this connection.
@@ -445,3 +468,6 @@ impl Outbound {
         self.last
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,24 @@
 
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::request::*;
+use anteroom_protocol::message::resume::{Ack, Reconnect, Resume};
 use anteroom_protocol::{Codec, Header, Json, RoomId, SCHEMA, SessionId, VERSION};
 
-use super::{Vector, json_always, message, reference};
+use super::{Vector, counts, json_always, message, reference};
 
 pub(super) fn session() -> Vec<Vector> {
-    let session_id = SessionId::from_bits(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+    let mut vectors = handshakes();
+    vectors.extend(reconnects());
+    vectors.extend(counting());
+    vectors.push(json_always(
+        "goodbye from a client",
+        Header::new("goodbye"),
+        &Goodbye { code: 1000, reason: "Done for today.".into() },
+    ));
+    vectors
+}
+
+fn handshakes() -> Vec<Vector> {
     vec![
         json_always(
             "handshake, the least",
@@ -15,29 +27,53 @@ pub(super) fn session() -> Vec<Vector> {
             &Handshake { version: VERSION, ..Handshake::default() },
         ),
         json_always(
-            "handshake, everything but resume",
+            "handshake, everything",
             Header::new("handshake"),
             &Handshake {
                 version: VERSION,
                 name: Some("Ada".into()),
                 token: Some("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl".into()),
                 client: Some("example/1.0".into()),
-                resume: false,
+                resume: true,
                 codec: Some(Codec::Bincode),
                 schema: Some(schema_placeholder()),
                 nonce: Some("b3ab8c0e".into()),
             },
         ),
+    ]
+}
+
+fn reconnects() -> Vec<Vector> {
+    let seven = reference("7");
+    let live = Reconnect {
+        session_id: SessionId::from_bits(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
+        resume_token: "c2Vzc2lvbiB0b2tlbg".into(),
+        attempt: 1,
+        received: None,
+        fresh: false,
+    };
+    let received = |lanes: &[(u32, u64)]| Reconnect { attempt: 2, received: Some(counts(lanes)), ..live.clone() };
+    let header = Header::new("reconnect");
+    vec![
+        json_always("reconnect, a live move", header, &live),
+        json_always("reconnect after a loss", header, &received(&[(0, 17), (3, 402)])),
+        json_always("reconnect after a loss, nothing received", header, &received(&[])),
         json_always(
-            "reconnect",
-            Header::new("reconnect"),
-            &Reconnect { session_id, resume_token: "c2Vzc2lvbiB0b2tlbg".into(), attempt: 1 },
+            "reconnect, fresh",
+            Header { reference: Some(&seven), ..header },
+            &Reconnect { attempt: u64::MAX, fresh: true, ..live.clone() },
         ),
-        json_always(
-            "goodbye from a client",
-            Header::new("goodbye"),
-            &Goodbye { code: 1000, reason: "Done for today.".into() },
-        ),
+    ]
+}
+
+fn counting() -> Vec<Vector> {
+    let ack = Header::new("ack");
+    let resume = Header::new("resume");
+    vec![
+        message("ack from either side", ack, &Ack { counts: counts(&[(0, 17), (3, 402)]) }),
+        message("ack, numbers of all sizes", ack, &Ack { counts: counts(&[(300, 70_000), (u32::MAX, u64::MAX)]) }),
+        message("resume", resume, &Resume { received: counts(&[(0, 250), (3, 251)]) }),
+        message("resume, nothing received", resume, &Resume::default()),
     ]
 }
 

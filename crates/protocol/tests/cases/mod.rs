@@ -11,7 +11,8 @@ use std::fmt::Debug;
 use anteroom_protocol::bincode::Decode;
 use anteroom_protocol::codec::Body;
 use anteroom_protocol::envelope::{self, Ref, decode_batch};
-use anteroom_protocol::{Codec, Envelope, Header, Json};
+use anteroom_protocol::message::resume::Counts;
+use anteroom_protocol::{Codec, Envelope, Header, Json, LaneId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,10 @@ fn view() -> View {
 
 fn reference(json: &str) -> Ref {
     Ref::from_json(json).expect("a ref")
+}
+
+fn counts(lanes: &[(u32, u64)]) -> Counts {
+    lanes.iter().map(|(lane, count)| (LaneId(*lane), *count)).collect()
 }
 
 /// A message whose body is the same in both codecs.

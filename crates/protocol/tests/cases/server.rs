@@ -5,6 +5,7 @@ use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::message::push::*;
 use anteroom_protocol::message::request::Goodbye;
 use anteroom_protocol::message::result::*;
+use anteroom_protocol::message::resume::{LaneOfRoom, LaneOpened, Reconnected, SessionState, Subscription};
 use anteroom_protocol::message::{Member, Role, RoomState, RoomSummary};
 use anteroom_protocol::{
     CloseCode, Codec, ErrorBody, ErrorCode, Header, Json, LaneId, Limits, RoomId, SessionId, UserId,
@@ -24,8 +25,23 @@ fn user(name: &str) -> UserId {
 }
 
 pub(super) fn session() -> Vec<Vector> {
-    let unknown = ErrorBody::new(ErrorCode::SessionUnknown, "This server does not know that session.");
     let goodbye = |code: CloseCode| Goodbye { code: code.number(), reason: code.sentence().into() };
+    let mut vectors = accepted();
+    vectors.extend(lanes());
+    vectors.extend(snapshots());
+    vectors.extend([
+        json_always("goodbye, shutting down", Header::new("goodbye"), &goodbye(CloseCode::ShuttingDown)),
+        json_always("goodbye, malformed", Header::new("goodbye"), &goodbye(CloseCode::Malformed)),
+        json_always("goodbye, the session moves", Header::new("goodbye"), &goodbye(CloseCode::Move)),
+    ]);
+    vectors
+}
+
+fn accepted() -> Vec<Vector> {
+    let seven = reference("7");
+    let unknown = ErrorBody::new(ErrorCode::SessionUnknown, "This server does not know that session.");
+    let reconnected = |lanes, last_n| Reconnected { resume_token: "bmV4dCB0b2tlbg".into(), lanes, last_n };
+    let success = Header { success: Some(true), ..Header::new(Reconnected::TYPE) };
     vec![
         json_always(
             "handshake_accepted",
@@ -46,8 +62,56 @@ pub(super) fn session() -> Vec<Vector> {
             Header { success: Some(false), error: Some(&unknown), ..Header::new("reconnect_result") },
             &Empty {},
         ),
-        json_always("goodbye, shutting down", Header::new("goodbye"), &goodbye(CloseCode::ShuttingDown)),
-        json_always("goodbye, malformed", Header::new("goodbye"), &goodbye(CloseCode::Malformed)),
+        json_always("reconnect_result", success, &reconnected(vec![of_room(3), of_room(300)], 12)),
+        json_always(
+            "reconnect_result, no rooms",
+            Header { reference: Some(&seven), ..success },
+            &reconnected(vec![], 0),
+        ),
+    ]
+}
+
+fn of_room(lane: u32) -> LaneOfRoom {
+    LaneOfRoom { lane: LaneId(lane), room_id: room_id() }
+}
+
+fn lanes() -> Vec<Vector> {
+    let control = LaneOpened { lane: LaneId::CONTROL, room_id: None, next: 18, applied: 12, gap: false };
+    let room = LaneOpened { lane: LaneId(3), room_id: Some(room_id()), next: 403, applied: 0, gap: true };
+    let lane = Header::new("lane");
+    vec![
+        message("lane, control goes on", lane, &control),
+        message("lane, control with a gap", lane, &LaneOpened { next: 70_000, gap: true, ..control }),
+        message("lane of a room, with a gap", lane.in_room(ROOM), &room),
+        message("lane of a room goes on", lane.in_room(ROOM), &LaneOpened { applied: u64::MAX, gap: false, ..room }),
+    ]
+}
+
+fn snapshots() -> Vec<Vector> {
+    let json = |text: &str| Json::from_text(text.into()).expect("JSON");
+    let rooms = |game: Option<&str>| Subscription { to: "rooms".into(), game: game.map(Into::into) };
+    let state = Header::new("session_state");
+    vec![
+        message("session_state, nothing", state, &SessionState::default()),
+        message(
+            "session_state, rooms and a subscription",
+            state,
+            &SessionState {
+                rooms: vec![of_room(3)],
+                subscriptions: vec![rooms(Some("tic_tac_toe"))],
+                ..SessionState::default()
+            },
+        ),
+        message(
+            "session_state, everything",
+            state,
+            &SessionState {
+                rooms: vec![of_room(3), of_room(300)],
+                party: Some(json(r#"{"party_id":"p1"}"#)),
+                tickets: vec![json(r#"{"ticket_id":"t1"}"#), json("2")],
+                subscriptions: vec![rooms(None)],
+            },
+        ),
     ]
 }
 

@@ -6,6 +6,7 @@ use anteroom_protocol::codec::Data;
 use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::message::request::{CreateRoom, JoinRoom, LeaveRoom, ListRooms, Ping};
 use anteroom_protocol::message::result::{Pong, RoomJoined, RoomList};
+use anteroom_protocol::message::resume::{Ack, LaneOpened, Reconnect, Reconnected, Resume, SessionState};
 use anteroom_protocol::message::{Member, push};
 use anteroom_protocol::{Codec, ErrorBody, Json};
 
@@ -53,4 +54,16 @@ pub(crate) const BODIES: &[Reader] = &[
     |data| drop(data.decode::<push::ClientLeft>()),
     |data| drop(data.decode::<push::RoomsChanged>()),
     |data| drop(data.decode::<push::RoomClosed>()),
+    |data| drop(data.decode::<Ack>()),
+    |data| drop(data.decode::<Resume>()),
+    |data| drop(data.decode::<LaneOpened>()),
+    |data| drop(data.decode::<SessionState>()),
+    |data| drop(json::<Reconnect>(data)),
+    |data| drop(json::<Reconnected>(data)),
 ];
+
+/// Reads a body that is JSON in every codec.
+fn json<T: serde::de::DeserializeOwned>(data: Data<'_>) -> Option<T> {
+    let Data::Json(text) = data else { return None };
+    serde_json::from_str(text).ok()
+}

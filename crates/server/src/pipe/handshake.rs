@@ -68,12 +68,7 @@ impl Pipe {
     }
 
     /// Finds the session of a handshake that was answered before: its answer was lost.
-    fn restart(
-        &self,
-        handshake: &Handshake,
-        identity: &Identity,
-        codec: Codec,
-    ) -> Option<(Arc<Session>, Place, u64)> {
+    fn restart(&self, handshake: &Handshake, identity: &Identity, codec: Codec) -> Option<(Arc<Session>, Place, u64)> {
         let session = self.shared.sessions.find_by_nonce(handshake.nonce.as_deref()?)?;
         if session.codec != codec || !session.identity.is_same_player(identity) {
             return None;

@@ -55,6 +55,10 @@ impl Pipe {
             "leave_room" if message.room_id.is_none() => {
                 return Ok(self.take_control(&session, place.id, message, Route::AskRoom));
             }
+            // Whatever room they name, these are the session's.
+            "list_rooms" | "subscribe_rooms" | "unsubscribe_rooms" | "handshake" | "reconnect" => {
+                return Ok(self.take_control(&session, place.id, message, Route::Control));
+            }
             _ if message.room_id.is_some() => return Ok(self.route_to_room(&session, place.id, payload, message)),
             _ => return Ok(self.take_control(&session, place.id, message, Route::Control)),
         }))
