@@ -40,8 +40,8 @@ struct Cli {
     #[arg(long, default_value_t = 0)]
     games: u32,
 
-    /// quic, webtransport or websocket
-    #[arg(long, default_value = "quic")]
+    /// automatic, quic, webtransport or websocket
+    #[arg(long, default_value = "automatic")]
     transport: TransportChoice,
 
     /// json or bincode
@@ -70,6 +70,7 @@ struct Tally {
     walkovers: u64,
     sent: u64,
     received: u64,
+    gaps: u64,
     faults: Vec<String>,
 }
 
@@ -81,6 +82,7 @@ impl Tally {
         self.walkovers += other.walkovers;
         self.sent += other.sent;
         self.received += other.received;
+        self.gaps += other.gaps;
         self.faults.extend(other.faults);
     }
 
@@ -156,12 +158,12 @@ async fn run(cli: &Cli) -> (Tally, bool) {
 fn summary(cli: &Cli, tally: &Tally, took: Duration) -> String {
     let rate = (tally.sent + tally.received) as f64 / took.as_secs_f64().max(1e-3);
     let Cli { count, transport, codec, .. } = cli;
-    let Tally { wins, draws, losses, walkovers, sent, received, faults } = tally;
+    let Tally { wins, draws, losses, walkovers, sent, received, gaps, faults } = tally;
     let mut lines = vec![
         format!("{count} bots over {transport} in {codec}, {:.1} s", took.as_secs_f64()),
         format!("matches   {}, each counted by both of its bots", tally.games()),
         format!("results   {wins} won, {draws} drawn, {losses} lost, {walkovers} broken off"),
-        format!("messages  {sent} sent, {received} received, {rate:.0} a second"),
+        format!("messages  {sent} sent, {received} received, {rate:.0} a second, {gaps} gaps"),
         format!("faults    {}", faults.len()),
     ];
     lines.extend(faults.iter().take(FAULTS_SHOWN).map(|fault| format!("          {fault}")));
@@ -210,7 +212,7 @@ impl Bot {
             let _ = writeln!(io::stdout(), "Waiting in room {} as {}.", room.room_id(), printable(client.username()));
         }
         let mut last = Status::Waiting;
-        let mut answered = None;
+        let (mut answered, mut gaps) = (None, self.tally.gaps);
         while !*self.stopped.borrow() {
             let view = room.view().clone();
             if last == Status::Playing && view.status != Status::Playing {
@@ -219,6 +221,10 @@ impl Bot {
             last = view.status;
             if self.cli.games > 0 && self.tally.games() >= u64::from(self.cli.games) {
                 break;
+            }
+            if gaps != self.tally.gaps {
+                // What was done last may have been lost.
+                (answered, gaps) = (None, self.tally.gaps);
             }
             // The first state repeats what joining brought; acting on it twice would be one move too many.
             if let Some(action) = next_action(&view, client.user_id())
@@ -270,6 +276,8 @@ impl Bot {
         let done = match room.act(&action).await {
             Ok(()) => Ok(()),
             Err(ClientError::Server(error)) => Err(error),
+            // The connection was lost. Whatever came of it, a state will show.
+            Err(ClientError::OutcomeUnknown | ClientError::Timeout(_)) => return Ok(Ok(())),
             Err(error) => return Err(error.into()),
         };
         self.tally.received += 1;
@@ -306,6 +314,7 @@ impl Bot {
                     | RoomEvent::Disconnected { .. }
                     | RoomEvent::Reconnected { .. },
                 ) => {}
+                Some(RoomEvent::Gap { .. }) => self.tally.gaps += 1,
                 Some(RoomEvent::Closed(end)) => return Err(Fault(format!("the room ended: {end}"))),
                 Some(other) => return Err(Fault(format!("unexpected: {other:?}"))),
                 None => return Ok(false),

@@ -27,7 +27,7 @@ async fn everyone_sees(row: &str, programs: &mut [&mut Running]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_terminals_play_over_two_transports_and_a_third_watches() {
     let server = TestServer::start();
-    let mut quic = start("native_quic", &server, &["--name", "Quinn"]);
+    let mut quic = start("native_quic", &server, &["--name", "Quinn", "--transport", "quic"]);
     let seated = quic.line_with("You play in").await;
     assert!(seated.contains("over QUIC") && seated.contains("as Quinn"), "{seated}");
     let mut webtransport = start("webtransport_native", &server, &["--name", "Wanda"]);

@@ -37,6 +37,10 @@ pub struct PlayArgs {
     #[arg(long, value_name = "ID")]
     pub room: Option<RoomId>,
 
+    /// What carries the session: automatic, quic, webtransport or websocket
+    #[arg(long)]
+    pub transport: Option<TransportChoice>,
+
     /// A room to watch instead
     #[arg(long, value_name = "ID", conflicts_with = "room")]
     pub watch: Option<RoomId>,

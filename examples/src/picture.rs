@@ -9,7 +9,7 @@ use anteroom_games::tic_tac_toe::{Cell, Mark, Status};
 use crossterm::style::{Color, ContentStyle, Stylize};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::table::{Mood, Table};
+use crate::table::{Link, Mood, Table};
 
 /// How many columns a picture has.
 pub const COLUMNS: u16 = 80;
@@ -74,11 +74,12 @@ impl Picture {
     fn header(&mut self, table: &Table) {
         self.put(1, LEFT, plain().bold(), "Tic-tac-toe");
         self.put(1, LEFT + 14, faint(), &fitting(&table.room(), 40));
-        let link = match table.rtt {
-            Some(rtt) => format!("{} · {:.1} ms", table.setting.transport, rtt.as_secs_f64() * 1e3),
-            None => table.setting.transport.clone(),
+        let link = match (table.rtt, &table.link) {
+            (Some(rtt), Link::Up { transport }) => format!("{transport} · {:.1} ms", rtt.as_secs_f64() * 1e3),
+            (_, link) => link.to_string(),
         };
-        self.put_right(1, faint(), &link);
+        let style = if matches!(table.link, Link::Up { .. }) { faint() } else { plain().yellow() };
+        self.put_right(1, style, &link);
         self.rule(2);
     }
 
@@ -158,7 +159,7 @@ impl Picture {
     }
 
     fn footer(&mut self, table: &Table, now: Instant) {
-        let (headline, mood) = table.headline();
+        let (headline, mood) = table.headline(now);
         let style = match mood {
             Mood::Calm => plain().bold(),
             Mood::Asking | Mood::Glad => plain().green().bold(),
@@ -174,9 +175,9 @@ impl Picture {
         }
         self.rule(21);
         let keys = if table.setting.role == anteroom_client::Role::Player {
-            "←↑↓→ choose   Enter place   r rematch   q quit"
+            "←↑↓→ choose   Enter place   r rematch   t other transport   q quit"
         } else {
-            "q quit"
+            "t other transport   q quit"
         };
         self.put(22, LEFT, faint(), keys);
     }
@@ -271,10 +272,23 @@ mod tests {
 
    · Bob lost the connection; the seat is kept for 60 s.
    ──────────────────────────────────────────────────────────────────────────
-   ←↑↓→ choose   Enter place   r rematch   q quit
+   ←↑↓→ choose   Enter place   r rematch   t other transport   q quit
 ";
         assert_eq!(text(&Picture::of(&table, now)), expected);
     }
+
+    #[test]
+    fn no_connection() {
+        let mut table = table("ada", "X.O/.../...");
+        let now = Instant::now();
+        table.rtt = Some(Duration::from_micros(1234));
+        table.link = Link::Down { attempt: 12, next_try: now + 3 * GRACE / 60, until: now + GRACE };
+        let text = text(&Picture::of(&table, now));
+        assert!(text.contains("Ada's room (0j6hb7h6nw)                        no connection\n"), "{text}");
+        assert!(text.contains("   Reconnecting (12, next try in 3.0 s) - your seat is kept for 60 s.\n"), "{text}");
+    }
+
+    const GRACE: Duration = Duration::from_secs(60);
 
     #[test]
     fn nothing_reaches_over_the_edge() {

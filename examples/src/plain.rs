@@ -1,6 +1,6 @@
 //! The table as lines of text, for when there is no terminal: a pipe, a file, a test.
 //!
-//! Reads `row col`, `rematch` and `quit`, one to a line.
+//! Reads `row col`, `rematch`, `transport` and `quit`, one to a line.
 
 use std::io::{self, BufRead, Write};
 use std::thread;
@@ -9,8 +9,8 @@ use anteroom_client::{Role, RoomEvent};
 use anteroom_games::tic_tac_toe::Mark;
 use tokio::sync::mpsc;
 
-use crate::TicTacToe;
 use crate::table::{Intent, Table, read_line, told};
+use crate::{TicTacToe, printable};
 
 /// How many lines wait; the reader of lines waits with further ones.
 const LINES_MAX: usize = 16;
@@ -37,7 +37,7 @@ impl Plain {
             }
         });
         let doing = if table.setting.role == Role::Player { "play" } else { "watch" };
-        let (room, transport) = (table.room(), &table.setting.transport);
+        let (room, transport) = (table.room(), &table.link);
         let me = table.name(&table.setting.me);
         write(&format!("You {doing} in {room} over {transport} as {me}.\n{}", described(table)))?;
         Ok(Self { lines, ended: false })
@@ -54,6 +54,14 @@ impl Plain {
         }
     }
 
+    /// Says something that is not about the match.
+    ///
+    /// # Errors
+    /// Nobody reads what is written.
+    pub fn tell(&self, sentence: &str) -> io::Result<()> {
+        write(&format!("{}\n", printable(sentence)))
+    }
+
     /// Waits for a line that asks for something. Cancel-safe. When the input has ended a player quits, and a spectator
     /// watches on.
     pub async fn intent(&mut self, table: &Table) -> Option<Intent> {
@@ -67,7 +75,7 @@ impl Plain {
         let intent = read_line(&line);
         if intent.is_none() && !line.trim().is_empty() {
             // If nobody reads this, nobody reads the next state either, and that ends the program.
-            let _ = write("Type a row and a column, each 0 to 2, such as: 1 2 (or rematch, or quit)\n");
+            let _ = write("Type a row and a column, each 0 to 2, such as: 1 2 (or rematch, transport, quit)\n");
         }
         intent
     }
@@ -99,7 +107,7 @@ pub fn described(table: &Table) -> String {
     };
     let rows: String = rows.collect();
     let (x, o) = (player(Mark::X), player(Mark::O));
-    format!("\n  0 1 2\n{rows}X is {x}, O is {o}.\n{} {}\n", table.headline().0, table.hint())
+    format!("\n  0 1 2\n{rows}X is {x}, O is {o}.\n{} {}\n", table.standing().0, table.hint())
 }
 
 #[cfg(test)]

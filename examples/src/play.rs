@@ -5,26 +5,33 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anteroom_client::{Client, ClientError, Role, Room, RoomEnd, RoomEvent, TransportChoice};
+use anteroom_client::{Client, ClientError, Role, Room, RoomEnd, RoomEvent, Transport, TransportChoice};
 use clap::Parser;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::args::PlayArgs;
 use crate::plain::Plain;
 use crate::screen::Screen;
-use crate::table::{Intent, Setting, Table};
+use crate::table::{Intent, Link, Setting, Table};
 use crate::{TicTacToe, interrupted, printable};
 
 /// How often the round trip is measured.
 const PING_EVERY: Duration = Duration::from_secs(2);
 /// How often what depends on the time is drawn anew.
-const REDRAW_EVERY: Duration = Duration::from_millis(500);
+const REDRAW_EVERY: Duration = Duration::from_millis(200);
+/// What a player moves through.
+const TRANSPORTS: [(Transport, TransportChoice); 3] = [
+    (Transport::Quic, TransportChoice::Quic),
+    (Transport::WebTransport, TransportChoice::WebTransport),
+    (Transport::WebSocket, TransportChoice::WebSocket),
+];
 
 /// Tic-tac-toe in a terminal.
 ///
 /// Finds any room with a free seat, so two of these in two terminals meet. Arrow keys and Enter place a mark, or type
-/// `row col`, counted from 0; `r` asks for a rematch, `q` quits. Without a terminal it reads lines: `1 2`, `rematch`,
-/// `quit`.
+/// `row col`, counted from 0; `r` asks for a rematch, `t` plays on over another transport, `q` quits. Without a
+/// terminal it reads lines: `1 2`, `rematch`, `transport`, `quit`. When the connection is lost the seat is kept for a
+/// while, and the match goes on when it is back.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
@@ -32,7 +39,7 @@ struct Cli {
     play: PlayArgs,
 }
 
-/// Runs the program over a transport, from its arguments to its exit code: 0 when the player quits, 1 when something
+/// Runs the program, over a transport unless the arguments name another one, from its arguments to its exit code: 0 when the player quits, 1 when something
 /// goes wrong, 2 for arguments that make no sense.
 #[must_use]
 pub fn main(transport: TransportChoice) -> ExitCode {
@@ -57,7 +64,7 @@ fn failed(sentence: &str) -> ExitCode {
 }
 
 async fn run(transport: TransportChoice, args: &PlayArgs) -> Result<String, String> {
-    let mut options = args.server.options(transport);
+    let mut options = args.server.options(args.transport.unwrap_or(transport));
     options.session.name.clone_from(&args.name);
     options.session.software = Some(concat!("anteroom-examples/", env!("CARGO_PKG_VERSION")).to_owned());
     let client = Client::connect(options).await.map_err(|error| args.server.explain(&error))?;
@@ -105,6 +112,15 @@ impl Face {
         }
     }
 
+    /// Tells something that is not about the match.
+    fn tell(&self, sentence: &str, table: &mut Table) -> Result<(), String> {
+        match self {
+            Self::Screen(_) => table.tell(sentence, Instant::now()),
+            Self::Plain(plain) => plain.tell(sentence).map_err(said)?,
+        }
+        Ok(())
+    }
+
     async fn intent(&mut self, table: &mut Table) -> Option<Intent> {
         match self {
             Self::Screen(screen) => screen.intent(table).await,
@@ -117,13 +133,17 @@ impl Face {
 enum Next {
     Event(Option<RoomEvent<TicTacToe>>),
     Intent(Option<Intent>),
+    /// Something to tell the player.
+    Told(String),
     Redraw,
     Interrupted,
 }
 
 /// Plays until the player quits or the room ends; says how in one sentence.
 async fn play(client: &Client, room: &mut Room<TicTacToe>) -> Result<String, String> {
-    let mut table = Table::new(Setting::of(client, room));
+    let mut table = Table::new(Setting::of(client, room), Link::of(&client.state()));
+    let mut states = client.state_changes();
+    let mut moving = None;
     let mut face = Face::open(&table).map_err(said)?;
     let mut redraw = interval(REDRAW_EVERY);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -138,7 +158,17 @@ async fn play(client: &Client, room: &mut Room<TicTacToe>) -> Result<String, Str
             _ = redraw.tick() => Next::Redraw,
             () = &mut interrupted => Next::Interrupted,
             () = &mut pings => Next::Redraw,
+            Ok(()) = states.changed() => Next::Redraw,
+            moved = settled(&mut moving) => match moved {
+                Ok(()) => Next::Redraw,
+                Err(error) => Next::Told(format!("The transport stays as it is: {error}.")),
+            },
         };
+        let link = Link::of(&states.borrow_and_update());
+        if let Some(sentence) = link.told_since(&table.link, Instant::now()) {
+            face.tell(&sentence, &mut table)?;
+        }
+        table.link = link;
         match next {
             Next::Event(Some(RoomEvent::Closed(end))) => return over(end),
             Next::Event(None) => return over(RoomEnd::Left),
@@ -152,6 +182,11 @@ async fn play(client: &Client, room: &mut Room<TicTacToe>) -> Result<String, Str
                     table.reply(&error.to_string(), Instant::now());
                 }
             }
+            Next::Intent(Some(Intent::Move)) => {
+                let choice = next_transport(client.transport());
+                moving = Some(Box::pin(client.move_to(choice)));
+            }
+            Next::Told(sentence) => face.tell(&sentence, &mut table)?,
             Next::Intent(Some(Intent::Quit)) | Next::Interrupted => return over(RoomEnd::Left),
             Next::Intent(None) | Next::Redraw => {}
         }
@@ -169,9 +204,23 @@ fn said(error: io::Error) -> String {
     format!("Cannot write to the terminal: {error}")
 }
 
+fn next_transport(transport: Transport) -> TransportChoice {
+    let place = TRANSPORTS.iter().position(|(known, _)| *known == transport).unwrap_or(0);
+    TRANSPORTS[(place + 1) % TRANSPORTS.len()].1
+}
+
+/// Waits for a move to end; for ever if there is none.
+async fn settled<T, F: Future<Output = T> + Unpin>(moving: &mut Option<F>) -> T {
+    let Some(future) = moving else { return std::future::pending().await };
+    let outcome = future.await;
+    *moving = None;
+    outcome
+}
+
 /// Measures the round trip now and then; the client keeps the figure.
 async fn ping(client: &Client) {
-    while client.ping().await.is_ok() {
+    // One that is not answered is for the connection's state to tell.
+    while !matches!(client.ping().await, Err(ClientError::Closed(_))) {
         sleep(PING_EVERY).await;
     }
     // The room's own end says why.

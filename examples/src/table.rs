@@ -2,6 +2,7 @@
 //!
 //! Pure: knows neither a terminal nor a connection, and is told the time.
 
+mod link;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anteroom_client::{Client, LeftReason, Member, Role, Room, RoomEvent, RoomId, UserId};
 use anteroom_games::tic_tac_toe::{Action, Cell, Mark, Status, View};
 
+pub use self::link::Link;
 use crate::{TicTacToe, printable};
 
 /// How long a notice is shown.
@@ -23,6 +25,8 @@ const TYPED_CHARS_MAX: usize = 16;
 pub enum Intent {
     /// To do something in the game.
     Act(Action),
+    /// To play on over another transport.
+    Move,
     /// To go.
     Quit,
 }
@@ -43,8 +47,6 @@ pub enum Mood {
 /// Where a player has come to.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// What carries the session.
-    pub transport: String,
     /// The room.
     pub room_id: RoomId,
     /// The room's name.
@@ -64,7 +66,6 @@ impl Setting {
     #[must_use]
     pub fn of(client: &Client, room: &Room<TicTacToe>) -> Self {
         Self {
-            transport: client.transport().to_string(),
             room_id: room.room_id(),
             room_name: printable(room.name()),
             me: client.user_id().clone(),
@@ -80,6 +81,8 @@ impl Setting {
 pub struct Table {
     /// Where, and who.
     pub setting: Setting,
+    /// How the session is connected.
+    pub link: Link,
     /// The round trip, if it is known.
     pub rtt: Option<Duration>,
     /// The row and column of the cursor.
@@ -103,8 +106,9 @@ struct Notice {
 impl Table {
     /// The table as it is on joining.
     #[must_use]
-    pub fn new(setting: Setting) -> Self {
-        Self { setting, rtt: None, cursor: (1, 1), typed: String::new(), away: BTreeMap::new(), notice: None }
+    pub fn new(setting: Setting, link: Link) -> Self {
+        let (cursor, typed) = ((1, 1), String::new());
+        Self { setting, link, rtt: None, cursor, typed, away: BTreeMap::new(), notice: None }
     }
 
     /// Takes in what happened in the room, where these are the members now.
@@ -121,9 +125,10 @@ impl Table {
             RoomEvent::Reconnected { user_id, .. } | RoomEvent::Left { user_id, .. } => {
                 self.away.remove(user_id);
             }
-            RoomEvent::Missed { .. } => {
+            RoomEvent::Missed { .. } | RoomEvent::Gap { .. } => {
                 let members = &self.setting.members;
-                self.away.retain(|user_id, _| members.iter().any(|member| member.user_id == *user_id));
+                let is_away = |user_id: &UserId| members.iter().any(|one| one.user_id == *user_id && !one.connected);
+                self.away.retain(|user_id, _| is_away(user_id));
             }
             _ => {}
         }
@@ -131,6 +136,11 @@ impl Table {
             let is_reply = matches!(event, RoomEvent::Error(_));
             self.notice = Some(Notice { sentence, until: now + NOTICE_TIME, is_reply });
         }
+    }
+
+    /// Shows a sentence about what has happened.
+    pub fn tell(&mut self, sentence: &str, now: Instant) {
+        self.notice = Some(Notice { sentence: printable(sentence), until: now + NOTICE_TIME, is_reply: false });
     }
 
     /// Shows a sentence about what the player did.
@@ -201,9 +211,18 @@ impl Table {
         self.setting.view.current_turn.as_ref().is_some_and(|user_id| self.away.contains_key(user_id))
     }
 
+    /// Whose turn it is, how the match ended, or that there is no connection.
+    #[must_use]
+    pub fn headline(&self, now: Instant) -> (String, Mood) {
+        match self.link.trouble(now) {
+            Some(trouble) => (trouble, Mood::Sorry),
+            None => self.standing(),
+        }
+    }
+
     /// Whose turn it is, or how the match ended.
     #[must_use]
-    pub fn headline(&self) -> (String, Mood) {
+    pub fn standing(&self) -> (String, Mood) {
         let name = |user_id: &Option<UserId>| user_id.as_ref().map_or_else(|| "Nobody".into(), |id| self.name(id));
         match self.setting.view.status {
             Status::Waiting => ("Waiting for a second player.".into(), Mood::Calm),
@@ -229,6 +248,9 @@ impl Table {
     pub fn hint(&self) -> String {
         let is_over = matches!(self.setting.view.status, Status::Won | Status::Draw);
         let both = self.player(Mark::X).is_some() && self.player(Mark::O).is_some();
+        if matches!(self.link, Link::Down { .. }) {
+            return "What you do meanwhile is sent when the connection is back.".into();
+        }
         let wants =
             |me: bool| self.setting.view.rematch_wanted.iter().find(|user_id| (**user_id == self.setting.me) == me);
         match self.setting.view.status {
@@ -258,6 +280,7 @@ impl Table {
     pub fn type_char(&mut self, c: char) -> Option<Intent> {
         match c {
             'q' if self.typed.is_empty() => Some(Intent::Quit),
+            't' if self.typed.is_empty() => Some(Intent::Move),
             'r' if self.typed.is_empty() => Some(Intent::Act(Action::Rematch {})),
             '0'..='9' | ' ' | ',' if self.typed.len() < TYPED_CHARS_MAX => {
                 self.typed.push(c);
@@ -287,12 +310,13 @@ impl Table {
     }
 }
 
-/// Reads a line such as `1 2`, `rematch` or `quit`.
+/// Reads a line such as `1 2`, `rematch`, `transport` or `quit`.
 #[must_use]
 pub fn read_line(line: &str) -> Option<Intent> {
     match line.trim() {
         "q" | "quit" => return Some(Intent::Quit),
         "r" | "rematch" => return Some(Intent::Act(Action::Rematch {})),
+        "t" | "transport" => return Some(Intent::Move),
         _ => {}
     }
     let mut numbers = line.split([' ', ',']).filter(|part| !part.is_empty()).map(str::parse);
@@ -319,6 +343,7 @@ pub fn told(event: &RoomEvent<TicTacToe>) -> Option<String> {
         RoomEvent::Error(error) => printable(&error.message),
         RoomEvent::Unreadable { kind, reason } => printable(&format!("{kind} could not be read: {reason}")),
         RoomEvent::Missed { events } => format!("{events} events were missed."),
+        RoomEvent::Gap { missed } => format!("{missed} messages or more were lost; this is how things stand now."),
         RoomEvent::Closed(end) => printable(&end.to_string()),
         _ => return None,
     })

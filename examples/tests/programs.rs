@@ -4,10 +4,11 @@
 
 use std::env::consts::EXE_SUFFIX;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,41 @@ impl Running {
 
     fn stop(self) {
         self.runtime.block_on(self.server.shutdown());
+    }
+}
+
+/// Carries TCP connections to a server, until they are cut.
+struct Relay {
+    address: String,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Relay {
+    /// Ends with the test's process.
+    fn start(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, server) = (listener.local_addr().unwrap().to_string(), server.to_owned());
+        let open: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
+        let kept = open.clone();
+        thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let far = TcpStream::connect(&server).unwrap();
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    // Ends with the connection.
+                    thread::spawn(move || drop(std::io::copy(&mut from, &mut to)));
+                }
+                kept.lock().unwrap().extend([near, far]);
+            }
+        });
+        Self { address, open }
+    }
+
+    fn cut(&self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            // It may have ended by itself.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 
@@ -134,7 +170,7 @@ fn x_wins(x: &mut Program, o: &mut Program) {
 fn two_terminals_play_and_a_third_watches() {
     let server = Running::start();
     let address = server.address.clone();
-    let mut ada = Program::start("native_quic", &address, &["--name", "Ada"]);
+    let mut ada = Program::start("native_quic", &address, &["--name", "Ada", "--transport", "quic"]);
     let first = ada.until("Waiting for a second player.");
     assert!(first[0].contains("over QUIC as Ada."), "{first:#?}");
     let mut bob = Program::start("webtransport_native", &address, &["--name", "Bob"]);
@@ -187,6 +223,39 @@ fn two_terminals_play_and_a_third_watches() {
 }
 
 #[test]
+fn a_match_goes_on_over_every_transport_and_through_a_lost_connection() {
+    let server = Running::start();
+    let address = server.address.clone();
+    let relay = Relay::start(&address);
+    let mut ada = Program::start("native_quic", &address, &["--name", "Ada", "--transport", "websocket"]);
+    ada.until("over WebSocket as Ada.");
+    let mut bob = Program::start("webtransport_native", &relay.address, &["--name", "Bob", "--transport", "websocket"]);
+    bob.until("over WebSocket as Bob.");
+    let moves = [("0 0", "1 0"), ("0 1", "1 1")];
+    for (transport, (x, o)) in ["QUIC", "WebTransport"].into_iter().zip(moves) {
+        ada.until("Your turn.");
+        ada.line("transport");
+        ada.line(x);
+        ada.until(&format!("The match goes on over {transport}."));
+        bob.until("Your turn.");
+        relay.cut();
+        bob.until("The connection is lost; your seat is kept for 60 s.");
+        bob.line(o);
+        bob.until("Connected again, over WebSocket.");
+    }
+    ada.until("Your turn.");
+    ada.line("0 2");
+    ada.until("You win!");
+    bob.until("Ada wins.");
+    for player in [ada, bob] {
+        let mut player = player;
+        player.line("quit");
+        assert_eq!(player.end(), (0, String::new()));
+    }
+    server.stop();
+}
+
+#[test]
 fn a_server_that_stops_is_told_as_the_reason() {
     let server = Running::start();
     let address = server.address.clone();
@@ -202,7 +271,7 @@ fn a_server_that_stops_is_told_as_the_reason() {
 fn bots_play_to_a_draw_over_every_transport() {
     let server = Running::start();
     let address = server.address.clone();
-    for transport in ["quic", "webtransport", "websocket"] {
+    for transport in ["automatic", "quic", "webtransport", "websocket"] {
         for codec in ["json", "bincode"] {
             let mut bots = program("bot");
             bots.args(["--server", &address, "--count", "4", "--games", "3", "--think-ms", "0"]);

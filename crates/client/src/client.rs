@@ -4,25 +4,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_protocol::bincode::Decode;
-use anteroom_protocol::codec::{Body, InvalidData};
-use anteroom_protocol::message::request::{CreateRoom, JoinRoom, ListRooms, Ping, SubscribeRooms};
-use anteroom_protocol::message::result::{Pong, RoomList};
+use anteroom_protocol::codec::InvalidData;
+use anteroom_protocol::message::request::{CreateRoom, Handshake, JoinRoom, ListRooms, Ping, SubscribeRooms};
+use anteroom_protocol::message::result::{HandshakeAccepted, Pong, RoomList};
 use anteroom_protocol::message::{Message, Role};
-use anteroom_protocol::{Codec, Header, Json, Limits, RoomId, SessionId, UserId};
-use anteroom_transport::{Connection, Transport};
+use anteroom_protocol::{Codec, Json, Limits, RoomId, SessionId, UserId};
+use anteroom_transport::{Closed, Connection, Transport};
 use serde::de::DeserializeOwned;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::driver::Driver;
+use crate::backoff::Backoff;
+use crate::dial::{Dial, ServerDial};
+use crate::draft::Draft;
+use crate::driver::{Driver, Links};
 use crate::error::{ClientError, ConnectError, SessionEnd};
 use crate::game::Game;
 use crate::handshake;
 use crate::lobby::RoomsWatch;
-use crate::options::{ConnectOptions, SessionOptions};
+use crate::options::{ConnectOptions, SessionOptions, TransportChoice};
+use crate::race::{Route, Stood};
 use crate::room::Room;
 use crate::shared::{Answer, Command, Shared};
+use crate::state::SessionState;
+
+/// How often the handshake is said before its answer is given up.
+const HANDSHAKES_MAX: u32 = 5;
+/// How long each answer may take.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// One session with a server. Put it into an `Arc` to share it.
 ///
@@ -57,30 +67,81 @@ impl Client {
     /// # Errors
     /// [`ConnectError`]; [`ConnectError::nobody_answers`] tells whether anyone is there at all.
     pub async fn connect(options: ConnectOptions) -> Result<Self, ConnectError> {
-        let limit = options.connect_timeout;
-        let connecting = Box::pin(async move {
-            let connection = handshake::dial(&options).await?;
-            Self::begin(connection, options.session).await
-        });
-        timeout(limit, connecting).await.unwrap_or(Err(ConnectError::Timeout(limit)))
+        let dial = ServerDial::new(&options)?;
+        Self::with_dial(dial, options).await
     }
 
-    /// Begins a session over a connection that stands already, such as one in memory.
+    /// Connects over connections that are made elsewhere, now and whenever the session needs another one. Of the
+    /// options, `trust` is for others, and `address` only names the server in [`ConnectOptions::paths`].
+    ///
+    /// Dropping the future gives the attempt up.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn with_dial(dial: impl Dial, options: ConnectOptions) -> Result<Self, ConnectError> {
+        let ConnectOptions { transport, address, connect_timeout, paths, session, .. } = options;
+        let route = Route::new(Arc::new(dial), paths, &address, transport, session.codec);
+        let beginning = Box::pin(Self::dial_and_begin(route, session));
+        timeout(connect_timeout, beginning).await.unwrap_or(Err(ConnectError::Timeout(connect_timeout)))
+    }
+
+    /// Begins a session over a connection that stands already, such as one in memory. It ends with that connection.
     ///
     /// # Errors
     /// [`ConnectError`], of which those about dialing do not occur; [`ConnectError::Timeout`] after
     /// [`SessionOptions::request_timeout`].
     pub async fn over(connection: Connection, options: SessionOptions) -> Result<Self, ConnectError> {
         let limit = options.request_timeout;
-        timeout(limit, Self::begin(connection, options)).await.unwrap_or(Err(ConnectError::Timeout(limit)))
+        let beginning = async move {
+            let mut connection = connection;
+            let accepted = handshake::shake(&mut connection, &handshake::handshake(&options)).await?;
+            Ok(Self::begin(Links::new(connection, None, None, handshake::seed(&options)), accepted, &options))
+        };
+        timeout(limit, Box::pin(beginning)).await.unwrap_or(Err(ConnectError::Timeout(limit)))
     }
 
-    async fn begin(mut connection: Connection, options: SessionOptions) -> Result<Self, ConnectError> {
-        let accepted = handshake::shake(&mut connection, &options).await?;
-        let (shared, commands) = Shared::new(accepted, connection.transport(), options.request_timeout);
+    /// Says the same handshake again if the answer was lost on the way, so that it leads to one session all the same.
+    async fn dial_and_begin(route: Route, options: SessionOptions) -> Result<Self, ConnectError> {
+        let (handshake, seed) = (handshake::handshake(&options), handshake::seed(&options));
+        let mut backoff = Backoff::new(seed);
+        let mut shaken = Self::shake(&route, &handshake).await;
+        for _ in 1..HANDSHAKES_MAX {
+            if !matches!(shaken, Err(ConnectError::Lost(_))) {
+                break;
+            }
+            sleep(backoff.next()).await;
+            shaken = Self::shake(&route, &handshake).await;
+        }
+        let (Stood { connection, better }, accepted) = shaken?;
+        let route = route.with_codec(accepted.codec);
+        Ok(Self::begin(Links::new(connection, better, Some(route), seed), accepted, &options))
+    }
+
+    async fn shake(route: &Route, handshake: &Handshake) -> Result<(Stood, HandshakeAccepted), ConnectError> {
+        let mut stood = route.stand().await?;
+        let shaken = timeout(ANSWERED_WITHIN, handshake::shake(&mut stood.connection, handshake)).await;
+        let accepted = shaken.unwrap_or(Err(ConnectError::Lost(Closed::Lost("the server does not answer".into()))))?;
+        Ok((stood, accepted))
+    }
+
+    fn begin(links: Links, accepted: HandshakeAccepted, options: &SessionOptions) -> Self {
+        let (shared, inlets) = Shared::new(accepted, links.transport(), options.request_timeout);
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(Driver::new(connection, shared.clone(), commands, stopped).run());
-        Ok(Self { shared, stop, task })
+        let driver = Driver::new(shared.clone(), inlets, stopped, links, options.resume);
+        let task = tokio::spawn(Box::pin(driver.run()));
+        Self { shared, stop, task }
+    }
+
+    /// Moves the session to another connection while it goes on, and waits until it is there. Nothing is lost or
+    /// doubled by it. From then on the session resumes as chosen, too; if the move fails, everything is as before.
+    ///
+    /// If it is dropped, the session moves all the same.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: why there is no other connection; [`ConnectError::BrokenOff`] if another move is asked for
+    /// meanwhile, or the connection there was is lost.
+    pub async fn move_to(&self, choice: TransportChoice) -> Result<(), ConnectError> {
+        self.shared.move_to(choice).await
     }
 
     /// Makes a room and takes a seat in it.
@@ -131,53 +192,66 @@ impl Client {
     /// # Errors
     /// [`ClientError`]; of the server's codes `game_not_found`.
     pub async fn subscribe_rooms(&self, game: Option<&str>) -> Result<RoomsWatch, ClientError> {
-        let request = SubscribeRooms { game: game.map(str::to_owned) };
-        let make = |header: &Header<'_>| self.shared.message(header, &request).map(Command::Subscribe);
-        match self.request_as(SubscribeRooms::TYPE, make).await? {
+        let game = game.map(str::to_owned);
+        let draft = self.draft(&SubscribeRooms { game: game.clone() })?;
+        match self.shared.request(draft, |draft| Command::Subscribe(draft, game)).await? {
             Answer::Subscribed(list, listed) => Ok(RoomsWatch::new(list, listed)),
             _ => Err(unexpected()),
         }
     }
 
-    /// Asks the server for a sign of life, and measures the round trip, the way through both ends' queues included.
+    /// Asks the server for a sign of life, and measures the round trip, the way through both ends' queues included. If
+    /// the connection is lost meanwhile, it is asked again on the next one, and the time until then counts.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn ping(&self) -> Result<Duration, ClientError> {
-        let asked_at = Instant::now();
-        let _pong: Pong = self.ask(&Ping::default()).await?;
+        let (link, asked_at) = (self.shared.link(), Instant::now());
+        let draft = self.draft(&Ping::default())?.unreliable();
+        let _pong: Pong = answer(self.shared.request(draft, Command::Send).await?)?;
         let took = asked_at.elapsed();
-        if !matches!(self.transport(), Transport::Quic | Transport::WebTransport) {
-            self.shared.note_rtt(took);
+        if !matches!(link.transport, Transport::Quic | Transport::WebTransport) {
+            self.shared.note_rtt(link.number, took);
         }
         Ok(took)
     }
 
     async fn ask<T: Message, A: DeserializeOwned + Decode<()>>(&self, request: &T) -> Result<A, ClientError> {
-        match self.request(request).await? {
-            Answer::Done(content) => {
-                content.data().decode().map_err(|error: InvalidData| ClientError::InvalidAnswer(error.to_string()))
-            }
-            _ => Err(unexpected()),
-        }
+        answer(self.request(request).await?)
     }
 
-    async fn request<T: Message + Body>(&self, request: &T) -> Result<Answer, ClientError> {
-        self.request_as(T::TYPE, |header| self.shared.message(header, request).map(Command::Send)).await
+    async fn request<T: Message>(&self, request: &T) -> Result<Answer, ClientError> {
+        self.shared.request(self.draft(request)?, Command::Send).await
     }
 
-    async fn request_as(
-        &self,
-        kind: &str,
-        make: impl FnOnce(&Header<'_>) -> Result<Command, ClientError>,
-    ) -> Result<Answer, ClientError> {
-        self.shared.request(|reference| make(&Header { reference: Some(reference), ..Header::new(kind) })).await
+    fn draft<T: Message>(&self, request: &T) -> Result<Draft, ClientError> {
+        Draft::of(self.shared.codec(), request).map_err(ClientError::Encode)
     }
 
-    /// What carries the session.
+    /// How the session is connected.
+    #[must_use]
+    pub fn state(&self) -> SessionState {
+        self.shared.state.borrow().clone()
+    }
+
+    /// The same as it changes. Only the newest state is kept, so a slow reader skips those in between.
+    #[must_use]
+    pub fn state_changes(&self) -> watch::Receiver<SessionState> {
+        self.shared.state.subscribe()
+    }
+
+    /// How often messages of the session itself were lost, because the connection was lost for longer than the server
+    /// keeps them. A [`RoomsWatch`] is brought up to date by itself; requests whose answers were among them have
+    /// failed with [`ClientError::OutcomeUnknown`].
+    #[must_use]
+    pub fn gaps(&self) -> watch::Receiver<u64> {
+        self.shared.gaps.subscribe()
+    }
+
+    /// What carries the session, or carried it last.
     #[must_use]
     pub fn transport(&self) -> Transport {
-        self.shared.transport
+        self.shared.link().transport
     }
 
     /// The codec of the session: the one that was asked for, or JSON if the server decided so.
@@ -186,10 +260,11 @@ impl Client {
         self.shared.codec()
     }
 
-    /// The round trip: QUIC's own estimate when something last arrived, elsewhere the last [`ping`](Self::ping)'s.
+    /// The round trip on the connection there is: QUIC's own estimate when something last arrived, elsewhere the last
+    /// [`ping`](Self::ping)'s.
     #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
-        self.shared.rtt()
+        self.shared.link().rtt
     }
 
     /// Who this is.
@@ -224,17 +299,27 @@ impl Client {
 
     /// Waits until the session has ended, and says why. Cancel-safe.
     pub async fn ended(&self) -> SessionEnd {
-        let mut end = self.shared.end.subscribe();
+        let mut state = self.shared.state.subscribe();
         // `self` holds the sender, so the wait ends with a reason and not otherwise.
-        let ended = end.wait_for(Option::is_some).await;
-        ended.ok().and_then(|end| end.clone()).unwrap_or(SessionEnd::ByClient)
+        drop(state.wait_for(|state| matches!(state, SessionState::Ended(_))).await);
+        self.shared.end()
     }
 
     /// Says goodbye, and waits until the connection is closed: some round trips, and at most about 4 s. The seats in
-    /// its rooms become free at once. Dropping the future does not take the goodbye back.
+    /// its rooms become free at once, unless there is no connection to say it on: then they do when the grace time is over.
+    /// Dropping the future does not take the goodbye back.
     pub async fn close(self) {
         drop(self.stop);
         drop(self.task.await);
+    }
+}
+
+fn answer<A: DeserializeOwned + Decode<()>>(answer: Answer) -> Result<A, ClientError> {
+    match answer {
+        Answer::Done(content) => {
+            content.data().decode().map_err(|error: InvalidData| ClientError::InvalidAnswer(error.to_string()))
+        }
+        _ => Err(unexpected()),
     }
 }
 

@@ -1,65 +1,104 @@
-//! The task that owns a session's connection: it writes what the handles hand over, and takes apart what comes.
+//! The task that owns a session's connections: it writes what the handles hand over, takes apart what comes, and
+//! makes another connection when one is lost or a better one is to be had.
 //!
-//! It never waits for a handle: answers go to whoever still waits, what happens in a room into its bounded inbox. On
-//! QUIC there is no order between lanes, so an answer is recognised by its `ref` before anything else, and a message
-//! of a room by its lane where the transport tells it: the tail of a membership that is over is not mistaken for the
-//! next one in the same room.
+//! It never waits for a handle: answers go to whoever still waits, what happens in a room into its bounded inbox. What
+//! it does depends on nothing but what it is told and when, so a simulated session can be repeated.
 
 mod dispatch;
+mod going_on;
+mod links;
+mod listing;
+mod pipe;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom_protocol::code::close_reason;
+use anteroom_protocol::lane::Upstream;
 use anteroom_protocol::message::Message;
-use anteroom_protocol::message::request::{Goodbye, LeaveRoom, UnsubscribeRooms};
-use anteroom_protocol::{Batch, CloseCode, Codec, Header, LaneId, RoomId};
+use anteroom_protocol::message::request::{CreateRoom, Goodbye, JoinRoom, LeaveRoom};
+use anteroom_protocol::{Batch, Body, ErrorBody, ErrorCode, Header, LaneId, RoomId};
 use anteroom_transport::{Closed, Connection, Event};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::{RoomEnd, SessionEnd};
+pub(crate) use self::links::Links;
+use self::listing::Lobby;
+use self::pipe::{Step, deadline, recv};
+use crate::draft::Draft;
+use crate::error::{ConnectError, RoomEnd, SessionEnd};
+use crate::handshake::Refusal;
 use crate::inbox::Inbox;
-use crate::lobby::Listed;
-use crate::shared::{Command, Shared};
+use crate::session::{PipeId, Session};
+use crate::shared::{Answer, Command, Inlets, Move, PENDING_MAX, Shared};
+use crate::state::SessionState;
 
 /// How long the rest of the rooms' lanes may take to arrive after the server's goodbye.
 const TAIL_MAX: Duration = Duration::from_secs(2);
-/// RFC 6455, section 7.4.1.
-const NORMAL_CLOSURE: u16 = 1000;
 
-/// The room of a membership, as the task knows it.
+/// A membership, as the task knows it.
 #[derive(Debug)]
 struct RoomEntry {
-    lane: LaneId,
-    inbox: Arc<Inbox>,
+    room_id: RoomId,
+    /// None if the handle is gone, and the room is being left.
+    inbox: Option<Arc<Inbox>>,
 }
 
 /// See the module.
 pub(crate) struct Driver {
-    connection: Connection,
     shared: Arc<Shared>,
-    commands: mpsc::Receiver<Command>,
+    session: Session,
+    inlets: Inlets,
     /// Resolves when the client says goodbye, or is dropped.
     stop: oneshot::Receiver<()>,
-    /// What the connection had no room for: one command, or the rooms that are being left.
-    unsent: VecDeque<Arc<Batch>>,
-    rooms: HashMap<RoomId, RoomEntry>,
-    lobby: Option<watch::Sender<Listed>>,
+    links: Links,
+    rooms: BTreeMap<LaneId, RoomEntry>,
+    lobby: Option<Lobby>,
+    /// What the client, or this task itself, subscribes to just now.
+    subscribing: Option<(u64, Option<String>)>,
+    /// Requests that lead into a room.
+    entering: BTreeSet<u64>,
     /// What the server's goodbye said.
     goodbye: Option<Goodbye>,
+    started: Instant,
+}
+
+/// What happens next.
+enum Next {
+    Stop,
+    Deadline,
+    Move(Move),
+    Command(Command),
+    Departed,
+    Event(PipeId, Result<Event, Closed>),
+    Step(Step),
+    Better(Result<Connection, ConnectError>),
+    Unreliable(Draft),
 }
 
 impl Driver {
+    /// Takes over a session that has just begun. Without a route it ends with its connection.
     pub(crate) fn new(
-        connection: Connection,
         shared: Arc<Shared>,
-        commands: mpsc::Receiver<Command>,
+        inlets: Inlets,
         stop: oneshot::Receiver<()>,
+        links: Links,
+        resumes: bool,
     ) -> Self {
-        let (unsent, rooms) = (VecDeque::new(), HashMap::new());
-        Self { connection, shared, commands, stop, unsent, rooms, lobby: None, goodbye: None }
+        let session = Session::new(&shared.accepted, resumes, PipeId(0));
+        Self {
+            shared,
+            session,
+            inlets,
+            stop,
+            links,
+            rooms: BTreeMap::new(),
+            lobby: None,
+            subscribing: None,
+            entering: BTreeSet::new(),
+            goodbye: None,
+            started: Instant::now(),
+        }
     }
 
     /// Runs until the session ends, and closes the connection.
@@ -67,139 +106,243 @@ impl Driver {
         let end = self.converse().await;
         tracing::debug!(session_id = %self.shared.accepted.session_id, %end, "session ended");
         // In this order, whoever finds the way in closed, or a request abandoned, also finds out why.
-        self.shared.end.send_replace(Some(end.clone()));
-        self.commands.close();
+        self.shared.state.send_replace(SessionState::Ended(end.clone()));
+        self.inlets.close();
         self.shared.abandon_pending();
-        for (_, entry) in self.rooms.drain() {
-            entry.inbox.end(RoomEnd::Session(end.clone()));
+        for entry in std::mem::take(&mut self.rooms).into_values() {
+            entry.end(RoomEnd::Session(end.clone()));
         }
         self.lobby = None;
-        self.close(&end).await;
+        self.links.close(&end).await;
     }
 
     async fn converse(&mut self) -> SessionEnd {
         loop {
-            let idle = self.unsent.is_empty();
-            tokio::select! {
-                event = self.connection.recv() => {
-                    if let Err(end) = self.on_event(event) {
-                        return end;
-                    }
-                    if self.goodbye.is_some() {
-                        return self.tail().await;
-                    }
-                }
-                Some(command) = self.commands.recv(), if idle => self.on_command(command),
-                () = self.shared.departed.notified(), if idle => self.leave_departed(),
-                _ = &mut self.stop => return SessionEnd::ByClient,
+            let next = self.next().await;
+            if let Err(end) = self.on_next(next).await {
+                return end;
             }
+            self.tell_state();
+        }
+    }
+
+    /// Waits for what happens next. Commands come before events: the server's limits bound them, so they starve
+    /// nothing.
+    async fn next(&mut self) -> Next {
+        let at = self.deadline();
+        let takes = self.session.has_room() && self.links.is_idle();
+        let moves = self.links.is_settled();
+        let upgrades = moves && self.links.approach.is_none() && self.session.is_attached();
+        let Self { links, inlets, stop, shared, .. } = self;
+        tokio::select! {
+            biased;
+            _ = stop => Next::Stop,
+            () = deadline(at) => Next::Deadline,
+            Some(wish) = inlets.moves.recv(), if moves => Next::Move(wish),
+            Some(command) = inlets.commands.recv(), if takes => Next::Command(command),
+            () = shared.departed.notified(), if takes => Next::Departed,
+            (id, event) = recv(&mut links.old) => Next::Event(id, event),
+            (id, event) = recv(&mut links.current) => Next::Event(id, event),
+            step = pipe::advance(&mut links.approach) => Next::Step(step),
+            dialed = pipe::arrival(&mut links.better), if upgrades => Next::Better(dialed),
+            Some(draft) = inlets.unreliable.recv() => Next::Unreliable(draft),
+        }
+    }
+
+    async fn on_next(&mut self, next: Next) -> Result<(), SessionEnd> {
+        match next {
+            Next::Stop => return Err(SessionEnd::ByClient),
+            Next::Deadline => return self.on_deadline(),
+            Next::Move(wish) => self.on_move(wish),
+            Next::Command(command) => self.on_command(command),
+            Next::Departed => self.leave_departed(),
+            Next::Event(pipe, event) => self.on_event(pipe, event)?,
+            Next::Step(step) => self.on_step(step)?,
+            Next::Better(dialed) => self.on_better(dialed),
+            Next::Unreliable(draft) => self.send_unreliable(&draft),
+        }
+        match self.goodbye.take() {
+            Some(goodbye) => self.tail(goodbye).await,
+            None => Ok(()),
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let ack = self.session.ack_at_ms().map(|ms| self.started + Duration::from_millis(ms));
+        [ack, self.links.deadline()].into_iter().flatten().min()
+    }
+
+    fn on_deadline(&mut self) -> Result<(), SessionEnd> {
+        self.acknowledge();
+        self.on_link_deadline()
+    }
+
+    fn acknowledge(&mut self) {
+        if let Some(ack) = self.session.ack(self.now_ms()) {
+            self.say(&ack);
         }
     }
 
     /// Takes what was on its way when the server said goodbye.
-    async fn tail(&mut self) -> SessionEnd {
+    async fn tail(&mut self, goodbye: Goodbye) -> Result<(), SessionEnd> {
         let deadline = Instant::now() + TAIL_MAX;
-        while let Ok(Ok(event)) = timeout_at(deadline, self.connection.recv()).await {
-            if let Err(end) = self.on_event(Ok(event)) {
-                return end;
+        while let Ok((pipe, Ok(event))) = timeout_at(deadline, recv(&mut self.links.current)).await {
+            match self.take(pipe, event) {
+                Ok(()) => {}
+                Err(Refusal::End(end)) => return Err(end),
+                Err(Refusal::Again(_)) => break,
             }
         }
-        let Goodbye { code, reason } = self.goodbye.take().unwrap_or_default();
-        SessionEnd::by_server(code, reason)
+        self.goodbye = None;
+        let Goodbye { code, reason } = goodbye;
+        self.lose(Closed::ByPeer { code, reason })
     }
 
-    fn on_event(&mut self, event: Result<Event, Closed>) -> Result<(), SessionEnd> {
-        if let Some(rtt) = self.connection.rtt() {
-            self.shared.note_rtt(rtt);
-        }
+    fn on_event(&mut self, pipe: PipeId, event: Result<Event, Closed>) -> Result<(), SessionEnd> {
+        self.note_rtt();
         match event {
-            Ok(Event::Record { lane, codec, payload }) => self.on_record(lane, codec, &payload),
-            Ok(Event::Datagram { lane, payload }) => {
-                self.on_datagram(lane, &payload);
+            Ok(event) => match self.take(pipe, event) {
+                Ok(()) => {
+                    self.acknowledge();
+                    Ok(())
+                }
+                Err(Refusal::End(end)) => Err(end),
+                Err(Refusal::Again(closed)) => self.lose(closed),
+            },
+            Err(_) if self.links.is_old(pipe) => {
+                self.retire();
                 Ok(())
             }
-            Ok(Event::Writable) => {
-                self.write();
-                Ok(())
-            }
-            // A room's lane has said why it ends; a server that ends control ends the connection next.
-            Ok(Event::LaneEnded { .. }) => Ok(()),
-            Err(Closed::ByPeer { code, reason }) => Err(SessionEnd::by_server(code, reason)),
-            Err(closed) => Err(SessionEnd::Lost(closed)),
+            Err(closed) => self.lose(closed),
         }
+    }
+
+    fn take(&mut self, pipe: PipeId, event: Event) -> Result<(), Refusal> {
+        match event {
+            Event::Record { lane, codec, payload } => self.on_record(pipe, lane, codec, &payload, 0)?,
+            Event::Datagram { lane, payload } => self.on_datagram(lane, &payload),
+            Event::Writable => self.links.write(),
+            // A room's lane has said why it ends; a server that ends control ends the connection next.
+            Event::LaneEnded { .. } => {}
+        }
+        Ok(())
     }
 
     fn on_command(&mut self, command: Command) {
-        let batch = match command {
-            Command::Send(batch) => batch,
-            Command::Subscribe(batch) => {
+        match command {
+            Command::Send(draft) => self.submit(&draft),
+            Command::Subscribe(draft, game) => {
                 // From here on no change can make this task end the subscription that is asked for.
                 self.lobby = None;
-                batch
+                self.subscribing = draft.reference.map(|reference| (reference, game));
+                self.submit(&draft);
             }
+        }
+    }
+
+    /// Sends a message, now or when its lane's owner listens.
+    fn submit(&mut self, draft: &Draft) {
+        let lane = draft.lane();
+        if !self.session.is_live(lane) {
+            let error = ErrorBody::new(ErrorCode::NotInRoom, "This session is not in that room any more.");
+            return self.answer(draft.reference, Answer::Failed(error));
+        }
+        let n = draft.reliable.then(|| self.session.next_n());
+        let batch = match draft.encode(n) {
+            Ok(batch) => Arc::new(batch),
+            Err(error) => return tracing::error!(%error, "a message could not be encoded"),
         };
-        self.send(batch);
+        if matches!(draft.kind(), CreateRoom::TYPE | JoinRoom::TYPE) {
+            self.entering.extend(draft.reference);
+            if self.entering.len() > PENDING_MAX {
+                // Nobody waits for the oldest any more.
+                self.entering.pop_first();
+            }
+        }
+        let now = match (n, draft.reference) {
+            (Some(n), reference) => self.session.keep(Upstream { n, lane, batch }, reference),
+            (None, Some(reference)) => self.session.keep_question(reference, batch),
+            (None, None) => self.session.is_writable(lane).then_some(batch),
+        };
+        if let Some(batch) = now {
+            self.links.send(batch);
+        }
+    }
+
+    /// Sends a datagram where there are any; nothing waits for it to get through.
+    fn send_unreliable(&mut self, draft: &Draft) {
+        if self.session.is_live(draft.lane()) && self.session.is_writable(draft.lane()) {
+            match draft.encode(None) {
+                Ok(batch) => self.links.send_unreliable(draft.lane(), batch),
+                Err(error) => tracing::error!(%error, "a message could not be encoded"),
+            }
+        }
+    }
+
+    /// Gives a request its answer.
+    fn answer(&mut self, reference: Option<u64>, answer: Answer) {
+        let Some(reference) = reference else { return };
+        self.session.answered(reference);
+        self.entering.remove(&reference);
+        match self.shared.take_pending(reference) {
+            // What nobody waits for any more undoes itself when it is dropped.
+            Some(waiting) => drop(waiting.send(answer)),
+            None => tracing::trace!(reference, "an answer that nobody waits for"),
+        }
     }
 
     /// Leaves the rooms whose handles are gone. Each is asked for by a `ref`, so that its lane ends with the answer.
     fn leave_departed(&mut self) {
         for (room_id, lane) in self.shared.take_departures() {
-            if self.rooms.get(&room_id).is_some_and(|entry| entry.lane == lane) {
-                self.rooms.remove(&room_id);
-                let reference = self.shared.next_reference().into();
-                let header = Header { reference: Some(&reference), ..Header::new(LeaveRoom::TYPE) };
-                self.say(&header.in_room(room_id.as_str()), &LeaveRoom::default());
+            if let Some(entry) = self.rooms.get_mut(&lane) {
+                entry.inbox = None;
+                self.leave(room_id, lane);
             }
         }
     }
 
-    fn unsubscribe(&mut self) {
-        self.lobby = None;
-        self.say(&Header::new(UnsubscribeRooms::TYPE), &UnsubscribeRooms {});
+    fn leave(&mut self, room_id: RoomId, lane: LaneId) {
+        self.request(|draft| draft.within(room_id, lane), &LeaveRoom::default());
     }
 
-    fn say<T: anteroom_protocol::Body>(&mut self, header: &Header<'_>, data: &T) {
-        match Batch::one(self.shared.codec(), header, data) {
-            Ok(batch) => self.send(Arc::new(batch)),
+    /// Asks for something on the session's own account; gives the mark of the answer.
+    fn request<T: Message>(&mut self, address: impl FnOnce(Draft) -> Draft, data: &T) -> Option<u64> {
+        match Draft::of(self.shared.codec(), data) {
+            Ok(draft) => {
+                let reference = self.shared.next_reference();
+                self.submit(&address(draft).with_reference(reference));
+                Some(reference)
+            }
+            Err(error) => {
+                tracing::error!(%error, "a request could not be encoded");
+                None
+            }
+        }
+    }
+
+    /// Says something about this connection, which is not kept.
+    fn say<T: Message + Body>(&mut self, data: &T) {
+        match Batch::one(self.shared.codec(), &Header::new(T::TYPE), data) {
+            Ok(batch) => self.links.send(Arc::new(batch)),
             Err(error) => tracing::error!(%error, "a message could not be encoded"),
         }
     }
 
-    fn send(&mut self, batch: Arc<Batch>) {
-        self.unsent.push_back(batch);
-        self.write();
-    }
-
-    fn write(&mut self) {
-        while let Some(batch) = self.unsent.pop_front() {
-            if let Err(batch) = self.connection.try_send(LaneId::CONTROL, batch) {
-                self.unsent.push_front(batch);
-                return;
-            }
+    fn note_rtt(&self) {
+        if let Some(rtt) = self.links.rtt() {
+            self.shared.note_rtt(self.shared.link().number, rtt);
         }
-    }
-
-    async fn close(mut self, end: &SessionEnd) {
-        let (code, reason) = match end {
-            SessionEnd::ByClient | SessionEnd::ByServer { .. } => (NORMAL_CLOSURE, String::new()),
-            SessionEnd::Malformed(why) => (CloseCode::Malformed.number(), close_reason(why).to_owned()),
-            SessionEnd::Lost(Closed::TooLarge { .. }) => close_code(CloseCode::MessageTooLarge),
-            SessionEnd::Lost(Closed::Malformed(_)) => close_code(CloseCode::Malformed),
-            SessionEnd::Lost(Closed::Silence) => close_code(CloseCode::Silence),
-            SessionEnd::Lost(_) => return,
-        };
-        if !matches!(end, SessionEnd::ByServer { .. }) {
-            let goodbye = Goodbye { code, reason: reason.clone() };
-            if let Ok(batch) = Batch::one(Codec::Json, &Header::new(Goodbye::TYPE), &goodbye) {
-                // A server that does not read learns the code from the transport alone.
-                self.unsent.push_back(Arc::new(batch));
-                self.write();
-            }
-        }
-        self.connection.close(code, &reason).await;
     }
 }
 
-fn close_code(code: CloseCode) -> (u16, String) {
-    (code.number(), code.sentence().to_owned())
+impl RoomEntry {
+    fn end(self, end: RoomEnd) {
+        if let Some(inbox) = self.inbox {
+            inbox.end(end);
+        }
+    }
 }

@@ -37,7 +37,8 @@ impl Endpoint {
         };
         let address = split_port(authority, port_default).ok_or_else(|| wrong("HOST:PORT expected"))?;
         let encrypted = match (transport, scheme) {
-            (TransportChoice::Quic, None) | (TransportChoice::WebTransport, None | Some("https")) => true,
+            (TransportChoice::Quic | TransportChoice::Automatic, None)
+            | (TransportChoice::WebTransport, None | Some("https")) => true,
             (TransportChoice::WebSocket, Some("ws")) => false,
             (TransportChoice::WebSocket, Some("wss")) => true,
             (TransportChoice::WebSocket, None) => !is_loopback(&address.host),
@@ -46,7 +47,9 @@ impl Endpoint {
         let path = match transport {
             TransportChoice::WebSocket if path.is_empty() || path == "/" => WEBSOCKET_PATH,
             TransportChoice::WebTransport if path == WEBTRANSPORT_PATH => path,
-            TransportChoice::Quic | TransportChoice::WebTransport if !path.is_empty() && path != "/" => {
+            TransportChoice::Quic | TransportChoice::WebTransport | TransportChoice::Automatic
+                if !path.is_empty() && path != "/" =>
+            {
                 return Err(wrong(&format!("there is nothing at {path}")));
             }
             _ => path,

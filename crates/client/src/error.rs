@@ -43,6 +43,15 @@ pub enum ConnectError {
     /// The answer to the handshake is not one of this protocol.
     #[error("the server's answer makes no sense: {0}")]
     InvalidAnswer(String),
+    /// The session was begun over one connection and knows no way to another.
+    #[error("this session has no way to make another connection")]
+    NoDial,
+    /// Another move was asked for before this one was done, or the connection was lost on the way.
+    #[error("the move was broken off")]
+    BrokenOff,
+    /// The session has ended.
+    #[error("the session has ended: {0}")]
+    Ended(SessionEnd),
 }
 
 impl ConnectError {
@@ -89,6 +98,10 @@ pub enum ClientError {
     /// server has done what was asked is not known.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// The connection was lost before the answer came, and whether the server has done what was asked cannot be known
+    /// any more. It is not done again.
+    #[error("the connection was lost before the answer came, and it cannot be known any more")]
+    OutcomeUnknown,
     /// The session has ended.
     #[error("the session has ended: {0}")]
     Closed(SessionEnd),
@@ -152,9 +165,23 @@ pub enum SessionEnd {
     /// The server sent something that is no message of this protocol.
     #[error("the server sent something that is no message: {0}")]
     Malformed(String),
-    /// The connection was lost.
+    /// The connection was lost, and there is no way to make another one.
     #[error(transparent)]
     Lost(#[from] Closed),
+    /// The connection was lost, and no other one could be made while the server keeps the seats.
+    #[error("no connection for {grace:?}, so the seats are given up: {lost}")]
+    GraceOver {
+        /// How long the seats are kept.
+        grace: Duration,
+        /// How the connection was lost.
+        lost: Closed,
+    },
+    /// The server does not know the session any more: it was away for too long, or the server was started anew.
+    #[error("the server does not know this session any more")]
+    Unknown,
+    /// The server refuses to go on with the session.
+    #[error("the server does not go on with this session: {}", .0)]
+    Refused(String),
 }
 
 impl SessionEnd {
@@ -180,6 +207,9 @@ pub enum RoomEnd {
     /// The room is closed to this session, or to all.
     #[error("{}", .0.message)]
     Closed(RoomClosed),
+    /// It ended while there was no connection, and the server has forgotten how.
+    #[error("the room ended while the connection was lost")]
+    Gone,
     /// The session itself has ended.
     #[error(transparent)]
     Session(#[from] SessionEnd),

@@ -22,7 +22,7 @@ pub(crate) const EVENT_BYTES_MAX: usize = 4 << 20;
 const MEMBERS_MAX: usize = 16 << 10;
 
 /// The data of a message, kept after the record it came in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Content {
     Json(Box<str>),
     Binary(Box<[u8]>),
@@ -43,7 +43,7 @@ impl Content {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Json(text) => text.len(),
             Self::Binary(bytes) => bytes.len(),
@@ -68,6 +68,11 @@ pub(crate) enum Happening {
     Unreadable {
         kind: Box<str>,
         reason: String,
+    },
+    /// Messages were lost on the way; the state as it is now follows.
+    Gap {
+        missed: u64,
+        members: Vec<Member>,
     },
     /// The inbox overflowed.
     Missed {
@@ -108,7 +113,7 @@ pub(crate) fn keep_members(members: &mut Vec<Member>, happening: &Happening) {
             members.iter_mut().filter(|member| member.user_id == *user_id).for_each(|member| member.connected = true);
         }
         Happening::Left(ClientLeft { user_id, .. }) => members.retain(|member| member.user_id != *user_id),
-        Happening::Missed { members: now, .. } => members.clone_from(now),
+        Happening::Missed { members: now, .. } | Happening::Gap { members: now, .. } => members.clone_from(now),
         _ => {}
     }
 }

@@ -1,10 +1,16 @@
 //! The native client of Anteroom: one session over QUIC, WebTransport or WebSocket, and the rooms it is in.
 //!
 //! [`Client::connect`] gives a session, the session gives rooms, and a [`Room`] is typed by the [`Game`] that is
-//! played in it. A task in the background owns the connection; everything public is a handle to it. Every queue has a
+//! played in it. A task in the background owns the connections; everything public is a handle to it. Every queue has a
 //! bound, every request a deadline, and every public future may be dropped at any time.
 //!
-//! Knows nothing of any game's rules, and does not resume: a session ends with its connection.
+//! A session outlives its connections. When one is lost another is made, over whatever gets through, and when a better
+//! one is to be had the session moves over: every reliable message arrives exactly once and in order, or
+//! [`RoomEvent::Gap`] tells that some did not. What the server did with a request is answered, or
+//! [`ClientError::OutcomeUnknown`] says that it cannot be known; nothing is ever done twice. [`Client::state`] tells
+//! how things stand.
+//!
+//! Knows nothing of any game's rules, and does not resume a session that another process began.
 //!
 //! ```no_run
 //! use anteroom_client::{Client, ConnectOptions, Game, RoomEvent, TransportChoice, bincode};
@@ -41,7 +47,7 @@
 //! }
 //!
 //! # async fn play() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::connect(ConnectOptions::new(TransportChoice::Quic, "127.0.0.1:7350").name("Ada")).await?;
+//! let client = Client::connect(ConnectOptions::new(TransportChoice::Automatic, "127.0.0.1:7350").name("Ada")).await?;
 //! let mut room = client.quick_join::<Dice>().await?;
 //! room.act(&Action::Roll { dice: 2 }).await?;
 //! while let Some(event) = room.next().await {
@@ -60,13 +66,19 @@
 //! |---|---|
 //! | [`options`] | where to connect, over what, trusting whom, as whom |
 //! | [`client`] | [`Client`]: the session's requests |
+//! | [`state`] | [`SessionState`]: how it is connected just now |
+//! | [`dial`] | [`Dial`]: where connections come from |
+//! | [`paths`] | [`PathMemory`]: which ways to a server have failed lately |
 //! | [`room`] | [`Room`]: acting, and what happens |
 //! | [`lobby`] | [`RoomsWatch`]: the list of rooms as it changes |
 //! | [`game`] | [`Game`]: the types of one kind of game |
 //! | [`error`] | why connecting, a request or a session failed |
 
+mod backoff;
 mod certificate;
 pub mod client;
+pub mod dial;
+mod draft;
 mod driver;
 mod endpoint;
 pub mod error;
@@ -75,15 +87,22 @@ mod handshake;
 mod inbox;
 pub mod lobby;
 pub mod options;
+pub mod paths;
+mod race;
 pub mod room;
+mod session;
 mod shared;
+pub mod state;
 
 pub use client::{Client, NewRoom};
+pub use dial::Dial;
 pub use error::{CertificateError, ClientError, ConnectError, RoomEnd, SessionEnd};
 pub use game::{Game, NoEvents};
 pub use lobby::RoomsWatch;
 pub use options::{ConnectOptions, SessionOptions, TransportChoice, Trust};
+pub use paths::PathMemory;
 pub use room::{Room, RoomEvent};
+pub use state::SessionState;
 
 pub use anteroom_protocol::message::push::{ClosedReason, LeftReason};
 pub use anteroom_protocol::message::result::RoomList;

@@ -6,11 +6,17 @@ use std::time::Duration;
 
 use anteroom_protocol::Codec;
 
-/// What carries the session. There is no falling back: the one that is told is used.
+use crate::paths::PathMemory;
+
+/// What carries the session. One that is named is used, and no other; the session resumes over it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum TransportChoice {
-    /// QUIC with our own ALPN, the leanest.
+    /// QUIC, or WebSocket where UDP does not get through. WebSocket starts 250 ms later, what stands first is used,
+    /// and when QUIC comes after that the session moves over. What fails is remembered for a while; see
+    /// [`PathMemory`].
     #[default]
+    Automatic,
+    /// QUIC with our own ALPN, the leanest.
     Quic,
     /// WebTransport over HTTP/3, as browsers use it.
     WebTransport,
@@ -19,13 +25,28 @@ pub enum TransportChoice {
 }
 
 impl TransportChoice {
-    const NAMES: [(&'static str, Self); 3] =
-        [("quic", Self::Quic), ("webtransport", Self::WebTransport), ("websocket", Self::WebSocket)];
+    const NAMES: [(&'static str, Self); 4] = [
+        ("automatic", Self::Automatic),
+        ("quic", Self::Quic),
+        ("webtransport", Self::WebTransport),
+        ("websocket", Self::WebSocket),
+    ];
+
+    /// The transports that it may come to.
+    pub(crate) fn tried(self) -> &'static [Self] {
+        match self {
+            Self::Automatic => &[Self::Quic, Self::WebSocket],
+            Self::Quic => &[Self::Quic],
+            Self::WebTransport => &[Self::WebTransport],
+            Self::WebSocket => &[Self::WebSocket],
+        }
+    }
 }
 
 impl fmt::Display for TransportChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Automatic => "automatic",
             Self::Quic => "quic",
             Self::WebTransport => "webtransport",
             Self::WebSocket => "websocket",
@@ -35,7 +56,7 @@ impl fmt::Display for TransportChoice {
 
 /// A text names no transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("quic, webtransport or websocket expected")]
+#[error("automatic, quic, webtransport or websocket expected")]
 pub struct InvalidTransport;
 
 impl FromStr for TransportChoice {
@@ -66,12 +87,15 @@ pub struct ConnectOptions {
     /// What carries the session.
     pub transport: TransportChoice,
     /// `HOST:PORT`, or for WebTransport `https://HOST:PORT/wt`, for WebSocket `ws://HOST:PORT/ws` or `wss://...`.
-    /// A bare `HOST:PORT` over WebSocket means `ws://` on this machine and `wss://` elsewhere.
+    /// A bare `HOST:PORT` over WebSocket means `ws://` on this machine and `wss://` elsewhere;
+    /// [`TransportChoice::Automatic`] takes nothing else.
     pub address: String,
     /// Which certificates to accept.
     pub trust: Trust,
     /// How long it may take until there is a session, from the first packet to the end of the handshake.
     pub connect_timeout: Duration,
+    /// What is remembered of the ways to servers; one for the whole process unless told otherwise.
+    pub paths: PathMemory,
     /// Who this is, and how the session behaves.
     pub session: SessionOptions,
 }
@@ -89,6 +113,12 @@ pub struct SessionOptions {
     pub software: Option<String>,
     /// How long each request waits for its answer.
     pub request_timeout: Duration,
+    /// Whether the server keeps what has not arrived, so that nothing is lost with a connection. Without, the session
+    /// goes on after a loss as well, but each room with a gap.
+    pub resume: bool,
+    /// What to draw the session's random numbers from, for simulations that are to be repeated. They must not be
+    /// guessed, so real sessions leave it out.
+    pub seed: Option<u64>,
 }
 
 impl Default for SessionOptions {
@@ -99,6 +129,8 @@ impl Default for SessionOptions {
             codec: Codec::Bincode,
             software: Some(concat!("anteroom-client/", env!("CARGO_PKG_VERSION")).to_owned()),
             request_timeout: Duration::from_secs(10),
+            resume: true,
+            seed: None,
         }
     }
 }
@@ -112,6 +144,7 @@ impl ConnectOptions {
             address: address.into(),
             trust: Trust::default(),
             connect_timeout: Duration::from_secs(10),
+            paths: PathMemory::default(),
             session: SessionOptions::default(),
         }
     }

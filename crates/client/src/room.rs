@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anteroom_protocol::message::push::{ClientDisconnected, ClientLeft, ClientReconnected, LeftReason};
 use anteroom_protocol::message::request::LeaveRoom;
-use anteroom_protocol::message::{Member, Message, Role};
+use anteroom_protocol::message::{Member, Role};
 use anteroom_protocol::variant::{self, VariantError};
-use anteroom_protocol::{Codec, ErrorBody, Header, RoomId, UserId};
+use anteroom_protocol::{Codec, ErrorBody, RoomId, UserId};
 
+use crate::draft::Draft;
 use crate::error::{ClientError, RoomEnd};
 use crate::game::Game;
 use crate::inbox::{Content, Happening, keep_members};
@@ -72,6 +73,12 @@ pub enum RoomEvent<G: Game> {
         /// What is wrong with it.
         reason: String,
     },
+    /// Messages were lost on the way, because the connection was lost or slow for longer than the server keeps them.
+    /// [`Room::members`] is right again, and the state as it is now follows.
+    Gap {
+        /// How many, at least.
+        missed: u64,
+    },
     /// [`Room::next`] was not called for so long that events were dropped. [`Room::members`] is right again, and the
     /// newest state follows if there was one among them.
     Missed {
@@ -133,14 +140,27 @@ impl<G: Game> Room<G> {
         &self.view
     }
 
-    /// Does something, without asking for an answer; a refusal comes as [`RoomEvent::Error`]. Waits while 64 messages
-    /// of this session wait to be sent. Cancel-safe: sent or not at all.
+    /// Does something, without asking for an answer; a refusal comes as [`RoomEvent::Error`]. It happens exactly once
+    /// and in order with everything else that this session does here, whatever becomes of the connection, as long as
+    /// the membership lasts.
+    ///
+    /// Waits while the server is behind by more than its [`Limits`](crate::Limits), and while 64 messages of this
+    /// session wait to be sent. Cancel-safe: sent or not at all.
     ///
     /// # Errors
     /// [`ClientError::Closed`], [`ClientError::TooLarge`], [`ClientError::Encode`].
     pub async fn send(&self, action: &G::Action) -> Result<(), ClientError> {
-        let batch = self.place.shared.action(&self.place.room_id, None, action)?;
-        self.place.shared.command(Command::Send(batch)).await
+        let draft = self.place.shared.checked(self.draft(action)?)?;
+        self.place.shared.command(Command::Send(draft)).await
+    }
+
+    /// Does something that may be lost, doubled or overtaken, at once or not at all: a datagram where there are any
+    /// and it fits. For what the next message of its kind makes obsolete; number them where the order matters.
+    ///
+    /// # Errors
+    /// As of [`send`](Self::send). Nothing tells whether it has arrived.
+    pub fn send_unreliable(&self, action: &G::Action) -> Result<(), ClientError> {
+        self.place.shared.send_unreliable(self.draft(action)?.unreliable())
     }
 
     /// Does something, and waits for the game's answer. The events that follow from it come through
@@ -149,8 +169,12 @@ impl<G: Game> Room<G> {
     /// # Errors
     /// [`ClientError::Server`] if the game or the room refuses, and every other [`ClientError`] of a request.
     pub async fn act(&self, action: &G::Action) -> Result<(), ClientError> {
-        let (shared, room_id) = (&self.place.shared, &self.place.room_id);
-        shared.request(|reference| shared.action(room_id, Some(reference), action).map(Command::Send)).await.map(drop)
+        self.place.shared.request(self.draft(action)?, Command::Send).await.map(drop)
+    }
+
+    fn draft(&self, action: &G::Action) -> Result<Draft, ClientError> {
+        let draft = Draft::action(self.place.shared.codec(), action).map_err(ClientError::Encode)?;
+        Ok(draft.within(self.place.room_id, self.place.lane))
     }
 
     /// Waits for the next event; `None` after [`RoomEvent::Closed`]. Cancel-safe: a dropped future has taken nothing.
@@ -169,12 +193,13 @@ impl<G: Game> Room<G> {
     /// # Errors
     /// [`ClientError`]; the room is left in any case.
     pub async fn leave(self) -> Result<(), ClientError> {
-        let (shared, room_id) = (&self.place.shared, &self.place.room_id);
-        let left = shared.request(|reference| {
-            let header = Header { reference: Some(reference), ..Header::new(LeaveRoom::TYPE) };
-            shared.message(&header.in_room(room_id.as_str()), &LeaveRoom::default()).map(Command::Send)
-        });
-        left.await.map(drop)
+        let Place { shared, room_id, lane, .. } = &self.place;
+        let draft = Draft::of(shared.codec(), &LeaveRoom::default()).map_err(ClientError::Encode)?;
+        match shared.request(draft.within(*room_id, *lane), Command::Send).await {
+            // The answer is lost only if the membership has ended.
+            Ok(_) | Err(ClientError::OutcomeUnknown) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -193,6 +218,7 @@ fn event<G: Game>(happening: Happening) -> RoomEvent<G> {
         Happening::Left(ClientLeft { user_id, username, reason }) => RoomEvent::Left { user_id, username, reason },
         Happening::Error(error) => RoomEvent::Error(error),
         Happening::Unreadable { kind, reason } => unreadable(&kind, reason),
+        Happening::Gap { missed, .. } => RoomEvent::Gap { missed },
         Happening::Missed { events, .. } => RoomEvent::Missed { events },
         Happening::End(end) => RoomEvent::Closed(end),
     }

@@ -1,28 +1,31 @@
-//! What the handles of a session share with the task that owns its connection: the way in, the requests that wait
+//! What the handles of a session share with the task that owns its connections: the way in, the requests that wait
 //! for an answer, the rooms to be left, and how it ended.
 //!
 //! No lock is held across an await, and the task never waits for a handle.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anteroom_protocol::codec::{Body, InvalidData};
-use anteroom_protocol::envelope::{Ref, encode_raw};
 use anteroom_protocol::message::result::{HandshakeAccepted, RoomJoined, RoomList};
-use anteroom_protocol::{Batch, BatchBuilder, Codec, Data, ErrorBody, Header, LaneId, RoomId, variant};
+use anteroom_protocol::{Codec, ErrorBody, ErrorCode, LaneId, RoomId};
 use anteroom_transport::Transport;
-use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::error::{ClientError, SessionEnd};
+use crate::draft::Draft;
+use crate::error::{ClientError, ConnectError, SessionEnd};
 use crate::inbox::{Content, Inbox};
 use crate::lobby::Listed;
+use crate::options::TransportChoice;
+use crate::state::SessionState;
 
 /// How many messages wait for the session's task before senders wait.
 const COMMANDS_MAX: usize = 64;
+/// How many moves to another connection wait.
+const MOVES_MAX: usize = 4;
 /// How many requests wait for an answer before further ones fail.
 pub(crate) const PENDING_MAX: usize = 256;
 
@@ -30,9 +33,32 @@ pub(crate) const PENDING_MAX: usize = 256;
 #[derive(Debug)]
 pub(crate) enum Command {
     /// To send something.
-    Send(Arc<Batch>),
-    /// To send `subscribe_rooms`; an earlier subscription is over.
-    Subscribe(Arc<Batch>),
+    Send(Draft),
+    /// To send `subscribe_rooms`, for rooms of this game; an earlier subscription is over.
+    Subscribe(Draft, Option<String>),
+}
+
+/// A move to another connection, and whom to tell how it went.
+#[derive(Debug)]
+pub(crate) struct Move {
+    pub(crate) choice: TransportChoice,
+    pub(crate) done: oneshot::Sender<Result<(), ConnectError>>,
+}
+
+/// The session's task's ends of the ways in.
+#[derive(Debug)]
+pub(crate) struct Inlets {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) unreliable: mpsc::Receiver<Draft>,
+    pub(crate) moves: mpsc::Receiver<Move>,
+}
+
+impl Inlets {
+    pub(crate) fn close(&mut self) {
+        self.commands.close();
+        self.unreliable.close();
+        self.moves.close();
+    }
 }
 
 /// What a request gets.
@@ -42,6 +68,8 @@ pub(crate) enum Answer {
     Joined(Box<Joined>),
     Subscribed(RoomList, watch::Receiver<Listed>),
     Failed(ErrorBody),
+    /// It will not come.
+    Lost,
     /// The answer could not be read.
     Invalid(String),
 }
@@ -72,7 +100,7 @@ impl Drop for Place {
 
 #[derive(Debug, Default)]
 struct Table {
-    pending: HashMap<u64, oneshot::Sender<Answer>>,
+    pending: BTreeMap<u64, oneshot::Sender<Answer>>,
     departures: Vec<(RoomId, LaneId)>,
 }
 
@@ -80,16 +108,27 @@ struct Table {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) accepted: HandshakeAccepted,
-    pub(crate) transport: Transport,
-    pub(crate) end: watch::Sender<Option<SessionEnd>>,
+    pub(crate) state: watch::Sender<SessionState>,
+    /// How often messages of the session itself were lost.
+    pub(crate) gaps: watch::Sender<u64>,
     /// Something is in the list of departures.
     pub(crate) departed: Notify,
     request_timeout: Duration,
     commands: mpsc::Sender<Command>,
+    unreliable: mpsc::Sender<Draft>,
+    moves: mpsc::Sender<Move>,
     table: Mutex<Table>,
     references: AtomicU64,
-    /// In microseconds; 0 if it is not known.
-    rtt_us: AtomicU64,
+    link: Mutex<LinkFigures>,
+}
+
+/// What is known of the connection there is, or of the last one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinkFigures {
+    /// How many connections there were before.
+    pub(crate) number: u64,
+    pub(crate) transport: Transport,
+    pub(crate) rtt: Option<Duration>,
 }
 
 impl Shared {
@@ -97,20 +136,25 @@ impl Shared {
         accepted: HandshakeAccepted,
         transport: Transport,
         request_timeout: Duration,
-    ) -> (Arc<Self>, mpsc::Receiver<Command>) {
-        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+    ) -> (Arc<Self>, Inlets) {
+        let (commands, command_receiver) = mpsc::channel(COMMANDS_MAX);
+        let (unreliable, unreliable_receiver) = mpsc::channel(COMMANDS_MAX);
+        let (moves, move_receiver) = mpsc::channel(MOVES_MAX);
+        let inlets = Inlets { commands: command_receiver, unreliable: unreliable_receiver, moves: move_receiver };
         let shared = Self {
             accepted,
-            transport,
-            end: watch::Sender::new(None),
+            state: watch::Sender::new(SessionState::Connected { transport }),
+            gaps: watch::Sender::new(0),
             departed: Notify::new(),
             request_timeout,
             commands,
+            unreliable,
+            moves,
             table: Mutex::default(),
             references: AtomicU64::new(0),
-            rtt_us: AtomicU64::new(0),
+            link: Mutex::new(LinkFigures { number: 0, transport, rtt: None }),
         };
-        (Arc::new(shared), receiver)
+        (Arc::new(shared), inlets)
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -126,22 +170,38 @@ impl Shared {
         self.references.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn rtt(&self) -> Option<Duration> {
-        match self.rtt_us.load(Ordering::Relaxed) {
-            0 => None,
-            us => Some(Duration::from_micros(us)),
+    pub(crate) fn link(&self) -> LinkFigures {
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_link(&self, change: impl FnOnce(&mut LinkFigures)) {
+        change(&mut self.link.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Another connection carries the session.
+    pub(crate) fn note_link(&self, transport: Transport) {
+        self.change_link(|link| *link = LinkFigures { number: link.number + 1, transport, rtt: None });
+    }
+
+    /// A round trip was measured on a connection.
+    pub(crate) fn note_rtt(&self, number: u64, rtt: Duration) {
+        self.change_link(|link| {
+            if link.number == number {
+                link.rtt = Some(rtt);
+            }
+        });
+    }
+
+    /// Why the session has ended; while it has not, that it was closed is the only thing it can mean.
+    pub(crate) fn end(&self) -> SessionEnd {
+        match &*self.state.borrow() {
+            SessionState::Ended(end) => end.clone(),
+            _ => SessionEnd::ByClient,
         }
     }
 
-    pub(crate) fn note_rtt(&self, rtt: Duration) {
-        let us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX).max(1);
-        self.rtt_us.store(us, Ordering::Relaxed);
-    }
-
-    /// Why the session has ended; while it has not, that it was lost is the only thing it can mean.
-    pub(crate) fn ended(&self) -> ClientError {
-        let end = self.end.borrow().clone();
-        end.unwrap_or(SessionEnd::ByClient).into()
+    fn ended(&self) -> ClientError {
+        self.end().into()
     }
 
     /// Hands something to the session's task, waiting for room. Cancel-safe: handed over or not at all.
@@ -149,20 +209,41 @@ impl Shared {
         self.commands.send(command).await.map_err(|_| self.ended())
     }
 
+    /// Hands over something that may be lost; it is, if there is no room.
+    pub(crate) fn send_unreliable(&self, draft: Draft) -> Result<(), ClientError> {
+        match self.unreliable.try_send(self.checked(draft)?) {
+            Ok(()) | Err(TrySendError::Full(_)) => Ok(()),
+            Err(TrySendError::Closed(_)) => Err(self.ended()),
+        }
+    }
+
+    /// Moves the session to another connection, and waits until it is there or has failed to.
+    pub(crate) async fn move_to(&self, choice: TransportChoice) -> Result<(), ConnectError> {
+        let (done, outcome) = oneshot::channel();
+        let ended = |_| ConnectError::Ended(self.end());
+        self.moves.send(Move { choice, done }).await.map_err(|_| ConnectError::Ended(self.end()))?;
+        outcome.await.map_err(ended)?
+    }
+
     /// Sends a request and waits for its answer. If this is dropped, the answer is ignored when it comes; a room it
     /// brings is left again.
     pub(crate) async fn request(
         &self,
-        make: impl FnOnce(&Ref) -> Result<Command, ClientError>,
+        draft: Draft,
+        wrap: impl FnOnce(Draft) -> Command,
     ) -> Result<Answer, ClientError> {
         let (pending, answer) = self.register()?;
-        let command = make(&pending.number.into())?;
+        let draft = self.checked(draft.with_reference(pending.number))?;
         let asked = async {
-            self.command(command).await?;
+            self.command(wrap(draft)).await?;
             answer.await.map_err(|_| self.ended())
         };
         match timeout(self.request_timeout, asked).await {
+            Ok(Ok(Answer::Failed(error))) if error.code == ErrorCode::OutcomeUnknown => {
+                Err(ClientError::OutcomeUnknown)
+            }
             Ok(Ok(Answer::Failed(error))) => Err(ClientError::Server(error)),
+            Ok(Ok(Answer::Lost)) => Err(ClientError::OutcomeUnknown),
             Ok(Ok(Answer::Invalid(why))) => Err(ClientError::InvalidAnswer(why)),
             Ok(answered) => answered,
             Err(_) => Err(ClientError::Timeout(self.request_timeout)),
@@ -181,8 +262,8 @@ impl Shared {
     }
 
     /// Takes the request that an answer is for.
-    pub(crate) fn take_pending(&self, reference: &Ref) -> Option<oneshot::Sender<Answer>> {
-        self.lock().pending.remove(&reference.as_str().parse().ok()?)
+    pub(crate) fn take_pending(&self, reference: u64) -> Option<oneshot::Sender<Answer>> {
+        self.lock().pending.remove(&reference)
     }
 
     /// Fails every request that waits. No new one can follow once the task takes no commands.
@@ -196,49 +277,12 @@ impl Shared {
         std::mem::take(&mut self.lock().departures)
     }
 
-    /// Encodes a message, checked against what the server takes.
-    pub(crate) fn message<T: Body>(&self, header: &Header<'_>, data: &T) -> Result<Arc<Batch>, ClientError> {
-        let batch = Batch::one(self.codec(), header, data).map_err(ClientError::Encode)?;
-        self.checked(batch)
+    /// Lets through what the server takes.
+    pub(crate) fn checked(&self, draft: Draft) -> Result<Draft, ClientError> {
+        let len = draft.len_max().map_err(ClientError::Encode)?;
+        let max = self.accepted.limits.message_bytes_max as usize;
+        if len > max { Err(ClientError::TooLarge { len, max }) } else { Ok(draft) }
     }
-
-    /// Encodes a game's action.
-    pub(crate) fn action<A: Body + DeserializeOwned>(
-        &self,
-        room_id: &RoomId,
-        reference: Option<&Ref>,
-        action: &A,
-    ) -> Result<Arc<Batch>, ClientError> {
-        let batch = encode_action(self.codec(), room_id, reference, action).map_err(ClientError::Encode)?;
-        self.checked(batch)
-    }
-
-    fn checked(&self, batch: Batch) -> Result<Arc<Batch>, ClientError> {
-        let (len, max) = (batch.payload().len(), self.accepted.limits.message_bytes_max as usize);
-        if len > max {
-            return Err(ClientError::TooLarge { len, max });
-        }
-        Ok(Arc::new(batch))
-    }
-}
-
-fn encode_action<A: Body + DeserializeOwned>(
-    codec: Codec,
-    room_id: &RoomId,
-    reference: Option<&Ref>,
-    action: &A,
-) -> Result<Batch, InvalidData> {
-    let mut fields = Vec::new();
-    let kind = variant::encode(codec, action, &mut fields)?;
-    let data = match codec {
-        Codec::Json => Data::Json(std::str::from_utf8(&fields).unwrap_or_default()),
-        Codec::Bincode => Data::Binary(&fields),
-    };
-    let mut message = Vec::with_capacity(fields.len() + 64);
-    encode_raw(&Header { reference, ..Header::new(kind) }.in_room(room_id.as_str()), data, &mut message)?;
-    let mut batch = BatchBuilder::new(codec);
-    batch.push_encoded(&message);
-    Ok(batch.finish())
 }
 
 /// A request that waits for its answer; forgotten when dropped.

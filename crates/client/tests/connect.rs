@@ -18,7 +18,9 @@ async fn nobody_answers_at_a_closed_port() {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap().to_string();
     drop(socket);
-    for transport in [TransportChoice::Quic, TransportChoice::WebTransport, TransportChoice::WebSocket] {
+    for transport in
+        [TransportChoice::Automatic, TransportChoice::Quic, TransportChoice::WebTransport, TransportChoice::WebSocket]
+    {
         let error = refused(ConnectOptions::new(transport, &address)).await;
         assert!(error.nobody_answers(), "{transport}: {error:?}");
     }
@@ -58,9 +60,11 @@ async fn another_program_is_recognised_as_such() {
 
 #[tokio::test]
 async fn an_address_has_to_be_one() {
-    for (transport, address) in
-        [(TransportChoice::Quic, "https://127.0.0.1:1"), (TransportChoice::WebSocket, "127.0.0.1:99999")]
-    {
+    for (transport, address) in [
+        (TransportChoice::Quic, "https://127.0.0.1:1"),
+        (TransportChoice::Automatic, "ws://127.0.0.1:1/ws"),
+        (TransportChoice::WebSocket, "127.0.0.1:99999"),
+    ] {
         let error = refused(ConnectOptions::new(transport, address)).await;
         assert!(matches!(error, ConnectError::Address(_)), "{error:?}");
     }

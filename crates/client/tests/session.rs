@@ -40,7 +40,7 @@ async fn the_handshake_says_who_and_agrees_on_a_codec() {
         });
         let client = client.unwrap();
         assert_eq!((handshake.version, handshake.name.as_deref()), (VERSION, Some("Ada")));
-        assert_eq!((handshake.codec, handshake.resume), (Some(codec), false));
+        assert_eq!((handshake.codec, handshake.resume), (Some(codec), true));
         assert_eq!(handshake.schema.as_deref(), (codec == Codec::Bincode).then_some(SCHEMA));
         assert_eq!(handshake.nonce.as_ref().map(String::len), Some(32));
         nonces.push(handshake.nonce);

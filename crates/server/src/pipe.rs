@@ -341,10 +341,12 @@ impl Pipe {
     /// Refuses a message on the control lane: as the request's result if it can be told, else as `error`.
     fn refuse(&mut self, message: &Envelope<'_>, error: ErrorBody) {
         let codec = self.carried.as_ref().map_or(Codec::Json, |carried| carried.session.codec);
-        let error = match (&error.details, &message.room_id) {
-            (Some(_), _) => error,
-            (None, Some(room_id)) => error.with_details(&Refusal { kind: &message.kind, room_id: Some(room_id) }),
-            (None, None) => error.with_details(&Refusal { kind: &message.kind, room_id: None }),
+        let error = match error.details {
+            Some(_) => error,
+            None => {
+                let Envelope { kind, room_id, n, .. } = message;
+                error.with_details(&Refusal { kind, room_id: room_id.as_deref(), n: *n })
+            }
         };
         let result;
         let kind = match message.reference {
@@ -404,4 +406,6 @@ struct Refusal<'a> {
     kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     room_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u64>,
 }

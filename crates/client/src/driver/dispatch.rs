@@ -1,6 +1,5 @@
 //! Where each message that comes goes: to a request, to a room, to the lobby's watcher, or nowhere.
 
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use anteroom_protocol::bincode::Decode;
@@ -10,135 +9,181 @@ use anteroom_protocol::message::Message;
 use anteroom_protocol::message::push::{
     ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, GAME_STATE, RoomClosed, RoomsChanged,
 };
-use anteroom_protocol::message::request::{Goodbye, LeaveRoom};
-use anteroom_protocol::message::result::{RoomJoined, RoomList};
-use anteroom_protocol::{Codec, Data, Envelope, ErrorBody, ErrorCode, Header, LaneId, RoomId};
+use anteroom_protocol::message::request::Goodbye;
+use anteroom_protocol::message::result::RoomJoined;
+use anteroom_protocol::{Codec, Data, Envelope, ErrorBody, ErrorCode, LaneId, RoomId};
+use anteroom_transport::Closed;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
 
-use super::{Driver, NORMAL_CLOSURE, RoomEntry};
+use super::{Driver, RoomEntry};
 use crate::error::{RoomEnd, SessionEnd};
+use crate::handshake::{Refusal, read_goodbye};
 use crate::inbox::{Content, Happening, Inbox};
-use crate::lobby::Listed;
+use crate::session::{Arrival, Opened, PipeId, is_farewell};
 use crate::shared::{Answer, Joined, Place};
 
+/// What a `resume` that comes at the wrong time is answered by.
+const RESUME_RESULT: &str = "resume_result";
+
 impl Driver {
-    pub(super) fn on_record(&mut self, lane: Option<LaneId>, codec: Codec, payload: &[u8]) -> Result<(), SessionEnd> {
-        for message in decode_batch(codec, payload).map_err(malformed)? {
+    /// Takes a record apart, except for the messages of it that were taken before.
+    pub(super) fn on_record(
+        &mut self,
+        pipe: PipeId,
+        lane: Option<LaneId>,
+        codec: Codec,
+        payload: &[u8],
+        taken: usize,
+    ) -> Result<(), Refusal> {
+        for message in decode_batch(codec, payload).map_err(malformed)?.skip(taken) {
             let message = message.map_err(malformed)?;
             // Only a goodbye is JSON whatever the codec.
             if message.kind == Goodbye::TYPE {
-                self.goodbye = Some(read_goodbye(message.data));
+                if self.links.is_current(pipe) {
+                    self.goodbye = Some(read_goodbye(message.data));
+                }
             } else if codec != self.shared.codec() {
-                return Err(SessionEnd::Malformed(format!("{codec} in a session of {}", self.shared.codec())));
+                return Err(malformed(format_args!("{codec} in a session of {}", self.shared.codec())));
             } else {
-                self.on_message(lane, message);
+                self.on_arrival(pipe, lane, &message)?;
             }
         }
         Ok(())
     }
 
+    fn on_arrival(&mut self, pipe: PipeId, lane: Option<LaneId>, message: &Envelope<'_>) -> Result<(), Refusal> {
+        if let Some(error) = message.error.as_ref().filter(|_| message.kind == RESUME_RESULT) {
+            return Err(Refusal::Again(Closed::Lost(error.message.clone().into())));
+        }
+        match self.session.arrive(self.now_ms(), pipe, lane, message).map_err(malformed)? {
+            Arrival::Deliver(lane) => self.on_message(lane, message),
+            Arrival::Snapshot { lane, missed } if lane == LaneId::CONTROL => {
+                self.on_session_state(missed, message.data)
+            }
+            Arrival::Snapshot { lane, missed } => self.on_snapshot(lane, missed, message),
+            Arrival::Opened(opened) => self.on_opened(opened),
+            Arrival::Dropped => {}
+        }
+        Ok(())
+    }
+
+    fn on_opened(&mut self, opened: Opened) {
+        if opened.lane == LaneId::CONTROL {
+            self.attached();
+        }
+        for batch in opened.resend {
+            self.links.send(batch);
+        }
+        self.unanswered(opened.unanswered);
+        self.settle();
+    }
+
+    /// Tells those who wait for an answer that it will not come.
+    pub(super) fn unanswered(&mut self, references: Vec<u64>) {
+        for reference in references {
+            if self.subscribing.take_if(|(subscribing, _)| *subscribing == reference).is_some() && self.lobby.is_some()
+            {
+                self.subscribe_again();
+            }
+            self.answer(Some(reference), Answer::Lost);
+        }
+    }
+
     /// What comes unreliably may be lost, so nothing in it ends the session, and it never makes an inbox overflow.
     pub(super) fn on_datagram(&mut self, lane: LaneId, payload: &[u8]) {
-        let Some(entry) = self.rooms.values().find(|entry| entry.lane == lane) else { return };
+        let Some(inbox) = self.rooms.get(&lane).and_then(|entry| entry.inbox.as_ref()) else { return };
         let Ok(messages) = decode_batch(Codec::of_payload(payload), payload) else { return };
         for message in messages.map_while(Result::ok) {
-            entry.inbox.offer(happening(&message));
+            inbox.offer(happening(&message));
         }
     }
 
-    fn on_message(&mut self, lane: Option<LaneId>, message: Envelope<'_>) {
-        if let Some(reference) = &message.reference {
-            return self.on_answer(lane, reference, &message);
+    fn on_message(&mut self, lane: LaneId, message: &Envelope<'_>) {
+        match &message.reference {
+            Some(reference) => self.on_answer(lane, reference, message),
+            None if lane == LaneId::CONTROL => self.on_control(message),
+            None if is_farewell(message) => {}
+            None => self.tell(lane, happening(message)),
         }
-        match &message.room_id {
-            Some(room_id) => self.on_room(lane, room_id, &message),
-            None => self.on_control(&message),
+        if lane != LaneId::CONTROL && is_farewell(message) {
+            self.farewell(lane, message);
         }
     }
 
-    fn on_answer(&mut self, lane: Option<LaneId>, reference: &Ref, message: &Envelope<'_>) {
+    fn on_answer(&mut self, lane: LaneId, reference: &Ref, message: &Envelope<'_>) {
+        let Ok(reference) = reference.as_str().parse() else {
+            return tracing::debug!(kind = %message.kind, "an answer to what was never asked");
+        };
         let answer = match (&message.error, message.kind.as_ref()) {
             (Some(error), _) => Answer::Failed(error.clone()),
-            (None, _) if message.success == Some(false) => {
-                Answer::Failed(ErrorBody::new(ErrorCode::Internal, "The server did not say why."))
-            }
-            (None, "create_room_result" | "join_room_result") => self.joined(message),
-            (None, "subscribe_rooms_result") => self.subscribed(message.data),
-            (None, "leave_room_result") => {
-                self.left(lane, message);
-                Answer::Done(Content::new(message.data))
-            }
+            (None, _) if message.success == Some(false) => Answer::Failed(unexplained()),
+            (None, "create_room_result" | "join_room_result") => self.joined(lane, message),
+            (None, "subscribe_rooms_result") => self.subscribed(reference, message.data),
             (None, _) => Answer::Done(Content::new(message.data)),
         };
-        match self.shared.take_pending(reference) {
-            // What nobody waits for any more undoes itself when it is dropped.
-            Some(waiting) => drop(waiting.send(answer)),
-            None => tracing::debug!(kind = %message.kind, "an answer that nobody waits for"),
-        }
+        self.answer(Some(reference), answer);
     }
 
-    fn joined(&mut self, message: &Envelope<'_>) -> Answer {
+    fn joined(&mut self, lane: LaneId, message: &Envelope<'_>) -> Answer {
         let room: RoomJoined = match message.data.decode() {
             Ok(room) => room,
             Err(error) => {
-                self.leave_unknown(message);
+                self.leave_unknown(lane, message);
                 return Answer::Invalid(error.to_string());
             }
         };
-        let (room_id, lane) = (room.room_id, room.lane);
+        let room_id = room.room_id;
         let inbox = Arc::new(Inbox::new(room.members.clone()));
-        if let Some(before) = self.rooms.insert(room_id, RoomEntry { lane, inbox: inbox.clone() }) {
-            before.inbox.end(RoomEnd::Left);
-        }
+        self.rooms.insert(lane, RoomEntry { room_id, inbox: Some(inbox.clone()) });
         let place = Place { shared: self.shared.clone(), inbox, room_id, lane };
         Answer::Joined(Box::new(Joined { room, place }))
     }
 
-    /// Gets out of a room that this build cannot understand.
-    fn leave_unknown(&mut self, message: &Envelope<'_>) {
-        if let Some(room_id) = &message.room_id {
-            self.say(&Header::new(LeaveRoom::TYPE).in_room(room_id), &LeaveRoom::default());
+    /// Gets out of a room that this build cannot understand, or that nobody knows to have asked for.
+    fn leave_unknown(&mut self, lane: LaneId, message: &Envelope<'_>) {
+        if let Some(room_id) = message.room_id.as_ref().and_then(|room_id| room_id.parse().ok()) {
+            self.rooms.insert(lane, RoomEntry { room_id, inbox: None });
+            self.leave(room_id, lane);
         }
     }
 
-    fn subscribed(&mut self, data: Data<'_>) -> Answer {
-        match data.decode::<RoomList>() {
-            Ok(list) => {
-                let (sender, listed) = watch::channel(Listed::new(&list));
-                self.lobby = Some(sender);
-                Answer::Subscribed(list, listed)
+    /// Everything in a room as it is now, because what led to it was lost.
+    fn on_snapshot(&mut self, lane: LaneId, missed: u64, message: &Envelope<'_>) {
+        let Some(entry) = self.rooms.get(&lane) else {
+            // The answer of some request was lost. Nobody has the room, so it is left again.
+            if let Some(reference) = self.entering.first().copied() {
+                self.answer(Some(reference), Answer::Lost);
             }
-            Err(error) => Answer::Invalid(error.to_string()),
-        }
-    }
-
-    fn left(&mut self, lane: Option<LaneId>, message: &Envelope<'_>) {
-        if let Some(entry) = self.take_room(lane, message) {
-            entry.inbox.end(RoomEnd::Left);
-        }
-    }
-
-    fn on_room(&mut self, lane: Option<LaneId>, room_id: &str, message: &Envelope<'_>) {
-        if message.kind == RoomClosed::TYPE {
-            if let Some(entry) = self.take_room(lane, message) {
-                entry.inbox.end(closed(message.data));
+            return self.leave_unknown(lane, message);
+        };
+        let Some(inbox) = &entry.inbox else { return };
+        match message.data.decode::<RoomJoined>() {
+            Ok(room) => {
+                inbox.put(Happening::Gap { missed, members: room.members });
+                inbox.put(Happening::State(Content::new(room.view.data())));
             }
-            return;
-        }
-        match room_id.parse::<RoomId>().ok().and_then(|room_id| self.rooms.get(&room_id)) {
-            Some(entry) if lane.is_none_or(|lane| lane == entry.lane) => entry.inbox.put(happening(message)),
-            _ => tracing::trace!(room_id, kind = %message.kind, "a message of a room that is over"),
+            Err(error) => {
+                inbox.put(Happening::Unreadable { kind: message.kind.as_ref().into(), reason: error.to_string() });
+            }
         }
     }
 
-    /// Forgets the room of a message, if it is on that room's lane.
-    fn take_room(&mut self, lane: Option<LaneId>, message: &Envelope<'_>) -> Option<RoomEntry> {
-        let room_id = message.room_id.as_ref()?.parse().ok()?;
-        match self.rooms.entry(room_id) {
-            Entry::Occupied(entry) if lane.is_none_or(|lane| lane == entry.get().lane) => Some(entry.remove()),
-            _ => None,
+    /// The last message of a room's lane.
+    fn farewell(&mut self, lane: LaneId, message: &Envelope<'_>) {
+        let end = if message.kind == RoomClosed::TYPE { closed(message.data) } else { RoomEnd::Left };
+        if let Some(entry) = self.rooms.remove(&lane) {
+            entry.end(end);
+        }
+        let ended = self.session.end_lane(lane);
+        self.unanswered(ended.unanswered);
+        self.settle();
+    }
+
+    fn tell(&self, lane: LaneId, happening: Happening) {
+        match self.rooms.get(&lane).and_then(|entry| entry.inbox.as_ref()) {
+            Some(inbox) => inbox.put(happening),
+            None => tracing::trace!(%lane, "a message of a room that nobody listens to"),
         }
     }
 
@@ -150,41 +195,29 @@ impl Driver {
         }
     }
 
-    fn on_rooms_changed(&mut self, data: Data<'_>) {
-        let Some(lobby) = &self.lobby else { return };
-        if lobby.is_closed() {
-            return self.unsubscribe();
-        }
-        match data.decode::<RoomsChanged>() {
-            Ok(changed) => lobby.send_modify(|listed| listed.apply(changed)),
-            Err(error) => tracing::warn!(%error, "rooms_changed could not be read"),
-        }
-    }
-
     /// The session refuses what never reached a room on control, and names the room only in the details.
     fn on_refusal(&mut self, error: &ErrorBody) {
         #[derive(Deserialize)]
         struct Details {
             room_id: RoomId,
+            n: Option<u64>,
         }
-        let room_id = error.details.as_ref().and_then(|details| details.decode::<Details>().ok());
-        match room_id.and_then(|Details { room_id }| self.rooms.get(&room_id)) {
-            Some(entry) => entry.inbox.put(Happening::Error(error.clone())),
-            None => tracing::warn!(%error, "the server refused a message"),
+        let details = error.details.as_ref().and_then(|details| details.decode::<Details>().ok());
+        let Some(Details { room_id, n }) = details else {
+            return tracing::warn!(%error, "the server refused a message");
+        };
+        if let Some(n) = n {
+            self.session.refused(n);
+        }
+        let entry = self.rooms.values().rev().find(|entry| entry.room_id == room_id);
+        if let Some(inbox) = entry.and_then(|entry| entry.inbox.as_ref()) {
+            inbox.put(Happening::Error(error.clone()));
         }
     }
 }
 
-fn malformed(error: impl std::fmt::Display) -> SessionEnd {
-    SessionEnd::Malformed(error.to_string())
-}
-
-fn read_goodbye(data: Data<'_>) -> Goodbye {
-    let plain = Goodbye { code: NORMAL_CLOSURE, reason: String::new() };
-    match data {
-        Data::Json(text) => serde_json::from_str(text).unwrap_or(plain),
-        Data::Binary(_) => plain,
-    }
+fn malformed(error: impl std::fmt::Display) -> Refusal {
+    Refusal::End(SessionEnd::Malformed(error.to_string()))
 }
 
 fn closed(data: Data<'_>) -> RoomEnd {

@@ -3,21 +3,34 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_client::bincode::{Decode, Encode};
-use anteroom_client::{Client, ClosedReason, Codec, Connection, Game, Limits, Member, Role, RoomId, SessionOptions};
+use anteroom_client::{
+    Client, ClosedReason, Codec, ConnectError, ConnectOptions, Connection, Dial, DialError, Game, Limits, Member,
+    PathMemory, Role, Room, RoomEvent, RoomId, SessionOptions, SessionState, TransportChoice,
+};
 use anteroom_protocol::codec::Body;
 use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
+use anteroom_protocol::message::Message;
 use anteroom_protocol::message::push::{GAME_STATE, RoomClosed};
 use anteroom_protocol::message::request::Handshake;
 use anteroom_protocol::message::result::{HandshakeAccepted, RoomJoined};
+use anteroom_protocol::message::resume::{Ack, Counts, LaneOfRoom, LaneOpened, Reconnect, Reconnected, Resume};
 use anteroom_protocol::{Batch, Data, ErrorBody, ErrorCode, Header, LaneId, Payload, SessionId};
-use anteroom_transport::{Closed, Event, TransportConfig, memory};
+use anteroom_transport::{Closed, Event, TransportConfig, memory, websocket};
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::io::duplex;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+
+/// The lane of the one room that most tests are about.
+pub(crate) const LANE: u32 = 1;
 
 /// Long enough for any machine; reaching it means that nothing will come.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -59,6 +72,7 @@ impl Game for Duel {
 pub(crate) struct Asked {
     pub(crate) kind: String,
     pub(crate) reference: Option<Ref>,
+    pub(crate) n: Option<u64>,
     pub(crate) room_id: Option<String>,
     pub(crate) data: Payload,
 }
@@ -73,6 +87,8 @@ impl Asked {
 pub(crate) struct Peer {
     pub(crate) connection: Connection,
     pub(crate) codec: Codec,
+    /// What the client has acknowledged.
+    pub(crate) acked: Counts,
     waiting: Vec<Asked>,
 }
 
@@ -102,6 +118,129 @@ pub(crate) fn accepted(codec: Codec) -> HandshakeAccepted {
     }
 }
 
+/// Where a client's connections come from: each is asked for here, and made or refused by the test.
+pub(crate) struct Dials(mpsc::Sender<Wanted>);
+
+/// A connection that a client wants.
+pub(crate) struct Wanted {
+    pub(crate) choice: TransportChoice,
+    pub(crate) codec: Codec,
+    pub(crate) at: Instant,
+    answer: oneshot::Sender<Result<Connection, ConnectError>>,
+}
+
+impl Dials {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Wanted>) {
+        let (sender, wanted) = mpsc::channel(64);
+        (Self(sender), wanted)
+    }
+}
+
+impl Dial for Dials {
+    fn dial(
+        &self,
+        choice: TransportChoice,
+        codec: Codec,
+    ) -> Pin<Box<dyn Future<Output = Result<Connection, ConnectError>> + Send>> {
+        let sender = self.0.clone();
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            let wanted = Wanted { choice, codec, at: Instant::now(), answer };
+            if sender.send(wanted).await.is_err() {
+                return Err(lost());
+            }
+            answered.await.unwrap_or_else(|_| Err(lost()))
+        })
+    }
+}
+
+fn lost() -> ConnectError {
+    ConnectError::Dial(DialError::Io(std::io::ErrorKind::ConnectionRefused.into()))
+}
+
+impl Wanted {
+    /// Makes the connection: a WebSocket over bytes in memory, or one in memory that has lanes as QUIC does.
+    pub(crate) fn accept(self, seed: u64) -> Peer {
+        let (near, far) = match self.choice {
+            TransportChoice::WebSocket => websockets(),
+            _ => memory::pair(TransportConfig::default(), seed),
+        };
+        assert!(self.answer.send(Ok(near)).is_ok(), "nobody waits for it");
+        Peer::new(far)
+    }
+
+    /// Nobody is there.
+    pub(crate) fn refuse(self) {
+        // Whoever asked may have given up.
+        drop(self.answer.send(Err(lost())));
+    }
+
+    /// Whether the attempt was given up.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.answer.is_closed()
+    }
+}
+
+fn websockets() -> (Connection, Connection) {
+    let (near, far) = duplex(64 << 10);
+    let (peer, config) = (SocketAddr::from(([127, 0, 0, 1], 7350)), TransportConfig::default());
+    (websocket::connected(near, Bytes::new(), peer, config), websocket::accept(far, Bytes::new(), peer, config))
+}
+
+pub(crate) async fn wanted(dials: &mut mpsc::Receiver<Wanted>) -> Wanted {
+    timeout(LONG, dials.recv()).await.expect("no connection is asked for").expect("the client is gone")
+}
+
+pub(crate) fn dialing(choice: TransportChoice, codec: Codec) -> ConnectOptions {
+    ConnectOptions {
+        session: SessionOptions { seed: Some(1), ..options(codec) },
+        paths: PathMemory::new(),
+        ..ConnectOptions::new(choice, "server")
+    }
+}
+
+/// A session that stands and can make further connections.
+pub(crate) async fn lasting(codec: Codec) -> (Client, Peer, mpsc::Receiver<Wanted>) {
+    let (dials, mut asked) = Dials::new();
+    let (client, peer) = tokio::join!(Client::with_dial(dials, dialing(TransportChoice::Quic, codec)), async {
+        let mut peer = wanted(&mut asked).await.accept(1);
+        peer.handshake().await;
+        peer.accept(codec).await;
+        peer
+    });
+    (client.unwrap(), peer, asked)
+}
+
+/// The same in one room, on lane [`LANE`].
+pub(crate) async fn lasting_in_room(codec: Codec) -> (Client, Peer, mpsc::Receiver<Wanted>, Room<Duel>) {
+    let (client, mut peer, dials) = lasting(codec).await;
+    let (room, ()) = tokio::join!(client.join_room(room_id(1), Role::Player), async {
+        let asked = peer.expect("join_room").await;
+        assert_eq!(asked.n, Some(1));
+        peer.admit(&asked, LANE, room_id(1)).await;
+    });
+    (client, peer, dials, room.unwrap())
+}
+
+pub(crate) async fn next_event(room: &mut Room<Duel>) -> RoomEvent<Duel> {
+    timeout(LONG, room.next()).await.expect("nothing happens").expect("the room has ended")
+}
+
+/// Waits for a state of a kind.
+pub(crate) async fn state(client: &Client, is_meant: impl Fn(&SessionState) -> bool) -> SessionState {
+    let mut states = client.state_changes();
+    let found = timeout(LONG, states.wait_for(|state| is_meant(state))).await;
+    found.expect("the state does not come").unwrap().clone()
+}
+
+pub(crate) async fn connected(client: &Client) {
+    state(client, |state| matches!(state, SessionState::Connected { .. })).await;
+}
+
+pub(crate) async fn reconnecting(client: &Client) -> SessionState {
+    state(client, |state| matches!(state, SessionState::Reconnecting { .. })).await
+}
+
 /// A session that stands.
 pub(crate) async fn session(codec: Codec, seed: u64) -> (Client, Peer) {
     let (near, far) = memory::pair(TransportConfig::default(), seed);
@@ -115,7 +254,7 @@ pub(crate) async fn session(codec: Codec, seed: u64) -> (Client, Peer) {
 
 impl Peer {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, codec: Codec::Json, waiting: Vec::new() }
+        Self { connection, codec: Codec::Json, acked: Counts::new(), waiting: Vec::new() }
     }
 
     pub(crate) async fn handshake(&mut self) -> Handshake {
@@ -156,18 +295,90 @@ impl Peer {
 
     async fn recv(&mut self) -> Result<Asked, Closed> {
         while self.waiting.is_empty() {
-            if let Event::Record { codec, payload, .. } = self.connection.recv().await? {
-                for message in decode_batch(codec, &payload).unwrap().map(Result::unwrap) {
-                    self.waiting.push(Asked {
-                        kind: message.kind.into_owned(),
-                        reference: message.reference,
-                        room_id: message.room_id.map(Into::into),
-                        data: message.data.to_payload(),
-                    });
+            let (codec, payload) = match self.connection.recv().await? {
+                Event::Record { codec, payload, .. } => (codec, payload),
+                Event::Datagram { payload, .. } => (Codec::of_payload(&payload), payload),
+                _ => continue,
+            };
+            for message in decode_batch(codec, &payload).unwrap().map(Result::unwrap) {
+                if message.kind == Ack::TYPE {
+                    self.acked.extend(message.data.decode::<Ack>().unwrap().counts);
+                    continue;
                 }
+                self.waiting.push(Asked {
+                    kind: message.kind.into_owned(),
+                    reference: message.reference,
+                    n: message.n,
+                    room_id: message.room_id.map(Into::into),
+                    data: message.data.to_payload(),
+                });
             }
         }
         Ok(self.waiting.remove(0))
+    }
+
+    /// Waits until the client has acknowledged this; it must not say anything else meanwhile.
+    pub(crate) async fn acked(&mut self, counts: &[(u32, u64)]) {
+        let wanted: Counts = counts.iter().map(|(lane, count)| (LaneId(*lane), *count)).collect();
+        while self.acked != wanted {
+            assert!(self.waiting.is_empty(), "{:?}", self.waiting);
+            let event = timeout(LONG, self.connection.recv()).await.expect("no acknowledgement").unwrap();
+            let Event::Record { codec, payload, .. } = event else { continue };
+            for message in decode_batch(codec, &payload).unwrap().map(Result::unwrap) {
+                assert_eq!(message.kind, Ack::TYPE);
+                self.acked.extend(message.data.decode::<Ack>().unwrap().counts);
+            }
+        }
+    }
+
+    /// The client asks to go on, in a session of this codec.
+    pub(crate) async fn reconnect(&mut self, codec: Codec) -> Reconnect {
+        let asked = self.expect("reconnect").await;
+        self.codec = codec;
+        match asked.data.data() {
+            Data::Json(text) => serde_json::from_str(text).unwrap(),
+            Data::Binary(_) => panic!("a binary reconnect"),
+        }
+    }
+
+    /// Lets the client go on, with a token and the rooms' lanes.
+    pub(crate) async fn go_on(&mut self, token: &str, lanes: &[(u32, RoomId)]) {
+        let lanes = lanes.iter().map(|(lane, room_id)| LaneOfRoom { lane: LaneId(*lane), room_id: *room_id });
+        let result = Reconnected { resume_token: token.into(), lanes: lanes.collect(), last_n: 0 };
+        let data = serde_json::to_string(&result).unwrap();
+        let text = format!(r#"{{"type":"reconnect_result","success":true,"data":{data}}}"#);
+        self.raw(LaneId::CONTROL, Codec::Json, text.as_bytes()).await;
+    }
+
+    /// The client, which has a connection that lives, lets the lanes come over.
+    pub(crate) async fn resume(&mut self) -> Counts {
+        self.expect("resume").await.read::<Resume>().received
+    }
+
+    /// Says that a lane goes on: with the number of its next message, and the highest number taken.
+    pub(crate) async fn open(&mut self, lane: u32, room_id: Option<RoomId>, next: u64, applied: u64, gap: bool) {
+        let room = room_id.map(|room_id| room_id.to_string());
+        let header = Header { room_id: room.as_deref(), ..Header::new("lane") };
+        let opened = LaneOpened { lane: LaneId(lane), room_id, next, applied, gap };
+        self.send(LaneId(lane), Batch::one(self.codec, &header, &opened).unwrap()).await;
+    }
+
+    /// Says where a room stands.
+    pub(crate) async fn snapshot(&mut self, joined: &RoomJoined) {
+        let room = joined.room_id.to_string();
+        let header = Header { success: Some(true), ..Header::new("join_room_result").in_room(&room) };
+        self.send(joined.lane, Batch::one(self.codec, &header, joined).unwrap()).await;
+    }
+
+    /// Says what numbers were taken.
+    pub(crate) async fn ack(&mut self, lane: u32, n: u64) {
+        let ack = Ack { counts: Counts::from([(LaneId(lane), n)]) };
+        self.send(LaneId::CONTROL, Batch::one(self.codec, &Header::new("ack"), &ack).unwrap()).await;
+    }
+
+    /// Ends the connection like a cable that is pulled.
+    pub(crate) fn cut(self) {
+        drop(self);
     }
 
     /// Everything the client says until it closes, and how it does.

@@ -74,7 +74,8 @@ impl Pipe {
         let Some(membership) = session.room(room_id) else {
             // The room's lane is not there to take it, so it is refused in front of it.
             let is_here = session.sees(pipe, message.n);
-            return Route::Done(if is_here { Err(not_in_room(Some(room_id))) } else { Ok(()) });
+            let refusal = ErrorBody::new(ErrorCode::NotInRoom, "You are not in that room.");
+            return Route::Done(if is_here { Err(refusal) } else { Ok(()) });
         };
         match message.kind.as_ref() {
             "leave_room" if session.take(pipe, membership.lane, message.n, bytes_of(message.data)) => Route::AskRoom,

@@ -1,0 +1,38 @@
+//! How a session is connected just now.
+
+use anteroom_transport::Transport;
+use tokio::time::Instant;
+
+use crate::error::SessionEnd;
+use crate::options::TransportChoice;
+
+/// See [`Client::state`](crate::Client::state).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionState {
+    /// Everything flows.
+    Connected {
+        /// What carries it.
+        transport: Transport,
+    },
+    /// Everything flows, and the session is on its way from one connection to another.
+    Moving {
+        /// What it leaves.
+        from: Transport,
+        /// What it goes to.
+        to: TransportChoice,
+    },
+    /// The connection was lost; the seats are kept, and what is sent meanwhile waits.
+    Reconnecting {
+        /// The number of the attempt that is being made or is made next, counted from 1.
+        attempt: u32,
+        /// When it is or was made.
+        next_try: Instant,
+        /// When the connection was lost.
+        since: Instant,
+        /// When the seats are given up.
+        until: Instant,
+    },
+    /// It is over.
+    Ended(SessionEnd),
+}
