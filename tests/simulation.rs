@@ -33,7 +33,7 @@ fn play(quarter: u64) {
     }
     println!("{stories} stories, each twice: {losses} losses of a connection seen by players, {moves} live moves");
     // A network in which nothing breaks would prove nothing.
-    assert!(stories < 10 || (losses > stories && moves > stories / 4), "{stories}: {losses}, {moves}");
+    assert!(stories < 10 || (losses > stories && moves > stories), "{stories}: {losses}, {moves}");
 }
 
 #[test]

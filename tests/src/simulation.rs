@@ -82,8 +82,7 @@ async fn play(seed: u64) -> Story {
     let mut rng = Rng::new(seed);
     let network = Network::new(rng.next_u64(), chaos::weather(&mut rng));
     let (server, root) = serve(&network, &mut rng);
-    let notes =
-        Notes { began: Instant::now(), lines: Rc::default(), losses: Rc::default(), moves: Rc::default() };
+    let notes = Notes { began: Instant::now(), lines: Rc::default(), losses: Rc::default(), moves: Rc::default() };
 
     let mut clients = Vec::new();
     for number in 0..=PLAYERS {
@@ -128,19 +127,28 @@ fn host(number: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 1, u8::try_from(number).unwrap() + 1))
 }
 
+/// Takes a connection for lost after a shorter silence than usual, so that there is more to live through.
+fn impatient() -> TransportConfig {
+    TransportConfig {
+        quic_keep_alive: Duration::from_secs(2),
+        websocket_ping: Duration::from_secs(2),
+        silence_max: Duration::from_secs(6),
+        ..TransportConfig::default()
+    }
+}
+
 /// A server at its address, and the root of its certificate.
 fn serve(network: &Network, rng: &mut Rng) -> (Server, Trust) {
     let (tls, root) = certificate(&[SERVER.ip()]);
-    let config = Config::development();
-    let server = Server::simulate(config, anteroom_games::registry().unwrap(), rng.next_u64()).unwrap();
-    server.accept(network.listener(SERVER, &tls, TransportConfig::default()).unwrap());
+    let server = Server::simulate(Config::development(), anteroom_games::registry().unwrap(), rng.next_u64()).unwrap();
+    server.accept(network.listener(SERVER, &tls, impatient()).unwrap());
     let streams = network.stream_listener(SERVER).unwrap();
     let serving = server.clone();
     tokio::spawn(async move {
         loop {
             let (stream, serving) = (streams.accept().await, serving.clone());
             tokio::spawn(async move {
-                if let Ok(upgraded) = stream.upgrade(TransportConfig::default()).await {
+                if let Ok(upgraded) = stream.upgrade(impatient()).await {
                     serving.serve(upgraded.connection, Some(upgraded.codec.unwrap_or_default()));
                 }
             });
@@ -172,7 +180,7 @@ impl Dial for SimulatedDial {
 }
 
 async fn connect(network: &Network, root: &Trust, number: usize, rng: &mut Rng) -> Client {
-    let config = TransportConfig { inbound_bytes_max: SERVER_FRAME_BYTES_MAX, ..TransportConfig::default() };
+    let config = TransportConfig { inbound_bytes_max: SERVER_FRAME_BYTES_MAX, ..impatient() };
     let dialer = network.dialer(SocketAddr::new(host(number), chaos::UDP_PORT), root.clone(), config);
     let dial = SimulatedDial { dialer: std::sync::Arc::new(dialer) };
     let transport = match rng.below(3) {

@@ -127,10 +127,8 @@ impl Player {
     fn hear(&mut self, event: RoomEvent<Relay>) {
         let name = self.name();
         let RoomEvent::Game(Event::Message { from, payload }) = event else {
-            let is_fine = matches!(
-                event,
-                RoomEvent::Joined(_) | RoomEvent::Disconnected { .. } | RoomEvent::Reconnected { .. }
-            );
+            let is_fine =
+                matches!(event, RoomEvent::Joined(_) | RoomEvent::Disconnected { .. } | RoomEvent::Reconnected { .. });
             assert!(is_fine, "{name}: {event:?}");
             return self.notes.note(&name, &format!("{event:?}"));
         };
@@ -155,7 +153,8 @@ impl Player {
             SessionState::Ended(end) => panic!("{}: the session ended: {end}", self.name()),
             _ => {}
         }
-        self.notes.note(&self.name(), if matches!(state, SessionState::Connected { .. }) { "is there" } else { "is not" });
+        self.notes
+            .note(&self.name(), if matches!(state, SessionState::Connected { .. }) { "is there" } else { "is not" });
     }
 
     pub(super) async fn close(self) {
