@@ -53,6 +53,8 @@ fn loads(subject: Subject) -> &'static [(&'static str, Load)] {
         Subject::Websocket | Subject::AxumRoom => {
             &[("closed", Load::Closed), ("50k", Load::Rate(50_000)), ("200k", Load::Rate(200_000))]
         }
+        Subject::WebsocketResume => &[("closed", Load::Closed), ("50k", Load::Rate(50_000))],
+        Subject::QuicResume => &[("20k", Load::Rate(20_000))],
         // QUIC costs a client as much as a server: more than this, and the generator is what is measured.
         _ => &[("closed", Load::Closed), ("20k", Load::Rate(20_000))],
     }
@@ -61,7 +63,9 @@ fn loads(subject: Subject) -> &'static [(&'static str, Load)] {
 /// Fills a server's rooms and puts every load on it.
 pub(crate) fn run(subject: Subject, server: &Server, plan: Plan) -> Result<Outcomes> {
     let mut generator: Box<dyn Generator> = match subject {
-        Subject::Websocket | Subject::AxumRoom => Box::new(socket::Sockets::open(subject, server, plan)?),
+        Subject::Websocket | Subject::WebsocketResume | Subject::AxumRoom => {
+            Box::new(socket::Sockets::open(subject, server, plan)?)
+        }
         _ => Box::new(quic::Players::open(subject, server, plan)?),
     };
     // Whatever setting up has left to do.

@@ -2,9 +2,11 @@
 
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::message::request::{CreateRoom, Handshake, JoinRoom};
-use anteroom_protocol::message::result::RoomJoined;
-use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId, SCHEMA, VERSION};
-use anyhow::{Result, bail};
+use anteroom_protocol::message::result::{HandshakeAccepted, RoomJoined};
+use anteroom_protocol::{Batch, Codec, Data, Header, LaneId, RoomId, SCHEMA, VERSION};
+use anyhow::{Result, bail, ensure};
+
+use crate::resuming::{Resuming, nonce};
 
 /// Where a session is going.
 #[derive(Debug, Clone, Copy)]
@@ -17,11 +19,32 @@ pub(crate) enum Destination {
     Room(RoomId),
 }
 
+/// A session that has arrived, on its connection.
+#[derive(Debug)]
+pub(crate) struct Entered<C> {
+    pub(crate) connection: C,
+    /// The room, if it was going to one.
+    pub(crate) room_id: Option<RoomId>,
+    /// What it has to do to be resumed, if it asked for that.
+    pub(crate) resuming: Option<Resuming>,
+}
+
+impl<C> Entered<C> {
+    pub(crate) fn new(connection: C, arrived: Option<(RoomId, LaneId)>, mut resuming: Option<Resuming>) -> Self {
+        if let (Some((_, lane)), Some(resuming)) = (arrived, &mut resuming) {
+            resuming.enters(lane);
+        }
+        Self { connection, room_id: arrived.map(|(room_id, _)| room_id), resuming }
+    }
+}
+
 /// A session on its way.
 #[derive(Debug)]
 pub(crate) struct Entry {
     codec: Codec,
     destination: Destination,
+    /// How the server let the session in.
+    pub(crate) accepted: Option<HandshakeAccepted>,
 }
 
 /// What follows from a message.
@@ -34,27 +57,35 @@ pub(crate) enum Step {
 }
 
 impl Entry {
-    /// The way, and the first thing to say.
-    pub(crate) fn begin(codec: Codec, destination: Destination) -> Result<(Self, Batch)> {
+    /// The way, and the first thing to say. `resumes` asks the server to keep what is not acknowledged.
+    pub(crate) fn begin(codec: Codec, destination: Destination, resumes: bool) -> Result<(Self, Batch)> {
         let handshake = Handshake {
             version: VERSION,
             codec: Some(codec),
             schema: Some(SCHEMA.to_owned()),
             client: Some("anteroom-benches".to_owned()),
+            resume: resumes,
+            nonce: resumes.then(nonce),
             ..Handshake::default()
         };
         // Handshakes are JSON in every codec, and have no binary shape.
         let batch = Batch::one(Codec::Json, &Header::new("handshake"), &anteroom_protocol::Json::new(&handshake)?)?;
-        Ok((Self { codec, destination }, batch))
+        Ok((Self { codec, destination, accepted: None }, batch))
     }
 
     /// Reads a payload from the server.
-    pub(crate) fn hear(&self, codec: Codec, payload: &[u8]) -> Result<Step> {
+    pub(crate) fn hear(&mut self, codec: Codec, payload: &[u8]) -> Result<Step> {
         for message in decode_batch(codec, payload)? {
             let message = message?;
             match message.kind.as_ref() {
                 _ if message.error.is_some() => bail!("the server refuses: {:?}", message.error),
-                "handshake_accepted" => return self.accepted(),
+                "handshake_accepted" => {
+                    let accepted: HandshakeAccepted = serde_json::from_str(text(message.data)?)?;
+                    // Another build of the server may have other binary shapes, and offer JSON.
+                    ensure!(accepted.codec == self.codec, "the server speaks {:?}", accepted.codec);
+                    self.accepted = Some(accepted);
+                    return self.proceed();
+                }
                 "create_room_result" | "join_room_result" => {
                     let RoomJoined { room_id, lane, .. } = message.data.decode()?;
                     return Ok(Step::Done(Some((room_id, lane))));
@@ -65,7 +96,7 @@ impl Entry {
         Ok(Step::Wait)
     }
 
-    fn accepted(&self) -> Result<Step> {
+    fn proceed(&self) -> Result<Step> {
         let reference = 1.into();
         let header = |kind| Header { reference: Some(&reference), ..Header::new(kind) };
         Ok(match self.destination {
@@ -79,5 +110,13 @@ impl Entry {
                 Step::Say(Batch::one(self.codec, &header("join_room"), &request)?)
             }
         })
+    }
+}
+
+/// What is JSON in every codec.
+pub(crate) fn text(data: Data<'_>) -> Result<&str> {
+    match data {
+        Data::Json(text) => Ok(text),
+        Data::Binary(_) => bail!("a message that is always JSON is not"),
     }
 }

@@ -79,7 +79,12 @@ impl Dialed {
     }
 
     pub(crate) fn say(&mut self, payload: &[u8]) -> Result<()> {
-        Ok(self.stream.write_all(&text_frame(payload).0)?)
+        self.write(&text_frame(payload).0)
+    }
+
+    /// Sends a frame as it is.
+    pub(crate) fn write(&mut self, frame: &[u8]) -> Result<()> {
+        Ok(self.stream.write_all(frame)?)
     }
 
     /// Waits for frames and gives each payload.

@@ -30,8 +30,9 @@ const PER_SOCKET: usize = 50;
 /// Memory for each idle session, in KiB.
 pub(crate) fn run(subject: Subject, server: &Server) -> Result<Memory> {
     let grown = match subject {
-        Subject::Websocket => {
-            over(server, MORE_ON_TCP, || Ok(socket::enter(server, Destination::Session)?.0), thread::sleep)
+        Subject::Websocket | Subject::WebsocketResume => {
+            let open = || socket::enter(server, Destination::Session, subject.resumes());
+            over(server, MORE_ON_TCP, open, thread::sleep)
         }
         Subject::AxumRoom => {
             let mut count = 0;

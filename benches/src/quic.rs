@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,15 +22,18 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, Interval, interval_at, sleep, timeout};
 
 use crate::broadcast::{Generator, Outcome, Plan, Watch};
-use crate::entry::{Destination, Entry, Step};
+use crate::entry::{Destination, Entered, Entry, Step};
+use crate::resuming::{Resuming, now_ms};
 use crate::servers::{Server, Subject};
 use crate::socket::message;
 use crate::workload::{Load, MEMBERS, Tally};
 
 /// Sockets that the members share, so that no single one overflows.
 const SOCKETS: usize = 20;
+/// How often members who have fallen silent are looked at, whether they owe an acknowledgement.
+const SWEEP: Duration = Duration::from_millis(200);
 /// How long a server may take to let somebody in.
-const ENTER_MAX: Duration = Duration::from_secs(10);
+pub(crate) const ENTER_MAX: Duration = Duration::from_secs(10);
 
 /// Every member of every room.
 pub(crate) struct Players {
@@ -44,6 +47,7 @@ struct Member {
     codec: Codec,
     /// The message; only its stamp changes.
     message: Vec<u8>,
+    resuming: Option<Resuming>,
 }
 
 /// What the members share during one load.
@@ -65,11 +69,10 @@ impl Players {
                 let mut destination = Destination::NewRoom;
                 for _ in 0..MEMBERS {
                     let dialer = &dialers[room % SOCKETS];
-                    let (connection, room_id) = enter(dialer, subject, server, destination).await?;
-                    let room_id = room_id.context("not in a room")?;
+                    let entered = enter(dialer, subject, server, destination).await?;
+                    let room_id = entered.room_id.context("not in a room")?;
                     destination = Destination::Room(room_id);
-                    let codec = subject.codec();
-                    members.push(Member { connection, codec, message: message(codec, room_id)? });
+                    members.push(Member::new(entered, subject, room_id)?);
                 }
             }
             anyhow::Ok(members)
@@ -117,6 +120,7 @@ async fn play(mut member: Member, place: usize, rooms: usize, run: Rc<Run>) -> R
         let turn = place % MEMBERS * rooms + place / MEMBERS;
         interval_at(Instant::now() + period * turn as u32 / (rooms * MEMBERS) as u32, period)
     });
+    let mut sweep = member.resuming.is_some().then(|| interval_at(Instant::now() + SWEEP, SWEEP));
     if ticks.is_none() {
         member.send(place, &run).await?;
     }
@@ -129,6 +133,7 @@ async fn play(mut member: Member, place: usize, rooms: usize, run: Rc<Run>) -> R
                     let now_us = tally.now_us();
                     tally.hears(place, &payload, now_us)
                 };
+                member.hears(&payload).await?;
                 if own && ticks.is_none() && run.is_sending.get() {
                     member.send(place, &run).await?;
                 }
@@ -138,6 +143,7 @@ async fn play(mut member: Member, place: usize, rooms: usize, run: Rc<Run>) -> R
                     member.send(place, &run).await?;
                 }
             }
+            () = tick(sweep.as_mut()) => member.acknowledge(now_ms()).await?,
             () = &mut over => return Ok(member),
         }
     }
@@ -151,9 +157,33 @@ async fn tick(ticks: Option<&mut Interval>) {
 }
 
 impl Member {
+    fn new(entered: Entered<Connection>, subject: Subject, room_id: RoomId) -> Result<Self> {
+        let Entered { connection, resuming, .. } = entered;
+        let codec = subject.codec();
+        Ok(Self { connection, codec, message: message(codec, room_id, subject.resumes())?, resuming })
+    }
+
+    async fn hears(&mut self, payload: &[u8]) -> Result<()> {
+        let Some(resuming) = &mut self.resuming else { return Ok(()) };
+        let now_ms = now_ms();
+        resuming.hears(now_ms, payload);
+        self.acknowledge(now_ms).await
+    }
+
+    async fn acknowledge(&mut self, now_ms: u64) -> Result<()> {
+        let Some(resuming) = &mut self.resuming else { return Ok(()) };
+        match resuming.acknowledgement(now_ms)? {
+            Some(ack) => Ok(self.connection.send(LaneId::CONTROL, Arc::new(ack)).await?),
+            None => Ok(()),
+        }
+    }
+
     async fn send(&mut self, place: usize, run: &Run) -> Result<()> {
         let stamp = run.tally.borrow_mut().sends(place);
         stamp.put(&mut self.message);
+        if let Some(resuming) = &mut self.resuming {
+            resuming.number(&mut self.message)?;
+        }
         let mut batch = BatchBuilder::new(self.codec);
         batch.push_encoded(&self.message);
         Ok(self.connection.send(LaneId::CONTROL, Arc::new(batch.finish())).await?)
@@ -178,23 +208,33 @@ pub(crate) async fn enter(
     subject: Subject,
     server: &Server,
     destination: Destination,
-) -> Result<(Connection, Option<RoomId>)> {
-    let address = Address { host: server.addr.ip().to_string(), port: server.addr.port() };
+) -> Result<Entered<Connection>> {
+    let address = address(server.addr);
     let mut connection = match subject {
-        Subject::QuicJson | Subject::QuicBincode => dialer.quic(&address).await?,
+        Subject::QuicJson | Subject::QuicResume | Subject::QuicBincode => dialer.quic(&address).await?,
         _ => dialer.webtransport(&address).await?,
     };
-    let (entry, first) = Entry::begin(subject.codec(), destination)?;
+    let resumes = subject.resumes();
+    let (mut entry, first) = Entry::begin(subject.codec(), destination, resumes)?;
+    let mut resuming = resumes.then(Resuming::new);
     connection.send(LaneId::CONTROL, Arc::new(first)).await?;
     loop {
         let event = timeout(ENTER_MAX, connection.recv()).await.context("no answer")??;
         let Event::Record { codec, payload, .. } = event else { continue };
+        if let Some(resuming) = &mut resuming {
+            resuming.hears(now_ms(), &payload);
+        }
         match entry.hear(codec, &payload)? {
             Step::Wait => {}
             Step::Say(batch) => connection.send(LaneId::CONTROL, Arc::new(batch)).await?,
-            Step::Done(entered) => return Ok((connection, entered.map(|(room_id, _)| room_id))),
+            Step::Done(arrived) => return Ok(Entered::new(connection, arrived, resuming)),
         }
     }
+}
+
+/// Where a server is, or what stands before it.
+pub(crate) fn address(addr: SocketAddr) -> Address {
+    Address { host: addr.ip().to_string(), port: addr.port() }
 }
 
 /// Asks a server for the hashes of its certificates.

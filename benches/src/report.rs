@@ -1,15 +1,20 @@
 //! The tables: medians over the repeats, and ratios within the run.
 
+mod resuming;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
+use anteroom_transport::Transport;
 use anyhow::{Context, Result};
 
 use crate::Outcomes;
 use crate::broadcast::{OWN_SHARE_MAX, Outcome, Plan};
 use crate::machine::Memory;
 use crate::servers::Subject;
+use crate::switching::Switches;
+use crate::wire::Use;
 
 const BEGIN: &str = "<!-- measured: begin -->\n";
 const END: &str = "<!-- measured: end -->";
@@ -20,11 +25,22 @@ pub(crate) struct Report {
     repeats: usize,
     broadcast: BTreeMap<(&'static str, Subject), Vec<Outcome>>,
     idle: BTreeMap<Subject, Vec<Memory>>,
+    /// By whether the sessions ask to be resumed.
+    held: BTreeMap<bool, Vec<Memory>>,
+    switches: Switches,
+    wire: BTreeMap<Transport, Use>,
 }
 
 impl Report {
     pub(crate) fn new(repeats: usize) -> Self {
-        Self { repeats, broadcast: BTreeMap::new(), idle: BTreeMap::new() }
+        Self {
+            repeats,
+            broadcast: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            held: BTreeMap::new(),
+            switches: Switches::default(),
+            wire: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn broadcast(&mut self, subject: Subject, outcomes: &Outcomes) {
@@ -37,12 +53,32 @@ impl Report {
         self.idle.entry(subject).or_default().push(memory);
     }
 
+    pub(crate) fn held(&mut self, resumes: bool, memory: Memory) {
+        self.held.entry(resumes).or_default().push(memory);
+    }
+
+    pub(crate) fn switched(&mut self, switches: Switches) {
+        self.switches.add(switches);
+    }
+
+    pub(crate) fn on_the_wire(&mut self, uses: BTreeMap<Transport, Use>) {
+        self.wire = uses;
+    }
+
     /// What goes between the markers.
     pub(crate) fn tables(&self, machine: &str, plan: Plan) -> String {
         let mut out = format!("{machine} Medians of {}, each measured for {} s.\n", self.repeats, plan.seconds);
-        self.closed(&mut out, plan);
-        self.rates(&mut out);
-        self.weights(&mut out);
+        if !self.broadcast.is_empty() {
+            self.closed(&mut out, plan);
+            self.rates(&mut out);
+        }
+        if !self.idle.is_empty() {
+            self.weights(&mut out);
+        }
+        self.retention(&mut out);
+        self.retained(&mut out);
+        self.switches(&mut out);
+        self.wire(&mut out);
         self.remarks(&mut out);
         out
     }
@@ -58,7 +94,7 @@ impl Report {
         let _ =
             write!(out, "\n### {title}\n\n| server | M/CPU-s | x axum | p50 ms | p99 ms | its core | generator |\n");
         out.push_str("|---|---:|---:|---:|---:|---:|---:|\n");
-        for subject in Subject::BROADCAST {
+        for subject in Subject::BROADCAST.into_iter().filter(|subject| !subject.resumes()) {
             // A QUIC client costs what a server costs: there the ratio would compare generators.
             let axum = axum.filter(|_| matches!(subject, Subject::Websocket | Subject::AxumRoom));
             let Some(rate) = per_second(subject) else { continue };
@@ -80,7 +116,7 @@ impl Report {
         out.push_str("| deliveries/s | server | reached/s | us | of axum's | p50 ms | p99 ms | generator |\n");
         out.push_str("|---|---|---:|---:|---:|---:|---:|---:|\n");
         for load in ["20k", "50k", "200k"] {
-            for subject in Subject::BROADCAST {
+            for subject in Subject::BROADCAST.into_iter().filter(|subject| !subject.resumes()) {
                 let Some(cpu) = self.median(load, subject, |outcome| outcome.cpu_us) else { continue };
                 let axum = self.median(load, Subject::AxumRoom, |outcome| outcome.cpu_us);
                 let median = |figure: fn(&Outcome) -> f64| self.median(load, subject, figure).unwrap_or(f64::NAN);
@@ -113,6 +149,14 @@ impl Report {
             wrong(false),
             waited * 100.0
         );
+        let Switches { messages, missing, repeated_or_late, .. } = &self.switches;
+        if *messages > 0 {
+            let _ = writeln!(
+                out,
+                "\nOf {messages} messages to sessions whose connections were cut or changed, {missing} were lost and \
+                 {repeated_or_late} repeated or out of order."
+            );
+        }
     }
 
     fn weights(&self, out: &mut String) {
@@ -120,7 +164,7 @@ impl Report {
         let resident = |subject| median(subject, |memory: &Memory| memory.resident);
         out.push_str("\n### Memory for each idle session\n\n");
         out.push_str("| session | resident KiB | anonymous KiB | x bare session |\n|---|---:|---:|---:|\n");
-        for subject in Subject::IDLE {
+        for subject in Subject::IDLE.into_iter().filter(|subject| !subject.resumes()) {
             let Some(kib) = resident(subject) else { continue };
             let bare = (subject == Subject::WebtransportJson).then(|| resident(Subject::BareSessions)).flatten();
             let anonymous = median(subject, |memory: &Memory| memory.anonymous).unwrap_or(f64::NAN);

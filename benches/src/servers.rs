@@ -17,8 +17,10 @@ use crate::machine::SERVER_CORE;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Subject {
     Websocket,
+    WebsocketResume,
     AxumRoom,
     QuicJson,
+    QuicResume,
     QuicBincode,
     WebtransportJson,
     WebtransportBincode,
@@ -27,17 +29,39 @@ pub(crate) enum Subject {
 
 impl Subject {
     /// Those that take part in broadcasts, neighbours being compared with each other.
-    pub(crate) const BROADCAST: [Self; 6] = [
+    pub(crate) const BROADCAST: [Self; 8] = [
         Self::Websocket,
+        Self::WebsocketResume,
         Self::AxumRoom,
         Self::QuicJson,
+        Self::QuicResume,
         Self::QuicBincode,
         Self::WebtransportJson,
         Self::WebtransportBincode,
     ];
     /// Those whose idle sessions are weighed.
-    pub(crate) const IDLE: [Self; 5] =
-        [Self::Websocket, Self::AxumRoom, Self::QuicJson, Self::WebtransportJson, Self::BareSessions];
+    pub(crate) const IDLE: [Self; 6] = [
+        Self::Websocket,
+        Self::WebsocketResume,
+        Self::AxumRoom,
+        Self::QuicJson,
+        Self::WebtransportJson,
+        Self::BareSessions,
+    ];
+
+    /// The same with sessions that ask to be resumed, and acknowledge.
+    pub(crate) fn resumed(self) -> Option<Self> {
+        match self {
+            Self::Websocket => Some(Self::WebsocketResume),
+            Self::QuicJson => Some(Self::QuicResume),
+            _ => None,
+        }
+    }
+
+    /// Whether its sessions ask to be resumed.
+    pub(crate) fn resumes(self) -> bool {
+        matches!(self, Self::WebsocketResume | Self::QuicResume)
+    }
 
     /// The codec of its sessions.
     pub(crate) fn codec(self) -> Codec {
@@ -52,8 +76,10 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Websocket => "Anteroom, WebSocket, JSON",
+            Self::WebsocketResume => "Anteroom, WebSocket, JSON, resume",
             Self::AxumRoom => "axum + broadcast channel",
             Self::QuicJson => "Anteroom, QUIC, JSON",
+            Self::QuicResume => "Anteroom, QUIC, JSON, resume",
             Self::QuicBincode => "Anteroom, QUIC, bincode",
             Self::WebtransportJson => "Anteroom, WebTransport, JSON",
             Self::WebtransportBincode => "Anteroom, WebTransport, bincode",

@@ -46,7 +46,8 @@ impl Stamp {
     }
 }
 
-fn put_digits(place: &mut [u8], mut value: u64) {
+/// Writes a number over digits, with leading zeros.
+pub(crate) fn put_digits(place: &mut [u8], mut value: u64) {
     for digit in place.iter_mut().rev() {
         *digit = b'0' + (value % 10) as u8;
         value /= 10;
