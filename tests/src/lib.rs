@@ -6,12 +6,16 @@
 pub mod bare;
 pub mod browser;
 pub mod bystanders;
+pub mod fault;
 pub mod games;
 pub mod http;
 pub mod message;
 pub mod peer;
 pub mod program;
+pub mod resuming;
 pub mod server;
+pub mod simulation;
+pub mod switching;
 pub mod token;
 pub mod words;
 

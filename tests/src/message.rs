@@ -12,6 +12,7 @@ use anteroom_protocol::message::request::{
     CreateRoom, JoinRoom, LeaveRoom, ListRooms, Ping, SubscribeRooms, UnsubscribeRooms,
 };
 use anteroom_protocol::message::result::{Pong, RoomJoined, RoomList};
+use anteroom_protocol::message::resume::{Ack, LaneOpened, Resume, SessionState};
 use anteroom_protocol::{Codec, Data, Envelope, ErrorBody, Header, variant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -92,6 +93,9 @@ fn message(envelope: Envelope<'_>, by: By, games: &mut GamesOfRooms) -> Message 
 fn binary(kind: &str, room_id: Option<&str>, data: Data<'_>, games: &mut GamesOfRooms) -> Value {
     match kind {
         "pong" => decoded::<Pong>(data),
+        "ack" => decoded::<Ack>(data),
+        "lane" => decoded::<LaneOpened>(data),
+        "session_state" => decoded::<SessionState>(data),
         "create_room_result" | "join_room_result" => joined(data.decode().unwrap(), games),
         "list_rooms_result" | "subscribe_rooms_result" => decoded::<RoomList>(data),
         "rooms_changed" => decoded::<RoomsChanged>(data),
@@ -141,10 +145,13 @@ pub fn write(codec: Codec, envelope: &Value) -> Vec<u8> {
 fn write_binary(envelope: &Value) -> Vec<u8> {
     let kind = envelope["type"].as_str().unwrap();
     let reference = envelope.get("ref").and_then(Value::as_u64).map(Ref::from);
-    let header = Header { reference: reference.as_ref(), room_id: envelope["room_id"].as_str(), ..Header::new(kind) };
+    let (n, room_id) = (envelope["n"].as_u64(), envelope["room_id"].as_str());
+    let header = Header { reference: reference.as_ref(), n, room_id, ..Header::new(kind) };
     let data = envelope.get("data").cloned().unwrap_or_else(|| json!({}));
     match kind {
         "ping" => body::<Ping>(&header, data),
+        "ack" => body::<Ack>(&header, data),
+        "resume" => body::<Resume>(&header, data),
         "create_room" => body::<CreateRoom>(&header, data),
         "join_room" => body::<JoinRoom>(&header, data),
         "leave_room" => body::<LeaveRoom>(&header, data),

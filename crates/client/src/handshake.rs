@@ -74,7 +74,7 @@ fn accepted(codec: Codec, payload: &[u8], asked: Codec) -> Result<HandshakeAccep
         }
         ("goodbye", Data::Json(text)) => {
             let Goodbye { code, reason } = serde_json::from_str(text).map_err(|error| invalid(&error))?;
-            Err(ConnectError::refused(code, reason))
+            Err(lost(Closed::ByPeer { code, reason }))
         }
         _ => Err(refusal(first)),
     }
@@ -89,9 +89,15 @@ fn refusal(message: Envelope<'_>) -> ConnectError {
 
 fn lost(closed: Closed) -> ConnectError {
     match closed {
-        Closed::ByPeer { code, reason } => ConnectError::refused(code, reason),
+        Closed::ByPeer { code, reason } if !is_unheard(code) => ConnectError::refused(code, reason),
         closed => ConnectError::Lost(closed),
     }
+}
+
+/// Whether the server has closed a connection because it heard nothing on it. What was said has been lost on the way
+/// then, or took too long, and may get through on the next one.
+fn is_unheard(code: u16) -> bool {
+    code == CloseCode::HandshakeTimeout.number()
 }
 
 /// A connection on which the server is ready to go on with the session.
@@ -122,6 +128,14 @@ impl Refusal {
         }
     }
 
+    /// The same, of a connection on which nothing was answered yet.
+    fn before_the_answer(closed: Closed) -> Self {
+        match closed {
+            Closed::ByPeer { code, .. } if is_unheard(code) => Self::Again(closed),
+            closed => Self::of(closed),
+        }
+    }
+
     fn malformed(why: impl std::fmt::Display) -> Self {
         Self::End(SessionEnd::Malformed(why.to_string()))
     }
@@ -135,10 +149,10 @@ pub(crate) async fn introduce(connection: Connection, reconnect: Reconnect) -> R
 
 async fn ask_to_go_on(mut connection: Connection, reconnect: Reconnect) -> Result<Arrived, Refusal> {
     let batch = json_batch("reconnect", &reconnect).map_err(Refusal::malformed)?;
-    connection.send(LaneId::CONTROL, batch).await.map_err(Refusal::of)?;
+    connection.send(LaneId::CONTROL, batch).await.map_err(Refusal::before_the_answer)?;
     let mut waiting = Waiting::default();
     loop {
-        let event = connection.recv().await.map_err(Refusal::of)?;
+        let event = connection.recv().await.map_err(Refusal::before_the_answer)?;
         if let Some(result) = waiting.take(event)? {
             return Ok(Arrived { connection, result, held: waiting.held });
         }
@@ -183,7 +197,7 @@ fn reconnected(codec: Codec, payload: &[u8]) -> Result<(Reconnected, bool), Refu
         }
         (Goodbye::TYPE, _, data) => {
             let Goodbye { code, reason } = read_goodbye(data);
-            Err(Refusal::of(Closed::ByPeer { code, reason }))
+            Err(Refusal::before_the_answer(Closed::ByPeer { code, reason }))
         }
         (_, Some(error), _) if error.code == ErrorCode::SessionUnknown => Err(Refusal::End(SessionEnd::Unknown)),
         (_, Some(error), _) if error.retryable => Err(Refusal::Again(Closed::Lost(error.message.into()))),

@@ -72,6 +72,32 @@ async fn a_lost_answer_to_reconnect_is_asked_for_with_the_same_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_has_heard_nothing_in_time_is_asked_again() {
+    let (code, reason) = (CloseCode::HandshakeTimeout.number(), CloseCode::HandshakeTimeout.sentence());
+    let goodbye = format!(r#"{{"code":{code},"reason":"{reason}"}}"#);
+    let (dials, mut asked) = Dials::new();
+    let options = dialing(TransportChoice::Quic, Codec::Json);
+    let (client, mut peer) = tokio::join!(Client::with_dial(dials, options), async {
+        // What the client says is on its way still.
+        wanted(&mut asked).await.accept(1).connection.close(code, reason).await;
+        wanted(&mut asked).await.accept(2).json("goodbye", &goodbye).await;
+        let mut peer = wanted(&mut asked).await.accept(3);
+        peer.handshake().await;
+        peer.accept(Codec::Json).await;
+        peer
+    });
+    let client = client.unwrap();
+    peer.cut();
+    wanted(&mut asked).await.accept(4).connection.close(code, reason).await;
+    wanted(&mut asked).await.accept(5).json("goodbye", &goodbye).await;
+    peer = wanted(&mut asked).await.accept(6);
+    assert_eq!(peer.reconnect(Codec::Json).await.attempt, 3);
+    peer.go_on("token-1", &[]).await;
+    peer.open(0, None, 1, 0, false).await;
+    connected(&client).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_was_asked_in_time_decides() {
     let (client, peer, mut dials, mut room) = lasting_in_room(Codec::Json).await;
     peer.cut();

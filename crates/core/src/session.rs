@@ -87,6 +87,8 @@ pub struct Session {
     ack: AckDue,
     /// The control lane waits for more than it may.
     overflowed: bool,
+    /// What was on the control lane when it came over to its connection has not been written yet.
+    catching_up: bool,
     /// What the session is subscribed to, for the control lane's snapshot.
     subscription: Option<Subscription>,
 }
@@ -112,6 +114,7 @@ impl Session {
             refused: BTreeSet::new(),
             ack: AckDue::default(),
             overflowed: false,
+            catching_up: false,
             subscription: None,
         };
         (session, pipe)
@@ -295,10 +298,13 @@ impl Session {
     }
 
     /// Whether more waits on the control lane than may. `waiting_bytes_max` is for now, when a writer has written
-    /// what it could: what came in one burst says nothing about how fast somebody reads.
+    /// what it could: what came in one burst, or has waited for the connection, says nothing about how fast somebody
+    /// reads.
     #[must_use]
-    pub fn has_overflowed(&self, waiting_bytes_max: usize) -> bool {
-        self.overflowed || self.control.out.waiting_bytes() > waiting_bytes_max
+    pub fn has_overflowed(&mut self, waiting_bytes_max: usize) -> bool {
+        let exceeds = self.control.out.waiting_bytes() > waiting_bytes_max;
+        self.catching_up &= exceeds;
+        self.overflowed || exceeds && !self.catching_up
     }
 
     /// Whether so much waits on the control lane that its connection is lost, written to or not.

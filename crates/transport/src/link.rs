@@ -102,7 +102,8 @@ impl Link<dyn Driver> {
                 Poll::Pending => {}
             }
         }
-        self.driver.poll_write(cx).map_err(|closed| self.end(closed))
+        // What arrived before the end is still to be read, so this is not the end yet.
+        self.driver.poll_write(cx)
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {

@@ -235,7 +235,7 @@ impl Session {
     /// Attaches every lane, behind what was received or with a snapshot. Gives the connection it was on.
     fn attach(&mut self, pipe: Pipe, received: Option<&Counts>) -> Option<PipeId> {
         let before = self.carrying.attached.replace(pipe).map(|pipe| pipe.id);
-        self.overflowed = false;
+        (self.overflowed, self.catching_up) = (false, true);
         let count = |id: LaneId| received.map(|counts| counts.get(&id).copied().unwrap_or(0));
         // The counts were checked.
         let _ = self.control.out.attach(count(LaneId::CONTROL), true);

@@ -104,6 +104,26 @@ impl House {
         self.handle(Command::Abandon { member });
     }
 
+    /// The connection is lost, and the session stays.
+    pub(crate) fn lose(&mut self, member: MemberId) {
+        self.handle(Command::Disconnect { member, kept: true });
+    }
+
+    /// The session has a connection again.
+    pub(crate) fn find(&mut self, member: MemberId) {
+        self.handle(Command::Reconnect { member });
+    }
+
+    /// The session was without a connection for too long.
+    pub(crate) fn expire(&mut self, member: MemberId) {
+        self.handle(Command::Expire { member });
+    }
+
+    /// The lane has lost messages.
+    pub(crate) fn snapshot(&mut self, member: MemberId) {
+        self.handle(Command::Snapshot { member });
+    }
+
     pub(crate) fn close(&mut self) {
         self.handle(Command::Close { reason: ClosedReason::ShuttingDown });
     }

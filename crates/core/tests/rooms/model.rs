@@ -33,6 +33,8 @@ pub(crate) struct Model {
     now: u64,
     pub(crate) seats: [Option<Seated>; SEATS],
     pub(crate) watching: BTreeMap<MemberId, &'static str>,
+    /// Members who have lost their connection.
+    away: BTreeSet<MemberId>,
     pub(crate) lanes: BTreeMap<MemberId, Vec<String>>,
     pub(crate) released: BTreeSet<MemberId>,
     /// By when they ring, then in the order of asking.
@@ -76,12 +78,14 @@ impl Model {
         let mut names = Vec::new();
         for (seat, seated) in self.seats.iter().enumerate() {
             if let Some(Seated { user, member, .. }) = seated {
-                names.push(format!("{user}:{seat}{}", if member.is_some() { "" } else { "?" }));
+                let is_here = member.is_some_and(|member| !self.away.contains(&member));
+                names.push(format!("{user}:{seat}{}", if is_here { "" } else { "?" }));
             }
         }
-        for user in self.watching.values() {
-            if self.seat_of(user).is_none() && !names.contains(&format!("{user}:w")) {
-                names.push(format!("{user}:w"));
+        let mut listed = BTreeSet::new();
+        for (member, user) in &self.watching {
+            if self.seat_of(user).is_none() && listed.insert(user) {
+                names.push(format!("{user}:w{}", if self.away.contains(member) { "?" } else { "" }));
             }
         }
         names
@@ -114,6 +118,10 @@ impl Model {
             Some(Some(before)) => {
                 self.tell(before, "closed Replaced");
                 self.released.insert(before);
+                if self.away.contains(&before) {
+                    self.tell_others(member, &format!("^{user}"));
+                    self.tell_all(&format!("back {seat}"));
+                }
             }
         }
         self.welcome(member, Some(seat));
@@ -136,8 +144,9 @@ impl Model {
     fn give_up(&mut self, seat: usize, reason: LeftReason) {
         let Some(Seated { user, .. }) = self.seats[seat].take() else { return };
         self.tell_all(&left(user, reason));
-        if self.is_watching(user) {
-            self.tell_all(&format!("+{user}:w"));
+        if let Some((window, _)) = self.watching.iter().find(|(_, other)| **other == user) {
+            let words = format!("+{user}:w{}", if self.away.contains(window) { "?" } else { "" });
+            self.tell_all(&words);
         }
         self.tell_all(&format!("left {seat} {user}"));
     }
@@ -154,20 +163,70 @@ impl Model {
             self.tell(member, "ok leave_room_result");
         }
         match place {
-            Some(seat) if reason == LeftReason::Left => self.give_up(seat, reason),
+            Some(seat) if reason != LeftReason::Disconnected => {
+                self.seats[seat].as_mut().unwrap().member = None;
+                self.give_up(seat, reason);
+            }
             Some(seat) => {
                 let kept = self.seats[seat].as_mut().unwrap();
                 (kept.member, kept.kept_until) = (None, self.now + GRACE_MS);
                 let user = kept.user;
-                self.tell_all(&format!("~{user}"));
-                self.tell_all(&format!("lost {seat}"));
+                if !self.away.contains(&member) {
+                    self.tell_all(&format!("~{user}"));
+                    self.tell_all(&format!("lost {seat}"));
+                }
             }
             None => {
                 let user = self.watching.remove(&member).unwrap();
                 if !self.is_watching(user) && self.seat_of(user).is_none() {
+                    let reason = if reason == LeftReason::Left { reason } else { LeftReason::Disconnected };
                     self.tell_all(&left(user, reason));
                 }
             }
+        }
+    }
+
+    pub(crate) fn user_of(&self, member: MemberId) -> Option<&'static str> {
+        let place = self.place_of(member)?;
+        Some(place.map_or_else(|| self.watching[&member], |seat| self.seats[seat].as_ref().unwrap().user))
+    }
+
+    /// Whether somebody is in the room by this membership only, as a player or to watch.
+    pub(crate) fn is_alone(&self, member: MemberId) -> bool {
+        let Some(user) = self.user_of(member) else { return false };
+        usize::from(self.seat_of(user).is_some()) + self.watching.values().filter(|other| **other == user).count() == 1
+    }
+
+    /// Whether somebody watches, and has lost the connection.
+    pub(crate) fn is_watching_from_afar(&self, user: &str) -> bool {
+        self.watching.iter().any(|(member, other)| *other == user && self.away.contains(member))
+    }
+
+    fn is_seen_elsewhere(&self, member: MemberId, user: &str) -> bool {
+        let watches =
+            |(other, name): (&MemberId, &&str)| *other != member && *name == user && !self.away.contains(other);
+        self.seat_of(user).is_some() || self.watching.iter().any(watches)
+    }
+
+    /// Somebody loses the connection, or has one again.
+    pub(crate) fn connect(&mut self, member: MemberId, connected: bool) {
+        let Some(place) = self.place_of(member) else { return };
+        let is_news = if connected { self.away.remove(&member) } else { self.away.insert(member) };
+        if is_news {
+            let user = self.user_of(member).unwrap();
+            if place.is_some() || !self.is_seen_elsewhere(member, user) {
+                self.tell_others(member, &format!("{}{user}", if connected { "^" } else { "~" }));
+            }
+            if let Some(seat) = place {
+                self.tell_all(&format!("{} {seat}", if connected { "back" } else { "lost" }));
+            }
+        }
+    }
+
+    pub(crate) fn snapshot(&mut self, member: MemberId) {
+        if let Some(place) = self.place_of(member) {
+            let words = format!("welcome [{}] {}{}", self.list().join(" "), self.turn, self.as_seat(place));
+            self.tell(member, words);
         }
     }
 

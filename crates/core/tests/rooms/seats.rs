@@ -88,6 +88,92 @@ fn a_lost_player_is_back_within_the_grace_time() {
 }
 
 #[test]
+fn a_member_without_a_connection_stays_and_hears_everything() {
+    let mut house = House::new::<Open>();
+    let (ada, bob, eve) = (house.sit("ada"), house.sit("bob"), house.watch("eve"));
+    house.hush();
+    house.lose(ada);
+    house.lose(ada);
+    house.act(bob, Action::Say { n: 1 });
+    house.lose(eve);
+    house.advance(GRACE_MS * 2);
+    house.find(ada);
+    house.find(ada);
+    house.find(eve);
+    assert_eq!(house.heard(ada), ["lost 0", "1 said 1", "~eve", "back 0", "^eve"]);
+    assert_eq!(house.heard(bob), ["~ada", "lost 0", "ok say_result", "1 said 1", "~eve", "^ada", "back 0", "^eve"]);
+    assert_eq!(house.heard(eve), ["~ada", "lost 0", "1 said 1", "^ada", "back 0"]);
+    assert!(house.released.is_empty());
+}
+
+#[test]
+fn a_session_that_is_over_gives_its_places_up_at_once() {
+    let mut house = House::new::<Open>();
+    let (ada, bob, eve) = (house.sit("ada"), house.sit("bob"), house.watch("eve"));
+    house.lose(ada);
+    house.hush();
+    house.expire(ada);
+    house.expire(eve);
+    house.find(ada);
+    assert_eq!(house.heard(bob), ["-ada TimedOut", "left 0 ada", "-eve Disconnected"]);
+    assert_eq!(house.heard(ada), Vec::<String>::new());
+    assert_eq!(house.released.iter().copied().collect::<Vec<_>>(), [ada, eve]);
+}
+
+#[test]
+fn another_session_takes_the_seat_of_one_that_is_away() {
+    let mut house = House::new::<Open>();
+    let (before, bob) = (house.sit("ada"), house.sit("bob"));
+    house.lose(before);
+    house.hush();
+    let after = house.sit("ada");
+    assert_eq!(house.heard(before), ["closed Replaced"]);
+    assert_eq!(house.heard(after), ["welcome [ada:0 bob:1] 0", "back 0"]);
+    assert_eq!(house.heard(bob), ["^ada", "back 0"]);
+    house.find(before);
+    house.expire(before);
+    assert_eq!(house.heard(bob), Vec::<String>::new(), "it is not in the room any more");
+}
+
+#[test]
+fn a_session_that_goes_while_it_is_away_is_not_told_of_twice() {
+    let mut house = House::new::<Open>();
+    let (ada, bob) = (house.sit("ada"), house.sit("bob"));
+    house.hush();
+    house.lose(ada);
+    house.disconnect(ada);
+    assert_eq!(house.heard(bob), ["~ada", "lost 0"]);
+    house.advance(GRACE_MS);
+    assert_eq!(house.heard(bob), ["-ada TimedOut", "left 0 ada"]);
+}
+
+#[test]
+fn a_snapshot_stands_where_it_was_asked_for_and_is_for_one_member() {
+    let mut house = House::new::<Hidden>();
+    let (ada, bob) = (house.sit("ada"), house.sit("bob"));
+    house.hush();
+    house.act(ada, Action::Publish {});
+    house.lose(bob);
+    house.snapshot(ada);
+    house.act(ada, Action::Say { n: 1 });
+    let before = house.pending();
+    house.snapshot(MemberId(u64::MAX));
+    assert_eq!(house.pending(), before);
+    let heard = house.heard(ada);
+    let expected = [
+        "ok publish_result",
+        "state 1 as 0",
+        "~bob",
+        "lost 1",
+        "welcome [ada:0 bob:1?] 1 as 0",
+        "ok say_result",
+        "0 said 1",
+    ];
+    assert_eq!(heard, expected);
+    assert!(house.heard(bob).iter().all(|words| !words.starts_with("welcome")));
+}
+
+#[test]
 fn a_seat_is_lost_after_the_grace_time() {
     let mut house = House::with::<Open>(r#"{"seats":2}"#).unwrap();
     let (ada, bob) = (house.sit("ada"), house.sit("bob"));

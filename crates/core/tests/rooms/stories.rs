@@ -15,10 +15,22 @@ use crate::probe::{Hidden, Open};
 const USERS: [&str; 5] = ["ada", "bob", "cyd", "dan", "eve"];
 #[derive(Debug, Clone)]
 enum Step {
-    Join { user: usize, watch: bool },
+    Join {
+        user: usize,
+        watch: bool,
+    },
     Leave(usize),
-    Disconnect(usize),
-    Act { who: usize, what: What, answer: bool },
+    /// The session goes; the seat is kept.
+    Abandon(usize),
+    Lose(usize),
+    Find(usize),
+    Expire(usize),
+    Snapshot(usize),
+    Act {
+        who: usize,
+        what: What,
+        answer: bool,
+    },
     Advance(u64),
     Flush,
 }
@@ -34,7 +46,11 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..USERS.len(), any::<bool>()).prop_map(|(user, watch)| Step::Join { user, watch }),
         1 => any::<usize>().prop_map(Step::Leave),
-        2 => any::<usize>().prop_map(Step::Disconnect),
+        1 => any::<usize>().prop_map(Step::Abandon),
+        3 => any::<usize>().prop_map(Step::Lose),
+        2 => any::<usize>().prop_map(Step::Find),
+        1 => any::<usize>().prop_map(Step::Expire),
+        2 => any::<usize>().prop_map(Step::Snapshot),
         8 => (any::<usize>(), what, any::<bool>()).prop_map(|(who, what, answer)| Step::Act { who, what, answer }),
         3 => (0..20_u64).prop_map(Step::Advance),
         3 => Just(Step::Flush),
@@ -45,6 +61,8 @@ fn step() -> impl Strategy<Value = Step> {
 fn take(step: &Step, house: &mut House, model: &mut Model) {
     let pick = |house: &House, place: usize| house.lanes.keys().nth(place % house.lanes.len().max(1)).copied();
     match *step {
+        // Whether a spectator who is away in one window is there in another is nowhere said.
+        Step::Join { user, .. } if model.is_watching_from_afar(USERS[user]) => {}
         Step::Join { user, watch } => {
             let user = USERS[user];
             let joined = house.knock(user, if watch { Role::Spectator } else { Role::Player });
@@ -61,10 +79,35 @@ fn take(step: &Step, house: &mut House, model: &mut Model) {
                 model.go(member, LeftReason::Left);
             }
         }
-        Step::Disconnect(place) => {
+        Step::Abandon(place) => {
             if let Some(member) = pick(house, place) {
                 house.disconnect(member);
                 model.go(member, LeftReason::Disconnected);
+            }
+        }
+        // What others are told of somebody who is here twice is another matter.
+        Step::Lose(place) => {
+            if let Some(member) = pick(house, place).filter(|member| model.is_alone(*member)) {
+                house.lose(member);
+                model.connect(member, false);
+            }
+        }
+        Step::Find(place) => {
+            if let Some(member) = pick(house, place) {
+                house.find(member);
+                model.connect(member, true);
+            }
+        }
+        Step::Expire(place) => {
+            if let Some(member) = pick(house, place) {
+                house.expire(member);
+                model.go(member, LeftReason::TimedOut);
+            }
+        }
+        Step::Snapshot(place) => {
+            if let Some(member) = pick(house, place) {
+                house.snapshot(member);
+                model.snapshot(member);
             }
         }
         Step::Act { who, what, answer } => {
@@ -96,7 +139,11 @@ fn compare(house: &House, model: &Model) {
         assert_eq!(lane.words, model.lanes[member], "what {member:?} heard");
     }
     for member in model.live() {
-        assert_eq!(roster(house, member), model.list().into_iter().collect(), "who is there, as {member:?} was told");
+        // Nobody is told of their own coming and going.
+        let own = format!("{}:", model.user_of(member).unwrap());
+        let others = |names: Vec<String>| names.into_iter().filter(|name| !name.starts_with(&own)).collect();
+        let (told, there): (BTreeSet<String>, BTreeSet<String>) = (others(roster(house, member)), others(model.list()));
+        assert_eq!(told, there, "who is there, as {member:?} was told");
     }
     let row = house.room.summary();
     let taken = model.seats.iter().flatten().count();
@@ -105,7 +152,7 @@ fn compare(house: &House, model: &Model) {
 }
 
 /// Everyone a member knows of, by name.
-fn roster(house: &House, member: MemberId) -> BTreeSet<String> {
+fn roster(house: &House, member: MemberId) -> Vec<String> {
     house.lanes[&member].roster.values().map(shown).collect()
 }
 

@@ -87,6 +87,10 @@ impl Pipe {
     /// Takes the connection from its session, or ends the session with it.
     async fn leave(&mut self, carried: Carried, end: &End) -> Option<Arc<Session>> {
         let Carried { session, place, .. } = &carried;
+        if place.pipe.over().is_some() {
+            // Whatever came on it since, the session is no longer its own to end.
+            return None;
+        }
         let is_attached = session.is_attached(place.id);
         match end {
             End::Displaced(_) => return None,

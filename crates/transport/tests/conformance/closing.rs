@@ -73,3 +73,27 @@ pub(crate) async fn everything_sent_before_a_close_arrives(transport: Transport)
     assert_eq!(received.count(), 40);
     received.assert_whole();
 }
+
+/// Somebody who learns of the end while sending has not read everything yet.
+pub(crate) async fn what_came_before_the_end_is_read_by_who_was_sending(transport: Transport) {
+    if transport == Transport::WebSocket {
+        // A server that gives up throws away what it did not read, and TCP then what the client did not read.
+        return;
+    }
+    let (mut client, mut server) = pair(transport).await;
+    for number in 0..10 {
+        server.try_send(LaneId(1), numbered(1, number, 1500)).unwrap();
+    }
+    tokio::join!(server.close(4000, "later"), async {
+        while client.send(LaneId::CONTROL, record(b"{}")).await.is_ok() && client.flush().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    });
+    let mut received = Sorted::default();
+    while received.count() < 10 {
+        let (lane, payload) = client.next_record().await;
+        received.add(lane, &payload);
+    }
+    received.assert_whole();
+    assert_eq!(client.until_closed().await, Closed::ByPeer { code: 4000, reason: "later".into() });
+}

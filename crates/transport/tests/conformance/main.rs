@@ -44,6 +44,7 @@ on_every_transport! {
     closing::both_may_close_at_once,
     closing::everything_sent_before_a_close_arrives,
     closing::long_reasons_are_cut,
+    closing::what_came_before_the_end_is_read_by_who_was_sending,
     datagrams::datagrams_name_their_lane,
     datagrams::the_largest_datagram_passes_and_a_larger_one_is_refused,
     lanes::a_client_may_end_its_half,

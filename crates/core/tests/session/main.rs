@@ -1,0 +1,15 @@
+//! Sessions as both ends see them: a server's and a client's, with connections between them that do what they like.
+
+#![cfg(test)]
+
+mod claims;
+mod client;
+mod ledger;
+mod link;
+mod moves;
+mod reading;
+mod room;
+mod server;
+mod stories;
+mod words;
+mod world;

@@ -1,0 +1,334 @@
+//! The server's end: a session, the rooms it is in, and the connections that claim to be its client's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anteroom_core::Time;
+use anteroom_core::flush::Outgoing;
+use anteroom_core::session::{Accepted, Carrying, Claim, PipeId, Refused, Session, SessionBounds, Verdict, Write};
+use anteroom_protocol::envelope::Envelope;
+use anteroom_protocol::message::Message;
+use anteroom_protocol::message::resume::{Ack, LaneOpened, Reconnect, Reconnected, Resume, SessionState};
+use anteroom_protocol::{Batch, CloseCode, Codec, ErrorBody, ErrorCode, Header, LaneId};
+
+use crate::ledger::Ledger;
+use crate::link::Link;
+use crate::room::{Command, Room, Told};
+use crate::words::{CONTROL, ROOMS, Word, json, messages, one, read, read_json, room_id, room_of};
+
+/// What the server makes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    /// Nothing has come yet.
+    New,
+    Pipe(PipeId),
+    Over,
+}
+
+pub(crate) struct Server {
+    pub(crate) codec: Codec,
+    keeps: bool,
+    bounds: SessionBounds,
+    datagram_bytes_max: [Option<usize>; 2],
+    pub(crate) session: Option<Session>,
+    ends: Vec<End>,
+    /// The newest connection on which a handshake came.
+    shaken: Option<usize>,
+    pub(crate) rooms: [Room; ROOMS],
+    pub(crate) told: BTreeMap<LaneId, Told>,
+    /// How many words the control lane had when the lanes came to the connection: what a snapshot there stands for.
+    words_before: u64,
+    pub(crate) now: Time,
+}
+
+impl Server {
+    pub(crate) fn new(codec: Codec, keeps: bool, bounds: SessionBounds) -> Self {
+        Self {
+            codec,
+            keeps,
+            bounds,
+            datagram_bytes_max: [None, Some(1000)],
+            session: None,
+            ends: Vec::new(),
+            shaken: None,
+            rooms: Default::default(),
+            told: BTreeMap::from([(CONTROL, Told::default())]),
+            words_before: 0,
+            now: Time::from_millis(1),
+        }
+    }
+
+    pub(crate) fn meet(&mut self) {
+        self.ends.push(End::New);
+    }
+
+    fn session(&mut self) -> &mut Session {
+        self.session.as_mut().expect("it has begun")
+    }
+
+    fn link_of(&self, pipe: PipeId) -> Option<usize> {
+        self.ends.iter().position(|end| *end == End::Pipe(pipe))
+    }
+
+    /// The connection that carries the lanes.
+    pub(crate) fn carrying(&self) -> Option<usize> {
+        self.link_of(self.session.as_ref()?.attached()?)
+    }
+
+    /// Puts counted words on a lane, each with its number.
+    pub(crate) fn tell(&mut self, lane: LaneId, room: Option<usize>, words: &[(Header<'_>, u64)]) {
+        let batch = self.words(lane, room, words);
+        let now = self.now;
+        self.session().put(now, lane, Outgoing::Reliable(batch));
+    }
+
+    /// A batch of words that are counted for a lane.
+    pub(crate) fn words(&mut self, lane: LaneId, room: Option<usize>, words: &[(Header<'_>, u64)]) -> Arc<Batch> {
+        let room_id = room.map(room_id);
+        let told = self.told.get_mut(&lane).expect("a lane that was opened");
+        let numbered = words.iter().map(|(header, id)| {
+            told.words += 1;
+            let header = Header { room_id: room_id.as_ref().map(|id| id.as_str()), ..*header };
+            (header, Word { number: told.words, id: *id, lane: lane.0, values: told.values })
+        });
+        crate::words::several(self.codec, numbered)
+    }
+
+    fn close(&mut self, place: usize, code: CloseCode, links: &mut [Link]) {
+        self.ends[place] = End::Over;
+        links[place].close(code);
+    }
+
+    /// A record arrived.
+    pub(crate) fn receive(&mut self, place: usize, batch: &Batch, links: &mut [Link], ledger: &mut Ledger) {
+        match self.ends[place] {
+            End::New => self.first(place, batch, links),
+            End::Over => {}
+            End::Pipe(pipe) => {
+                self.session().heard(pipe);
+                for message in messages(self.codec, batch) {
+                    self.message(pipe, &message, batch.payload().len(), links, ledger);
+                }
+            }
+        }
+    }
+
+    fn first(&mut self, place: usize, batch: &Batch, links: &mut [Link]) {
+        let first = messages(Codec::Json, batch).remove(0);
+        match &*first.kind {
+            "handshake" => self.handshake(place, links),
+            "reconnect" => self.reconnect(place, &read_json(&first), links),
+            kind => panic!("{kind} cannot be the first message"),
+        }
+    }
+
+    fn handshake(&mut self, place: usize, links: &mut [Link]) {
+        // A handshake that was overtaken by its repetition is lost.
+        if self.shaken.is_some_and(|newest| newest > place) {
+            return self.close(place, CloseCode::Superseded, links);
+        }
+        self.shaken = Some(place);
+        let datagrams = self.datagram_bytes_max[usize::from(links[place].streams)];
+        let token = match &mut self.session {
+            None => {
+                let (session, pipe) = Session::new(self.codec, self.keeps, self.bounds, datagrams);
+                self.session = Some(session);
+                self.ends[place] = End::Pipe(pipe);
+                0
+            }
+            Some(session) => {
+                let accepted = session.restart(datagrams);
+                self.take_over(place, &accepted, links);
+                accepted.token
+            }
+        };
+        links[place].write(CONTROL, json(&Header::new("handshake_accepted"), &token));
+    }
+
+    fn take_over(&mut self, place: usize, accepted: &Accepted, links: &mut [Link]) {
+        if self.session().attached() == Some(accepted.pipe) {
+            self.words_before = self.told[&CONTROL].words;
+        }
+        for pipe in &accepted.displaced {
+            let displaced = self.link_of(*pipe).expect("a connection that is displaced is there");
+            self.close(displaced, CloseCode::Superseded, links);
+        }
+        self.ends[place] = End::Pipe(accepted.pipe);
+    }
+
+    fn reconnect(&mut self, place: usize, reconnect: &Reconnect, links: &mut [Link]) {
+        let carrying = match reconnect.received.clone() {
+            _ if reconnect.fresh => Carrying::Fresh,
+            Some(received) => Carrying::Received(received),
+            None => Carrying::Live,
+        };
+        let token = reconnect.resume_token.parse().unwrap();
+        let claim = Claim { token, attempt: reconnect.attempt, carrying };
+        let datagrams = self.datagram_bytes_max[usize::from(links[place].streams)];
+        match self.session().reconnect(&claim, datagrams) {
+            Ok(accepted) => {
+                self.take_over(place, &accepted, links);
+                let Accepted { token, lanes, last_n, .. } = accepted;
+                let result = Reconnected { resume_token: token.to_string(), lanes, last_n };
+                let header = Header { success: Some(true), ..Header::new(Reconnected::TYPE) };
+                links[place].write(CONTROL, json(&header, &result));
+            }
+            Err(Refused::Superseded) => self.close(place, CloseCode::Superseded, links),
+            Err(refused) => panic!("honest use was refused: {refused}"),
+        }
+    }
+
+    fn message(&mut self, pipe: PipeId, message: &Envelope<'_>, bytes: usize, links: &mut [Link], ledger: &mut Ledger) {
+        match &*message.kind {
+            Ack::TYPE => {
+                let Ack { counts } = read(message);
+                self.session().acknowledge(&counts).expect("an honest acknowledgement");
+            }
+            Resume::TYPE => {
+                let Resume { received } = read(message);
+                self.words_before = self.told[&CONTROL].words;
+                if let Some(before) = self.session().resume(pipe, &received).expect("it was asked for") {
+                    let before = self.link_of(before).expect("the connection that the lanes come from");
+                    self.close(before, CloseCode::Move, links);
+                }
+            }
+            "join_room" => self.join(pipe, message, bytes, ledger),
+            _ => self.for_room(pipe, message, bytes, ledger),
+        }
+    }
+
+    fn join(&mut self, pipe: PipeId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
+        let (now, word) = (self.now, read::<Word>(message));
+        if self.session().judge(pipe, CONTROL, message.n) == Verdict::Ignored {
+            return;
+        }
+        self.session().took(now, CONTROL, message.n, bytes);
+        let room = room_of(message.room_id.as_deref().unwrap());
+        if self.rooms[room].lane.is_some() {
+            ledger.refuses(word.id, CONTROL);
+            return self.refuse(message, CONTROL, None, word.id, ErrorCode::AlreadyInRoom);
+        }
+        let lane = self.session().open(Some(room_id(room)));
+        assert!(self.told.insert(lane, Told::default()).is_none(), "{lane:?} was used before");
+        let join = Command::Join { lane, id: word.id, reference: message.reference.clone() };
+        self.rooms[room].lane = Some(lane);
+        self.rooms[room].mailbox.push_back(join);
+    }
+
+    fn for_room(&mut self, pipe: PipeId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
+        let (now, word) = (self.now, read::<Word>(message));
+        let place = room_of(message.room_id.as_deref().unwrap());
+        let Some(lane) = self.rooms[place].lane_of_member() else {
+            if self.session().judge(pipe, CONTROL, None) == Verdict::New {
+                self.turn_away(message, word.id, ErrorCode::NotInRoom, ledger);
+            }
+            return;
+        };
+        if self.session().judge(pipe, lane, message.n) == Verdict::Ignored {
+            return;
+        }
+        let reference = message.reference.clone();
+        let command = match &*message.kind {
+            "leave_room" => Command::Leave { lane, id: word.id, reference },
+            _ if self.rooms[place].turns_away() => {
+                return self.turn_away(message, word.id, ErrorCode::Busy, ledger);
+            }
+            kind => Command::Act { lane, id: word.id, reference, refuse: kind == "err" },
+        };
+        self.session().took(now, lane, message.n, bytes);
+        self.rooms[place].mailbox.push_back(command);
+    }
+
+    /// Refuses something in a room's place.
+    fn turn_away(&mut self, message: &Envelope<'_>, id: u64, code: ErrorCode, ledger: &mut Ledger) {
+        self.session().saw(message.n);
+        ledger.fate(id).turned_away += 1;
+        self.refuse(message, CONTROL, None, id, code);
+    }
+
+    pub(crate) fn refuse(
+        &mut self,
+        message: &Envelope<'_>,
+        lane: LaneId,
+        room: Option<usize>,
+        id: u64,
+        code: ErrorCode,
+    ) {
+        let error = ErrorBody::new(code, "No.");
+        let reference = message.reference.as_ref();
+        let kind = if reference.is_some() { "answer" } else { "error" };
+        let header = Header { reference, success: Some(false), error: Some(&error), ..Header::new(kind) };
+        self.tell(lane, room, &[(header, id)]);
+    }
+
+    /// Writes on a connection what the session has to say, as far as lanes are not blocked.
+    pub(crate) fn pump(&mut self, place: usize, records: u32, blocked: u32, links: &mut [Link], ledger: &mut Ledger) {
+        let End::Pipe(pipe) = self.ends[place] else { return };
+        let now = self.now;
+        for _ in 0..records {
+            let Some(write) = self.session().next(now, pipe, |lane| blocked & (1 << (lane.0 % 8)) != 0) else { return };
+            match write {
+                Write::Record(lane, batch) => {
+                    self.note_state(lane, &batch, ledger);
+                    links[place].write(lane, batch);
+                }
+                Write::Snapshot(lane) => {
+                    let room = self.rooms.iter_mut().find(|room| room.lane == Some(lane));
+                    room.expect("only rooms are asked").mailbox.push_back(Command::Snapshot { lane });
+                }
+                Write::Datagram(..) | Write::LaneEnded(_) => {}
+            }
+        }
+    }
+
+    /// Remembers how much was said before a snapshot of the control lane, which does not say it.
+    fn note_state(&self, lane: LaneId, batch: &Batch, ledger: &mut Ledger) {
+        if lane == CONTROL {
+            for message in messages(self.codec, batch) {
+                if message.kind == LaneOpened::TYPE && read::<LaneOpened>(&message).gap {
+                    ledger.states.insert(read::<LaneOpened>(&message).next, self.words_before);
+                }
+                if message.kind == SessionState::TYPE {
+                    assert!(read::<SessionState>(&message).rooms.len() <= ROOMS, "a member of every room at most once");
+                }
+            }
+        }
+    }
+
+    /// Acknowledges if it is time, and closes a connection on which too much waits.
+    pub(crate) fn tend(&mut self, links: &mut [Link]) {
+        let Some(session) = &mut self.session else { return };
+        if session.is_beyond_hope()
+            && let Some(place) = self.carrying()
+        {
+            return self.lose(place, Some(CloseCode::SlowConsumer), links);
+        }
+        let now = self.now;
+        let Some(place) = self.carrying() else { return };
+        if self.session().ack_at().is_some_and(|at| at <= now) {
+            let counts = self.session().take_ack();
+            // What was taken may be of a lane that is over.
+            if !counts.is_empty() {
+                links[place].write(CONTROL, one(self.codec, &Header::new(Ack::TYPE), &Ack { counts }));
+            }
+        }
+    }
+
+    /// Notices that connections are gone: those that were cut, and those that the client left.
+    pub(crate) fn notice(&mut self, links: &mut [Link]) {
+        for place in 0..self.ends.len() {
+            if self.ends[place] != End::Over && (links[place].cut || links[place].left) && links[place].up.is_empty() {
+                self.lose(place, None, links);
+            }
+        }
+    }
+
+    fn lose(&mut self, place: usize, code: Option<CloseCode>, links: &mut [Link]) {
+        if let End::Pipe(pipe) = std::mem::replace(&mut self.ends[place], End::Over) {
+            self.session().lost(pipe);
+        }
+        if let Some(code) = code {
+            links[place].close(code);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+"""The binary codec (appendix A).
+
+A shape is a pair of functions: put(value) -> bytes, and take(reader) -> value. The values are those that the JSON codec
+has, so that nothing above this layer knows which codec it speaks.
+"""
+
+import collections
+import json
+
+Shape = collections.namedtuple("Shape", "put take")
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        assert self.at + count <= len(self.data), "the binary payload is cut short"
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def done(self):
+        return self.at == len(self.data)
+
+
+def put_uint(n):
+    if n <= 250:
+        return bytes([n])
+    for mark, size in ((0xFB, 2), (0xFC, 4), (0xFD, 8)):
+        if n < 1 << (8 * size):
+            return bytes([mark]) + n.to_bytes(size, "little")
+    raise ValueError(n)
+
+
+def take_uint(reader):
+    first = reader.take(1)[0]
+    if first <= 250:
+        return first
+    return int.from_bytes(reader.take({0xFB: 2, 0xFC: 4, 0xFD: 8}[first]), "little")
+
+
+def take_int(reader):
+    n = take_uint(reader)
+    return n // 2 if n % 2 == 0 else -(n + 1) // 2
+
+
+def option(shape):
+    return Shape(
+        lambda value: b"\0" if value is None else b"\1" + shape.put(value),
+        lambda reader: shape.take(reader) if BOOL.take(reader) else None,
+    )
+
+
+def list_of(shape):
+    return Shape(
+        lambda values: put_uint(len(values)) + b"".join(map(shape.put, values)),
+        lambda reader: [shape.take(reader) for _ in range(take_uint(reader))],
+    )
+
+
+def array(*shapes):
+    return Shape(
+        lambda values: b"".join(shape.put(value) for shape, value in zip(shapes, values, strict=True)),
+        lambda reader: [shape.take(reader) for shape in shapes],
+    )
+
+
+def fields(**shapes):
+    """A struct. Its fields are optional where their shape is."""
+    return Shape(
+        lambda value: b"".join(shape.put(value.get(name)) for name, shape in shapes.items()),
+        lambda reader: {name: shape.take(reader) for name, shape in shapes.items()},
+    )
+
+
+def enum(*names):
+    return Shape(lambda name: put_uint(names.index(name)), lambda reader: names[take_uint(reader)])
+
+
+UINT = Shape(put_uint, take_uint)
+INT = Shape(lambda n: put_uint(2 * n if n >= 0 else -2 * n - 1), take_int)
+U8 = Shape(lambda n: bytes([n]), lambda reader: reader.take(1)[0])
+BOOL = Shape(lambda value: b"\1" if value else b"\0", lambda reader: {0: False, 1: True}[reader.take(1)[0]])
+BYTES = Shape(lambda data: put_uint(len(data)) + data, lambda reader: reader.take(take_uint(reader)))
+STRING = Shape(lambda text: BYTES.put(text.encode()), lambda reader: BYTES.take(reader).decode())
+JSON = Shape(lambda value: STRING.put(json.dumps(value)), lambda reader: json.loads(STRING.take(reader)))
+NOTHING = fields()
+
+SCHEMA = "f625d0cd82f61bb4"  # names the shapes below
+
+ERRORS = {
+    1: "unknown_type", 2: "invalid_data", 3: "internal", 4: "busy", 5: "rate_limited", 6: "limit_reached",
+    7: "shutting_down", 20: "already_authenticated", 21: "invalid_name", 22: "session_unknown", 23: "outcome_unknown",
+    24: "timeout", 40: "room_not_found", 41: "room_full", 42: "not_in_room", 43: "already_in_room",
+    44: "game_not_found", 45: "invalid_options", 46: "not_a_player", 47: "spectators_refused", 60: "not_your_turn",
+    61: "invalid_move", 62: "not_playing", 63: "rejected",
+}  # fmt: skip
+RETRYABLE = {
+    "internal", "busy", "rate_limited", "limit_reached", "shutting_down", "timeout", "room_full", "not_playing",
+}  # fmt: skip
+
+
+def take_error_code(reader):
+    number = take_uint(reader)
+    return ERRORS.get(number, f"unknown_{number}")
+
+
+ERROR_CODE = Shape(None, take_error_code)  # a client sends no errors
+
+ROLE = enum("player", "spectator")
+ERROR = fields(code=ERROR_CODE, message=STRING, retryable=BOOL, details=option(JSON))
+MEMBER = fields(user_id=STRING, username=STRING, role=ROLE, seat=option(UINT), connected=BOOL)
+ROOM = fields(
+    room_id=STRING, game=STRING, name=STRING, players=UINT, seats_max=UINT, spectators=UINT,
+    state=enum("waiting", "playing", "finished"),
+)  # fmt: skip
+JOINED = fields(
+    lane=UINT, room_id=STRING, game=STRING, game_version=UINT, name=STRING, seat=option(UINT), role=ROLE,
+    members=list_of(MEMBER), view=BYTES,
+)  # fmt: skip
+ROOMS = fields(rooms=list_of(ROOM), total=UINT)
+COUNTS = Shape(  # of lane to count; the keys are numbers here and strings in JSON
+    lambda counts: put_uint(len(counts))
+    + b"".join(put_uint(lane) + put_uint(count) for lane, count in sorted((int(k), v) for k, v in counts.items())),
+    lambda reader: {str(take_uint(reader)): take_uint(reader) for _ in range(take_uint(reader))},
+)
+ENVELOPE = fields(
+    type=STRING, ref=option(JSON), n=option(UINT), room_id=option(STRING), latest=option(STRING),
+    success=option(BOOL), error=option(ERROR), data=BYTES,
+)  # fmt: skip
+
+SHAPES = {
+    "ping": fields(ts=JSON),
+    "pong": fields(ts=JSON, server_time_ms=UINT),
+    "create_room": fields(game=STRING, name=option(STRING), options=option(JSON)),
+    "join_room": fields(room_id=option(STRING), game=option(STRING), quick=BOOL, **{"as": option(ROLE)}),
+    "leave_room": fields(room_id=option(STRING)),
+    "list_rooms": fields(game=option(STRING)),
+    "subscribe_rooms": fields(game=option(STRING)),
+    "create_room_result": JOINED,
+    "join_room_result": JOINED,
+    "list_rooms_result": ROOMS,
+    "subscribe_rooms_result": ROOMS,
+    "client_joined": MEMBER,
+    "client_disconnected": fields(user_id=STRING, username=STRING, grace_ms=UINT),
+    "client_reconnected": fields(user_id=STRING, username=STRING),
+    "client_left": fields(user_id=STRING, username=STRING, reason=enum("left", "timed_out", "disconnected")),
+    "rooms_changed": fields(added=list_of(ROOM), updated=list_of(ROOM), removed=list_of(STRING)),
+    "room_closed": fields(reason=enum("replaced", "game_failed", "shutting_down"), message=STRING),
+    "ack": COUNTS,
+    "resume": fields(received=COUNTS),
+    "lane": fields(lane=UINT, room_id=option(STRING), next=UINT, applied=UINT, gap=BOOL),
+    "session_state": fields(
+        rooms=list_of(fields(lane=UINT, room_id=STRING)), party=option(JSON), tickets=list_of(JSON),
+        subscriptions=list_of(fields(to=STRING, game=option(STRING))),
+    ),
+    # the games' own
+    "make_move": fields(row=INT, col=INT),
+    "send": fields(payload=JSON, delivery=option(enum("reliable", "latest", "unreliable")), key=option(STRING)),
+    "message": fields(**{"from": STRING, "payload": JSON}),
+}
+
+ROW = array(*[option(enum("X", "O"))] * 3)
+VIEWS = {
+    ("tic_tac_toe", 1): fields(
+        board=array(ROW, ROW, ROW),
+        players=fields(X=option(STRING), O=option(STRING)),
+        current_turn=option(STRING),
+        status=enum("waiting", "playing", "won", "draw"),
+        winner=option(STRING),
+        line=option(array(*[array(U8, U8)] * 3)),
+        rematch_wanted=list_of(STRING),
+    ),
+    ("relay", 1): fields(members_max=UINT),
+}
+
+
+def whole(shape, data):
+    """Decodes `data`, all of it."""
+    reader = Reader(data)
+    value = shape.take(reader)
+    assert reader.done(), "bytes left over"
+    return value
+
+
+class Bincode:
+    """Envelopes to bytes and back. Remembers which game each room plays: `game_state` does not say."""
+
+    def __init__(self, views=None):
+        self.views = {} if views is None else views  # room_id -> shape of the view, for as long as the session
+
+    def encode(self, message):
+        shape = SHAPES.get(message["type"], NOTHING)
+        return ENVELOPE.put({**message, "data": shape.put(message.get("data") or {})})
+
+    def decode(self, payload):
+        reader, messages = Reader(payload), []
+        while not reader.done():
+            message = {k: v for k, v in ENVELOPE.take(reader).items() if v is not None}
+            message["data"] = self._data(message)
+            messages.append(message)
+        return messages
+
+    def _data(self, message):
+        kind, data, room_id = message["type"], message["data"], message.get("room_id")
+        if message.get("success") is False:
+            return whole(NOTHING, data)
+        if kind == "game_state":
+            return whole(self.views[room_id], data)
+        if kind not in SHAPES:
+            return whole(NOTHING, data) if kind.endswith("_result") else data
+        value = whole(SHAPES[kind], data)
+        if SHAPES[kind] is JOINED:
+            self.views[value["room_id"]] = VIEWS[value["game"], value["game_version"]]
+            value["view"] = whole(self.views[value["room_id"]], value["view"])
+        return value
