@@ -209,6 +209,23 @@ async fn who_does_not_read_is_closed_with_4002() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_nothing_but_refusals_is_closed_before_there_is_a_session() {
+    let server = TestServer::with(|config| config.limits.outbox_bytes_max = 1 << 20);
+    let mut bystanders = Bystanders::meet(&server).await;
+    for via in Via::ALL {
+        let mut flood = Peer::dial(&server, Way::json(via)).await;
+        let bad = json!({"type": "handshake", "data": []});
+        let batch = serde_json::to_vec(&vec![bad; 256]).unwrap();
+        // Nothing is read, so the refusals gather.
+        let closed = in_time("the end of the flood", async {
+            while flood.try_bytes(anteroom_protocol::Codec::Json, &batch).await.is_ok() {}
+        });
+        closed.await;
+    }
+    bystanders.assert_undisturbed(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_falls_behind_says_busy_and_loses_nothing_silently() {
     let server = TestServer::start();
     for way in Way::all() {

@@ -291,7 +291,9 @@ async fn types_that_do_not_exist_are_refused() {
     let mut bystanders = Bystanders::meet(&server).await;
     for way in Way::all() {
         let mut ada = Peer::enter(&server, way, "Ada").await;
-        for kind in ["fly", "make_move", "send", "lane", "session_state", "game_state", "ping_result", "Ping", "üü", "\n"] {
+        for kind in
+            ["fly", "make_move", "send", "lane", "session_state", "game_state", "ping_result", "Ping", "üü", "\n"]
+        {
             let answer = ada.ask(kind, json!({})).await;
             assert_refused_on_control(&answer, "unknown_type");
         }

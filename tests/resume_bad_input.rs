@@ -216,8 +216,16 @@ async fn data_of_another_shape_is_refused() {
     let mut bystanders = Bystanders::meet(&server).await;
     for way in Way::JSON {
         let mut pair = Pair::meet(&server, way).await;
-        for data in [json!([]), json!(7), json!("x"), json!({"0": -1}), json!({"0": "1"}), json!({"x": 1}), json!({"-1": 1}), json!({"4294967296": 1})]
-        {
+        for data in [
+            json!([]),
+            json!(7),
+            json!("x"),
+            json!({"0": -1}),
+            json!({"0": "1"}),
+            json!({"x": 1}),
+            json!({"-1": 1}),
+            json!({"4294967296": 1}),
+        ] {
             for kind in ["ack", "resume"] {
                 let data = if kind == "ack" { data.clone() } else { json!({"received": data}) };
                 let answer = refused(&mut pair.ada, json!({"type": kind, "ref": "r", "data": data})).await;
@@ -374,7 +382,8 @@ async fn run(mut peer: Peer, reconnect: Value, mut decided: watch::Receiver<bool
             if let Event::Record { lane: None | Some(LaneId::CONTROL), codec: Codec::Json, payload } = event
                 && answer.is_null()
             {
-                answer = serde_json::from_slice(&payload).unwrap();
+                let first: Value = serde_json::from_slice(&payload).unwrap();
+                answer = first["data"].clone();
             }
         }
     };
@@ -384,9 +393,11 @@ async fn run(mut peer: Peer, reconnect: Value, mut decided: watch::Receiver<bool
         changed = decided.changed() => changed.is_ok(),
     };
     if has_won {
+        if answer.is_null() {
+            answer = peer.find("reconnect_result").await.data;
+        }
         peer.ask("ping", json!({})).await;
-        assert_eq!((&answer["type"], &answer["success"]), (&json!("reconnect_result"), &json!(true)));
-        let token = answer["data"]["resume_token"].as_str()?;
+        let token = answer["resume_token"].as_str()?;
         return Some((reconnect["data"]["attempt"].as_u64()?, token.to_owned()));
     }
     assert_eq!(peer.end().await.code, 4509);
@@ -417,7 +428,8 @@ async fn numbers_that_were_used_are_ignored() {
         let mut pair = Pair::meet(&server, way).await;
         let room_id = pair.room_id.clone();
         pair.both_hear(1).await;
-        let send = |n: u64, number: u64| json!({"type": "send", "n": n, "room_id": room_id, "data": {"payload": number}});
+        let send =
+            |n: u64, number: u64| json!({"type": "send", "n": n, "room_id": room_id, "data": {"payload": number}});
         for (n, number) in [(100, 2), (100, 90), (99, 91), (1, 92), (0, 93), (101, 3), (u64::MAX, 4), (102, 94)] {
             pair.ada.raw().send(&send(n, number)).await;
         }

@@ -2,6 +2,7 @@
 //! seed gives the same story to the microsecond.
 //!
 //! `ANTEROOM_SEEDS=FROM..TO` plays other seeds than the usual 200, or a single one again.
+#![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
 use std::ops::Range;
 

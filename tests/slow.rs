@@ -38,6 +38,19 @@ impl Speaker {
         Self { peer, room_id, said: 0 }
     }
 
+    /// Says numbers until somebody's connection is lost.
+    async fn say_until_gone(&mut self, user_id: &str) {
+        let gone =
+            |message: &Message| message.kind == "client_disconnected" && message.data["user_id"] == json!(user_id);
+        while !self.peer.unread().iter().any(gone) {
+            self.peer.forget();
+            self.said += 1;
+            let payload = json!({"number": self.said, "fill": "z".repeat(FILL_BYTES)});
+            assert_eq!(self.peer.ask_in(&self.room_id, "send", json!({"payload": payload})).await.success, Some(true));
+        }
+        self.say(0, 0, &mut []).await;
+    }
+
     /// Says numbers, not much faster than they are read; the last of them once more, as the newest value.
     async fn say(&mut self, words: u64, fill: usize, readers: &mut [Reader]) {
         let fill = "z".repeat(fill);
@@ -70,7 +83,9 @@ fn pieces(log: &[Heard]) -> Vec<Vec<u64>> {
     let mut lane = log.iter().filter(|heard| heard.lane == 1).map(|heard| &heard.message);
     while let Some(message) = lane.next() {
         if message.kind == "lane" {
-            assert_eq!(lane.next().unwrap().kind, "join_room_result");
+            // Its snapshot may not have fitted either; then another gap is told.
+            let snapshot = lane.by_ref().find(|message| message.kind != "lane").unwrap();
+            assert_eq!(snapshot.kind, "join_room_result");
             pieces.push(Vec::new());
         } else if let Some(number) = number(message) {
             let before = pieces.iter().flatten().last().copied();
@@ -81,6 +96,11 @@ fn pieces(log: &[Heard]) -> Vec<Vec<u64>> {
         }
     }
     pieces
+}
+
+/// Somebody who will not read.
+async fn sleeper(server: &TestServer, way: Way, resume: bool) -> Resuming {
+    Resuming::over(Peer::dial_narrow(server, way).await, json!({"version": 1, "resume": resume})).await
 }
 
 /// Hears the newest value.
@@ -108,7 +128,6 @@ impl Reader {
                     assert_eq!(number, sender.send_replace(number) + 1, "{way:?}");
                 }
             }
-            peer.leave().await;
         });
         Self { heard, reading }
     }
@@ -124,7 +143,7 @@ async fn a_reader_that_stalls_is_told_what_it_missed_and_goes_on() {
     for way in Way::all() {
         for resume in [false, true] {
             let mut ada = Speaker::open(&server).await;
-            let mut sleeper = Resuming::begin(&server, way, json!({"version": 1, "resume": resume})).await;
+            let mut sleeper = sleeper(&server, way, resume).await;
             sleeper.join(&ada.room_id, "player").await;
             let mut readers = [Reader::join(&server, other(way), &ada.room_id, 2 * WORDS + 20).await];
             let mut gaps = 0;
@@ -134,7 +153,7 @@ async fn a_reader_that_stalls_is_told_what_it_missed_and_goes_on() {
                 let heard = pieces(&sleeper.log);
                 assert!(heard.len() > gaps + 1, "{way:?} {resume}: no gap");
                 let fitted = heard[gaps].len() as u64;
-                assert!((10..WORDS).contains(&fitted), "{way:?} {resume}: what fitted: {fitted}");
+                assert!(fitted < WORDS, "{way:?} {resume}: what fitted: {fitted}");
                 gaps = heard.len() - 1;
                 // Awake it hears everything again.
                 ada.say(10, 0, &mut readers).await;
@@ -160,11 +179,9 @@ async fn who_reads_nothing_for_too_long_is_closed_and_may_come_back() {
     for way in Way::all() {
         for resume in [false, true] {
             let mut ada = Speaker::open(&server).await;
-            let mut sleeper = Resuming::begin(&server, way, json!({"version": 1, "resume": resume})).await;
+            let mut sleeper = sleeper(&server, way, resume).await;
             sleeper.join(&ada.room_id, "player").await;
-            ada.say(WORDS, FILL_BYTES, &mut []).await;
-            let gone = ada.peer.find("client_disconnected").await;
-            assert_eq!(gone.data["user_id"], json!(sleeper.user_id));
+            ada.say_until_gone(&sleeper.user_id).await;
             while sleeper.ends.is_empty() {
                 sleeper.step().await;
             }
@@ -175,7 +192,10 @@ async fn who_reads_nothing_for_too_long_is_closed_and_may_come_back() {
             hears_newest(&mut sleeper, ada.said).await;
             let heard = pieces(&sleeper.log);
             assert!(heard.len() > 1, "{way:?} {resume}: no gap");
-            assert!(heard.last().unwrap().ends_with(&(WORDS + 1..=WORDS + 10).collect::<Vec<_>>()), "{way:?} {resume}");
+            assert!(
+                heard.last().unwrap().ends_with(&(ada.said - 9..=ada.said).collect::<Vec<_>>()),
+                "{way:?} {resume}"
+            );
         }
     }
 }
@@ -356,22 +376,23 @@ async fn a_room_that_is_not_read_holds_no_other_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_room_keeps_is_bounded_at_the_cost_of_those_who_are_behind() {
+    const WORDS: u64 = 100;
     let server = TestServer::with(|config| {
-        config.limits.room_bytes_max = 1 << 20;
-        // No lane would overflow by itself.
-        config.limits.lane_bytes_max = 64 << 20;
-        config.limits.kept_bytes_max = 64 << 20;
+        config.limits.room_bytes_max = 2 << 20;
+        // No lane overflows by itself: it is the words in both codecs that are too many.
+        config.limits.lane_bytes_max = 2 << 20;
+        config.limits.kept_bytes_max = 2 << 20;
     });
     let mut ada = Speaker::open(&server).await;
     let mut sleepers = Vec::new();
     let mut readers = Vec::new();
     for way in Way::all() {
-        let mut sleeper = Resuming::enter(&server, way, "Sleeper").await;
+        let mut sleeper = sleeper(&server, way, true).await;
         sleeper.join(&ada.room_id, "player").await;
         sleepers.push(sleeper);
-        readers.push(Reader::join(&server, way, &ada.room_id, 2 * WORDS).await);
+        readers.push(Reader::join(&server, way, &ada.room_id, WORDS).await);
     }
-    ada.say(2 * WORDS, FILL_BYTES, &mut readers).await;
+    ada.say(WORDS, FILL_BYTES, &mut readers).await;
     for sleeper in &mut sleepers {
         hears_newest(sleeper, ada.said).await;
         assert!(pieces(&sleeper.log).len() > 1, "no gap");
@@ -401,8 +422,11 @@ async fn three_hundred_who_stall_keep_nobody_from_hearing_everything() {
         readers.push(Reader::join(&server, way, &ada.room_id, WORDS).await);
     }
     let mut sleepers = Vec::new();
-    for (place, way) in ways.iter().copied().cycle().take(STALLED).enumerate() {
-        let mut sleeper = Resuming::begin(&server, way, json!({"version": 1, "resume": place % 2 == 0})).await;
+    // Most on WebSocket: each of the others costs the encryption of a third of a megabyte that nobody reads.
+    let (quic, websocket): (Vec<Way>, Vec<Way>) = ways.iter().partition(|way| way.via.is_quic());
+    let ways = quic.iter().cycle().take(80).chain(websocket.iter().cycle()).take(STALLED);
+    for (place, way) in ways.copied().enumerate() {
+        let mut sleeper = sleeper(&server, way, place % 2 == 0).await;
         sleeper.join(&ada.room_id, "spectator").await;
         sleepers.push(sleeper);
     }

@@ -1,4 +1,6 @@
 //! Sessions of the client library over real sockets and networks that break: they go on, and every word arrives once.
+//!
+//! `ANTEROOM_SESSIONS=1000` sends more of them through the storm than the usual 200.
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
 use std::time::Duration;

@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use anteroom_protocol::limits::SERVER_FRAME_BYTES_MAX;
 use anteroom_protocol::{BatchBuilder, Codec, LaneId, SCHEMA};
-use anteroom_transport::{Address, Closed, Connection, Dialer, Event};
+use anteroom_transport::{Address, Closed, Connection, Dialer, Event, TransportConfig, websocket};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
-use crate::DEADLINE;
 use crate::message::{self, By, GamesOfRooms, Message};
 use crate::server::TestServer;
+use crate::{DEADLINE, in_time};
 
 /// What carries a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +121,34 @@ impl Peer {
             Via::WebSocket => dialer.websocket(&format!("ws://{address}/ws"), way.codec).await,
         };
         Self::over(connection.unwrap_or_else(|error| panic!("{way:?}: {error}")), way)
+    }
+
+    /// Connects so that little of what it does not read can be on its way to it: the system takes kilobytes, not the
+    /// megabytes that it takes otherwise.
+    ///
+    /// # Panics
+    /// If it cannot.
+    pub async fn dial_narrow(server: &TestServer, way: Way) -> Self {
+        if way.via != Via::WebSocket {
+            return Self::dial(server, way).await;
+        }
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        let mut stream = in_time("a connection", socket.connect(server.addr())).await.unwrap();
+        let request = format!(
+            "GET /ws HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: anteroom.v1.{}\r\n\r\n",
+            server.addr(),
+            way.codec
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut response = Vec::new();
+        while !response.ends_with(b"\r\n\r\n") {
+            response.push(in_time("the upgrade", stream.read_u8()).await.unwrap());
+        }
+        assert!(response.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&response));
+        let config = TransportConfig { inbound_bytes_max: SERVER_FRAME_BYTES_MAX, ..TransportConfig::default() };
+        Self::over(websocket::connected(stream, Default::default(), server.addr(), config), way)
     }
 
     /// Uses a connection that exists.

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anteroom_client::{
-    Client, ConnectError, ConnectOptions, Game, Json, NewRoom, Role, Room, RoomEnd, RoomEvent, RoomId, SessionState, Transport,
-    TransportChoice,
+    Client, ConnectError, ConnectOptions, Game, Json, NewRoom, Role, Room, RoomEnd, RoomEvent, RoomId, SessionState,
+    Transport, TransportChoice,
 };
 use anteroom_core::Rng;
 use anteroom_games::relay::{Action, Event, View};

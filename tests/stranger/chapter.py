@@ -95,5 +95,5 @@ class Chapter:
         self.checks.has(f"{name}: the connection that was there stays", session.result(ref), {"type": "pong"})
 
     def claims(self, session, received):
-        """A connection that goes on with a session, after so many messages; the answer need not be one to `reconnect`."""
+        """A connection that says to have received so much; the answer need not be one to `reconnect`."""
         return session.claim(received=counts(received))

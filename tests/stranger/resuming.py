@@ -156,6 +156,7 @@ class Resuming(Inbox):
             number = line.next[lane]
             line.next[lane] = number + 1
             self.unacknowledged += 1
+            self.unacknowledged_bytes += len(repr(message))  # about
             self.ack_due = min(self.ack_due, time.monotonic() + 1)
             if number <= self.received[lane]:
                 self.dropped += 1
@@ -217,7 +218,8 @@ class Resuming(Inbox):
 
     def acknowledge(self, at_once=False):
         """Step 7."""
-        due = self.unacknowledged >= 64 or self.unacknowledged and time.monotonic() >= self.ack_due
+        full = self.unacknowledged >= 64 or self.unacknowledged_bytes >= 16 * 1024
+        due = full or self.unacknowledged and time.monotonic() >= self.ack_due
         if at_once or due and self.acks and self.resuming:
             self.line.send("ack", counts(self.received))
             self.fresh_ack()
@@ -225,7 +227,7 @@ class Resuming(Inbox):
             self.fresh_ack()
 
     def fresh_ack(self):
-        self.unacknowledged, self.ack_due = 0, float("inf")
+        self.unacknowledged, self.unacknowledged_bytes, self.ack_due = 0, 0, float("inf")
 
     # -- another connection
 
@@ -236,8 +238,8 @@ class Resuming(Inbox):
             return  # the session has moved, or is moving, to another one
         if not self.stubborn or (line.closed.code or 0) >= 4500:
             raise line.closed
-        for wait in (0, 0.5, 1, 2, 4):
-            time.sleep(wait * random.uniform(0.5, 1))
+        for wait in (0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2):
+            time.sleep(wait * random.random())
             try:
                 return self.reconnect()
             except (Closed, OSError) as error:
@@ -271,8 +273,8 @@ class Resuming(Inbox):
 
     def attach(self, line, answer):
         """Steps 11 and 12, on a connection that `reconnect` was sent on."""
-        if not answer["success"]:
-            assert answer["error"]["code"] == "session_unknown", answer
+        if not answer.get("success"):
+            assert answer.get("error", {}).get("code") == "session_unknown", answer
             self.unknown_session()
             return self.begin(line)
         self.lines, self.carrier, self.open = [line], {0: line}, set()
@@ -287,7 +289,7 @@ class Resuming(Inbox):
             self.unknown(lane, n)
 
     def resume(self, line):
-        """Ends a live move: from here on the lanes are attached to `line`, and each is read there from its `lane` on."""
+        """Ends a live move: all lanes attach to `line`, and each is read there from its `lane` on."""
         line.send("resume", {"received": counts(self.received)})
         self.lines = [old for old in self.lines if not old.closed] + [line]
         self.open.clear()

@@ -7,7 +7,7 @@ import time
 from codec import Bincode
 from websocket import BINARY, TEXT, TIMEOUT, Closed, WebSocket
 
-ALWAYS_JSON = {"handshake", "handshake_accepted", "reconnect", "reconnect_result", "goodbye"}
+ALWAYS_JSON = {"handshake", "reconnect", "goodbye"}  # of what a client sends
 
 
 class Wire:
@@ -57,14 +57,14 @@ class Wire:
             messages = json.loads(payload)
             messages = messages if isinstance(messages, list) else [messages]
             if self.begun and self.bincode:
-                assert all(m["type"] in ALWAYS_JSON for m in messages), f"JSON in a binary session: {messages}"
+                assert all(m["type"] == "goodbye" for m in messages), f"JSON in a binary session: {messages}"
         else:
             assert self.bincode and self.begun, "a binary frame in a JSON session, or before a session"
             messages = self.bincode.decode(payload)
         for message in messages:
             if message["type"] == "handshake_accepted" and message["data"]["codec"] == "json":
                 self.bincode = None  # the server has other shapes
-            if message["type"] == "handshake_accepted" or (message["type"] == "reconnect_result" and message["success"]):
+            if message["type"] == "handshake_accepted" or message["type"] == "reconnect_result" and message["success"]:
                 self.begun = True
         return messages
 

@@ -183,7 +183,7 @@ impl Session {
             // Whoever comes back has nothing to hear of these.
             self.rooms.retain(|(_, lane)| !(lane.ended && lane.out.is_in_gap() && lane.farewell.is_none()));
         }
-        let unread = lane::forget_ended(&mut self.rooms);
+        let unread = lane::forget_ended(&mut self.rooms, bounds.kept_bytes_max);
         self.overflowed |= unread > LANES_KEPT_MAX && self.carrying.attached().is_some();
     }
 

@@ -74,7 +74,10 @@ impl Lobby {
         // What is gathered already is in the list, so it goes to the others now and not to this one later.
         state.publish();
         answer(&state.listing.list(game.as_deref()));
-        state.subscribers.insert(session.id, Subscriber { game, session: session.clone() });
+        // Whoever ends a session takes it off the list afterwards, so one that has ended before must not come on it.
+        if !session.has_ended() {
+            state.subscribers.insert(session.id, Subscriber { game, session: session.clone() });
+        }
     }
 
     /// Tells this session of no more changes.

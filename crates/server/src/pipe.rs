@@ -145,6 +145,9 @@ impl Pipe {
         }
         let ack_at = self.acknowledge();
         self.write_and_ask().await;
+        if self.own_bytes > self.shared.config.limits.outbox_bytes_max as usize {
+            return Err(CloseCode::SlowConsumer.into());
+        }
         let Some(Carried { session, place, .. }) = &self.carried else {
             // Only while nothing is being handled: what has begun is not cut short.
             let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
@@ -153,7 +156,7 @@ impl Pipe {
         if let Some(code) = place.pipe.over() {
             return Err(End::Displaced(code));
         }
-        if session.has_overflowed() || self.own_bytes > self.shared.config.limits.outbox_bytes_max as usize {
+        if session.has_overflowed() {
             return Err(CloseCode::SlowConsumer.into());
         }
         let stalled_at = self.watch_progress()?;
@@ -162,8 +165,8 @@ impl Pipe {
 
     /// Acknowledges what the client has sent, if it is time; else gives when it will be.
     fn acknowledge(&mut self) -> Option<Instant> {
-        let Carried { session, .. } = self.carried.as_ref()?;
-        let at = session.ack_at()?;
+        let Carried { session, place, .. } = self.carried.as_ref()?;
+        let at = session.ack_at(place.id)?;
         if at > Instant::now() {
             return Some(at);
         }
@@ -272,11 +275,20 @@ impl Pipe {
     }
 
     async fn on_message(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<(), End> {
-        if let Some(Carried { session, place, is_proven }) = &mut self.carried
-            && !std::mem::replace(is_proven, true)
-        {
-            session.heard(place.id);
+        if let Some(Carried { session, place, is_proven }) = &mut self.carried {
+            if let Some(code) = place.pipe.over() {
+                // What still comes on a connection that was displaced concerns nobody.
+                return Err(End::Displaced(code));
+            }
+            if !std::mem::replace(is_proven, true) {
+                session.heard(place.id);
+            }
         }
+        let session = self.carried.as_ref().map(|carried| carried.session.clone());
+        let _asking = match &session {
+            Some(session) if asks_a_room(&message.kind) => Some(session.asking.lock().await),
+            _ => None,
+        };
         let routed = match self.route(payload, message)? {
             // Waiting for a room is rare, so its state is not part of every session.
             Route::AskRoom => Box::pin(self.ask_room(message)).await,
@@ -381,6 +393,11 @@ impl Pipe {
             Err(error) => tracing::error!(%error, "an answer could not be encoded"),
         }
     }
+}
+
+/// Whether a message waits for a room's answer.
+fn asks_a_room(kind: &str) -> bool {
+    matches!(kind, "create_room" | "join_room" | "leave_room")
 }
 
 async fn filled(pipe: Option<&crate::session::Pipe>) {

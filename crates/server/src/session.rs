@@ -79,6 +79,8 @@ pub(crate) struct Session {
     state: Mutex<State>,
     /// A connection came, or the session ended: for whoever waits out the grace time.
     changed: Notify,
+    /// Held by whoever asks a room for something, so that what is asked on two connections keeps its order.
+    pub(crate) asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -127,6 +129,7 @@ impl Session {
             outbox_bytes_max,
             state: Mutex::new(state),
             changed: Notify::new(),
+            asking: tokio::sync::Mutex::default(),
         };
         (Arc::new(session), place)
     }
@@ -205,17 +208,21 @@ impl Session {
     /// Opens a lane for a room, unless the session is in as many as it may be in.
     pub(crate) fn open_lane(&self, room_id: Option<RoomId>, rooms_max: usize) -> Option<LaneId> {
         let mut state = self.lock();
-        let State { lanes, rooms, .. } = &mut *state;
+        let State { lanes, rooms, ended, .. } = &mut *state;
         rooms.retain(|membership| !lanes.has_ended(membership.lane));
-        (rooms.len() < rooms_max).then(|| lanes.open(room_id))
+        (rooms.len() < rooms_max && !*ended).then(|| lanes.open(room_id))
     }
 
-    /// The room has let the session in.
-    pub(crate) fn enter(&self, membership: Membership) {
+    /// The room has let the session in. `false` if the session has ended meanwhile, and somebody has to tell the room.
+    pub(crate) fn enter(&self, membership: Membership) -> bool {
         let mut state = self.lock();
+        if state.ended {
+            return false;
+        }
         state.lanes.assign(membership.lane, membership.room.room_id);
         state.rooms.push(membership);
         state.wake();
+        true
     }
 
     /// The room has not.
@@ -232,7 +239,7 @@ impl Session {
     pub(crate) fn take(&self, pipe: PipeId, lane: LaneId, n: Option<u64>, bytes: usize) -> bool {
         let now = self.clock.now();
         let mut state = self.lock();
-        let is_new = state.lanes.judge(pipe, lane, n) == Verdict::New;
+        let is_new = !state.ended && state.lanes.judge(pipe, lane, n) == Verdict::New;
         if is_new {
             state.lanes.took(now, lane, n, bytes);
         }
@@ -250,7 +257,7 @@ impl Session {
     ) -> Result<(), E> {
         let now = self.clock.now();
         let mut state = self.lock();
-        if state.lanes.judge(pipe, lane, n) == Verdict::Ignored {
+        if state.ended || state.lanes.judge(pipe, lane, n) == Verdict::Ignored {
             return Ok(());
         }
         let handed = hand_over();
@@ -284,9 +291,11 @@ impl Session {
         self.lock().lanes.acknowledge(counts)
     }
 
-    /// When to acknowledge what the client has sent.
-    pub(crate) fn ack_at(&self) -> Option<Instant> {
-        self.lock().lanes.ack_at().map(|time| self.clock.instant(time))
+    /// When to acknowledge what the client has sent, on the connection that carries the lanes.
+    pub(crate) fn ack_at(&self, pipe: PipeId) -> Option<Instant> {
+        let state = self.lock();
+        let at = state.lanes.ack_at().filter(|_| state.lanes.attached() == Some(pipe));
+        at.map(|time| self.clock.instant(time))
     }
 
     /// What to acknowledge.
@@ -380,6 +389,11 @@ impl Session {
         self.lock().lanes.attached() == Some(pipe)
     }
 
+    /// Whether it is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
     /// Whether there is anything to come back to: what was kept, or a room.
     pub(crate) fn is_worth_keeping(&self) -> bool {
         self.keeps || !self.rooms().is_empty()
@@ -454,5 +468,59 @@ impl State {
         if let Some(place) = self.pipes.iter().position(|(other, _)| *other == id) {
             self.pipes.swap_remove(place).1.end(code);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anteroom_protocol::lane::Bounds;
+
+    use super::*;
+
+    fn session() -> (Arc<Session>, Place) {
+        let bounds = Bounds { messages_max: 9, age_max_ms: 9, kept_bytes_max: 999, waiting_bytes_max: 999 };
+        let beginning = Beginning {
+            id: SessionId::from_bits(1),
+            identity: Identity { user_id: "ada".parse().unwrap(), username: "Ada".into(), is_guest: true },
+            codec: Codec::Json,
+            keeps: true,
+            bounds: SessionBounds { control: bounds, room: bounds },
+            outbox_bytes_max: 999,
+            datagram_bytes_max: None,
+        };
+        Session::new(Clock::start(), beginning)
+    }
+
+    #[tokio::test]
+    async fn a_session_that_has_ended_does_nothing_more() {
+        let (session, place) = session();
+        assert!(session.take(place.id, LaneId::CONTROL, Some(1), 1));
+        assert!(session.open_lane(None, 9).is_some());
+        assert!(session.end(Departure::Abandoned, Some(CloseCode::Malformed)).await);
+        assert!(!session.end(Departure::Goodbye, None).await, "it ends once");
+        assert_eq!(place.pipe.over(), Some(CloseCode::Malformed));
+        // Its connection may be busy with a batch of messages still.
+        assert!(!session.take(place.id, LaneId::CONTROL, Some(2), 1));
+        assert!(session.open_lane(None, 9).is_none());
+        let handed = session.hand_over(place.id, LaneId::CONTROL, None, 1, || -> Result<(), ()> { unreachable!() });
+        assert_eq!(handed, Ok(()));
+        assert!(session.restart(None).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_back_in_time_is_not_given_up() {
+        let grace = Duration::from_secs(60);
+        let (session, place) = session();
+        assert!(session.lost(place.id));
+        let (given_up, accepted) = tokio::join!(session.is_given_up(grace), async {
+            tokio::time::sleep(grace - Duration::from_millis(1)).await;
+            session.restart(None)
+        });
+        assert!(!given_up);
+        assert!(!session.end(Departure::Expired, None).await, "somebody is there");
+        let (_, place) = accepted.unwrap();
+        assert!(session.lost(place.id));
+        assert!(session.is_given_up(grace).await);
+        assert!(session.end(Departure::Expired, None).await);
     }
 }

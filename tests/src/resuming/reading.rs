@@ -50,7 +50,8 @@ impl Reading {
                 // The server could not know that it had arrived.
                 return false;
             }
-            let stands_for_all = if self.room_id.is_some() { is_snapshot(message) || is_end } else { is_state(message) };
+            let stands_for_all =
+                if self.room_id.is_some() { is_snapshot(message) || is_end } else { is_state(message) };
             assert!(stands_for_all, "no snapshot behind a gap: {message:?}");
         } else {
             assert!(!is_state(message), "a snapshot without a gap: {message:?}");

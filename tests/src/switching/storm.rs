@@ -22,12 +22,8 @@ pub const SWITCHES_MIN: u64 = 3;
 
 /// How many sit in a room: one on each transport, and one that chooses by itself.
 const ROOM: usize = 4;
-const CHOICES: [TransportChoice; ROOM] = [
-    TransportChoice::Quic,
-    TransportChoice::WebTransport,
-    TransportChoice::WebSocket,
-    TransportChoice::Automatic,
-];
+const CHOICES: [TransportChoice; ROOM] =
+    [TransportChoice::Quic, TransportChoice::WebTransport, TransportChoice::WebSocket, TransportChoice::Automatic];
 /// In which order sessions move, or the other way round.
 const ROUND: [Transport; 3] = [Transport::Quic, Transport::WebTransport, Transport::WebSocket];
 /// How many connect or move at a time.
@@ -225,17 +221,17 @@ impl Storm {
         self.all_connected("blocked UDP").await;
     }
 
-    /// Everything stands still for everybody, and then all that can be cut is.
+    /// Everything stands still for everybody, and again, with connections cut meanwhile.
     async fn unplug(&self) {
         self.relay.unplug(true);
         sleep(FAULT).await;
         self.relay.unplug(false);
-        self.all_connected("the cable was pulled").await;
+        self.all_connected("a pulled cable").await;
         self.relay.unplug(true);
         self.relay.tcp.cut(Cut::Reset);
         sleep(FAULT).await;
         self.relay.unplug(false);
-        self.all_connected("the cable was pulled from a hub").await;
+        self.all_connected("a pulled cable and a cut").await;
     }
 
     async fn move_all(&mut self, backwards: bool) {
@@ -329,7 +325,8 @@ async fn move_on(session: &Session, backwards: bool) -> String {
         match session.move_to(to).await {
             Ok(()) => return format!("{from} to {to}"),
             // The network broke meanwhile, as it is made to.
-            Err(ConnectError::BrokenOff | ConnectError::Dial(_) | ConnectError::Lost(_) | ConnectError::Timeout(_)) => {}
+            Err(ConnectError::BrokenOff | ConnectError::Dial(_) | ConnectError::Lost(_) | ConnectError::Timeout(_)) => {
+            }
             Err(error) => panic!("{}: to {to}: {error}", session.client().username()),
         }
     }

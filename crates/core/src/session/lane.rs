@@ -109,15 +109,19 @@ impl Lane {
     }
 }
 
-/// Bounds how many lanes are kept after their end for a client that does not acknowledge. Gives how many there are that
-/// it has not even read to their end.
-pub(super) fn forget_ended(rooms: &mut Vec<(LaneId, Lane)>) -> usize {
+/// Bounds what is kept of lanes after their end for a client that does not acknowledge: so many, and so many bytes of all
+/// of them. Gives how many there are that it has not even read to their end.
+pub(super) fn forget_ended(rooms: &mut Vec<(LaneId, Lane)>, kept_bytes_max: usize) -> usize {
+    let ended = |lane: &Lane| lane.ended && lane.finished;
     let unread = rooms.iter().filter(|(_, lane)| lane.ended && !lane.finished).count();
-    let kept = rooms.iter().filter(|(_, lane)| lane.finished).count();
-    let mut surplus = kept.saturating_sub(LANES_KEPT_MAX);
+    let mut kept = rooms.iter().filter(|(_, lane)| ended(lane)).count();
+    let mut bytes: usize = rooms.iter().filter(|(_, lane)| ended(lane)).map(|(_, lane)| lane.out.kept_bytes()).sum();
     rooms.retain(|(_, lane)| {
-        let goes = surplus > 0 && lane.finished;
-        surplus -= usize::from(goes);
+        let goes = ended(lane) && (kept > LANES_KEPT_MAX || bytes > kept_bytes_max);
+        if goes {
+            kept -= 1;
+            bytes -= lane.out.kept_bytes();
+        }
         !goes
     });
     unread

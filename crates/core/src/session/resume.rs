@@ -181,6 +181,8 @@ impl Session {
         if unheard {
             self.control.out.skip_opening();
         }
+        // It begins to count its attempts anew, and nothing that comes late elsewhere proves anything.
+        self.proof = Proof { newest: self.proof.newest, ..Proof::default() };
         let token = self.proof.newest;
         Accepted { pipe: pipe.id, token, lanes: self.lanes(), last_n: self.last_n, displaced }
     }

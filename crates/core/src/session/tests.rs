@@ -61,6 +61,7 @@ fn a_lane_that_began_with_a_gap_is_listed_until_its_end_was_heard() {
     let (mut session, first) = session(true);
     let lane = session.open(room(1));
     session.put(NOW, lane, said(1));
+    session.put(NOW, lane, said(2));
     session.shed(lane);
     session.end(NOW, lane, vec![farewell()]);
     session.lost(first);

@@ -17,9 +17,9 @@ const IDLE_CAPACITY: usize = 16;
 /// How much a lane keeps. A single batch is kept whatever its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Messages, and for how many milliseconds: of those that are not acknowledged, and of those not written.
+    /// Messages that may be kept, and that may wait to be written.
     pub messages_max: u64,
-    /// See above.
+    /// How long a written message is kept, in milliseconds, where others follow it.
     pub age_max_ms: u64,
     /// Bytes of payload that may be kept, as long as some of it was written: that goes first.
     pub kept_bytes_max: usize,
@@ -161,7 +161,7 @@ impl Outbound {
         self.forget_written(now_ms, bounds);
         let waiting = self.queue.len() - self.cursor;
         let overflows =
-            waiting > 1 && (self.is_over(self.cursor, now_ms, bounds) || self.waiting_bytes > bounds.waiting_bytes_max);
+            waiting > 1 && (self.is_many(self.cursor, bounds) || self.waiting_bytes > bounds.waiting_bytes_max);
         if overflows { Err(Overflow) } else { Ok(()) }
     }
 
@@ -243,7 +243,8 @@ impl Outbound {
         while self.cursor > 0 {
             self.pop_written();
         }
-        if !self.queue.is_empty() {
+        // A single batch stays: it may be the snapshot that was waited for.
+        if self.queue.len() > 1 {
             self.start_gap();
         }
     }
@@ -332,17 +333,22 @@ impl Outbound {
         self.cursor -= 1;
     }
 
-    /// Whether what begins at an entry is too many messages, or too old.
-    fn is_over(&self, place: usize, now_ms: u64, bounds: &Bounds) -> bool {
-        self.queue.get(place).is_some_and(|entry| {
-            self.last + 1 - entry.first > bounds.messages_max || now_ms.saturating_sub(entry.at_ms) > bounds.age_max_ms
-        })
+    /// Whether what begins at an entry is too many messages.
+    fn is_many(&self, place: usize, bounds: &Bounds) -> bool {
+        self.queue.get(place).is_some_and(|entry| self.last + 1 - entry.first > bounds.messages_max)
+    }
+
+    /// Whether the oldest of what is kept has been kept for long enough.
+    fn is_old(&self, now_ms: u64, bounds: &Bounds) -> bool {
+        self.queue.front().is_some_and(|entry| now_ms.saturating_sub(entry.at_ms) > bounds.age_max_ms)
     }
 
     /// Lets go of what was written, oldest first, as far as the bounds demand. If the peer has not got it, the gap is
     /// found out when it comes back.
     fn forget_written(&mut self, now_ms: u64, bounds: &Bounds) {
-        while self.cursor > 0 && (self.bytes > bounds.kept_bytes_max || self.is_over(0, now_ms, bounds)) {
+        while self.cursor > 0
+            && (self.bytes > bounds.kept_bytes_max || self.is_many(0, bounds) || self.is_old(now_ms, bounds))
+        {
             self.pop_written();
         }
     }

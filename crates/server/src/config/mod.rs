@@ -225,6 +225,9 @@ impl Config {
         if self.times.silence_ms <= self.times.websocket_ping_ms.max(self.times.quic_keep_alive_ms) {
             return invalid("times.silence_ms", "must be longer than the ping and keep-alive times, or nobody stays");
         }
+        if self.limits.room_bytes_max < limits::SERVER_FRAME_BYTES_MAX as u32 {
+            return invalid("limits.room_bytes_max", "must be at least 1048576, the largest frame there can be");
+        }
         if let Err(error) = self.listen_addr() {
             return invalid("listen", &error);
         }

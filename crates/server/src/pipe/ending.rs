@@ -62,6 +62,7 @@ pub(super) fn closed_end(closed: Closed) -> End {
 impl Pipe {
     /// Tells the rooms, then the client, and closes. Gives the session if it waits for another connection now.
     pub(super) async fn finish(mut self, end: End) -> Option<Arc<Session>> {
+        let carried = self.carried.clone();
         let waiting = match self.carried.take() {
             Some(carried) => self.leave(carried, &end).await,
             None => None,
@@ -81,6 +82,10 @@ impl Pipe {
             }
             End::Lost(_) => {}
         }
+        if let Some(Carried { session, place, .. }) = carried {
+            // What a room still says to a session that has ended here must not gather.
+            session.lost(place.id);
+        }
         waiting
     }
 
@@ -88,7 +93,8 @@ impl Pipe {
     async fn leave(&mut self, carried: Carried, end: &End) -> Option<Arc<Session>> {
         let Carried { session, place, .. } = &carried;
         if place.pipe.over().is_some() {
-            // Whatever came on it since, the session is no longer its own to end.
+            // Whatever came on it since, the session is no longer its own to end; but nothing may gather for it.
+            session.lost(place.id);
             return None;
         }
         let is_attached = session.is_attached(place.id);

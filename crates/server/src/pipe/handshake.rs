@@ -62,9 +62,15 @@ impl Pipe {
         };
         let header = Header { reference: message.reference.as_ref(), ..Header::new("handshake_accepted") };
         self.say(json_only(&header, &accepted));
-        session.tell_rooms().await;
-        self.carried = Some(Carried { session, place, is_proven: false });
+        self.carry(session, place);
         Ok(())
+    }
+
+    /// From here on this connection is the session's. Its rooms hear of it when they get to it: nobody waits for them.
+    pub(super) fn carry(&mut self, session: Arc<Session>, place: Place) {
+        let told = session.clone();
+        self.shared.pipes.spawn(async move { told.tell_rooms().await });
+        self.carried = Some(Carried { session, place, is_proven: false });
     }
 
     /// Finds the session of a handshake that was answered before: its answer was lost.

@@ -60,8 +60,7 @@ impl Pipe {
                 let reference = message.reference.as_ref();
                 let header = Header { reference, success: Some(true), ..Header::new(Reconnected::TYPE) };
                 self.say(json_only(&header, &answer));
-                session.tell_rooms().await;
-                self.carried = Some(Carried { session, place, is_proven: false });
+                self.carry(session, place);
                 Ok(())
             }
             Err(Refused::Unknown) => {

@@ -167,7 +167,7 @@ impl Pipe {
         let join = self.prepare(session, message, answer, Role::Player, None)?;
         let (lane, member) = (join.lane, join.member);
         let created = self.shared.rooms.create(request, join, session.clone()).await;
-        enter(session, lane, member, created)
+        enter(session, lane, member, created).await
     }
 
     async fn join_room(&mut self, session: &Arc<Session>, message: &Envelope<'_>) -> Result<(), ErrorBody> {
@@ -227,7 +227,7 @@ impl Pipe {
         let join = self.prepare(session, message, "join_room_result", role, Some(room.room_id))?;
         let (lane, member) = (join.lane, join.member);
         let joined = room.join(join, session.clone()).await.map(|()| room);
-        enter(session, lane, member, joined)
+        enter(session, lane, member, joined).await
     }
 
     /// Gives a room a lane of this session, to be used if the room lets us in; a new room has no id yet.
@@ -290,7 +290,7 @@ impl Pipe {
     }
 }
 
-fn enter(
+async fn enter(
     session: &Session,
     lane: LaneId,
     member: MemberId,
@@ -298,7 +298,10 @@ fn enter(
 ) -> Result<(), ErrorBody> {
     match joined {
         Ok(room) => {
-            session.enter(Membership { room, lane, member });
+            if !session.enter(Membership { room: room.clone(), lane, member }) {
+                // The session ended while the room was asked; nobody else knows of the room.
+                room.abandon(member).await;
+            }
             Ok(())
         }
         Err(error) => {

@@ -116,17 +116,14 @@ impl RoomTask {
                 Ok(())
             }
             Mail::Leave { member, reference } => room.handle(now, Command::Leave { member, reference }, effects),
-            Mail::LookFor { member } => {
-                let Some(Link { session, .. }) = self.links.get(&member) else { return };
-                let command = match session.is_connected() {
-                    true => Command::Reconnect { member },
-                    false => Command::Disconnect { member, kept: session.keeps },
-                };
-                room.handle(now, command, effects)
-            }
+            Mail::LookFor { member } => return self.look_for(now, member),
             Mail::Expire { member } => room.handle(now, Command::Expire { member }, effects),
             Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, effects),
-            Mail::Snapshot { member } => room.handle(now, Command::Snapshot { member }, effects),
+            Mail::Snapshot { member } => {
+                // Whoever reads again is back, though the news of it may be behind this.
+                self.look_for(now, member);
+                self.room.handle(now, Command::Snapshot { member }, &mut self.effects)
+            }
             Mail::Act { member, input } => {
                 self.input_bytes.fetch_sub(input.data.len(), Ordering::Relaxed);
                 let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
@@ -140,6 +137,17 @@ impl RoomTask {
             Mail::Close { reason } => room.handle(now, Command::Close { reason }, effects),
         };
         debug_assert!(matches!(refused, Ok::<(), ErrorBody>(())), "only joins are refused outright");
+    }
+
+    /// Lets the room know whether a member's session has a connection now.
+    fn look_for(&mut self, now: anteroom_core::Time, member: MemberId) {
+        let Some(Link { session, .. }) = self.links.get(&member) else { return };
+        let command = match session.is_connected() {
+            true => Command::Reconnect { member },
+            false => Command::Disconnect { member, kept: session.keeps },
+        };
+        let refused = self.room.handle(now, command, &mut self.effects);
+        debug_assert!(refused.is_ok(), "only joins are refused outright");
     }
 
     fn fail(&mut self, why: &str) {
@@ -177,15 +185,12 @@ impl RoomTask {
 }
 
 impl RoomTask {
-    /// Lets go of what is kept for the members who are furthest behind: those above an equal share, and if that is
-    /// not enough, everybody. They get a snapshot when they read again.
+    /// Lets go of what is kept for the members who are behind, those above an equal share. They get a snapshot when they
+    /// read again. Nobody else is touched: what is kept elsewhere, such as for lanes that have ended, is bounded there.
     fn shed(&self) {
         let share = self.rooms.kept_bytes_max / self.links.len().max(1);
         let behind = |link: &&Link| link.session.kept_bytes(link.lane) > share;
         self.links.values().filter(behind).for_each(|link| link.session.shed(link.lane));
-        if self.room.kept_bytes() > self.rooms.kept_bytes_max {
-            self.links.values().for_each(|link| link.session.shed(link.lane));
-        }
         tracing::debug!(room_id = %self.room_id, "members who are behind get snapshots");
     }
 }
