@@ -306,7 +306,7 @@ async fn a_resume_that_nothing_asked_for_is_refused() {
         // Once is enough.
         asks(&mut pair.ada).await;
         // Without a `ref` it is an error.
-        pair.ada.raw().send(&json!({"type": "resume"})).await;
+        pair.ada.raw().send(&json!({"type": "resume", "data": {"received": {}}})).await;
         assert_eq!(pair.ada.find("error").await.code(), "invalid_data");
         pair.both_hear(1).await;
         // Before there is a session it is no beginning.

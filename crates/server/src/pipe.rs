@@ -314,7 +314,7 @@ impl Pipe {
             }
             match (message.kind.as_ref(), &self.carried) {
                 ("goodbye", _) => return Err(End::Goodbye),
-                ("handshake", None) => self.on_handshake(&message).await?,
+                ("handshake", None) => self.on_handshake(&message)?,
                 ("reconnect", None) => self.on_reconnect(&message).await?,
                 (_, None) => return Err(CloseCode::HandshakeRequired.into()),
                 ("handshake" | "reconnect", Some(_)) => self.refuse_second_handshake(&message),

@@ -222,11 +222,11 @@ impl Client {
         }
         for first in listed {
             let room = room_of(first.room_id.as_str());
-            if !self.lanes.contains_key(&first.lane) {
+            self.lanes.entry(first.lane).or_insert_with(|| {
                 // The answer comes, or was lost in a gap.
                 ledger.enters(room);
-                self.lanes.insert(first.lane, Reading::new(Some(room), None));
-            }
+                Reading::new(Some(room), None)
+            });
             if listed.iter().any(|other| other.room_id == first.room_id && other.lane > first.lane) {
                 self.give_up(first.lane, ledger);
             }
@@ -370,8 +370,8 @@ impl Client {
 
     /// The newest lane of a room, if the client is in there.
     fn lane_in(&self, room: usize) -> Option<LaneId> {
-        let lanes = self.lanes.iter().filter(|(_, lane)| lane.room == Some(room));
-        lanes.last().filter(|(_, lane)| !lane.ended && !lane.over).map(|(id, _)| *id)
+        let mut lanes = self.lanes.iter().filter(|(_, lane)| lane.room == Some(room));
+        lanes.next_back().filter(|(_, lane)| !lane.ended && !lane.over).map(|(id, _)| *id)
     }
 
     /// Sends a request about a room, reliably or at most once.

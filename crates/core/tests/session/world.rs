@@ -101,7 +101,10 @@ impl World {
             58..=59 => self.client.call(&mut self.links),
             // It does not wait for an answer.
             60 if self.may_dial() => self.dial(more, false),
-            61 if self.may_dial() && more % 4 == 0 && self.client.restart(&mut self.links, &mut self.ledger) => {
+            61 if self.may_dial()
+                && more.is_multiple_of(4)
+                && self.client.restart(&mut self.links, &mut self.ledger) =>
+            {
                 self.restarted = true;
                 self.dial(more >> 2, false);
             }
@@ -116,7 +119,7 @@ impl World {
         match event {
             0..=3 => client.ask("join_room", room, true, links, ledger),
             4 => client.ask("leave_room", room, true, links, ledger),
-            5..=8 => client.ask(if more % 5 == 0 { "err" } else { "act" }, room, true, links, ledger),
+            5..=8 => client.ask(if more.is_multiple_of(5) { "err" } else { "act" }, room, true, links, ledger),
             9 => client.ask("act", room, false, links, ledger),
             10..=15 => {
                 for _ in 0..=more % 3 {
@@ -131,11 +134,11 @@ impl World {
                 let words = vec![(Header::new("note"), 0); 1 + more as usize % 3];
                 server.tell(CONTROL, None, &words);
             }
-            25 if more % 4 == 0 => {
+            25 if more.is_multiple_of(4) => {
                 (0..12).for_each(|_| server.tell(CONTROL, None, &[(Header::new("note"), 0); 3]));
             }
             26 => server.rooms[room].busy = more % 3,
-            27 if !self.climate.roomy && more % 4 == 0 => server.shed(room),
+            27 if !self.climate.roomy && more.is_multiple_of(4) => server.shed(room),
             _ => {}
         }
     }

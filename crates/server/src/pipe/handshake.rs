@@ -20,7 +20,7 @@ const NONCE_BYTES_MAX: usize = 64;
 const CLIENT_BYTES_MAX: usize = 64;
 
 impl Pipe {
-    pub(super) async fn on_handshake(&mut self, message: &Envelope<'_>) -> Result<(), End> {
+    pub(super) fn on_handshake(&mut self, message: &Envelope<'_>) -> Result<(), End> {
         let handshake: Handshake = match serde_json::from_str(object(message.data)) {
             Ok(handshake) => handshake,
             Err(error) => {
