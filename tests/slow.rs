@@ -22,7 +22,7 @@ const FILL_BYTES: usize = 16 << 10;
 /// How much of what a room says may wait for one member.
 const LANE_BYTES_MAX: u32 = 128 << 10;
 /// More words than any transport takes off the server's hands and a lane keeps.
-const WORDS: u64 = 150;
+const WORDS: u64 = 320;
 
 /// Somebody who talks in a relay room.
 struct Speaker {
