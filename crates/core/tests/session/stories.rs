@@ -1,6 +1,6 @@
 //! Random stories of a session: whatever happens to its connections, both ends agree in the end on what was said.
 //!
-//! `SESSION_CASES` says how many stories each test tells, `SESSION_SEED` tells the same ones again; a failure prints
+//! `SESSION_CASES` says how many stories each test tells, `SESSION_SEED` tells others than usual; a failure prints
 //! the seed and the shortest story that shows it.
 
 use anteroom_protocol::Codec;
@@ -15,7 +15,7 @@ fn from_environment(name: &str) -> Option<u64> {
 
 /// Tells many stories, each a list of dice.
 fn tell(cases: u32, climates: &[Climate]) {
-    let seed = from_environment("SESSION_SEED").unwrap_or_else(|| ProptestConfig::default().new_seed());
+    let seed = from_environment("SESSION_SEED").unwrap_or(1);
     let cases = from_environment("SESSION_CASES").map_or(cases, |cases| cases as u32);
     println!("SESSION_SEED={seed} SESSION_CASES={cases}");
     let config = ProptestConfig {
@@ -34,16 +34,6 @@ fn tell(cases: u32, climates: &[Climate]) {
     });
     if let Err(error) = told {
         panic!("{error}\nSESSION_SEED={seed} tells it again");
-    }
-}
-
-trait NewSeed {
-    fn new_seed(self) -> u64;
-}
-
-impl NewSeed for ProptestConfig {
-    fn new_seed(self) -> u64 {
-        TestRunner::new(self).rng().random()
     }
 }
 
