@@ -261,7 +261,7 @@ async fn a_development_server_answers_to_its_own_machine_s_names_only() {
     for host in ["evil.test", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "", "[::2]", "localhost:7350:1"]
     {
         let header = format!("Host: {host}");
-        for path in ["/healthz", "/", "/watch", "/api/certificate", "/nothing"] {
+        for path in ["/healthz", "/", "/sdk/anteroom.js", "/api/certificate", "/nothing"] {
             let answer = get(server.addr(), path, &[&header]).await;
             assert_eq!(answer.status, 421, "{host:?} {path}: {answer:?}");
             assert_sentence(answer.body.trim_end());
@@ -272,46 +272,6 @@ async fn a_development_server_answers_to_its_own_machine_s_names_only() {
     }
     let production = TestServer::in_production(|_| ());
     assert_eq!(get(production.addr(), "/healthz", &["Host: play.example.com"]).await.status, 200);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_pages_and_the_api_answer_and_nothing_else_does() {
-    let server = TestServer::start();
-    let health = get(server.addr(), "/healthz", &[]).await;
-    assert_eq!((health.status, health.body.trim()), (200, "ok"));
-    for path in ["/", "/watch"] {
-        let page = get(server.addr(), path, &[]).await;
-        assert_eq!(page.status, 200);
-        assert!(page.head.contains("content-type: text/html"), "{}", page.head);
-        assert!(page.head.contains("content-security-policy: default-src 'none'"), "{}", page.head);
-        assert!(page.body.contains("Anteroom"));
-    }
-    for path in ["/nothing", "/api", "/../etc/passwd", "/wt", "/ws/x"] {
-        let answer = get(server.addr(), path, &[]).await;
-        assert_eq!(answer.status, 404, "{path}");
-        assert_sentence(answer.body.trim_end());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_certificate_is_published_for_allowed_origins() {
-    use base64::Engine;
-    let server = TestServer::with(|config| config.origins.allowed = vec!["https://play.example.com".into()]);
-    let answer = get(server.addr(), "/api/certificate", &["Origin: https://play.example.com"]).await;
-    assert!(answer.head.contains("access-control-allow-origin: https://play.example.com"), "{}", answer.head);
-    assert!(answer.head.contains("vary: origin"), "{}", answer.head);
-    assert!(answer.head.contains("cache-control: no-store"), "{}", answer.head);
-    let body: Value = serde_json::from_str(&answer.body).unwrap();
-    let hash = base64::engine::general_purpose::STANDARD.encode(server.hash());
-    let not_after = body["hashes"][0]["not_after_ms"].clone();
-    let expected = json!({"webtransport_url": format!("https://{}/wt", server.addr()),
-        "hashes": [{"algorithm": "sha-256", "value": hash, "not_after_ms": not_after}]});
-    assert_eq!(body, expected);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
-    let days = (u128::from(not_after.as_u64().unwrap()) - now) / (24 * 3600 * 1000);
-    assert_eq!(days, 12, "a bit less than 13 days are left");
-    let foreign = get(server.addr(), "/api/certificate", &["Origin: https://evil.test"]).await;
-    assert!(!foreign.head.contains("access-control"), "{}", foreign.head);
 }
 
 #[tokio::test(flavor = "multi_thread")]

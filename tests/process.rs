@@ -29,10 +29,16 @@ async fn it_says_where_it_listens_and_how_to_play() {
     server.signal("TERM").await;
     let ended = server.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    let place = |start: &str| lines.iter().position(|line| line.trim_start().starts_with(start));
+    assert!(place("Play:") < place("cargo run"), "the page comes first: {}", ended.stdout);
+    for line in &lines {
+        assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+    }
     for words in [
         "this machine only",
         &format!("listening on {addr}"),
-        &format!("http://{addr}/"),
+        &format!("  Play:  http://{addr}/\n"),
         &format!("https://{addr}/wt"),
         &format!("ws://{addr}/ws"),
         &format!("cargo run --release --example native_quic -- --server {addr}"),

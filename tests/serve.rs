@@ -63,13 +63,19 @@ async fn it_serves_over_tls_everywhere_with_a_certificate_pinned_by_its_hash() {
     let dialer = dialer(&[hash]);
 
     let published = https_get(&folder, addr, "/api/certificate").await;
-    let certificate: Value = serde_json::from_str(&published).unwrap();
+    let (_, published) = published.split_once("\r\n\r\n").unwrap();
+    let certificate: Value = serde_json::from_str(published).unwrap();
     assert_eq!(certificate["hashes"][0]["value"], json!(STANDARD.encode(hash)));
     assert_eq!(certificate["hashes"][0]["algorithm"], "sha-256");
     assert!(
         certificate["webtransport_url"].as_str().unwrap().ends_with(&format!(":{}/wt", addr.port())),
         "{certificate}"
     );
+
+    // The page is allowed to connect over TLS, and over nothing else.
+    let page = https_get(&folder, addr, "/").await;
+    let connect = format!("connect-src 'self' wss://{addr} https://{addr}\r\n");
+    assert!(page.contains(&connect) && page.contains("<!doctype html>"), "{page}");
 
     let mut peers = Vec::new();
     for way in Way::all() {
@@ -113,9 +119,9 @@ async fn it_serves_over_tls_everywhere_with_a_certificate_pinned_by_its_hash() {
     assert_eq!(ended.stdout, format!("listening on {addr}"), "nothing else goes to stdout");
 }
 
-/// Asks a server with TLS, trusting its certificate.
+/// Asks a server with TLS, trusting its certificate; the answer is the head and what follows.
 async fn https_get(folder: &Path, addr: std::net::SocketAddr, path: &str) -> String {
-    let mut curl = command("curl", &["--silent", "--show-error", "--cacert"]);
+    let mut curl = command("curl", &["--silent", "--show-error", "--include", "--cacert"]);
     curl.arg(folder.join("certificate.pem")).arg(format!("https://127.0.0.1:{}{path}", addr.port()));
     let answer = anteroom_tests::program::run(curl).await;
     assert_eq!(answer.code, Some(0), "{answer:?}");

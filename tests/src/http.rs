@@ -14,8 +14,19 @@ pub struct Answer {
     pub status: u16,
     /// The head, in lower case.
     pub head: String,
-    /// What followed.
+    /// What followed, as text.
     pub body: String,
+    /// The same, as it came.
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's value, in lower case; of several of that name the first.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        headers.find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
 }
 
 /// Sends `GET path` with these lines of headers and reads the answer to its end. `Host` is right unless given.
@@ -23,7 +34,15 @@ pub struct Answer {
 /// # Panics
 /// If the server cannot be reached.
 pub async fn get(addr: SocketAddr, path: &str, headers: &[&str]) -> Answer {
-    let mut request = format!("GET {path} HTTP/1.1\r\n");
+    request(addr, "GET", path, headers).await
+}
+
+/// The same with another method.
+///
+/// # Panics
+/// If the server cannot be reached.
+pub async fn request(addr: SocketAddr, method: &str, path: &str, headers: &[&str]) -> Answer {
+    let mut request = format!("{method} {path} HTTP/1.1\r\n");
     if !headers.iter().any(|header| header.to_ascii_lowercase().starts_with("host:")) {
         request += &format!("Host: {addr}\r\n");
     }
@@ -49,9 +68,12 @@ pub async fn raw(addr: SocketAddr, request: &[u8]) -> Answer {
         while !is_whole(&bytes) && stream.read_buf(&mut bytes).await.is_ok_and(|read| read > 0) {}
         bytes
     });
-    let text = String::from_utf8_lossy(&answer.await).into_owned();
+    let answer = answer.await;
+    let text = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = text.split_once(END_OF_HEAD).unwrap_or((&text, ""));
-    Answer { status: status(head), head: head.to_ascii_lowercase(), body: body.to_owned() }
+    let end = answer.windows(END_OF_HEAD.len()).position(|bytes| bytes == END_OF_HEAD.as_bytes());
+    let bytes = end.map_or_else(Vec::new, |end| answer[end + END_OF_HEAD.len()..].to_vec());
+    Answer { status: status(head), head: head.to_ascii_lowercase(), body: body.to_owned(), bytes }
 }
 
 const END_OF_HEAD: &str = "\r\n\r\n";

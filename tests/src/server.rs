@@ -88,6 +88,14 @@ impl TestServer {
         self.server.certificate_hashes()[0]
     }
 
+    /// Has it renew its certificate, as it does after a week. Its [`dialer`](Self::dialer) trusts the one before.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn renew_certificate(&self) {
+        self.server.renew_certificate().unwrap();
+    }
+
     /// Shuts it down as a signal would.
     pub async fn shutdown(self) {
         in_time("the shutdown", self.server.shutdown()).await;

@@ -31,12 +31,10 @@ use crate::random::Randomness;
 use crate::rooms::Rooms;
 use crate::sessions::Sessions;
 use crate::shared::Shared;
-use crate::{http, random};
+use crate::{http, random, renewal};
 
 /// How long the parts of the shutdown after the last goodbye may take.
 const TAIL_MAX: Duration = Duration::from_secs(2);
-/// How often a self-made certificate is replaced; browsers that hold the old hash have as long to come back.
-const CERTIFICATE_REPLACED: Duration = Duration::from_secs(6 * 24 * 3600);
 
 /// How a server is to run, besides its configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +147,13 @@ impl Server {
         let Some(quic) = &self.quic else { return };
         shared.connections.spawn(accept_quic(shared.clone(), quic.clone()));
         if shared.config.tls.certificate.is_none() {
-            shared.connections.spawn(replace_certificate(shared.clone(), quic.clone()));
+            let (shared, quic) = (shared.clone(), quic.clone());
+            shared.clone().connections.spawn(async move {
+                tokio::select! {
+                    () = shared.stop_serving.cancelled() => {}
+                    never = renewal::run(shared.clone(), quic) => match never {},
+                }
+            });
         }
     }
 
@@ -174,6 +178,19 @@ impl Server {
     #[must_use]
     pub fn certificate_hashes(&self) -> Vec<[u8; 32]> {
         self.shared.hashes.current().iter().map(|pinned| pinned.hash).collect()
+    }
+
+    /// Uses a new certificate from now on, as the server does by itself half-way through the time of one that it made.
+    /// Connections that stand go on; both hashes are published, the new one first. Does nothing where the certificate
+    /// is a configured one.
+    ///
+    /// # Errors
+    /// [`StartError::Certificate`] if none could be made; the old one stays then.
+    pub fn renew_certificate(&self) -> Result<(), StartError> {
+        match (&self.quic, &self.shared.config.tls.certificate) {
+            (Some(quic), None) => renewal::renew(&self.shared, quic),
+            _ => Ok(()),
+        }
     }
 
     /// Shuts down: stops accepting, closes the rooms, says goodbye to every session and waits until all is written,
@@ -249,16 +266,8 @@ fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, St
 fn certificate(config: &Config, listen: SocketAddr) -> Result<Certificate, StartError> {
     match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => Ok(certificate::read(certificate, key)?),
-        _ => made(listen),
+        _ => renewal::made(listen),
     }
-}
-
-fn made(listen: SocketAddr) -> Result<Certificate, StartError> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    if !listen.ip().is_loopback() && !listen.ip().is_unspecified() {
-        names.push(listen.ip().to_string());
-    }
-    certificate::make(&names).map_err(|error| StartError::Certificate(error.to_string()))
 }
 
 fn tcp_tls(
@@ -333,26 +342,5 @@ async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
                 Err(error) => tracing::debug!(%error, "QUIC connection not established"),
             }
         });
-    }
-}
-
-/// A development server that runs for weeks would otherwise outlive its certificate.
-async fn replace_certificate(shared: Arc<Shared>, quic: Arc<Listener>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(CERTIFICATE_REPLACED) => {}
-            () = shared.stop_serving.cancelled() => return,
-        }
-        match made(shared.local_addr) {
-            Ok(certificate) => {
-                if let Err(error) = quic.replace_certificate(certificate.tls) {
-                    tracing::error!(%error, "the new certificate cannot be used");
-                    continue;
-                }
-                shared.hashes.publish(certificate.pinned);
-                tracing::info!("certificate replaced");
-            }
-            Err(error) => tracing::error!(%error, "no new certificate could be made"),
-        }
     }
 }

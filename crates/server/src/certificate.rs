@@ -52,6 +52,17 @@ pub struct PinnedHash {
 #[error("cannot make a certificate: {0}")]
 pub struct MakeError(String);
 
+impl PinnedHash {
+    /// Whether it is time for another certificate: half of this one's is over. Or the clock was set back so far that
+    /// this one is not valid yet.
+    #[must_use]
+    pub fn is_due(&self, now: SystemTime) -> bool {
+        let not_after = UNIX_EPOCH + Duration::from_millis(self.not_after_ms);
+        let left = not_after.duration_since(now).unwrap_or_default();
+        left < VALIDITY / 2 || left > VALIDITY
+    }
+}
+
 /// Makes a self-signed P-256 certificate for these host names and addresses, valid from an hour ago for
 /// [`VALIDITY`].
 ///
@@ -61,7 +72,9 @@ pub fn make(names: &[String]) -> Result<Certificate, MakeError> {
     let failed = |error: &dyn std::fmt::Display| MakeError(error.to_string());
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| failed(&error))?;
     let mut params = CertificateParams::new(Vec::new()).map_err(|error| failed(&error))?;
-    if let Some(name) = names.iter().find(|name| name.parse::<std::net::IpAddr>().is_err() && !is_host_name(name)) {
+    let is_host =
+        |name: &str| name.parse::<std::net::IpAddr>().is_ok() || is_host_name(name.strip_prefix("*.").unwrap_or(name));
+    if let Some(name) = names.iter().find(|name| !is_host(name)) {
         return Err(MakeError(format!("{name:?} is no host name and no address")));
     }
     params.subject_alt_names = names
@@ -85,12 +98,12 @@ pub fn make(names: &[String]) -> Result<Certificate, MakeError> {
     })
 }
 
-/// Labels of letters, digits and hyphens, the first perhaps a star (RFC 1123, section 2.1; RFC 6125, section 6.4.3).
-fn is_host_name(name: &str) -> bool {
+/// Labels of letters, digits and hyphens (RFC 1123, section 2.1).
+pub(crate) fn is_host_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    name.len() <= 253 && name.strip_prefix("*.").unwrap_or(name).split('.').all(is_label)
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 fn pinned(certificate: &CertificateDer<'_>, not_after: SystemTime) -> PinnedHash {
@@ -143,8 +156,19 @@ pub struct PublishedHashes(std::sync::RwLock<Arc<[PinnedHash]>>);
 impl PublishedHashes {
     /// Puts a certificate's hash in front and forgets all but the one before it.
     pub fn publish(&self, pinned: Option<PinnedHash>) {
+        let published: Result<(), std::convert::Infallible> = self.publish_with(pinned, || Ok(()));
+        let Ok(()) = published;
+    }
+
+    /// The same while a certificate is put to use, unless that fails: nobody reads the hashes in between.
+    ///
+    /// # Errors
+    /// What `use_it` says.
+    pub fn publish_with<E>(&self, pinned: Option<PinnedHash>, use_it: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let mut hashes = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        use_it()?;
         *hashes = pinned.into_iter().chain(hashes.iter().take(1).cloned()).collect();
+        Ok(())
     }
 
     /// The hashes now.
@@ -194,5 +218,25 @@ mod tests {
             hashes.publish(Some(hash.clone()));
         }
         assert_eq!(*hashes.current(), [made[2].clone(), made[1].clone()]);
+        let unused = hashes.publish_with(Some(made[0].clone()), || Err("it cannot be used"));
+        assert_eq!(unused, Err("it cannot be used"));
+        assert_eq!(*hashes.current(), [made[2].clone(), made[1].clone()]);
+    }
+
+    #[test]
+    fn a_certificate_is_due_half_way_or_when_the_clock_was_set_back() {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        let pinned = make(&["localhost".into()]).unwrap().pinned.unwrap();
+        let now = SystemTime::now();
+        for (when, is_due) in [
+            (now, false),
+            (now + 6 * DAY, false),
+            (now + 7 * DAY, true),
+            (now + 30 * DAY, true),
+            (now - DAY / 48, false),
+            (now - DAY, true),
+        ] {
+            assert_eq!(pinned.is_due(when), is_due, "{when:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well, 1 something failed while running, 2 wrong usage or configuration, 3 the port is taken.
 
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -226,11 +227,12 @@ async fn serve(config: Config, mode: Mode, games: Registry) -> Result<(), Failur
 }
 
 fn announce(server: &Server, mode: Mode, kinds: &str) -> Result<(), Failure> {
-    let address = server.local_addr();
+    let listening = server.local_addr();
     if mode == Mode::Production {
-        return say(format_args!("listening on {address}\n"));
+        return say(format_args!("listening on {listening}\n"));
     }
-    let option = if address.port() == anteroom_protocol::DEFAULT_PORT {
+    let address = reachable(listening);
+    let option = if address == SocketAddr::from(([127, 0, 0, 1], anteroom_protocol::DEFAULT_PORT)) {
         String::new()
     } else {
         format!(" -- --server {address}")
@@ -241,22 +243,35 @@ fn announce(server: &Server, mode: Mode, kinds: &str) -> Result<(), Failure> {
     };
     say(format_args!(
         "Anteroom {} - development server, for {who}
-listening on {address}
+listening on {listening}
 
-  Page           http://{address}/
+  Play:  http://{address}/
+
+Open it in two tabs, or play from a second terminal:
+
+  cargo run --release --example native_quic{option}
+
+For programs of your own:
+
   WebTransport   https://{address}/wt
   WebSocket      ws://{address}/ws
   QUIC           {address}, ALPN anteroom/1
   Games          {kinds}
 
-Play from a second terminal, and against it from a third:
-
-  cargo run --release --example native_quic{option}
-
 Stop with Ctrl-C.
 ",
         env!("CARGO_PKG_VERSION"),
     ))
+}
+
+/// Where this machine reaches itself: a server that listens on every address is not at all of zeros.
+fn reachable(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listening.port())
 }
 
 /// SIGINT and SIGTERM, or Ctrl-C where there are no signals.
@@ -303,6 +318,18 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_server_on_every_address_is_reached_at_its_own_machine_s() {
+        for (listening, reached) in [
+            ("0.0.0.0:7350", "127.0.0.1:7350"),
+            ("[::]:1", "[::1]:1"),
+            ("127.0.0.1:7350", "127.0.0.1:7350"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+        ] {
+            assert_eq!(reachable(listening.parse().unwrap()), reached.parse().unwrap());
+        }
     }
 
     /// `cargo run` hands what the build script sets to the program, too, which reads `ANTEROOM_*` as configuration.

@@ -3,6 +3,8 @@
 //! HTTP/1.1 only, one task per connection. The upgrade is answered by hand so that the socket goes to the
 //! WebSocket transport with nothing in between.
 
+mod host;
+mod pages;
 mod upgrade;
 
 use std::net::SocketAddr;
@@ -13,10 +15,10 @@ use anteroom_transport::websocket;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, VARY};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,6 +30,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use self::host::Host;
 use crate::origin::is_loopback;
 use crate::shared::Shared;
 
@@ -127,13 +130,13 @@ async fn serve_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static
 
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/", get(index))
-        .route("/watch", get(watch))
+        .merge(pages::routes())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/api/certificate", get(certificate))
         .route(anteroom_protocol::WEBSOCKET_PATH, get(upgrade::websocket))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing here.") })
         .layer(middleware::from_fn_with_state(shared.clone(), check_host))
+        .layer(middleware::map_response(take_at_its_word))
         .with_state(shared)
 }
 
@@ -141,43 +144,35 @@ fn plain(status: StatusCode, sentence: &str) -> Response {
     (status, format!("{sentence}\n")).into_response()
 }
 
+/// Browsers are not to guess that an answer is something else than it says.
+async fn take_at_its_word(mut response: Response) -> Response {
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
 /// In development the server is this machine's alone: a page elsewhere whose name was made to point here (DNS
 /// rebinding) is refused.
 async fn check_host(State(shared): State<Arc<Shared>>, request: Request<Body>, next: Next) -> Response {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if shared.is_development && !is_loopback(host_name(host)) && !shared.on_network {
+    let is_ours = Host::read(request.headers()).is_some_and(|host| is_loopback(host.name));
+    if shared.is_development && !is_ours && !shared.on_network {
         return plain(StatusCode::MISDIRECTED_REQUEST, "This development server answers to localhost only.");
     }
     next.run(request).await
 }
 
-/// A `Host` header without its port.
-fn host_name(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
-async fn index() -> Response {
-    page(anteroom_web::INDEX)
-}
-
-async fn watch() -> Response {
-    page(anteroom_web::WATCH)
-}
-
-fn page(html: &'static str) -> Response {
-    let headers = [(CONTENT_SECURITY_POLICY, anteroom_web::CONTENT_SECURITY_POLICY), (CACHE_CONTROL, "no-cache")];
-    (headers, Html(html)).into_response()
+/// Where WebTransport is for a page that came from this host.
+fn webtransport_origin(shared: &Shared, host: Option<Host<'_>>) -> String {
+    let name = match host.map_or("localhost", |host| host.name) {
+        // The development server has no socket on ::1, which is what `localhost` may mean to a browser.
+        "localhost" if shared.local_addr.is_ipv4() => "127.0.0.1",
+        name => name,
+    };
+    format!("https://{name}:{}", shared.local_addr.port())
 }
 
 /// What a page needs to open WebTransport here.
 async fn certificate(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).map_or("localhost", host_name);
-    // The development server has no socket on ::1, which is what `localhost` may mean to a browser.
-    let host = if host == "localhost" && shared.local_addr.is_ipv4() { "127.0.0.1" } else { host };
-    let url = format!("https://{host}:{}{}", shared.local_addr.port(), anteroom_protocol::WEBTRANSPORT_PATH);
+    let url = webtransport_origin(&shared, Host::read(&headers)) + anteroom_protocol::WEBTRANSPORT_PATH;
     let body = Json(json!({ "webtransport_url": url, "hashes": &*shared.hashes.current() }));
     let mut response = ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response();
     response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));

@@ -17,6 +17,7 @@ mod log;
 mod origin;
 mod pipe;
 mod random;
+mod renewal;
 mod rooms;
 mod session;
 mod sessions;

@@ -14,6 +14,8 @@ const PROTOCOL_VERSION = 1;
 const HEAD_START_MS = 250;
 const WEBTRANSPORT_MS = 3000;
 const WEBSOCKET_MS = 10000;
+/** How many tries have to fail, once the grace time is over, before the lobby is closed. */
+const LATE_TRIES = 6;
 /** How long the server may take from the first message of a connection until the session goes on there. */
 const ATTACH_MS = 8000;
 /** How long UDP is left alone: after it did not get through, and after it failed while it carried the session. */
@@ -45,37 +47,28 @@ const DAY_MS = 86400000;
  *
  * @type {Readonly<Record<string, Readonly<{number: number, retryable: boolean}>>>}
  */
-export const ERROR_CODES = table(
-  {
-    unknown_type: 1, invalid_data: 2, internal: 3, busy: 4, rate_limited: 5, limit_reached: 6, shutting_down: 7,
-    already_authenticated: 20, invalid_name: 21, session_unknown: 22, outcome_unknown: 23, timeout: 24,
-    room_not_found: 40, room_full: 41, not_in_room: 42, already_in_room: 43, game_not_found: 44, invalid_options: 45,
-    not_a_player: 46, spectators_refused: 47, not_your_turn: 60, invalid_move: 61, not_playing: 62, rejected: 63,
-  },
-  (name) => /^(internal|busy|rate_limited|limit_reached|shutting_down|timeout|room_full|not_playing)$/.test(name),
-);
+export const ERROR_CODES = table({
+  unknown_type: 1, invalid_data: 2, internal: -3, busy: -4, rate_limited: -5, limit_reached: -6, shutting_down: -7,
+  already_authenticated: 20, invalid_name: 21, session_unknown: 22, outcome_unknown: 23, timeout: -24,
+  room_not_found: 40, room_full: -41, not_in_room: 42, already_in_room: 43, game_not_found: 44, invalid_options: 45,
+  not_a_player: 46, spectators_refused: 47, not_your_turn: 60, invalid_move: 61, not_playing: -62, rejected: 63,
+});
 
 /**
  * The codes that a connection ends with: their numbers, and whether connecting again may help.
  *
  * @type {Readonly<Record<string, Readonly<{number: number, retryable: boolean}>>>}
  */
-export const CLOSE_CODES = table(
-  {
-    shutting_down: 4000, silence: 4001, slow_consumer: 4002, move: 4003, busy: 4004, protocol_version: 4500,
-    malformed: 4501, message_too_large: 4502, handshake_required: 4503, handshake_timeout: 4504, unauthorized: 4505,
-    origin_refused: 4506, wrong_frame_kind: 4507, replaced: 4508, superseded: 4509, token_reused: 4510, bad_ack: 4511,
-  },
-  (_, number) => number < 4500,
-);
+export const CLOSE_CODES = table({
+  shutting_down: -4000, silence: -4001, slow_consumer: -4002, move: -4003, busy: -4004, protocol_version: 4500,
+  malformed: 4501, message_too_large: 4502, handshake_required: 4503, handshake_timeout: 4504, unauthorized: 4505,
+  origin_refused: 4506, wrong_frame_kind: 4507, replaced: 4508, superseded: 4509, token_reused: 4510, bad_ack: 4511,
+});
 
-/**
- * @param {Record<string, number>} numbers
- * @param {(name: string, number: number) => boolean} isRetryable
- */
-function table(numbers, isRetryable) {
-  const entries = Object.entries(numbers).map(([name, number]) => {
-    return [name, Object.freeze({ number, retryable: isRetryable(name, number) })];
+/** A minus says that it may work later. @param {Record<string, number>} codes */
+function table(codes) {
+  const entries = Object.entries(codes).map(([name, code]) => {
+    return [name, Object.freeze({ number: Math.abs(code), retryable: code < 0 })];
   });
   return Object.freeze(Object.fromEntries(entries));
 }
@@ -130,10 +123,15 @@ const nothing = () => {};
 /** @param {number} ms */
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** Storage of the page, or undefined: it may be disabled, and then the mere question throws. @param {string} name */
-function storageOf(name) {
+/**
+ * Tries what browsers may refuse, or have closed already: undefined if they do.
+ *
+ * @template Value
+ * @param {() => Value} task
+ */
+function quietly(task) {
   try {
-    return /** @type {Storage|undefined} */ (scope[name]);
+    return task();
   } catch {
     return undefined;
   }
@@ -162,6 +160,10 @@ const nextTurn = (() => {
 class Emitter {
   /** @type {Map<string, Set<(data: any, event: any) => void>>} */
   #listeners = new Map();
+  /** The type of the last event. @internal */
+  farewell = "closed";
+  /** @internal */
+  isOver = false;
 
   /**
    * Calls a listener for every event of a type, or of all types with `"*"`, which gets the event as a whole.
@@ -180,6 +182,7 @@ class Emitter {
   /** @internal @param {string} type @param {any} data @param {string} [latest] */
   emit(type, data, latest) {
     const event = latest === undefined ? { type, data } : { type, data, latest };
+    this.isOver ||= type === this.farewell;
     for (const name of [type, "*"]) {
       for (const listener of [...(this.#listeners.get(name) ?? [])]) {
         try {
@@ -194,54 +197,34 @@ class Emitter {
     }
   }
 
-  /** What ends an iteration, as its last event. @internal @type {string} */
-  get farewell() {
-    return "closed";
-  }
-
-  /** @internal */
-  get isOver() {
-    return false;
-  }
-
   /**
    * Everything that happens from now on, until the end. Whoever is too slow misses the oldest events, which a `gap`
    * tells.
    *
-   * @returns {AsyncIterableIterator<AnteroomEvent>}
+   * @returns {AsyncGenerator<AnteroomEvent, void, void>}
    */
-  [Symbol.asyncIterator]() {
+  async *[Symbol.asyncIterator]() {
     /** @type {AnteroomEvent[]} */
-    let events = [];
+    const events = [];
     let missed = 0;
-    let over = this.isOver;
-    /** @type {(() => void)[]} */
-    let waiting = [];
+    let { isOver } = this;
+    let wake = nothing;
     const off = this.on("*", (event) => {
       events.push(event);
-      over ||= event.type === this.farewell;
-      if (events.length > BACKLOG_MAX) missed += events.splice(0, events.length - BACKLOG_MAX / 2).length;
-      for (const wake of waiting.splice(0)) wake();
+      isOver = event.type === this.farewell;
+      if (events.length > BACKLOG_MAX) missed += events.splice(0, BACKLOG_MAX / 2).length;
+      wake();
     });
-    const stop = async () => {
-      off();
-      over = true;
-      events = [];
-      for (const wake of waiting.splice(0)) wake();
-      return { done: true, value: undefined };
-    };
-    const next = async () => {
-      while (!events.length && !over) await new Promise((wake) => waiting.push(() => wake(undefined)));
-      if (missed) {
-        const gap = { type: "gap", data: { missed } };
-        missed = 0;
-        return { done: false, value: gap };
+    try {
+      while (events.length || !isOver) {
+        const event = missed ? { type: "gap", data: { missed } } : events.shift();
+        if (missed) missed = 0;
+        if (event) yield event;
+        else await new Promise((done) => (wake = () => done(0)));
       }
-      const value = events.shift();
-      return value ? { done: false, value } : stop();
-    };
-    const iterator = { next, return: stop, [Symbol.asyncIterator]: () => iterator };
-    return /** @type {any} */ (iterator);
+    } finally {
+      off();
+    }
   }
 }
 
@@ -280,9 +263,6 @@ function concat(...parts) {
   }
   return bytes;
 }
-
-/** The number of a lane, or the length of a record, in front of what it is about. @param {number} n @param {string} t */
-const framed = (n, t) => concat(encodeVarint(n), encoder.encode(t));
 
 /** Takes a stream apart into the number it may begin with, and records. */
 class Records {
@@ -375,8 +355,8 @@ class Pipe {
     else if (this.#early.length < BATCH_MAX) this.#early.push([lane, text]);
   }
 
-  /** It has ended by itself. @param {number} code @param {string} [reason] */
-  ended(code, reason = "") {
+  /** It has ended by itself. @param {number} [code] @param {string} [reason] */
+  ended(code = 0, reason = "") {
     if (this.end) return;
     this.end = { code, reason };
     this.shut(1000, "");
@@ -477,7 +457,7 @@ class WebTransportPipe extends Pipe {
 
   /** @param {number} lane @param {string} text */
   datagram(lane, text) {
-    const bytes = framed(lane, text);
+    const bytes = concat(encodeVarint(lane), encoder.encode(text));
     if (!this.datagrams || bytes.length > (this.session.datagrams.maxDatagramSize ?? 1200)) return false;
     this.datagrams.write(bytes).catch(nothing);
     return true;
@@ -491,23 +471,15 @@ class WebTransportPipe extends Pipe {
 
   /** @param {number} closeCode @param {string} reason */
   shut(closeCode, reason) {
-    try {
-      this.session.close({ closeCode, reason });
-    } catch {
-      // It is closed.
-    }
+    quietly(() => this.session.close({ closeCode, reason }));
   }
 }
 
 /** Safari and Firefox make writers of datagrams; Chromium has one. @param {any} datagrams */
 function datagramWriter(datagrams) {
-  try {
-    const writer = (datagrams.createWritable?.() ?? datagrams.writable)?.getWriter();
-    writer?.closed?.catch(nothing);
-    return writer ?? null;
-  } catch {
-    return null;
-  }
+  const writer = quietly(() => (datagrams.createWritable?.() ?? datagrams.writable)?.getWriter());
+  writer?.closed?.catch(nothing);
+  return writer;
 }
 
 /** Reads a stream to its end. @param {any} stream @param {(value: any) => void} use */
@@ -552,48 +524,36 @@ function dialWebSocket(url, Socket, signal) {
     const failed = () => reject(new AnteroomError("unreachable", "The server cannot be reached."));
     socket.onopen = () => resolve(new WebSocketPipe(socket));
     socket.onclose = socket.onerror = failed;
-    signal.addEventListener("abort", () => socket.readyState === 0 && socket.close());
   });
   return bounded(/** @type {Promise<Pipe>} */ (dialing), WEBSOCKET_MS, signal, (pipe) => pipe.close());
 }
 
-/** @param {() => Promise<any>} certificate @param {number} ms @param {AbortSignal} signal */
-function dialWebTransport(certificate, ms, signal) {
+/** @param {Promise<any>} certificate @param {AbortSignal} signal */
+function dialWebTransport(certificate, signal) {
   /** @type {any} */
   let session = null;
-  const close = () => {
-    try {
-      session?.close();
-    } catch {
-      // It never stood.
-    }
-  };
   const dial = async () => {
-    const { webtransport_url, hashes } = await certificate();
+    const { url, hashes } = await certificate;
     if (signal.aborted) throw aborted(signal);
-    const options = hashes.length ? { serverCertificateHashes: hashes } : {};
-    session = new scope.WebTransport(webtransport_url, options);
+    session = new scope.WebTransport(url, hashes.length ? { serverCertificateHashes: hashes } : {});
     const failed = Promise.resolve(session.closed).then(() => Promise.reject(new Error("closed")));
     failed.catch(nothing);
     await Promise.race([session.ready, failed]);
     const control = await Promise.race([session.createBidirectionalStream(), failed]);
     return /** @type {Pipe} */ (new WebTransportPipe(session, control));
   };
-  return bounded(dial(), ms, signal, (pipe) => pipe.close()).catch((error) => {
-    close();
+  return bounded(dial(), WEBTRANSPORT_MS, signal, (pipe) => pipe.close()).catch((error) => {
+    quietly(() => session?.close());
     throw error;
   });
 }
 
 // --- the way to a server ---------------------------------------------------------------------------------------------
 
-/** What is remembered of servers whose UDP does not get through, where there is no storage. @type {Map<string, any>} */
-const remembered = new Map();
-
 /** How to come to a server: which transports there are, and which are worth trying now. */
 class Route {
-  /** @type {Promise<any>|null} */
-  #certificate = null;
+  /** When UDP failed, until when it is left alone, and how often that was in a row. For all tabs, if they can store it. */
+  #memory = { at: 0, until: 0, failures: 0 };
   /** As if the network blocked UDP. */
   udpBlocked = false;
   /** @type {"auto"|"webtransport"|"websocket"} */
@@ -612,30 +572,25 @@ class Route {
     return typeof scope.WebTransport === "function";
   }
 
-  /** What a page needs for WebTransport; asked for again when it did not help, since certificates are renewed. */
-  #ask() {
-    const ask = async () => {
-      const response = await fetch(`${this.origin}/api/certificate`, { signal: AbortSignal.timeout(WEBTRANSPORT_MS) });
-      const { webtransport_url, hashes } = await response.json();
-      const decoded = hashes.map((/** @type {any} */ { algorithm, value }) => {
-        return { algorithm, value: Uint8Array.from(atob(value), (c) => c.charCodeAt(0)) };
-      });
-      return { webtransport_url, hashes: decoded };
-    };
-    this.#certificate ??= ask();
-    return this.#certificate;
+  /** What a page needs for WebTransport. Asked for each time, since certificates are renewed. */
+  async #certificate() {
+    const response = await fetch(`${this.origin}/api/certificate`, { signal: AbortSignal.timeout(WEBTRANSPORT_MS) });
+    const { webtransport_url, hashes } = await response.json();
+    const decoded = hashes.map((/** @type {any} */ { algorithm, value }) => {
+      return { algorithm, value: Uint8Array.from(atob(value), (c) => c.charCodeAt(0)) };
+    });
+    return { url: webtransport_url, hashes: decoded };
   }
 
-  /** @param {AbortSignal} signal @param {number} [ms] */
-  async webTransport(signal, ms = WEBTRANSPORT_MS) {
+  /** @param {AbortSignal} signal */
+  async webTransport(signal) {
     if (!this.hasWebTransport) throw new AnteroomError("unreachable", "This browser has no WebTransport.");
-    const blocked = () => new Promise(nothing);
     try {
-      const pipe = await dialWebTransport(() => (this.udpBlocked ? blocked() : this.#ask()), ms, signal);
+      const swallowed = new Promise(nothing);
+      const pipe = await dialWebTransport(this.udpBlocked ? swallowed : this.#certificate(), signal);
       this.noteOpen();
       return pipe;
     } catch (error) {
-      this.#certificate = null;
       if (error instanceof AnteroomError) throw error;
       throw new AnteroomError("unreachable", "WebTransport does not get through.", { cause: error });
     }
@@ -654,7 +609,7 @@ class Route {
    * @returns {Promise<{pipe: Pipe, better?: Promise<Pipe>}>}
    */
   async stand(signal) {
-    if (this.choice === "webtransport") return { pipe: await this.webTransport(signal, WEBSOCKET_MS) };
+    if (this.choice === "webtransport") return { pipe: await this.webTransport(signal) };
     if (this.choice === "websocket" || !this.hasWebTransport) return { pipe: await this.webSocket(signal) };
     if (this.udpWaitMs() > 0) {
       const pipe = await this.webSocket(signal).catch((error) => {
@@ -662,22 +617,13 @@ class Route {
       });
       return { pipe };
     }
-    const loser = new AbortController();
-    const abort = () => loser.abort(signal.reason);
-    signal.addEventListener("abort", abort);
     const better = this.webTransport(signal);
-    const started = Promise.race([sleep(HEAD_START_MS), better.catch(nothing)]);
-    const socket = started.then(() => this.webSocket(loser.signal));
-    try {
-      const pipe = await Promise.any([better, socket]);
-      if (pipe.transport === "webtransport") loser.abort();
-      socket.catch(nothing);
-      better.catch(() => pipe.transport === "websocket" && !signal.aborted && this.noteFailed(BLOCKED_MS));
-      return pipe.transport === "websocket" ? { pipe, better } : { pipe };
-    } catch {
-      // That nobody answers is what a firewall looks like, too; the WebSocket's end is the one that tells.
-      return { pipe: await socket };
-    }
+    const isTime = Promise.race([sleep(HEAD_START_MS), better.then(() => new Promise(nothing), nothing)]);
+    const socket = isTime.then(() => this.webSocket(signal));
+    // That UDP is not answered is what a firewall looks like, so if both fail it is the WebSocket that tells why.
+    const pipe = await Promise.any([better, socket]).catch(() => socket);
+    socket.then((loser) => loser === pipe || loser.close(), nothing);
+    return pipe.transport === "websocket" ? { pipe, better } : { pipe };
   }
 
   /** How long UDP is not worth trying: 0 if it is now. */
@@ -688,13 +634,10 @@ class Route {
     return at <= now && until - at <= BROKEN_MS[1] ? Math.max(0, until - now) : 0;
   }
 
+  /** @returns {{at: number, until: number, failures: number}} */
   #noted() {
-    try {
-      const stored = JSON.parse(storageOf("localStorage")?.getItem(this.key) ?? "null");
-      return stored ?? remembered.get(this.key) ?? { at: 0, until: 0, failures: 0 };
-    } catch {
-      return remembered.get(this.key) ?? { at: 0, until: 0, failures: 0 };
-    }
+    const stored = quietly(() => JSON.parse(scope.localStorage.getItem(this.key)));
+    return { ...this.#memory, ...stored };
   }
 
   /** UDP does not get through, or no longer: it is left alone, longer each time. @param {number[]} ms first, longest */
@@ -710,14 +653,10 @@ class Route {
     if (this.#noted().at) this.#note({ at: 0, until: 0, failures: 0 });
   }
 
-  /** @param {any} noted */
+  /** @param {{at: number, until: number, failures: number}} noted */
   #note(noted) {
-    remembered.set(this.key, noted);
-    try {
-      storageOf("localStorage")?.setItem(this.key, JSON.stringify(noted));
-    } catch {
-      // It is remembered until the page is left.
-    }
+    this.#memory = noted;
+    quietly(() => scope.localStorage.setItem(this.key, JSON.stringify(noted)));
   }
 }
 
@@ -742,12 +681,7 @@ class Vault {
 
   /** Takes over what an earlier page of this tab has left. @returns {Promise<any>} */
   async claim() {
-    let entry = null;
-    try {
-      entry = JSON.parse(this.storage?.getItem(this.key) ?? "null");
-    } catch {
-      // As if nothing had been stored.
-    }
+    const entry = quietly(() => JSON.parse(this.storage?.getItem(this.key) ?? "null"));
     const { sessionId, token, attempt, limits, graceMs } = entry ?? {};
     const isWhole = [sessionId, token].every((text) => typeof text === "string") && limits && graceMs;
     if (!isWhole || !Number.isInteger(attempt) || !(await this.#lock(sessionId, 500))) return null;
@@ -782,12 +716,10 @@ class Vault {
 
   /** @param {any} entry */
   #write(entry) {
-    try {
+    quietly(() => {
       if (entry) this.storage?.setItem(this.key, JSON.stringify(entry));
       else this.storage?.removeItem(this.key);
-    } catch {
-      // Then a reload begins a new session.
-    }
+    });
   }
 
   /** @param {string} sessionId @param {number} ms */
@@ -982,7 +914,7 @@ class Ledger {
   }
 }
 
-// --- the session -----------------------------------------------------------------------------------------------------
+// --- requests and what is written ------------------------------------------------------------------------------------
 
 /**
  * A question that waits for its answer.
@@ -993,738 +925,107 @@ class Ledger {
  * @property {Outgoing} outgoing
  * @property {(value: any) => void} resolve
  * @property {(error: AnteroomError) => void} reject
+ * @property {() => void} forget
  * @property {number} left how long it may still take while the session is open, in ms
  * @property {number} since
  * @property {any} timer
  */
 
-/** Keeps a session on some connection, and sends and takes its messages. What it learns it tells the lobby. */
-class Session {
-  ledger = new Ledger();
-  token = "";
-  attempt = 0;
-  nonce = randomText();
-  /** Requests of an earlier page's may be answered yet, so this page's are told apart. */
-  firstReference = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
-  reference = this.firstReference;
+/** What leaves: requests that wait for answers, messages that need none, and the batches that carry them. */
+class Outbox {
+  /** Requests of the page before this one may be answered yet, so this page's are told apart. */
+  first = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
+  reference = this.first;
   /** @type {Map<number, Asked>} */
   asked = new Map();
   /** What concerns the connection alone. @type {string[]} */
   notes = [];
-  /** @type {(() => void)[]} */
-  inbox = [];
-  isPaused = false;
-  isFlushing = false;
-  /** The connection that the session moves away from. @type {Pipe|null} */
-  old = null;
-  /** @type {WeakMap<Pipe, End>} */
-  goodbyes = new WeakMap();
-  /** Ends the making of a connection. */
-  making = new AbortController();
-  /** Resolves when the session goes on on the connection that is current. @type {{resolve: () => void, reject: (error: AnteroomError) => void}|null} */
-  attaching = null;
-  /** One that may still come and would be better. @type {Promise<Pipe>|null} */
-  better = null;
-  isComingBack = false;
-  wake = nothing;
-  lostAt = 0;
-  /** Why the session before this one is over, until it is told. @type {AnteroomError|null} */
-  renewed = null;
-  attachedAt = 0;
-  /** WebTransport may have failed although the network is there. */
-  isSuspect = false;
-  /** The lanes whose snapshots a page that was loaded anew waits for. @type {Set<number>} */
-  awaited = new Set();
-  /** @type {Map<string, (pong: any) => void>} */
-  pings = new Map();
-  isProbing = false;
-  heardAt = 0;
-  writtenAt = 0;
-  pingedAt = 0;
-  checkedAt = 0;
-  /** @type {Record<string, any>} */
-  timers = {};
-  /** @type {(() => void)[]} */
-  unlisten = [];
+  isScheduled = false;
 
-  /** @param {Lobby} lobby @param {ConnectOptions} options @param {Route} route @param {Vault} vault */
-  constructor(lobby, options, route, vault) {
-    this.lobby = lobby;
-    this.options = options;
-    this.route = route;
-    this.vault = vault;
-  }
-
-  get isOpen() {
-    return this.lobby.state === "open";
-  }
-
-  /** @param {string} type @param {string} message @param {Partial<Activity>} [more] */
-  tell(type, message, more) {
-    this.lobby.emit("activity", { at: Date.now(), type, message, ...more });
-  }
-
-  /** @param {string} name @param {number} ms @param {() => void} task */
-  after(name, ms, task) {
-    clearTimeout(this.timers[name]);
-    this.timers[name] = setTimeout(task, ms);
-  }
-
-  // Beginning, and coming back.
-
-  async begin() {
-    const stored = await this.vault.claim();
-    if (stored && !this.lobby.isOver) {
-      const { sessionId, userId, username, limits, graceMs, token, attempt } = stored;
-      Object.assign(this.lobby, { sessionId, userId, username, limits, graceMs, restored: true });
-      Object.assign(this, { token, attempt });
-      this.ledger.limits = limits;
-      this.tell("restored", "The page was loaded anew; its session goes on.");
-    }
-    this.listenToPage();
-    this.comeBack();
-  }
-
-  /** What is to be told the next page, and before anything is sent that depends on it. */
-  keep() {
-    const { sessionId, userId, username, limits, graceMs } = this.lobby;
-    this.vault.keep({ sessionId, userId, username, limits, graceMs, token: this.token, attempt: this.attempt });
-  }
-
-  /** Another connection is made: what was being made before is not wanted any more. */
-  make() {
-    this.making.abort();
-    this.making = new AbortController();
-    return this.making.signal;
-  }
-
-  /** Makes connections until the session goes on, or nothing is left to go on with. */
-  async comeBack() {
-    if (this.isComingBack) return;
-    this.isComingBack = true;
-    for (let failures = 0; !this.ledger.current && !this.lobby.isOver; failures++) {
-      const woken = new Promise((wake) => (this.wake = () => wake(0)));
-      if (failures) await Promise.race([woken, sleep(Math.random() * Math.min(50 * 2 ** failures, 5000))]);
-      if (this.lobby.isOver) break;
-      const signal = this.make();
-      try {
-        this.tell("connecting", failures ? "Tries again to reach the server." : "Looks for a way to the server.");
-        if (this.isSuspect) this.route.noteFailed(BROKEN_MS);
-        const { pipe, better = null } = await this.route.stand(signal);
-        this.better = better;
-        better?.catch(nothing);
-        await this.introduce(pipe, signal, false);
-      } catch (error) {
-        // Nothing else gets through either.
-        if (this.isSuspect) this.route.noteOpen();
-        if (!this.lobby.isOver) this.failed(known(error), signal.aborted);
-      }
-      this.isSuspect = false;
-    }
-    this.isComingBack = false;
-  }
-
-  /** No connection has come of it. @param {AnteroomError} error @param {boolean} wasAborted */
-  failed(error, wasAborted) {
-    const isBeginning = !this.lostAt;
-    const isLate = Date.now() > this.lostAt + this.lobby.graceMs + ATTACH_MS;
-    const isFinal = error.closeCode ? !error.retryable || isBeginning : !/^(unreachable|lost|timeout|aborted)$/.test(error.code);
-    const isAbsent = isBeginning && error.code === "unreachable";
-    if (isFinal || isAbsent || (!isBeginning && isLate && !wasAborted)) return this.end(error, isFinal || !isBeginning);
-    this.tell("retry", error.message, { code: error.code });
+  /** @param {Session} session */
+  constructor(session) {
+    this.session = session;
   }
 
   /**
-   * Says on a new connection who this is, and waits until the session goes on there.
-   *
-   * @param {Pipe} pipe
-   * @param {AbortSignal} signal
-   * @param {boolean} isMove whether the session lives on another connection meanwhile
-   */
-  async introduce(pipe, signal, isMove) {
-    const began = Date.now();
-    /** @type {[number|null, any][]} */
-    const held = [];
-    /** @type {((message: any) => void)|null} */
-    let answer = null;
-    /** @type {(error: AnteroomError) => void} */
-    let fail = nothing;
-    pipe.onend = (end) => fail(ending(this.goodbyes.get(pipe) ?? end));
-    this.read(pipe, (lane, message) => {
-      // A room's stream may overtake the answer.
-      if (message.type === "goodbye") this.onGoodbye(pipe, message.data);
-      else if (answer && !lane && /^(handshake|reconnect|error)/.test(message.type)) answer(message);
-      else held.push([lane, message]);
-    });
-    const ask = async (/** @type {string} */ type, /** @type {any} */ data) => {
-      const answering = new Promise((resolve, reject) => ([answer, fail] = [resolve, reject]));
-      if (pipe.end) pipe.onend(pipe.end);
-      else pipe.send(JSON.stringify({ type, ref: 0, data }));
-      const message = await bounded(answering, ATTACH_MS, signal, nothing);
-      answer = null;
-      if (message.error || message.success === false) throw refusal(message.error);
-      return message.data;
-    };
-    const attached = new Promise((resolve, reject) => {
-      this.attaching = { resolve: () => resolve(0), reject };
-    });
-    attached.catch(nothing);
-    let isNew = false;
-    try {
-      const result = this.lobby.sessionId && (await this.reconnect(ask, isMove));
-      isNew = !result;
-      if (result) this.goOn(pipe, result, isMove);
-      else this.begun(pipe, await ask("handshake", this.handshake()));
-    } catch (error) {
-      pipe.close();
-      throw error;
-    }
-    pipe.onend = (end) => this.enqueue(() => this.ended(pipe, end));
-    pipe.ondrain = () => this.schedule();
-    pipe.ondatagram = (lane, text) => this.onDatagram(lane, text);
-    const take = (/** @type {number|null} */ lane, /** @type {any} */ message) => {
-      this.enqueue(() => this.take(pipe, lane, message));
-    };
-    for (const [lane, message] of held) take(lane, message);
-    this.read(pipe, take);
-    if (isNew) this.attached();
-    await bounded(attached, ATTACH_MS, signal, nothing).catch((error) => {
-      this.lose(pipe, { code: 0, reason: "The server does not go on." }, false);
-      throw error;
-    });
-    return Date.now() - began;
-  }
-
-  /** @param {Pipe} pipe @param {(lane: number|null, message: any) => void} take */
-  read(pipe, take) {
-    pipe.listen((lane, text) => {
-      let messages;
-      try {
-        messages = JSON.parse(text);
-      } catch {
-        return pipe.ended(CLOSE_CODES.malformed.number, "The server sent what cannot be read.");
-      }
-      this.heardAt = Date.now();
-      this.ledger.due.characters += text.length;
-      for (const message of Array.isArray(messages) ? messages : [messages]) take(lane, message);
-    });
-  }
-
-  handshake() {
-    const { name, token, client = "anteroom-js/1" } = this.options;
-    return { version: PROTOCOL_VERSION, name, token, client, resume: true, nonce: this.nonce };
-  }
-
-  /** @param {(type: string, data: any) => Promise<any>} ask @param {boolean} isMove */
-  async reconnect(ask, isMove) {
-    this.attempt += 1;
-    this.keep();
-    const fresh = this.lobby.restored && !this.lostAt ? true : undefined;
-    const received = isMove || fresh ? undefined : this.ledger.received(true);
-    const { token: resume_token, attempt } = this;
-    try {
-      return await ask("reconnect", { session_id: this.lobby.sessionId, resume_token, attempt, received, fresh });
-    } catch (error) {
-      if (isMove || known(error).code !== "session_unknown") throw error;
-      this.forget(known(error));
-    }
-  }
-
-  /** A session has begun. @param {Pipe} pipe @param {any} accepted */
-  begun(pipe, accepted) {
-    const { session_id, resume_token, user_id, username, limits, grace_ms, server_time_ms } = accepted;
-    const clockOffset = server_time_ms - Date.now();
-    Object.assign(this.lobby, { sessionId: session_id, userId: user_id, username, limits, graceMs: grace_ms, clockOffset });
-    Object.assign(this, { token: resume_token, attempt: 0 });
-    // The name that was made up, or taken from a token, stays.
-    this.options = { ...this.options, name: this.options.name ?? username };
-    this.ledger.limits = limits;
-    this.ledger.current = this.ledger.lane(0).pipe = pipe;
-    this.keep();
-    if (Math.abs(clockOffset) > DAY_MS) {
-      this.tell("clock", "This device's clock is wrong by more than a day; certificates may be refused for it.");
-    }
-  }
-
-  /** The session goes on. @param {Pipe} pipe @param {any} result @param {boolean} isMove */
-  goOn(pipe, { resume_token, lanes, last_n }, isMove) {
-    const { ledger } = this;
-    this.token = resume_token;
-    this.keep();
-    ledger.n = Math.max(ledger.n, last_n);
-    if (isMove && ledger.current) this.old = ledger.current;
-    ledger.current = pipe;
-    if (isMove) return pipe.send(JSON.stringify({ type: "resume", data: { received: ledger.received(true) } }));
-    const listed = new Set(lanes.map((/** @type {any} */ { lane }) => lane));
-    for (const lane of [...ledger.lanes.values()]) {
-      if (!lane.id || listed.has(lane.id)) continue;
-      if (!lane.ended) this.endLane(lane, "session_lost", "Your place in this room is gone.");
-      ledger.lanes.delete(lane.id);
-    }
-    if (this.lobby.restored && !this.lostAt) this.awaited = listed;
-  }
-
-  /** The server does not know the session any more: nothing of it is left. @param {AnteroomError} error */
-  forget(error) {
-    const { lobby } = this;
-    const isLate = this.lostAt && Date.now() - this.lostAt >= lobby.graceMs;
-    const seconds = Math.round(lobby.graceMs / 1000);
-    const why = lobby.restored && !this.lostAt
-      ? "The session of this tab is over; a new one has begun."
-      : isLate
-        ? `You were away for longer than ${seconds} s, so your seats were given up.`
-        : "The server does not know this session any more; it may have been restarted.";
-    const told = new AnteroomError(error.code, why);
-    for (const lane of this.ledger.lanes.values()) if (lane.room) this.endLane(lane, "session_lost", why);
-    this.abandon(new AnteroomError("outcome_unknown", why));
-    Object.assign(this, { ledger: new Ledger(), nonce: randomText(), awaited: new Set() });
-    if (lobby.restored && !this.lostAt) lobby.lost = told;
-    else this.renewed = told;
-    Object.assign(lobby, { sessionId: "", restored: false });
-    this.vault.forget();
-  }
-
-  /** Control has come over to the current connection. */
-  attached() {
-    const { lobby, ledger, lostAt } = this;
-    const { transport } = /** @type {Pipe} */ (ledger.current);
-    const [type, message] = this.isOpen
-      ? ["moved", `Moved to ${label(transport)}; nothing was lost.`]
-      : lostAt && !this.renewed
-        ? ["resumed", `Resumed over ${label(transport)} after ${seconds(Date.now() - lostAt)}.`]
-        : ["open", `In the lobby, over ${label(transport)}.`];
-    this.lostAt = 0;
-    this.attachedAt = this.heardAt = Date.now();
-    this.attaching?.resolve();
-    this.tell(type, message, { transport });
-    lobby.emit("transport", transport);
-    this.setState("open");
-    const { renewed } = this;
-    if (renewed) {
-      this.renewed = null;
-      this.tell("renewed", renewed.message, { code: renewed.code });
-      lobby.emit("renewed", { error: renewed });
-      lobby.list?.again(this);
-    }
-    const { better } = this;
-    this.better = null;
-    if (better) better.then((pipe) => this.takeOver(pipe), () => this.planUpgrade());
-    else this.planUpgrade();
-    this.ping(PONG_MS).catch(nothing);
-    this.schedule();
-    this.settle();
-    this.isReady();
-  }
-
-  /** The page gets its lobby once the rooms are there that the page before it was in. */
-  isReady() {
-    if (!this.isOpen) return;
-    if (!this.awaited.size) return this.lobby.ready(null);
-    this.after("awaited", ATTACH_MS, () => this.lobby.ready(null));
-  }
-
-  // Moving.
-
-  /** A better connection has come after all. @param {Pipe} pipe */
-  async takeOver(pipe) {
-    const isWanted = this.isOpen && this.route.choice === "auto" && this.ledger.current?.transport === "websocket";
-    if (!isWanted) return pipe.close();
-    await this.moveOver(pipe, this.make()).catch(() => this.planUpgrade());
-  }
-
-  /** @param {Pipe} pipe @param {AbortSignal} signal */
-  async moveOver(pipe, signal) {
-    this.tell("moving", `Moves to ${label(pipe.transport)}.`, { transport: pipe.transport });
-    await this.introduce(pipe, signal, true);
-  }
-
-  /** @param {"webtransport"|"websocket"|"auto"} choice */
-  async moveTo(choice) {
-    const { route, ledger } = this;
-    const before = route.choice;
-    route.choice = choice;
-    const wanted = choice === "auto" && route.hasWebTransport ? "webtransport" : choice;
-    if (!this.isOpen || wanted === "auto" || ledger.current?.transport === wanted) return this.planUpgrade();
-    const signal = this.make();
-    try {
-      const dial = wanted === "websocket" ? route.webSocket(signal) : route.webTransport(signal, WEBSOCKET_MS);
-      await this.moveOver(await dial, signal);
-    } catch (error) {
-      if (choice !== "auto") route.choice = before;
-      this.tell("move_failed", `Could not move to ${label(wanted)}.`, { transport: wanted });
-      this.planUpgrade();
-      throw known(error);
-    }
-  }
-
-  /** Tries for WebTransport from a WebSocket that works, now or later. */
-  planUpgrade() {
-    clearTimeout(this.timers.upgrade);
-    const { route, ledger } = this;
-    if (!this.isOpen || route.choice !== "auto" || !route.hasWebTransport || ledger.current?.transport !== "websocket") return;
-    this.after("upgrade", route.udpWaitMs(), () => {
-      const isIdle = this.isOpen && !this.old && ledger === this.ledger;
-      if (!isIdle) return this.planUpgrade();
-      const signal = this.make();
-      route.webTransport(signal).then(
-        (pipe) => this.takeOver(pipe),
-        () => {
-          if (signal.aborted) return;
-          route.noteFailed(BLOCKED_MS);
-          const ms = route.udpWaitMs();
-          this.tell("blocked", `UDP does not get through; the next try is in ${seconds(ms)}.`, { ms });
-          this.planUpgrade();
-        },
-      );
-    });
-  }
-
-  /** Lets the old connection go once everything has come over. */
-  settle() {
-    const { old, ledger } = this;
-    if (!old || [...ledger.lanes.values()].some((lane) => !lane.ended && lane.pipe !== ledger.current)) return;
-    // The server closes it; one that does not has had its time.
-    this.after("old", 2000, () => this.retire(old));
-  }
-
-  /** @param {Pipe} pipe */
-  retire(pipe) {
-    pipe.close();
-    this.ledger.lost(pipe);
-    if (this.old === pipe) this.old = null;
-  }
-
-  // Losing.
-
-  /** @param {Pipe} pipe @param {any} data */
-  onGoodbye(pipe, { code = 0, reason = "" } = {}) {
-    this.goodbyes.set(pipe, { code, reason });
-    pipe.ended(code, reason);
-  }
-
-  /** @param {Pipe} pipe @param {End} end */
-  ended(pipe, end) {
-    if (pipe === this.old) return this.retire(pipe);
-    this.lose(pipe, this.goodbyes.get(pipe) ?? end, true);
-  }
-
-  /**
-   * The current connection is of no use any more; the session goes on on another one, if that can be.
-   *
-   * @param {Pipe|null} pipe
-   * @param {End} end
-   * @param {boolean} isFailure whether it failed by itself
-   */
-  lose(pipe, end, isFailure) {
-    const { ledger, lobby } = this;
-    if (!pipe || pipe !== ledger.current) return;
-    const error = ending(end);
-    this.attaching?.reject(error);
-    if (end.code >= 4500) return this.end(error, true);
-    this.making.abort();
-    if (this.old) this.retire(this.old);
-    this.retire(pipe);
-    for (const name of ["upgrade", "ack", "old", "awaited"]) clearTimeout(this.timers[name]);
-    this.better = null;
-    this.notes = [];
-    const wasShort = Date.now() - this.attachedAt < 60000;
-    const isOnline = scope.navigator?.onLine !== false;
-    this.isSuspect = isFailure && !end.code && wasShort && isOnline && this.isOpen && pipe.transport === "webtransport"
-      && this.route.choice === "auto";
-    if (this.isOpen) {
-      this.lostAt = Date.now();
-      this.tell("lost", end.reason || "The connection was lost.", { transport: pipe.transport, code: error.code });
-      this.setState("resuming");
-      lobby.emit("transport", null);
-    }
-    this.comeBack();
-  }
-
-  /** @param {AnteroomError|null} error @param {boolean} [isFinal] whether there is nothing to go on with */
-  end(error, isFinal = true) {
-    const { lobby, ledger } = this;
-    if (lobby.isOver) return;
-    lobby.error = error;
-    const why = error ?? new AnteroomError("closed", "The lobby was closed.");
-    this.setState("closed");
-    this.making.abort();
-    this.wake();
-    for (const off of this.unlisten) off();
-    for (const timer of Object.values(this.timers)) clearTimeout(timer);
-    clearInterval(this.timers.watch);
-    ledger.current?.close();
-    this.old?.close();
-    this.attaching?.reject(why);
-    for (const lane of ledger.lanes.values()) if (lane.room) this.endLane(lane, "closed", why.message);
-    this.abandon(why);
-    ledger.current = null;
-    if (isFinal) this.vault.forget();
-    else this.vault.release();
-    lobby.list?.close();
-    this.tell("closed", why.message, { code: why.code });
-    lobby.emit("closed", error);
-    lobby.ready(why);
-  }
-
-  /** @param {LobbyState} state */
-  setState(state) {
-    const { lobby } = this;
-    if (lobby.state === state) return;
-    lobby.state = state;
-    const now = Date.now();
-    // An answer cannot come while there is no connection, so that time does not count.
-    for (const [reference, asked] of this.asked) {
-      clearTimeout(asked.timer);
-      if (state === "open") this.awaitAnswer(reference, asked);
-      else if (asked.since) Object.assign(asked, { left: asked.left - (now - asked.since), since: 0 });
-    }
-    lobby.emit("state", state);
-  }
-
-  // What arrives.
-
-  /** @param {() => void} task */
-  enqueue(task) {
-    this.inbox.push(task);
-    this.drain();
-  }
-
-  drain() {
-    while (!this.isPaused && this.inbox.length && !this.lobby.isOver) this.inbox.shift()?.();
-  }
-
-  /** Lets whoever was given something listen to it, before more happens to it. */
-  pause() {
-    this.isPaused = true;
-    nextTurn(() => {
-      this.isPaused = false;
-      this.drain();
-    });
-  }
-
-  /** @param {Pipe} pipe @param {number|null} told @param {any} message */
-  take(pipe, told, message) {
-    const { ledger } = this;
-    if (pipe !== ledger.current && pipe !== this.old) return;
-    const { type, data = {} } = message;
-    try {
-      if (type === "lane") this.onLane(ledger.opened(pipe, data), data, pipe);
-      else if (type === "ack") ledger.acknowledged(data), this.schedule();
-      else if (type === "pong") this.pings.get(data.ts)?.(data);
-      else if (type === "goodbye") this.onGoodbye(pipe, data);
-      else if (type === "resume_result" && message.error) pipe.ended(0, message.error.message);
-      else if (!UNCOUNTED.test(type)) {
-        const lane = ledger.take(pipe, told, message);
-        if (lane) this.deliver(lane, message);
-        this.acknowledge();
-      }
-    } catch (error) {
-      const { message } = /** @type {Error} */ (error);
-      ledger.current?.close(CLOSE_CODES.malformed.number, message);
-      this.end(new AnteroomError("malformed", `The server breaks the protocol: ${message}.`, { closeCode: 4501 }));
-    }
-  }
-
-  /** @param {Lane|null} lane @param {any} opened @param {Pipe} pipe */
-  onLane(lane, { applied, gap }, pipe) {
-    if (!lane) return;
-    if (gap) {
-      // Their answers may be among what was lost.
-      const swallowed = (/** @type {Outgoing} */ outgoing) => {
-        return outgoing.lane === lane.id && outgoing.n > 0 && outgoing.n <= applied;
-      };
-      this.abandon(new AnteroomError("outcome_unknown", "The answer was lost."), swallowed);
-    }
-    if (lane.id === 0 && pipe === this.ledger.current) this.attached();
-    this.settle();
-    this.schedule();
-  }
-
-  /** @param {Lane} lane @param {any} message */
-  deliver(lane, message) {
-    const { type, ref, success, error, latest, data = {} } = message;
-    const isFarewell = lane.id > 0 && (type === "room_closed" || (type === "leave_room_result" && success));
-    if (lane.gap !== null && latest == null) {
-      const { gap: missed } = lane;
-      lane.gap = null;
-      if (lane.id === 0) return this.onControlGap(missed);
-      if (!isFarewell) return this.onSnapshot(lane, data, missed);
-    }
-    if (lane.id && JOINED.test(type) && success && ref == null) this.onSnapshot(lane, data, 0);
-    else if (ref != null) this.onAnswer(lane, message);
-    else if (lane.id) lane.room?.receive(message);
-    else if (type === "rooms_changed") this.lobby.list?.change(data);
-    else if (error) this.onRefusal(refusal(error));
-    if (isFarewell) {
-      const { reason = "left", message = "You left the room." } = data;
-      this.endLane(lane, reason, message);
-      this.settle();
-    }
-  }
-
-  /** @param {number} missed */
-  onControlGap(missed) {
-    this.tell("gap", `${missed} messages of the lobby were lost.`);
-    this.lobby.emit("gap", { missed });
-    this.lobby.list?.again(this);
-  }
-
-  /** Everything in a room as it is now. @param {Lane} lane @param {any} data @param {number} missed */
-  onSnapshot(lane, data, missed) {
-    if (lane.room) {
-      if (missed) this.tell("gap", `${missed} messages of ${data.name} were lost; here is how it stands.`);
-      return lane.room.renew(data, missed);
-    }
-    // The answer to a request was lost, or this page was loaded anew.
-    const room = this.enter(lane, data);
-    const isAsked = (/** @type {Asked} */ { type, request }) => {
-      return /^(join|create)_room$/.test(type) && (request.room_id ?? data.room_id) === data.room_id;
-    };
-    const found = this.awaited.delete(lane.id) ? null : [...this.asked].find(([, asked]) => isAsked(asked));
-    if (found) this.settleAsked(found[0])?.resolve(room);
-    else if (this.isOpen) this.lobby.emit("room", room);
-    this.pause();
-    this.isReady();
-  }
-
-  /** @param {Lane} lane @param {any} data */
-  enter(lane, data) {
-    const room = new Room(this, lane, data);
-    lane.room = room;
-    this.lobby.rooms.set(room.id, room);
-    return room;
-  }
-
-  /** @param {Lane} lane @param {any} message */
-  onAnswer(lane, { type, ref, success, error, data = {} }) {
-    const asked = this.settleAsked(ref);
-    if (!success) return asked?.reject(refusal(error));
-    if (type === "subscribe_rooms_result") this.lobby.list?.replace(data);
-    if (!JOINED.test(type)) return asked?.resolve(data);
-    const room = this.enter(lane, data);
-    const isEarlier = !(ref >= this.firstReference && ref < this.reference + 1);
-    if (asked) asked.resolve(room);
-    else if (isEarlier) this.lobby.emit("room", room);
-    else room.leave().catch(nothing);
-    this.pause();
-  }
-
-  /** What was refused before it reached its room. @param {AnteroomError} error */
-  onRefusal(error) {
-    const { room_id, n } = error.details ?? {};
-    if (n) this.ledger.remove((outgoing) => outgoing.n === n);
-    this.lobby.rooms.get(room_id)?.emit("error", error);
-  }
-
-  /** @param {number} lane @param {string} text */
-  onDatagram(lane, text) {
-    const { room } = this.ledger.lanes.get(lane) ?? {};
-    try {
-      for (const message of [JSON.parse(text)].flat()) room?.receive(message);
-    } catch {
-      // It may be lost, so it may be broken.
-    }
-  }
-
-  /** @param {Lane} lane @param {string} reason @param {string} message */
-  endLane(lane, reason, message) {
-    const unanswered = new AnteroomError("outcome_unknown", "The room has ended; whether this was done is not known.");
-    this.ledger.end(lane);
-    this.abandon(unanswered, (outgoing) => outgoing.lane === lane.id);
-    const { room } = lane;
-    lane.room = null;
-    if (!room) return;
-    if (this.lobby.rooms.get(room.id) === room) this.lobby.rooms.delete(room.id);
-    room.finish(reason, message);
-  }
-
-  acknowledge() {
-    const { due } = this.ledger;
-    if (!due.messages) return;
-    if (due.messages >= ACK_MESSAGES || due.characters >= ACK_CHARACTERS) return this.sendAck();
-    this.timers.ack ??= setTimeout(() => this.sendAck(), ACK_MS);
-  }
-
-  sendAck() {
-    clearTimeout(this.timers.ack);
-    this.timers.ack = null;
-    if (this.isOpen) this.note("ack", this.ledger.received());
-  }
-
-  // What is sent.
-
-  /**
-   * Asks for something. An answer that nobody waits for is no unhandled rejection.
+   * Asks for something. An answer that nobody looks at is no unhandled rejection.
    *
    * @param {string} type
    * @param {any} request
    * @param {RequestOptions & {room?: Room}} [options]
    * @returns {Promise<any>}
    */
-  request(type, request, { signal, timeout = this.options.requestTimeout ?? 10000, room } = {}) {
+  request(type, request, { signal, timeout = this.session.options.requestTimeout ?? 10000, room } = {}) {
     const answer = new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(aborted(signal));
+      if (signal?.aborted) throw aborted(signal);
       const reference = ++this.reference;
       const outgoing = this.post(type, request, { room, ref: reference });
-      const asked = { type, request, outgoing, resolve, reject, left: timeout, since: 0, timer: 0 };
+      const abort = () => this.giveUp(reference, aborted(signal));
+      const forget = () => signal?.removeEventListener("abort", abort);
+      const asked = { type, request, outgoing, resolve, reject, forget, left: timeout, since: 0, timer: 0 };
       this.asked.set(reference, asked);
-      if (this.isOpen) this.awaitAnswer(reference, asked);
-      signal?.addEventListener("abort", () => this.giveUp(reference, aborted(signal)), { once: true });
+      if (this.session.isOpen) this.await(reference, asked);
+      signal?.addEventListener("abort", abort);
     });
     answer.catch(nothing);
     return answer;
   }
 
   /** @param {number} reference @param {Asked} asked */
-  awaitAnswer(reference, asked) {
+  await(reference, asked) {
     const late = () => this.giveUp(reference, new AnteroomError("timeout", "No answer came in time."));
-    Object.assign(asked, { since: Date.now(), timer: setTimeout(late, asked.left) });
+    Object.assign(asked, { since: performance.now(), timer: setTimeout(late, asked.left) });
   }
 
-  /** Nobody waits for an answer any more: what was never written is not sent either. @param {number} reference @param {AnteroomError} error */
-  giveUp(reference, error) {
-    const asked = this.asked.get(reference);
-    if (!asked) return;
-    clearTimeout(asked.timer);
-    this.asked.delete(reference);
-    if (!asked.outgoing.pipe) this.ledger.remove((outgoing) => outgoing === asked.outgoing);
-    asked.reject(error);
+  /** No answer can come without a connection, so that time does not count. @param {boolean} isOpen */
+  clock(isOpen) {
+    for (const [reference, asked] of this.asked) {
+      clearTimeout(asked.timer);
+      if (isOpen) this.await(reference, asked);
+      else if (asked.since) Object.assign(asked, { left: asked.left - (performance.now() - asked.since), since: 0 });
+    }
   }
 
-  /** A request is answered. @param {number} reference */
-  settleAsked(reference) {
+  /** A request is answered, or nobody waits any more. @param {number} reference */
+  settle(reference) {
     const asked = this.asked.get(reference);
-    if (!asked) return null;
-    clearTimeout(asked.timer);
+    clearTimeout(asked?.timer);
+    asked?.forget();
     this.asked.delete(reference);
-    this.ledger.remove((outgoing) => outgoing === asked.outgoing);
     return asked;
   }
 
-  /** Tells those who wait that no answer will come. @param {AnteroomError} error @param {(outgoing: Outgoing) => boolean} [concerns] */
+  /** What was never written is not sent after all. @param {number} reference @param {AnteroomError} error */
+  giveUp(reference, error) {
+    const { outgoing, reject } = this.settle(reference) ?? {};
+    if (outgoing && !outgoing.pipe) this.session.ledger.remove((other) => other === outgoing);
+    reject?.(error);
+  }
+
+  /** @param {AnteroomError} error @param {(outgoing: Outgoing) => boolean} [concerns] */
   abandon(error, concerns = () => true) {
     for (const [reference, { outgoing }] of this.asked) if (concerns(outgoing)) this.giveUp(reference, error);
   }
 
   /**
-   * Hands a message over; it leaves at the end of this turn of the event loop, with all others of the turn.
+   * Hands a message over. It leaves at the end of this turn of the event loop, with all others of the turn.
    *
    * @param {string} type
    * @param {any} data
    * @param {{room?: Room, ref?: number, key?: string, unreliable?: boolean}} options
-   * @returns {Outgoing}
    */
   post(type, data, { room, ref, key, unreliable }) {
-    const { ledger, lobby } = this;
+    const { ledger, lobby } = this.session;
+    const { message_bytes_max } = ledger.limits;
     if (lobby.isOver) throw lobby.error ?? new AnteroomError("closed", "The lobby was closed.");
     if (room?.end) throw new AnteroomError("not_in_room", "You are not in this room any more.");
     if (ledger.waiting.length >= WAITING_MAX) throw new AnteroomError("busy", "Too many messages wait to be sent.");
     const head = JSON.stringify({ type, ref, room_id: room?.id }).slice(0, -1);
-    const body = JSON.stringify(data ?? {}) ?? "{}";
+    const body = encode(data);
     const bytes = encoder.encode(head + body).length + 32;
-    if (bytes > lobby.limits.message_bytes_max) {
-      const more = { details: { bytes, message_bytes_max: lobby.limits.message_bytes_max } };
-      throw new AnteroomError("message_too_large", `A message of ${bytes} bytes is too large.`, more);
+    if (bytes > message_bytes_max) {
+      const details = { bytes, message_bytes_max };
+      throw new AnteroomError("message_too_large", `A message of ${bytes} bytes is too large.`, { details });
     }
     const lane = room?.lane ?? 0;
     /** @type {Outgoing} */
@@ -1744,19 +1045,17 @@ class Session {
   }
 
   schedule() {
-    if (this.isFlushing) return;
-    this.isFlushing = true;
-    nextTurn(() => {
-      this.isFlushing = false;
-      this.flush();
-    });
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    nextTurn(() => this.flush());
   }
 
-  /** Writes what there is, as few batches, unless the browser has too much to do with what it has. */
+  /** Writes what there is, as few batches, unless the browser has enough to do with what it has. */
   flush() {
-    const pipe = this.ledger.current;
+    this.isScheduled = false;
+    const { session } = this;
+    const { current: pipe, limits } = session.ledger;
     if (!pipe || pipe.end) return;
-    const { message_bytes_max } = this.lobby.limits;
     let texts = this.notes.splice(0);
     let size = texts.reduce((sum, text) => sum + text.length + 1, 2);
     const send = () => {
@@ -1764,96 +1063,771 @@ class Session {
       texts = [];
       size = 2;
     };
-    for (const outgoing of this.ledger.unwritten()) {
+    for (const outgoing of session.ledger.unwritten()) {
       if (pipe.buffered > HIGH_WATER_BYTES) {
-        this.after("flush", 20, () => this.flush());
+        session.after("flush", 20, () => this.flush());
         break;
       }
-      if (texts.length === BATCH_MAX || size + outgoing.bytes > message_bytes_max) send();
+      if (texts.length === BATCH_MAX || size + outgoing.bytes > limits.message_bytes_max) send();
       texts.push(written(outgoing));
       size += outgoing.bytes;
       outgoing.pipe = pipe;
-      this.writtenAt = Date.now();
+      session.pulse.writtenAt = Date.now();
     }
     send();
   }
+}
 
-  // Whether the connection lives.
-
-  /** @param {number} ms @returns {Promise<number>} */
-  ping(ms) {
-    const ts = randomText();
-    const began = performance.now();
-    this.pingedAt = Date.now();
-    const answer = new Promise((resolve, reject) => {
-      this.pings.set(ts, resolve);
-      setTimeout(() => reject(new AnteroomError("timeout", "The server does not answer.")), ms);
-    });
-    if (this.isOpen) this.note("ping", { ts });
-    return answer.finally(() => this.pings.delete(ts)).then(({ server_time_ms }) => {
-      const rtt = performance.now() - began;
-      Object.assign(this.lobby, { rtt, clockOffset: Math.round(server_time_ms - Date.now() + rtt / 2) });
-      this.lobby.emit("rtt", rtt);
-      return rtt;
-    });
-  }
-
-  /** Finds out now whether the connection still carries anything; or wakes what waits to try again. @returns {Promise<void>} */
-  async probe() {
-    this.wake();
-    const pipe = this.ledger.current;
-    if (!pipe || !this.isOpen || this.isProbing) return;
-    this.isProbing = true;
-    const began = Date.now();
-    const isAlive = await this.ping(PROBE_MS).catch(() => this.heardAt > began);
-    this.isProbing = false;
-    if (isAlive !== false || this.lobby.isOver) return;
-    // A page that slept meanwhile has not given the server its time.
-    if (Date.now() - began > 2 * PROBE_MS) return this.probe();
-    this.lose(pipe, { code: 0, reason: "The connection went silent." }, true);
-  }
-
-  /** Every second: did the page sleep, is an answer overdue, is it time for a sign of life? */
-  check() {
-    const now = Date.now();
-    const slept = now - this.checkedAt > 5000 && this.checkedAt > 0;
-    this.checkedAt = now;
-    const isOverdue = this.ledger.kept.length > 0 && now - Math.max(this.heardAt, this.writtenAt) > DOUBT_MS;
-    if (slept || isOverdue) return this.probe();
-    const isSeen = scope.document?.visibilityState !== "hidden";
-    if (this.isOpen && isSeen && now - this.pingedAt > PING_EVERY_MS) {
-      const pipe = this.ledger.current;
-      this.ping(PONG_MS).catch(() => void (pipe === this.ledger.current && this.probe()));
-    }
-  }
-
-  listenToPage() {
-    this.timers.watch = setInterval(() => this.check(), 1000);
-    this.timers.watch.unref?.();
-    const listen = (/** @type {any} */ target, /** @type {string} */ type, /** @type {(event: any) => void} */ listener) => {
-      if (!target?.addEventListener) return;
-      target.addEventListener(type, listener);
-      this.unlisten.push(() => target.removeEventListener(type, listener));
-    };
-    const page = scope.document ? scope : null;
-    const changed = () => {
-      // Another network may let UDP through.
-      this.route.noteOpen();
-      this.probe();
-      this.planUpgrade();
-    };
-    listen(scope, "online", changed);
-    listen(scope.navigator?.connection, "change", changed);
-    listen(scope.document, "visibilitychange", () => scope.document.visibilityState === "visible" && this.probe());
-    listen(scope.document, "resume", () => this.probe());
-    listen(page, "pagehide", () => this.vault.left(true));
-    listen(page, "pageshow", () => (this.vault.left(false), this.probe()));
+/** @param {any} data */
+function encode(data) {
+  try {
+    return JSON.stringify(data) ?? "{}";
+  } catch (cause) {
+    throw new AnteroomError("invalid_data", "This data has no form in JSON.", { cause });
   }
 }
 
 /** @param {Outgoing} outgoing */
 function written({ head, n, data }) {
   return `${head}${n ? `,"n":${n}` : ""},"data":${data}}`;
+}
+
+// --- signs of life ---------------------------------------------------------------------------------------------------
+
+/** Finds out whether the connection lives. A page sees no pings of the transport's, and may sleep at any time. */
+class Pulse {
+  /** @type {Map<string, (pong: any) => void>} */
+  pings = new Map();
+  isProbing = false;
+  heardAt = 0;
+  writtenAt = 0;
+  pingedAt = 0;
+  checkedAt = 0;
+
+  /** @param {Session} session */
+  constructor(session) {
+    this.session = session;
+  }
+
+  /** @param {number} ms @returns {Promise<number>} the time there and back, in ms */
+  async ping(ms) {
+    const { lobby, isOpen, outbox, life } = this.session;
+    const ts = randomText();
+    const began = performance.now();
+    this.pingedAt = Date.now();
+    const answer = new Promise((resolve) => this.pings.set(ts, resolve));
+    if (isOpen) outbox.note("ping", { ts });
+    const pong = await bounded(answer, ms, life.signal, nothing).finally(() => this.pings.delete(ts));
+    const rtt = performance.now() - began;
+    Object.assign(lobby, { rtt, clockOffset: Math.round(pong.server_time_ms - Date.now() + rtt / 2) });
+    lobby.emit("rtt", rtt);
+    return rtt;
+  }
+
+  /**
+   * Tries the connection now, or wakes what waits to make another.
+   *
+   * @returns {Promise<void>}
+   */
+  async probe() {
+    const { session } = this;
+    session.wake();
+    const pipe = session.ledger.current;
+    if (!session.isOpen || this.isProbing) return;
+    this.isProbing = true;
+    const began = Date.now();
+    const isAlive = await this.ping(PROBE_MS).then(() => true, () => this.heardAt > began);
+    this.isProbing = false;
+    // A page that slept meanwhile has not given the server its time.
+    if (!isAlive && Date.now() - began > 2 * PROBE_MS) return this.probe();
+    if (!isAlive) session.lose(pipe, { code: 0, reason: "The connection went silent." }, true);
+  }
+
+  /** Every second: did the page sleep, is an answer overdue, is it time for a sign of life? */
+  check() {
+    const { ledger, isOpen } = this.session;
+    const now = Date.now();
+    const slept = this.checkedAt > 0 && now - this.checkedAt > 5000;
+    this.checkedAt = now;
+    const isOverdue = ledger.kept.length > 0 && now - Math.max(this.heardAt, this.writtenAt) > DOUBT_MS;
+    const isSeen = scope.document?.visibilityState !== "hidden";
+    if (slept || (isOpen && isOverdue)) this.probe();
+    else if (isOpen && isSeen && now - this.pingedAt > PING_EVERY_MS) {
+      const { current } = ledger;
+      this.ping(PONG_MS).catch(() => void (current === this.session.ledger.current && this.probe()));
+    }
+  }
+
+  start() {
+    const { route, vault, life } = this.session;
+    const { signal } = life;
+    const { document, navigator } = scope;
+    const timer = setInterval(() => this.check(), 1000);
+    /** @type {any} */ (timer).unref?.();
+    signal.addEventListener("abort", () => clearInterval(timer));
+    const listen = (/** @type {any} */ target, /** @type {string} */ type, /** @type {() => void} */ listener) => {
+      target?.addEventListener?.(type, listener, { signal });
+    };
+    const moved = () => {
+      // Another network may let UDP through.
+      route.noteOpen();
+      this.probe();
+      this.session.planUpgrade();
+    };
+    const woken = () => void (document.visibilityState === "visible" && this.probe());
+    listen(scope, "online", moved);
+    listen(navigator?.connection, "change", moved);
+    listen(document, "visibilitychange", woken);
+    listen(document, "resume", woken);
+    listen(scope, "pagehide", () => vault.left(true));
+    listen(scope, "pageshow", () => {
+      vault.left(false);
+      this.probe();
+    });
+  }
+}
+
+// --- the session -----------------------------------------------------------------------------------------------------
+
+/** Keeps a session on some connection, and gives what arrives to whom it concerns. */
+class Session {
+  ledger = new Ledger();
+  outbox = new Outbox(this);
+  pulse = new Pulse(this);
+  token = "";
+  attempt = 0;
+  nonce = randomText();
+  /** Ends with the lobby. */
+  life = new AbortController();
+  /** Ends the making of a connection. */
+  making = new AbortController();
+  isComingBack = false;
+  failures = 0;
+  /** Ends a wait before the next try. */
+  wake = nothing;
+  /** The connection that the session moves away from. @type {Pipe|null} */
+  old = null;
+  /** One that may still come and would be better. @type {Promise<Pipe>|null} */
+  better = null;
+  /** Settles when the session goes on on the current connection, or cannot. */
+  attaching = { resolve: nothing, reject: (/** @type {AnteroomError} */ _) => {} };
+  /** Since when there is no connection; 0 before the first. */
+  lostAt = 0;
+  silentAt = 0;
+  attachedAt = 0;
+  /** @type {Pipe|null} */
+  attachedTo = null;
+  /** UDP may have failed although the network is there. */
+  isSuspect = false;
+  /** Why the session before this one is over, until it is told. @type {AnteroomError|null} */
+  renewed = null;
+  /** The lanes whose snapshots a page that was loaded anew waits for. @type {Set<number>} */
+  awaited = new Set();
+  /** @type {(() => void)[]} */
+  inbox = [];
+  isPaused = false;
+  /** @type {Record<string, any>} */
+  timers = {};
+
+  /** @param {Lobby} lobby @param {ConnectOptions} options @param {Route} route @param {Vault} vault */
+  constructor(lobby, options, route, vault) {
+    this.lobby = lobby;
+    this.options = options;
+    this.route = route;
+    this.vault = vault;
+  }
+
+  get isOpen() {
+    return this.lobby.state === "open";
+  }
+
+  /** @param {LobbyState} state */
+  setState(state) {
+    if (this.lobby.state === state) return;
+    this.lobby.state = state;
+    this.outbox.clock(state === "open");
+    this.lobby.emit("state", state);
+  }
+
+  /** @param {string} type @param {string} message @param {Partial<Activity>} [more] */
+  tell(type, message, more) {
+    this.lobby.emit("activity", { at: Date.now(), type, message, ...more });
+  }
+
+  /** @param {string} name @param {number} ms @param {() => void} task */
+  after(name, ms, task) {
+    clearTimeout(this.timers[name]);
+    this.timers[name] = setTimeout(task, ms);
+  }
+
+  // Beginning, and coming back.
+
+  async begin() {
+    const stored = await this.vault.claim();
+    if (this.lobby.isOver) return this.vault.release();
+    if (stored) {
+      const { token, attempt, ...known } = stored;
+      Object.assign(this.lobby, known, { restored: true });
+      Object.assign(this, { token, attempt });
+      this.ledger.limits = known.limits;
+    }
+    this.pulse.start();
+    this.comeBack();
+  }
+
+  /** Stores what the next page needs, before anything is sent that depends on it. */
+  keep() {
+    const { sessionId, userId, username, limits, graceMs } = this.lobby;
+    this.vault.keep({ sessionId, userId, username, limits, graceMs, token: this.token, attempt: this.attempt });
+  }
+
+  /** Another connection is made: what was being made before is not wanted any more. */
+  make() {
+    this.making.abort();
+    this.making = new AbortController();
+    return this.making.signal;
+  }
+
+  /** Makes connections until the session goes on, or nothing is left to go on with. */
+  async comeBack() {
+    if (this.isComingBack) return;
+    this.isComingBack = true;
+    for (this.failures = 0; !this.ledger.current && !this.lobby.isOver; this.failures++) {
+      const { failures } = this;
+      if (failures) await this.rest(Math.random() * Math.min(50 * 2 ** failures, 5000));
+      if (this.lobby.isOver) break;
+      const signal = this.make();
+      try {
+        this.tell("connecting", failures ? "Tries again to reach the server." : "Looks for a way to the server.");
+        if (this.isSuspect) this.route.noteFailed(BROKEN_MS);
+        const { pipe, better = null } = await this.route.stand(signal);
+        this.better = better;
+        better?.catch(nothing);
+        await this.introduce(pipe, signal, false);
+      } catch (error) {
+        // Nothing else gets through either.
+        if (this.isSuspect) this.route.noteOpen();
+        if (!this.lobby.isOver) this.failed(known(error));
+      }
+      this.isSuspect = false;
+    }
+    this.isComingBack = false;
+  }
+
+  /** Waits before the next try; what wakes it begins to count anew. @param {number} ms */
+  rest(ms) {
+    return new Promise((done) => {
+      const timer = setTimeout(done, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        this.failures = 0;
+        done(0);
+      };
+    });
+  }
+
+  /** No connection has come of it. @param {AnteroomError} error */
+  failed(error) {
+    const { code, retryable, closeCode, message } = error;
+    const isBeginning = !this.lostAt;
+    const isRefused = code !== "aborted" && (!retryable || (isBeginning && (closeCode || code === "unreachable")));
+    const isOver = Date.now() > this.lostAt + this.lobby.graceMs + ATTACH_MS;
+    // A device that has just woken may need a moment.
+    const isLate = !isBeginning && isOver && this.failures >= LATE_TRIES;
+    if (isRefused || isLate) this.end(error, !retryable || isLate);
+    else this.tell("retry", message, { code });
+  }
+
+  /**
+   * Says on a new connection who this is, and waits until the session goes on there.
+   *
+   * @param {Pipe} pipe
+   * @param {AbortSignal} signal
+   * @param {boolean} isMove whether the session lives on another connection meanwhile
+   */
+  async introduce(pipe, signal, isMove) {
+    /** @type {[number|null, any][]} */
+    const held = [];
+    /** @type {((message: any) => void)|null} */
+    let answer = null;
+    /** @type {(error: AnteroomError) => void} */
+    let fail = nothing;
+    pipe.onend = (end) => fail(ending(end));
+    this.read(pipe, (lane, message) => {
+      // A room's stream may overtake the answer.
+      if (message.type === "goodbye") pipe.ended(message.data?.code, message.data?.reason);
+      else if (!answer || lane) held.push([lane, message]);
+      else {
+        answer(message);
+        answer = null;
+      }
+    });
+    const ask = async (/** @type {string} */ type, /** @type {any} */ data) => {
+      const answering = new Promise((resolve, reject) => ([answer, fail] = [resolve, reject]));
+      if (pipe.end) pipe.onend(pipe.end);
+      else pipe.send(JSON.stringify({ type, ref: 0, data }));
+      const told = await bounded(answering, ATTACH_MS, signal, nothing);
+      if (told.error || told.success === false) throw refusal(told.error);
+      if (!told.data) throw new AnteroomError("malformed", "What answers there is no Anteroom server.");
+      return told.data;
+    };
+    const attached = new Promise((resolve, reject) => {
+      this.attaching = { resolve: () => resolve(0), reject };
+    });
+    attached.catch(nothing);
+    let isNew = false;
+    try {
+      const result = this.lobby.sessionId && (await this.reconnect(ask, isMove));
+      isNew = !result;
+      if (result) this.goOn(pipe, result, isMove);
+      else this.begun(pipe, await ask("handshake", this.handshake()));
+    } catch (error) {
+      pipe.close();
+      throw error;
+    }
+    pipe.onend = (end) => this.enqueue(() => this.ended(pipe, end));
+    pipe.ondrain = () => this.outbox.schedule();
+    pipe.ondatagram = (lane, text) => this.onDatagram(lane, text);
+    const take = (/** @type {number|null} */ lane, /** @type {any} */ message) => {
+      this.enqueue(() => this.take(pipe, lane, message));
+    };
+    for (const [lane, message] of held) take(lane, message);
+    this.read(pipe, take);
+    if (pipe.end) pipe.onend(pipe.end);
+    else if (isNew) this.attached();
+    await bounded(attached, ATTACH_MS, signal, nothing).catch((error) => {
+      this.lose(pipe, { code: 0, reason: "The server does not go on." }, false);
+      throw error;
+    });
+  }
+
+  /** @param {Pipe} pipe @param {(lane: number|null, message: any) => void} take */
+  read(pipe, take) {
+    pipe.listen((lane, text) => {
+      const messages = quietly(() => [JSON.parse(text)].flat());
+      if (!messages?.every((message) => typeof message?.type === "string")) return pipe.ended(CLOSE_CODES.malformed.number, "The server sent what cannot be read.");
+      this.pulse.heardAt = Date.now();
+      this.ledger.due.characters += text.length;
+      for (const message of messages) take(lane, message);
+    });
+  }
+
+  handshake() {
+    const { name, token, client = "anteroom-js/1" } = this.options;
+    return { version: PROTOCOL_VERSION, name, token, client, resume: true, nonce: this.nonce };
+  }
+
+  /** @param {(type: string, data: any) => Promise<any>} ask @param {boolean} isMove */
+  async reconnect(ask, isMove) {
+    this.attempt += 1;
+    this.keep();
+    const fresh = this.isReloaded || undefined;
+    const received = isMove || fresh ? undefined : this.ledger.received(true);
+    const { token: resume_token, attempt } = this;
+    try {
+      return await ask("reconnect", { session_id: this.lobby.sessionId, resume_token, attempt, received, fresh });
+    } catch (error) {
+      if (isMove || known(error).code !== "session_unknown") throw error;
+      this.forget();
+    }
+  }
+
+  /** Whether this page knows nothing yet of the session that the page before it had. */
+  get isReloaded() {
+    return this.lobby.restored && !this.ledger.lanes.size;
+  }
+
+  /** A session has begun. @param {Pipe} pipe @param {any} accepted */
+  begun(pipe, { session_id, resume_token, user_id, username, limits, grace_ms, server_time_ms }) {
+    const clockOffset = server_time_ms - Date.now();
+    const told = { sessionId: session_id, userId: user_id, username, limits, graceMs: grace_ms, clockOffset };
+    Object.assign(this.lobby, told);
+    Object.assign(this, { token: resume_token, attempt: 0 });
+    // A name that was made up stays, if there has to be another session.
+    this.options = { ...this.options, name: this.options.name ?? username };
+    this.ledger.limits = limits;
+    this.ledger.current = this.ledger.lane(0).pipe = pipe;
+    this.keep();
+    if (Math.abs(clockOffset) > DAY_MS) {
+      this.tell("clock", "This device's clock is wrong by more than a day; certificates may be refused for it.");
+    }
+  }
+
+  /** The session goes on. @param {Pipe} pipe @param {any} result @param {boolean} isMove */
+  goOn(pipe, { resume_token, lanes, last_n }, isMove) {
+    const { ledger } = this;
+    const listed = new Set(lanes.map((/** @type {any} */ { lane }) => lane));
+    if (this.isReloaded) this.awaited = listed;
+    this.token = resume_token;
+    this.keep();
+    ledger.n = Math.max(ledger.n, last_n);
+    if (isMove) this.old = ledger.current;
+    ledger.current = pipe;
+    if (isMove) return pipe.send(JSON.stringify({ type: "resume", data: { received: ledger.received(true) } }));
+    for (const lane of [...ledger.lanes.values()]) {
+      if (!lane.id || listed.has(lane.id)) continue;
+      this.endLane(lane, "session_lost", "Your place in this room is gone.");
+      ledger.lanes.delete(lane.id);
+    }
+  }
+
+  /** The server does not know the session any more: nothing of it is left. */
+  forget() {
+    const { lobby } = this;
+    const isLate = Date.now() - this.silentAt >= lobby.graceMs;
+    const why = this.isReloaded
+      ? "The session that this tab had is over."
+      : isLate
+        ? `You were away for longer than ${seconds(lobby.graceMs)}, so your seats were given up.`
+        : "The server does not know this session any more; it may have been restarted.";
+    const told = new AnteroomError("session_unknown", why);
+    if (this.isReloaded) lobby.lost = told;
+    else this.renewed = told;
+    for (const lane of this.ledger.lanes.values()) this.endLane(lane, "session_lost", why);
+    this.outbox.abandon(new AnteroomError("outcome_unknown", why));
+    Object.assign(this, { ledger: new Ledger(), nonce: randomText() });
+    Object.assign(lobby, { sessionId: "", restored: false });
+    this.vault.forget();
+  }
+
+  /** Control has come over to the current connection. */
+  attached() {
+    const { lobby, ledger, lostAt, renewed, better } = this;
+    const { transport } = /** @type {Pipe} */ (ledger.current);
+    const over = label(transport);
+    if (this.isOpen) this.tell("moved", `Moved to ${over}; nothing was lost.`, { transport });
+    else if (!lostAt) this.tell("open", `In the lobby, over ${over}.`, { transport });
+    else if (renewed) this.tell("renewed", renewed.message, { transport });
+    else this.tell("resumed", `Resumed over ${over} after ${seconds(Date.now() - lostAt)}.`, { transport });
+    Object.assign(this, { lostAt: 0, renewed: null, better: null, attachedAt: Date.now(), attachedTo: ledger.current });
+    this.attaching.resolve();
+    this.setState("open");
+    lobby.emit("transport", transport);
+    if (renewed) {
+      lobby.emit("renewed", { error: renewed });
+      lobby.list?.again(this);
+    }
+    if (better) better.then((pipe) => this.takeOver(pipe), () => this.blocked());
+    else this.planUpgrade();
+    this.pulse.ping(PONG_MS).catch(nothing);
+    this.outbox.schedule();
+    this.settle();
+    this.isReady();
+  }
+
+  /** The page gets its lobby once the rooms are there that the page before it was in. */
+  isReady() {
+    if (!this.isOpen) return;
+    if (this.awaited.size) this.after("awaited", ATTACH_MS, () => this.lobby.ready(null));
+    else this.lobby.ready(null);
+  }
+
+  // Moving.
+
+  /** @param {Pipe} pipe @param {AbortSignal} signal */
+  async moveOver(pipe, signal) {
+    this.tell("moving", `Moves to ${label(pipe.transport)}.`, { transport: pipe.transport });
+    await this.introduce(pipe, signal, true);
+  }
+
+  /** WebTransport stands after all. @param {Pipe} pipe */
+  takeOver(pipe) {
+    if (!this.canImprove) return pipe.close();
+    this.moveOver(pipe, this.make()).catch(() => this.planUpgrade());
+  }
+
+  /** @param {"webtransport"|"websocket"|"auto"} transport */
+  async moveTo(transport) {
+    const { route, ledger } = this;
+    const before = route.choice;
+    const wanted = transport !== "auto" ? transport : route.hasWebTransport ? "webtransport" : "websocket";
+    if (this.lobby.isOver) throw new AnteroomError("closed", "The lobby was closed.");
+    if (wanted === "webtransport" && !route.hasWebTransport) {
+      throw new AnteroomError("unreachable", "This browser has no WebTransport.");
+    }
+    route.choice = transport === "websocket" ? "websocket" : "auto";
+    if (!this.isOpen) return;
+    if (ledger.current?.transport === wanted || (transport === "auto" && route.udpWaitMs())) return this.planUpgrade();
+    const signal = this.make();
+    try {
+      await this.moveOver(await (wanted === "websocket" ? route.webSocket(signal) : route.webTransport(signal)), signal);
+    } catch (error) {
+      if (!signal.aborted) route.choice = before;
+      this.tell("move_failed", `Could not move to ${label(wanted)}.`, { transport: wanted });
+      this.planUpgrade();
+      throw known(error);
+    }
+  }
+
+  /** Whether the session is on WebSocket only because nothing better has come. */
+  get canImprove() {
+    const { ledger, route } = this;
+    return this.isOpen && route.choice === "auto" && route.hasWebTransport && ledger.current?.transport === "websocket";
+  }
+
+  /** Tries for WebTransport from a WebSocket that works, as soon as it makes sense. */
+  planUpgrade() {
+    clearTimeout(this.timers.upgrade);
+    if (!this.canImprove) return;
+    this.after("upgrade", this.old ? 1000 : this.route.udpWaitMs(), () => {
+      if (this.old) return this.planUpgrade();
+      const signal = this.make();
+      this.route.webTransport(signal).then((pipe) => this.takeOver(pipe), () => signal.aborted || this.blocked());
+    });
+  }
+
+  blocked() {
+    if (!this.canImprove) return;
+    this.route.noteFailed(BLOCKED_MS);
+    const ms = this.route.udpWaitMs();
+    this.tell("blocked", `UDP does not get through; the next try is in ${seconds(ms)}.`, { ms });
+    this.planUpgrade();
+  }
+
+  /** Lets the old connection go once everything has come over. */
+  settle() {
+    const { old, ledger } = this;
+    if (!old || [...ledger.lanes.values()].some((lane) => !lane.ended && lane.pipe !== ledger.current)) return;
+    // The server closes it; one that does not has had its time.
+    this.after("old", 2000, () => this.retire(old));
+  }
+
+  /** @param {Pipe} pipe */
+  retire(pipe) {
+    pipe.close();
+    this.ledger.lost(pipe);
+    if (this.old === pipe) this.old = null;
+  }
+
+  // Losing.
+
+  /** @param {Pipe} pipe @param {End} end */
+  ended(pipe, end) {
+    if (pipe === this.old) this.retire(pipe);
+    else this.lose(pipe, end, true);
+  }
+
+  /**
+   * The current connection is of no use any more; the session goes on on another one, if that can be.
+   *
+   * @param {Pipe|null} pipe
+   * @param {End} end
+   * @param {boolean} isFailure whether it failed by itself
+   */
+  lose(pipe, end, isFailure) {
+    if (!pipe || pipe !== this.ledger.current) return;
+    const error = ending(end);
+    this.attaching.reject(error);
+    if (end.code >= 4500) return this.end(error);
+    this.making.abort();
+    if (this.old) this.retire(this.old);
+    this.retire(pipe);
+    for (const name of ["upgrade", "ack", "awaited"]) clearTimeout(this.timers[name]);
+    Object.assign(this.timers, { ack: null });
+    this.outbox.notes = [];
+    if (this.isOpen) {
+      const wasShort = Date.now() - this.attachedAt < 60000 && scope.navigator?.onLine !== false;
+      const { transport } = pipe;
+      this.isSuspect = isFailure && !end.code && wasShort && transport === "webtransport" && this.route.choice === "auto";
+      this.lostAt = Date.now();
+      this.silentAt = this.pulse.heardAt;
+      this.tell("lost", error.message, { transport, code: error.code });
+      this.setState("resuming");
+      this.lobby.emit("transport", null);
+    }
+    this.comeBack();
+  }
+
+  /** @param {AnteroomError|null} error @param {boolean} [isFinal] whether nothing of the session is left */
+  end(error, isFinal = true) {
+    const { lobby, ledger } = this;
+    if (lobby.isOver) return;
+    const why = error ?? new AnteroomError("closed", "The lobby was closed.");
+    Object.assign(lobby, { error, isOver: true });
+    this.setState("closed");
+    this.life.abort();
+    this.making.abort();
+    this.wake();
+    for (const timer of Object.values(this.timers)) clearTimeout(timer);
+    ledger.current?.close();
+    this.old?.close();
+    this.attaching.reject(why);
+    for (const lane of ledger.lanes.values()) this.endLane(lane, "closed", why.message);
+    this.outbox.abandon(why);
+    if (isFinal) this.vault.forget();
+    else this.vault.release();
+    lobby.list?.close();
+    this.tell("closed", why.message, { code: why.code });
+    lobby.emit("closed", error);
+    lobby.ready(why);
+  }
+
+  // What arrives.
+
+  /** @param {() => void} task */
+  enqueue(task) {
+    this.inbox.push(task);
+    this.drain();
+  }
+
+  drain() {
+    while (!this.isPaused && this.inbox.length && !this.lobby.isOver) this.inbox.shift()?.();
+  }
+
+  /** Lets whoever was given a room listen to it before more happens there. */
+  pause() {
+    this.isPaused = true;
+    nextTurn(() => {
+      this.isPaused = false;
+      this.drain();
+    });
+  }
+
+  /** @param {Pipe} pipe @param {number|null} told @param {any} message */
+  take(pipe, told, message) {
+    const { ledger } = this;
+    if (pipe !== ledger.current && pipe !== this.old) return;
+    const { type } = message;
+    const data = message.data ?? {};
+    try {
+      if (type === "lane") this.onLane(ledger.opened(pipe, data), data, pipe);
+      else if (type === "ack") ledger.acknowledged(data);
+      else if (type === "pong") this.pulse.pings.get(data.ts)?.(data);
+      else if (type === "goodbye") pipe.ended(data.code, data.reason);
+      else if (type === "resume_result" && message.error) pipe.ended(0, message.error.message);
+      else if (!UNCOUNTED.test(type)) {
+        const lane = ledger.take(pipe, told, message);
+        if (lane) this.deliver(lane, message);
+        this.acknowledge();
+      }
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      const { malformed } = CLOSE_CODES;
+      ledger.current?.close(malformed.number);
+      this.end(new AnteroomError("malformed", `The server breaks the protocol: ${message}.`, { closeCode: malformed.number }));
+    }
+    if (ledger.waiting.length) this.outbox.schedule();
+  }
+
+  /** @param {Lane|null} lane @param {any} opened @param {Pipe} pipe */
+  onLane(lane, { applied, gap }, pipe) {
+    if (!lane) return;
+    if (gap) {
+      // Their answers may be among what was lost.
+      const isSwallowed = (/** @type {Outgoing} */ { lane: id, n }) => id === lane.id && n > 0 && n <= applied;
+      this.outbox.abandon(new AnteroomError("outcome_unknown", "The answer was lost."), isSwallowed);
+    }
+    if (lane.id === 0 && pipe === this.ledger.current && pipe !== this.attachedTo) this.attached();
+    this.settle();
+    this.outbox.schedule();
+  }
+
+  /** @param {Lane} lane @param {any} message */
+  deliver(lane, message) {
+    const { type, ref, success, error, latest } = message;
+    const data = message.data ?? {};
+    const isFarewell = lane.id > 0 && (type === "room_closed" || (type === "leave_room_result" && success));
+    const isSnapshot = JOINED.test(type) && success && ref == null;
+    const missed = latest == null ? lane.gap : null;
+    if (missed !== null) lane.gap = null;
+    if (!lane.id && (missed !== null || type === "session_state")) this.onControlGap(missed ?? 0);
+    else if (lane.id && isSnapshot) this.onSnapshot(lane, data, missed ?? 0);
+    else if (ref != null) this.onAnswer(lane, message);
+    else if (lane.id) lane.room?.receive(message);
+    else if (type === "rooms_changed") this.lobby.list?.change(data);
+    else if (error) this.onRefusal(refusal(error));
+    if (!isFarewell) return;
+    this.endLane(lane, data.reason ?? "left", data.message ?? "You left the room.");
+    this.awaited.delete(lane.id);
+    this.isReady();
+    this.settle();
+  }
+
+  /** @param {number} missed */
+  onControlGap(missed) {
+    this.tell("gap", "Messages of the lobby were lost; here is how it stands.");
+    this.lobby.emit("gap", { missed });
+    this.lobby.list?.again(this);
+  }
+
+  /** Everything in a room as it is now. @param {Lane} lane @param {any} data @param {number} missed */
+  onSnapshot(lane, data, missed) {
+    if (lane.room) {
+      if (missed) this.tell("gap", `Messages of ${data.name} were lost; here is how it stands.`);
+      return lane.room.renew(data, missed);
+    }
+    // The answer to a request was lost, or this page was loaded anew.
+    const room = this.enter(lane, data);
+    const isAskedBy = (/** @type {Asked} */ { type, request }) => {
+      return /^(join|create)_room$/.test(type) && (request.room_id ?? data.room_id) === data.room_id;
+    };
+    const isAwaited = this.awaited.delete(lane.id);
+    const asked = [...this.outbox.asked].find(([, asked]) => !isAwaited && isAskedBy(asked));
+    if (asked) this.outbox.settle(asked[0])?.resolve(room);
+    else if (!isAwaited) this.lobby.emit("room", room);
+    this.isReady();
+  }
+
+  /** @param {Lane} lane @param {any} data */
+  enter(lane, data) {
+    const room = new Room(this, lane, data);
+    lane.room = room;
+    this.lobby.rooms.set(room.id, room);
+    this.pause();
+    return room;
+  }
+
+  /** @param {Lane} lane @param {any} message */
+  onAnswer(lane, { type, ref, success, error, data }) {
+    const asked = this.outbox.settle(ref);
+    if (asked) this.ledger.remove((outgoing) => outgoing === asked.outgoing);
+    if (!success) return asked?.reject(refusal(error));
+    if (type === "subscribe_rooms_result") this.lobby.list?.replace(data);
+    if (!JOINED.test(type)) return asked?.resolve(data ?? {});
+    const room = this.enter(lane, data);
+    const isOwn = ref > this.outbox.first && ref <= this.outbox.reference;
+    if (asked) asked.resolve(room);
+    else if (isOwn) room.leave().catch(nothing);
+    else this.lobby.emit("room", room);
+  }
+
+  /** What was refused before it reached its room. @param {AnteroomError} error */
+  onRefusal(error) {
+    const { room_id, n } = error.details ?? {};
+    if (n) this.ledger.remove((outgoing) => outgoing.n === n);
+    this.lobby.rooms.get(room_id)?.emit("error", error);
+  }
+
+  /** @param {number} lane @param {string} text */
+  onDatagram(lane, text) {
+    // It may be lost, so it may be broken.
+    const messages = quietly(() => [JSON.parse(text)].flat()) ?? [];
+    for (const message of messages) this.ledger.lanes.get(lane)?.room?.receive(message);
+  }
+
+  /** @param {Lane} lane @param {string} reason @param {string} message */
+  endLane(lane, reason, message) {
+    const { room } = lane;
+    if (lane.id) this.ledger.end(lane);
+    lane.room = null;
+    if (!room) return;
+    const unanswered = new AnteroomError("outcome_unknown", "The room has ended; whether this was done is not known.");
+    this.outbox.abandon(unanswered, (outgoing) => outgoing.lane === lane.id);
+    if (this.lobby.rooms.get(room.id) === room) this.lobby.rooms.delete(room.id);
+    room.finish(reason, message);
+  }
+
+  acknowledge() {
+    const { messages, characters } = this.ledger.due;
+    if (messages >= ACK_MESSAGES || (messages && characters >= ACK_CHARACTERS)) this.sendAck();
+    else if (messages) this.timers.ack ??= setTimeout(() => this.sendAck(), ACK_MS);
+  }
+
+  sendAck() {
+    clearTimeout(this.timers.ack);
+    this.timers.ack = null;
+    if (this.isOpen) this.outbox.note("ack", this.ledger.received());
+  }
 }
 
 /** @param {unknown} error */
@@ -1869,7 +1843,7 @@ function randomText() {
 /** @param {string} transport */
 const label = (transport) => (transport === "webtransport" ? "WebTransport" : "WebSocket");
 /** @param {number} ms */
-const seconds = (ms) => (ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`);
+const seconds = (ms) => `${ms < 9950 ? (ms / 1000).toFixed(1) : Math.round(ms / 1000)} s`;
 
 // --- what a game sees ------------------------------------------------------------------------------------------------
 
@@ -1952,7 +1926,7 @@ export class Lobby extends Emitter {
   /** @internal @param {URL} url @param {ConnectOptions} options @param {any} Socket */
   constructor(url, options, Socket) {
     super();
-    const { storage = storageOf("sessionStorage"), transport = "auto" } = options;
+    const { storage = quietly(() => scope.sessionStorage), transport = "auto" } = options;
     this.#route = new Route(url, Socket);
     this.#route.choice = transport;
     this.#session = new Session(this, options, this.#route, new Vault(storage, this.#route.origin));
@@ -1985,10 +1959,6 @@ export class Lobby extends Emitter {
     return this.#route.udpBlocked;
   }
 
-  get isOver() {
-    return this.state === "closed";
-  }
-
   /**
    * Makes a room and takes a seat in it.
    *
@@ -1997,7 +1967,7 @@ export class Lobby extends Emitter {
    * @returns {Promise<Room>}
    */
   createRoom(what, options) {
-    return this.#session.request("create_room", what, options);
+    return this.#session.outbox.request("create_room", what, options);
   }
 
   /**
@@ -2009,7 +1979,7 @@ export class Lobby extends Emitter {
    */
   async joinRoom(roomId, { as, ...options } = {}) {
     if (this.rooms.has(roomId)) throw new AnteroomError("already_in_room", "You are in that room already.");
-    return this.#session.request("join_room", { room_id: roomId, as }, options);
+    return this.#session.outbox.request("join_room", { room_id: roomId, as }, options);
   }
 
   /**
@@ -2020,7 +1990,7 @@ export class Lobby extends Emitter {
    * @returns {Promise<Room>}
    */
   quickJoin(game, options) {
-    return this.#session.request("join_room", { game, quick: true }, options);
+    return this.#session.outbox.request("join_room", { game, quick: true }, options);
   }
 
   /**
@@ -2030,7 +2000,7 @@ export class Lobby extends Emitter {
    * @returns {Promise<{rooms: RoomRow[], total: number}>}
    */
   listRooms({ game, ...options } = {}) {
-    return this.#session.request("list_rooms", { game }, options);
+    return this.#session.outbox.request("list_rooms", { game }, options);
   }
 
   /**
@@ -2044,11 +2014,11 @@ export class Lobby extends Emitter {
     const list = new RoomList(game, () => {
       if (this.list !== list) return;
       this.list = null;
-      if (!this.isOver) this.#session.request("unsubscribe_rooms", {});
+      if (!this.isOver) this.#session.outbox.request("unsubscribe_rooms", {});
     });
     this.list = list;
     try {
-      await this.#session.request("subscribe_rooms", { game }, options);
+      await this.#session.outbox.request("subscribe_rooms", { game }, options);
     } catch (error) {
       list.stop();
       if (this.list === list) this.list = null;
@@ -2059,12 +2029,15 @@ export class Lobby extends Emitter {
 
   /** Measures the time there and back, in ms. @returns {Promise<number>} */
   ping() {
-    return this.#session.ping(PONG_MS);
+    const measured = this.#session.pulse.ping(PONG_MS);
+    measured.catch(nothing);
+    return measured;
   }
 
   /**
-   * Goes on over another transport, losing nothing, and stays there; with `auto` on the better one that gets through.
-   * If that one does not get through, the session stays where it is, and this fails.
+   * Goes on over another transport, losing nothing: over WebSocket until told otherwise, or over WebTransport, from where
+   * it goes to WebSocket only if it must. With `auto` it takes the better one that gets through. If that cannot be had,
+   * the session stays where it is, and this fails.
    *
    * @param {"webtransport"|"websocket"|"auto"} transport
    * @returns {Promise<void>}
@@ -2097,7 +2070,7 @@ export class Lobby extends Emitter {
   /** Says goodbye: seats are given up, and the session is over. */
   close() {
     const session = this.#session;
-    session.flush();
+    session.outbox.flush();
     const pipe = session.ledger.current;
     session.ledger.current = null;
     pipe?.send(JSON.stringify({ type: "goodbye", data: { code: 1000, reason: "" } }));
@@ -2117,7 +2090,6 @@ export class RoomList extends Emitter {
   /** How many there are in all; the list begins with at most 500. */
   total = 0;
   #close;
-  #isOver = false;
 
   /** @internal @param {string|undefined} game @param {() => void} close */
   constructor(game, close) {
@@ -2126,13 +2098,9 @@ export class RoomList extends Emitter {
     this.#close = close;
   }
 
-  get isOver() {
-    return this.#isOver;
-  }
-
   /** Asks anew, because what was told is not known for sure. @internal @param {Session} session */
   again(session) {
-    session.request("subscribe_rooms", { game: this.game });
+    session.outbox.request("subscribe_rooms", { game: this.game });
   }
 
   /** @internal @param {{rooms: RoomRow[], total: number}} list */
@@ -2143,21 +2111,20 @@ export class RoomList extends Emitter {
 
   /** @internal @param {{added: RoomRow[], updated: RoomRow[], removed: string[]}} changes */
   change({ added, updated, removed }) {
-    const rows = new Map(this.rooms.map((row) => [row.room_id, row]));
-    const before = rows.size;
-    for (const id of removed) rows.delete(id);
-    const news = [...added, ...updated].filter((row) => !rows.has(row.room_id));
-    for (const row of [...added, ...updated]) rows.set(row.room_id, row);
-    for (const row of news) rows.delete(row.room_id);
-    const rooms = [...news.reverse(), ...rows.values()];
-    this.replace({ rooms, total: this.total + rooms.length - before });
+    const news = new Map([...added, ...updated].map((row) => [row.room_id, row]));
+    const old = this.rooms.filter((row) => !removed.includes(row.room_id)).map((row) => {
+      const { room_id } = row;
+      const next = news.get(room_id) ?? row;
+      news.delete(room_id);
+      return next;
+    });
+    const rooms = [...[...news.values()].reverse(), ...old];
+    this.replace({ rooms, total: this.total + rooms.length - this.rooms.length });
   }
 
   /** @internal */
   stop() {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.emit("closed", null);
+    if (!this.isOver) this.emit("closed", null);
   }
 
   /** No more changes. */
@@ -2189,6 +2156,8 @@ export class RoomList extends Emitter {
  */
 export class Room extends Emitter {
   #session;
+  /** @internal */
+  farewell = "room_closed";
   /** @type {Member[]} */
   members = [];
   /** The game as this member sees it. @type {any} */
@@ -2225,14 +2194,6 @@ export class Room extends Emitter {
     return !this.end;
   }
 
-  get isOver() {
-    return !!this.end;
-  }
-
-  get farewell() {
-    return "room_closed";
-  }
-
   /** Bytes sent to this room that it is not known to have. */
   get buffered() {
     const { kept, waiting } = this.#session.ledger;
@@ -2250,9 +2211,9 @@ export class Room extends Emitter {
    * @returns {Promise<any>}
    */
   send(type, data, { delivery = "reliable", key = type, ...options } = {}) {
-    if (delivery === "reliable") return this.#session.request(type, data, { ...options, room: this });
+    if (delivery === "reliable") return this.#session.outbox.request(type, data, { ...options, room: this });
     const sent = (async () => {
-      this.#session.post(type, data, { room: this, key, unreliable: delivery === "unreliable" });
+      this.#session.outbox.post(type, data, { room: this, key, unreliable: delivery === "unreliable" });
     })();
     sent.catch(nothing);
     return sent;
@@ -2260,12 +2221,13 @@ export class Room extends Emitter {
 
   /** Gives up the seat, or the place to watch from. @returns {Promise<void>} */
   async leave() {
-    if (!this.end) await this.#session.request("leave_room", {}, { room: this });
+    if (!this.end) await this.#session.outbox.request("leave_room", {}, { room: this });
   }
 
   /** @internal @param {any} message */
-  receive({ type, data = {}, error, latest }) {
-    const { user_id } = data ?? {};
+  receive({ type, data: told, error, latest }) {
+    const data = told ?? {};
+    const { user_id } = data;
     const is = (/** @type {Member} */ member) => member.user_id === user_id;
     if (type === "room_closed" || type === "leave_room_result") return;
     if (type === "error") return this.emit("error", refusal(error));
@@ -2307,8 +2269,9 @@ export async function connect(url = scope.location?.href, options = {}) {
   }
   // Not named, so that bundlers for browsers do not look for it.
   const name = "ws";
-  const Socket = options.WebSocket ?? scope.WebSocket ?? (await import(/* @vite-ignore */ name)).WebSocket;
-  return new Lobby(new URL(url), options, Socket).begin(options);
+  const found = options.WebSocket ?? scope.WebSocket ?? (await import(/* @vite-ignore */ name).catch(nothing))?.WebSocket;
+  if (!found) throw new AnteroomError("unreachable", "There is no WebSocket here; install ws, or give one as an option.");
+  return new Lobby(new URL(url), options, found).begin(options);
 }
 
 /** The framing, for tests. @internal */

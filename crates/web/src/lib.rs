@@ -1,11 +1,94 @@
-//! What browsers get from the server, embedded in the program: pages, and nothing that runs on the server.
+//! What browsers get from the server, embedded in the program: files, and nothing that runs on the server.
 
-/// The page at `/`.
-pub const INDEX: &str = include_str!("index.html");
+use std::borrow::Cow;
 
-/// The page at `/watch`: joins a room as a spectator over WebTransport and shows what happens there.
-pub const WATCH: &str = include_str!("watch.html");
+mod lean;
 
-/// What the pages may do: their own inline script and style, and connections to the server.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-     connect-src 'self' https: wss: ws:; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// A file that the server hands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asset {
+    /// Where it is, beginning with a slash.
+    pub path: &'static str,
+    /// What a browser is told that it is.
+    pub content_type: &'static str,
+    /// What is in it, as it was written.
+    pub text: &'static str,
+}
+
+impl Asset {
+    /// The file as it is sent: scripts go without their comments, which are most of the SDK.
+    #[must_use]
+    pub fn content(&self) -> Cow<'static, str> {
+        if self.content_type == SCRIPT { lean::lean(self.text).into() } else { self.text.into() }
+    }
+
+    /// Whether it is a page that a person opens.
+    #[must_use]
+    pub fn is_page(&self) -> bool {
+        self.content_type == HTML
+    }
+
+    /// Whether pages of other origins may load it: the SDK, and nothing else.
+    #[must_use]
+    pub fn is_for_everyone(&self) -> bool {
+        self.path.starts_with("/sdk/")
+    }
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// What a file is, by the end of its name.
+const fn content_type(file: &str) -> &'static str {
+    match file.as_bytes() {
+        [.., b'.', b'h', b't', b'm', b'l'] => HTML,
+        [.., b'.', b'c', b's', b's'] => "text/css; charset=utf-8",
+        [.., b'.', b'j', b's'] => SCRIPT,
+        [.., b'.', b'd', b'.', b't', b's'] => "text/plain; charset=utf-8",
+        [.., b'.', b's', b'v', b'g'] => "image/svg+xml; charset=utf-8",
+        _ => panic!("nothing is known of files with this ending"),
+    }
+}
+
+/// One file to a line; its path is its own name, unless `at` says another.
+macro_rules! assets {
+    ($($file:literal $(at $path:literal)?),* $(,)?) => {
+        &[$(Asset {
+            path: assets!(@path $file $($path)?),
+            content_type: content_type($file),
+            text: include_str!(concat!("../", $file)),
+        }),*]
+    };
+    (@path $file:literal) => { concat!("/", $file) };
+    (@path $file:literal $path:literal) => { $path };
+}
+
+/// Every file of the demo and the SDK that is handed out.
+pub const ASSETS: &[Asset] = assets![
+    "demo/index.html" at "/",
+    "demo/icon.svg" at "/favicon.ico",
+    "demo/board.js",
+    "demo/demo.css",
+    "demo/demo.js",
+    "demo/dom.js",
+    "demo/entry-view.js",
+    "demo/icon.svg",
+    "demo/layout.css",
+    "demo/link-view.js",
+    "demo/lobby-view.js",
+    "demo/log.js",
+    "demo/marks.js",
+    "demo/memory.js",
+    "demo/notice.js",
+    "demo/people.js",
+    "demo/reconnecting.js",
+    "demo/room-view.js",
+    "demo/table.css",
+    "demo/views.css",
+    "demo/views.js",
+    "demo/words.js",
+    "sdk/anteroom.js",
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+/**
+ * The demo page: the door, the lobby, a room, and always the connection. This module holds the session and decides
+ * which view is shown; the views know nothing of each other.
+ */
+
+import { connect } from "/sdk/anteroom.js";
+import { byId, sentence, setAttribute, setText } from "/demo/dom.js";
+import { refuseEntry, showEntering, showEntry, startEntryView } from "/demo/entry-view.js";
+import { showConnecting, showLink, startLinkView } from "/demo/link-view.js";
+import { hideLobby, joinRoom, showLobby, startLobbyView } from "/demo/lobby-view.js";
+import { addToLog } from "/demo/log.js";
+import { enteredName, forgetEntered, forgetInvitation, invitation, rememberEntered } from "/demo/memory.js";
+import { clearNotice, showNotice } from "/demo/notice.js";
+import { followState } from "/demo/reconnecting.js";
+import { hideRoom, showRoom, startRoomView } from "/demo/room-view.js";
+import { currentView, openView, setTitle, showWho } from "/demo/views.js";
+
+const DEFAULT_PORT = "7350";
+
+let lobby = null;
+let room = null;
+
+start();
+
+function start() {
+  setAttribute(document.body, "data-started", "true");
+  startEntryView((name) => enter(name));
+  startLobbyView({ onRoom: openRoom });
+  startRoomView({ onLeft: leftRoom, onTitle: setTitle });
+  startLinkView();
+  byId("again").addEventListener("click", () => enter(enteredName() ?? undefined));
+  byId("rename").addEventListener("click", openDoor);
+  showTerminalCommand();
+  const name = enteredName();
+  if (name === null) openDoor();
+  else enter(name);
+}
+
+/** Connects, and goes where the session is: a reloaded tab to its table, everybody else to the lobby. */
+async function enter(name) {
+  lobby = null;
+  showLink(null);
+  showEntering(true);
+  showConnecting(true);
+  if (currentView() === "closed") openView("loading");
+  try {
+    await welcome(await connect(undefined, { name, client: "anteroom-demo" }));
+  } catch (error) {
+    showConnecting(false);
+    if (error?.code === "invalid_name") openDoor();
+    else addToLog({ type: "closed", message: sentence(error) });
+    if (currentView() === "entry") refuseEntry(sentence(error), error?.code === "invalid_name");
+    else openClosed(error);
+  } finally {
+    showEntering(false);
+  }
+}
+
+function welcome(session) {
+  lobby = session;
+  rememberEntered(session.username);
+  clearNotice();
+  showLink(session);
+  showWho(session.username);
+  listen(session);
+  if (session.lost) showNotice(`${sentence(session.lost)} You are in the lobby again.`, { kind: "warning" });
+  const seat = [...session.rooms.values()].at(-1);
+  if (seat) return openRoomOf(session, seat);
+  openLobby();
+  if (invitation() && !session.lost) followInvitation();
+  else forgetInvitation();
+}
+
+function listen(session) {
+  const ifCurrent = (act) => (value) => session === lobby && act(value);
+  session.on("state", ifCurrent((state) => followState(state, placeOf(session))));
+  session.on("room", ifCurrent((entered) => room || openRoom(entered)));
+  session.on("renewed", ifCurrent(renewed));
+  session.on("closed", ifCurrent(openClosed));
+}
+
+function openDoor() {
+  forgetEntered();
+  lobby = null;
+  showLink(null);
+  showWho("");
+  clearNotice();
+  showEntry();
+  openView("entry", "name");
+  setTitle("");
+}
+
+function openLobby() {
+  openView("lobby");
+  setTitle("Rooms");
+  showLobby(lobby);
+}
+
+function openRoom(entered) {
+  room = entered;
+  hideLobby();
+  clearNotice();
+  openView("room");
+  showRoom(lobby, entered);
+}
+
+/** A tab that comes back has a seat, and perhaps an invitation to another table in its address. */
+function openRoomOf(session, seat) {
+  const invited = invitation();
+  openRoom(seat);
+  if (!invited || invited.roomId === seat.id) return forgetInvitation();
+  const go = async () => {
+    await seat.leave().catch((error) => addToLog({ message: sentence(error) }));
+    if (session === lobby && !room) followInvitation(invited);
+  };
+  showNotice("Your place at this table is still yours. The link leads to another one.", {
+    action: { label: "Leave and go there", run: go },
+  });
+  forgetInvitation();
+}
+
+async function followInvitation(invited = invitation()) {
+  await joinRoom(invited.roomId, invited.as);
+  forgetInvitation();
+}
+
+function leftRoom(end) {
+  hideRoom();
+  room = null;
+  if (!lobby || lobby.state === "closed") return;
+  openLobby();
+  const isKnown = !end || ["left", "session_lost", "closed"].includes(end.reason);
+  if (!isKnown) showNotice(end.message, { kind: "warning" });
+}
+
+function renewed({ error }) {
+  // Whatever was asked of the old session has failed, the list of rooms as well.
+  hideRoom();
+  room = null;
+  openLobby();
+  showWho(lobby.username);
+  rememberEntered(lobby.username);
+  showNotice(`${sentence(error)} A new session has begun under your name.`, { kind: "warning" });
+}
+
+function openClosed(error) {
+  hideRoom();
+  hideLobby();
+  room = null;
+  clearNotice();
+  setText(byId("closed-reason"), error ? sentence(error) : "You have said goodbye.");
+  openView("closed");
+  setTitle("Disconnected");
+}
+
+function placeOf({ graceMs }) {
+  return { graceMs, isPlayer: room?.role === "player", isInRoom: Boolean(room) };
+}
+
+/** The command for a terminal, which names the server if it is not where the program looks by itself. */
+function showTerminalCommand() {
+  const port = location.port || (location.protocol === "https:" ? "443" : "80");
+  const server = port === DEFAULT_PORT ? "" : ` -- --server ${location.hostname}:${port}`;
+  setText(byId("terminal"), `cargo run --release --example native_quic${server}`);
+}

@@ -1,0 +1,52 @@
+/** Who is at the table: a plate for each side, and the line of those who watch. */
+
+import { byId, make, setAttribute, setText } from "/demo/dom.js";
+import { drawMark } from "/demo/marks.js";
+import { awayNote, listOf } from "/demo/words.js";
+
+const plates = byId("plates");
+const watchers = byId("watchers");
+const rows = new Map();
+
+/** Draws the plates anew. @param {import("/demo/words.js").Table} table */
+export function showPeople(table) {
+  for (const mark of ["X", "O"]) showPlate(plate(mark), mark, table);
+  const names = table.members.filter((member) => member.role === "spectator").map((member) => watcherName(member, table));
+  setText(watchers, names.length ? `Watching: ${listOf(names)}` : "");
+}
+
+function plate(mark) {
+  if (!rows.has(mark)) {
+    const row = make(
+      "li",
+      { class: "plate", "data-mark": mark },
+      make("span", { class: "plate-mark" }, drawMark(mark), make("span", { class: "unseen" }, `${mark}: `)),
+      make("span", { class: "plate-words" }, make("span", { class: "plate-name" }), make("span", { class: "plate-note" })),
+    );
+    rows.set(mark, row);
+    plates.append(row);
+  }
+  return rows.get(mark);
+}
+
+function showPlate(row, mark, table) {
+  const userId = table.view?.players?.[mark] ?? null;
+  const member = table.members.find((one) => one.user_id === userId);
+  const isAway = Boolean(member) && !member.connected;
+  setAttribute(row, "data-turn", userId && table.view.current_turn === userId ? "true" : null);
+  setAttribute(row, "data-winner", userId && table.view.winner === userId ? "true" : null);
+  setAttribute(row, "data-empty", userId ? null : "true");
+  setAttribute(row, "data-away", isAway ? "true" : null);
+  setText(row.querySelector(".plate-name"), userId ? table.nameOf(userId) : "Free seat");
+  setText(row.querySelector(".plate-note"), plateNote(userId, isAway, table));
+}
+
+function plateNote(userId, isAway, { userId: self, keptUntil }) {
+  if (isAway) return awayNote(keptUntil.get(userId));
+  return userId === self ? "you" : "";
+}
+
+function watcherName(member, { userId }) {
+  if (member.user_id === userId) return "you";
+  return member.connected ? member.username : `${member.username} (reconnecting)`;
+}

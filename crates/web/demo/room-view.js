@@ -1,0 +1,217 @@
+/** A room: the table, who sits at it, what happens, and the way out. Shows what the server said and nothing else. */
+
+import { createBoard } from "/demo/board.js";
+import { byId, sentence, setAttribute, setCountdown, setText } from "/demo/dom.js";
+import { invitationLink } from "/demo/memory.js";
+import { showPeople } from "/demo/people.js";
+import { hintOf, opponentOf, rematchNote, statusOf, titleOf } from "/demo/words.js";
+
+const leave = byId("leave");
+const rematch = byId("rematch");
+const after = byId("after");
+const copy = byId("copy");
+const refusal = byId("room-error");
+const hint = byId("room-hint");
+const invitation = byId("invitation");
+
+let lobby = null;
+let room = null;
+let stops = [];
+let pending = null;
+let asking = false;
+let names = new Map();
+let keptUntil = new Map();
+let board = null;
+let onLeft = () => {};
+let changed = () => {};
+
+/**
+ * Puts the view to work. Once, at the start.
+ * @param {{onLeft: (end: {reason: string, message: string} | null) => void, onTitle: (title: string) => void}} hooks
+ */
+export function startRoomView(hooks) {
+  onLeft = hooks.onLeft;
+  changed = hooks.onTitle;
+  board = createBoard(play, explain);
+  leave.addEventListener("click", leaveRoom);
+  rematch.addEventListener("click", askForRematch);
+  copy.addEventListener("click", copyLink);
+}
+
+/** Shows this room until it ends or another one is shown. */
+export function showRoom(nextLobby, nextRoom) {
+  hideRoom();
+  [lobby, room] = [nextLobby, nextRoom];
+  const shown = room;
+  const ifShown = (act) => (...values) => room === shown && act(...values);
+  stops = [
+    room.on("*", ifShown(onEvent)),
+    lobby.on("state", ifShown(render)),
+    stopTimer(setInterval(ifShown(tick), 500)),
+  ];
+  render();
+  if (!room.isOpen) onEvent({ type: "room_closed", data: room.end });
+}
+
+/** Lets go of the room that is shown; the session stays in it. */
+export function hideRoom() {
+  for (const stop of stops) stop();
+  [lobby, room, stops, pending, asking] = [null, null, [], null, false];
+  [names, keptUntil] = [new Map(), new Map()];
+  refuse("");
+  invitation.hidden = true;
+  setText(copy, "Copy link");
+}
+
+function stopTimer(timer) {
+  return () => clearInterval(timer);
+}
+
+function onEvent(event) {
+  const { type, data } = event;
+  if (type === "client_disconnected") keptUntil.set(data.user_id, Date.now() + data.grace_ms);
+  if (type === "client_reconnected" || type === "client_left") keptUntil.delete(data.user_id);
+  if (type === "error") refuse(sentence(data));
+  if (type === "room_closed") return onLeft(room.end ?? data ?? null);
+  if (type === "game_state" || type === "gap") refuse("");
+  render();
+}
+
+/** @returns {import("/demo/words.js").Table} */
+function table() {
+  for (const { user_id: userId, username } of room.members) names.set(userId, username);
+  return {
+    view: room.view ?? {},
+    members: room.members,
+    userId: lobby.userId,
+    isPlayer: room.role === "player",
+    isConnected: lobby.state === "open",
+    nameOf: (userId) => names.get(userId) ?? "the other player",
+    keptUntil,
+  };
+}
+
+function render() {
+  const now = table();
+  setText(byId("room-title"), room.name);
+  setText(byId("room-id"), room.id);
+  copy.classList.toggle("primary", now.isPlayer && now.view.status === "waiting");
+  setText(byId("room-role"), now.isPlayer ? "" : " · you are watching");
+  showPeople(now);
+  setCountdown(byId("status"), statusOf(now));
+  showBoard(now);
+  showRematch(now);
+  setText(hint, hintOf(now));
+  const isAboutKeys = now.isPlayer && now.isConnected && now.view.status === "playing";
+  setAttribute(hint, "data-keys", isAboutKeys ? "true" : null);
+  changed(`${titleOf(now)} · ${room.name}`);
+}
+
+/** Only countdowns change between events. */
+function tick() {
+  if (keptUntil.size === 0) return;
+  const now = table();
+  showPeople(now);
+  setCountdown(byId("status"), statusOf(now));
+}
+
+function showBoard({ view, userId, isPlayer }) {
+  const status = view.status ?? "waiting";
+  setAttribute(byId("board"), "data-status", status);
+  board.render({
+    board: view.board,
+    line: view.line ?? null,
+    ownMark: view.players?.X === userId ? "X" : "O",
+    canPlay: isPlayer && status === "playing" && view.current_turn === userId,
+    pending,
+  });
+}
+
+function showRematch(now) {
+  const { view, userId, isPlayer } = now;
+  const isOver = view.status === "won" || view.status === "draw";
+  // Who asked for the rematch by keyboard goes on at the board.
+  if (!isOver && document.activeElement === rematch) board.focus();
+  after.hidden = !isOver;
+  if (!isOver) return;
+  rematch.hidden = !isPlayer;
+  const hasAsked = asking || (view.rematch_wanted ?? []).includes(userId);
+  setAttribute(rematch, "aria-disabled", hasAsked || !opponentOf(view, userId) ? "true" : null);
+  setText(byId("rematch-note"), rematchNote(now));
+}
+
+async function play(row, column) {
+  const target = room;
+  pending = `${row}-${column}`;
+  refuse("");
+  render();
+  try {
+    await target.send("make_move", { row, col: column });
+  } catch (error) {
+    if (room === target && target.isOpen) refuse(sentence(error));
+  } finally {
+    if (room === target) {
+      pending = null;
+      render();
+    }
+  }
+}
+
+/** Why a cell cannot be played: said at once, without asking the server. */
+function explain(row, column) {
+  const { view, userId, isPlayer, nameOf } = table();
+  if (pending) return;
+  if (!isPlayer) refuse("You are watching; only the two players can move.");
+  else if (view.status === "waiting") refuse("The match begins when a second player sits down.");
+  else if (view.status !== "playing") refuse("The match is over.");
+  else if (view.board?.[row]?.[column]) refuse(`Row ${row + 1}, column ${column + 1} is taken.`);
+  else if (view.current_turn !== userId) refuse(`It is the turn of ${nameOf(view.current_turn)}.`);
+}
+
+async function askForRematch() {
+  if (rematch.getAttribute("aria-disabled") === "true") return;
+  const target = room;
+  asking = true;
+  render();
+  try {
+    await target.send("rematch", {});
+  } catch (error) {
+    if (room === target && target.isOpen) refuse(sentence(error));
+  } finally {
+    if (room === target) {
+      asking = false;
+      render();
+    }
+  }
+}
+
+async function leaveRoom() {
+  const target = room;
+  leave.disabled = true;
+  try {
+    await target.leave();
+    if (room === target) onLeft(null);
+  } catch (error) {
+    if (room === target && target.isOpen) refuse(sentence(error));
+  } finally {
+    leave.disabled = false;
+  }
+}
+
+async function copyLink() {
+  const link = invitationLink(room.id);
+  try {
+    await navigator.clipboard.writeText(link);
+    setText(copy, "Link copied");
+  } catch {
+    const field = byId("invitation-link");
+    invitation.hidden = false;
+    field.value = link;
+    field.focus();
+    field.select();
+  }
+}
+
+function refuse(text) {
+  setText(refusal, text);
+}

@@ -1,0 +1,110 @@
+/** What is said about a match: sentences made from the game's view and the room's members, and nothing else. */
+
+import { secondsUntil } from "/demo/dom.js";
+
+/**
+ * @typedef {object} Table What the sentences are about.
+ * @property {any} view the game's view as the server gave it
+ * @property {Array<{user_id: string, username: string, role: string, connected: boolean}>} members
+ * @property {string} userId who is looking
+ * @property {boolean} isPlayer whether they play or watch
+ * @property {boolean} isConnected whether there is a connection just now
+ * @property {(userId: string | null) => string} nameOf
+ * @property {Map<string, number>} keptUntil until when the seats of those who are away are kept, as far as it is known
+ */
+
+/**
+ * The line above the board; `time` and `rest` are its countdown, if it has one.
+ * @param {Table} table
+ * @returns {{text: string, time?: string, rest?: string}}
+ */
+export function statusOf(table) {
+  switch (table.view?.status) {
+    case "waiting":
+      return { text: table.isPlayer ? "Waiting for a second player" : "Waiting for players" };
+    case "playing":
+      return playing(table);
+    case "won":
+      return { text: outcome(table) };
+    case "draw":
+      return { text: "A draw." };
+    default:
+      return { text: "" };
+  }
+}
+
+/** The same in two or three words, for the title of the tab. */
+export function titleOf({ view, userId, isPlayer }) {
+  if (view?.status === "playing" && isPlayer && view.current_turn === userId) return "Your turn";
+  return { waiting: "Waiting", playing: "Playing", won: "Match over", draw: "Match over" }[view?.status] ?? "";
+}
+
+/**
+ * What stands beside the rematch button.
+ * @param {Table} table
+ */
+export function rematchNote({ view, userId, isPlayer, nameOf }) {
+  const opponent = opponentOf(view, userId);
+  const wanted = view.rematch_wanted ?? [];
+  if (!isPlayer) return wanted.length ? `${nameOf(wanted[0])} wants a rematch.` : "";
+  if (!opponent) return "Another match begins when somebody takes the free seat.";
+  if (wanted.includes(userId)) return `${nameOf(opponent)} has been asked. Sides swap when both want one.`;
+  if (wanted.includes(opponent)) return `${nameOf(opponent)} wants a rematch.`;
+  return "Sides swap.";
+}
+
+/** The quiet line below the board while there is nothing to decide there. */
+export function hintOf({ view, isPlayer, isConnected }) {
+  if (!isPlayer) return "You are watching.";
+  if (!isConnected && view.status === "playing") return "A move you make now is sent when the connection is back.";
+  if (view.status === "waiting") return "Open the link in another tab, or send it to a friend.";
+  return view.status === "playing" ? "Arrow keys and Enter play as well, and so do 1 to 9." : "";
+}
+
+/** Who plays against this player, or null. */
+export function opponentOf(view, userId) {
+  const { X = null, O = null } = view?.players ?? {};
+  if (X === userId) return O;
+  return O === userId ? X : null;
+}
+
+/** For whom a place is kept, in the words of a list: "reconnecting, 52 s". */
+export function awayNote(until) {
+  return until ? `reconnecting, ${secondsUntil(until)} s` : "reconnecting";
+}
+
+/** "Ada, Bob and 3 more". */
+export function listOf(names, shown = 6) {
+  const rest = names.length - shown;
+  if (rest > 1) return `${names.slice(0, shown).join(", ")} and ${rest} more`;
+  if (names.length < 2) return names.join("");
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
+
+function playing(table) {
+  const { view, userId, isPlayer, nameOf } = table;
+  const away = awayPlayer(table);
+  if (isPlayer && view.current_turn === userId) {
+    return away ? { ...kept(table, away), text: `Your turn. ${kept(table, away).text}` } : { text: "Your turn" };
+  }
+  if (away) return kept(table, away);
+  return { text: isPlayer ? `Waiting for ${nameOf(view.current_turn)}` : `${nameOf(view.current_turn)} to move` };
+}
+
+function awayPlayer({ view, members, userId }) {
+  const seated = [view.players?.X, view.players?.O];
+  const member = members.find((one) => seated.includes(one.user_id) && one.user_id !== userId && !one.connected);
+  return member?.user_id ?? null;
+}
+
+function kept({ nameOf, keptUntil }, away) {
+  const until = keptUntil.get(away);
+  const text = `${nameOf(away)} is reconnecting; their seat is kept`;
+  return { text, time: until ? ` for ${secondsUntil(until)} s` : "", rest: "." };
+}
+
+function outcome({ view, userId, nameOf }) {
+  const byLeaving = !view.line;
+  if (view.winner === userId) return byLeaving ? "You won: the other player has left." : "You won.";
+  return byLeaving ? `${nameOf(view.winner)} won: the other player has left.` : `${nameOf(view.winner)} won.`;
+}

@@ -1,0 +1,73 @@
+//! Checks that the table of files is whole, and that the page keeps to what its Content-Security-Policy allows.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::*;
+
+fn paths() -> BTreeSet<&'static str> {
+    ASSETS.iter().map(|asset| asset.path).collect()
+}
+
+/// What stands between each of these beginnings and the next quotation mark.
+fn quoted<'a>(text: &'a str, beginnings: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    let after = |beginning: &'a &str| text.split(beginning).skip(1).filter_map(|rest| rest.split('"').next());
+    beginnings.iter().flat_map(after)
+}
+
+#[test]
+fn every_file_of_the_demo_is_in_the_table() {
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("demo")).unwrap();
+    for file in files {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let path = if name == "index.html" { "/".to_owned() } else { format!("/demo/{name}") };
+        assert!(paths().contains(&*path), "demo/{name} has no line in ASSETS (crates/web/src/lib.rs)");
+    }
+}
+
+#[test]
+fn each_path_is_there_once_and_nothing_is_empty() {
+    assert_eq!(paths().len(), ASSETS.len());
+    for asset in ASSETS {
+        assert!(asset.path.starts_with('/'), "{}", asset.path);
+        assert!(!asset.text.trim().is_empty(), "{} is empty", asset.path);
+    }
+}
+
+#[test]
+fn what_the_files_refer_to_is_in_the_table_and_nothing_else_is() {
+    // Browsers ask for the icon, and other pages for the SDK.
+    let mut wanted = BTreeSet::from(["/", "/favicon.ico", "/sdk/anteroom.js", "/sdk/anteroom.d.ts"]);
+    for asset in ASSETS {
+        let beginnings: &[&str] = match asset.content_type.split(';').next() {
+            Some("text/html") => &["src=\"", "href=\""],
+            Some("text/javascript") => &["from \"", "import \"", "import(\""],
+            Some("text/css") => &["url(\"", "@import \""],
+            _ => &[],
+        };
+        for target in quoted(asset.text, beginnings).filter(|target| !target.starts_with('#')) {
+            assert!(paths().contains(target), "{} refers to {target:?}, which is not served", asset.path);
+            wanted.insert(target);
+        }
+    }
+    let unwanted: Vec<_> = paths().difference(&wanted).copied().collect();
+    assert!(unwanted.is_empty(), "nothing refers to {unwanted:?}");
+}
+
+/// Scripts and styles are files: the page runs nothing that stands in it.
+#[test]
+fn the_page_has_nothing_inline() {
+    for page in ASSETS.iter().filter(|asset| asset.is_page()) {
+        for tag in page.text.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or(rest)) {
+            let name = tag.split_whitespace().next().unwrap_or_default();
+            assert!(name != "style", "{}: <{tag}>", page.path);
+            assert!(name != "script" || tag.contains(" src=\""), "{}: <{tag}>", page.path);
+            for attribute in tag.split_whitespace().skip(1).filter_map(|attribute| attribute.split_once("=\"")) {
+                let (name, value) = attribute;
+                assert!(name != "style" && !name.starts_with("on"), "{}: <{tag}>", page.path);
+                assert!(!value.starts_with("javascript:"), "{}: <{tag}>", page.path);
+            }
+        }
+    }
+}
