@@ -40,7 +40,6 @@ const BACKLOG_MAX = 1024;
 const RECORD_BYTES_MAX = 1 << 20;
 const BATCH_MAX = 256;
 const ENDED_LANES_MAX = 64;
-const DAY_MS = 86400000;
 
 /**
  * The server's error codes: their numbers, and whether the same request may succeed later.
@@ -503,8 +502,7 @@ function bounded(promise, ms, signal, undo) {
     const giveUp = () => {
       settle();
       promise.then(undo, nothing);
-      const late = new AnteroomError("timeout", `Nothing answered within ${Math.round(ms / 1000)} s.`);
-      reject(signal.aborted ? aborted(signal) : late);
+      reject(signal.aborted ? aborted(signal) : new AnteroomError("timeout", "No answer came in time."));
     };
     const timer = setTimeout(giveUp, ms);
     const settle = () => {
@@ -684,7 +682,7 @@ class Vault {
     const entry = quietly(() => JSON.parse(this.storage?.getItem(this.key) ?? "null"));
     const { sessionId, token, attempt, limits, graceMs } = entry ?? {};
     const isWhole = [sessionId, token].every((text) => typeof text === "string") && limits && graceMs;
-    if (!isWhole || !Number.isInteger(attempt) || !(await this.#lock(sessionId, 500))) return null;
+    if (!isWhole || !Number.isInteger(attempt) || !(await this.#lock(sessionId))) return null;
     this.#entry = entry;
     if (!this.locks) this.#write(null);
     return entry;
@@ -694,7 +692,7 @@ class Vault {
   async keep(entry) {
     const isNew = this.#entry?.sessionId !== entry.sessionId;
     this.#entry = entry;
-    if (isNew) await this.#lock(entry.sessionId, 500);
+    if (isNew) await this.#lock(entry.sessionId);
     if (this.locks && this.#entry === entry) this.#write(entry);
   }
 
@@ -722,8 +720,8 @@ class Vault {
     });
   }
 
-  /** @param {string} sessionId @param {number} ms */
-  async #lock(sessionId, ms) {
+  /** @param {string} sessionId */
+  async #lock(sessionId) {
     this.#release();
     if (!this.storage || !this.locks) return true;
     return new Promise((resolve) => {
@@ -732,7 +730,7 @@ class Vault {
         return new Promise((release) => (this.#release = () => release(undefined)));
       };
       // The page before this one may need a moment to be gone.
-      const options = { signal: AbortSignal.timeout(ms) };
+      const options = { signal: AbortSignal.timeout(500) };
       this.locks.request(`anteroom:${sessionId}`, options, hold).catch(() => resolve(false));
     });
   }
@@ -1016,16 +1014,15 @@ class Outbox {
    */
   post(type, data, { room, ref, key, unreliable }) {
     const { ledger, lobby } = this.session;
-    const { message_bytes_max } = ledger.limits;
+    const { message_bytes_max: max } = ledger.limits;
     if (lobby.isOver) throw lobby.error ?? new AnteroomError("closed", "The lobby was closed.");
     if (room?.end) throw new AnteroomError("not_in_room", "You are not in this room any more.");
     if (ledger.waiting.length >= WAITING_MAX) throw new AnteroomError("busy", "Too many messages wait to be sent.");
     const head = JSON.stringify({ type, ref, room_id: room?.id }).slice(0, -1);
     const body = encode(data);
     const bytes = encoder.encode(head + body).length + 32;
-    if (bytes > message_bytes_max) {
-      const details = { bytes, message_bytes_max };
-      throw new AnteroomError("message_too_large", `A message of ${bytes} bytes is too large.`, { details });
+    if (bytes > max) {
+      throw new AnteroomError("message_too_large", `${bytes} bytes are too many for a message; ${max} are allowed.`);
     }
     const lane = room?.lane ?? 0;
     /** @type {Outgoing} */
@@ -1298,7 +1295,7 @@ class Session {
       if (this.lobby.isOver) break;
       const signal = this.make();
       try {
-        this.tell("connecting", failures ? "Tries again to reach the server." : "Looks for a way to the server.");
+        this.tell("connecting", failures ? "Tries again." : "Looks for a way to the server.");
         if (this.isSuspect) this.route.noteFailed(BROKEN_MS);
         const { pipe, better = null } = await this.route.stand(signal);
         this.better = better;
@@ -1448,9 +1445,6 @@ class Session {
     this.ledger.limits = limits;
     this.ledger.current = this.ledger.lane(0).pipe = pipe;
     this.keep();
-    if (Math.abs(clockOffset) > DAY_MS) {
-      this.tell("clock", "This device's clock is wrong by more than a day; certificates may be refused for it.");
-    }
   }
 
   /** The session goes on. @param {Pipe} pipe @param {any} result @param {boolean} isMove */
@@ -1476,10 +1470,10 @@ class Session {
     const { lobby } = this;
     const isLate = Date.now() - this.silentAt >= lobby.graceMs;
     const why = this.isReloaded
-      ? "The session that this tab had is over."
+      ? "The session of this tab is over."
       : isLate
         ? `You were away for longer than ${seconds(lobby.graceMs)}, so your seats were given up.`
-        : "The server does not know this session any more; it may have been restarted.";
+        : "The server does not know this session; it may have been restarted.";
     const told = new AnteroomError("session_unknown", why);
     if (this.isReloaded) lobby.lost = told;
     else this.renewed = told;
@@ -1745,7 +1739,7 @@ class Session {
 
   /** @param {number} missed */
   onControlGap(missed) {
-    this.tell("gap", "Messages of the lobby were lost; here is how it stands.");
+    this.tell("gap", "Messages of the lobby were lost.");
     this.lobby.emit("gap", { missed });
     this.lobby.list?.again(this);
   }
@@ -1753,7 +1747,7 @@ class Session {
   /** Everything in a room as it is now. @param {Lane} lane @param {any} data @param {number} missed */
   onSnapshot(lane, data, missed) {
     if (lane.room) {
-      if (missed) this.tell("gap", `Messages of ${data.name} were lost; here is how it stands.`);
+      if (missed) this.tell("gap", `Messages of ${data.name} were lost.`);
       return lane.room.renew(data, missed);
     }
     // The answer to a request was lost, or this page was loaded anew.
@@ -1811,7 +1805,7 @@ class Session {
     if (lane.id) this.ledger.end(lane);
     lane.room = null;
     if (!room) return;
-    const unanswered = new AnteroomError("outcome_unknown", "The room has ended; whether this was done is not known.");
+    const unanswered = new AnteroomError("outcome_unknown", "The room has ended; whether this was done is unknown.");
     this.outbox.abandon(unanswered, (outgoing) => outgoing.lane === lane.id);
     if (this.lobby.rooms.get(room.id) === room) this.lobby.rooms.delete(room.id);
     room.finish(reason, message);
@@ -1938,7 +1932,7 @@ export class Lobby extends Emitter {
       this.ready = (error) => (error ? reject(error) : resolve(this));
     });
     const end = (/** @type {AnteroomError} */ error) => this.#session.end(error, false);
-    const late = setTimeout(() => end(new AnteroomError("timeout", "The server did not answer in time.")), timeout);
+    const late = setTimeout(() => end(new AnteroomError("timeout", "No answer came in time.")), timeout);
     const abort = () => end(aborted(signal));
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
@@ -2111,14 +2105,10 @@ export class RoomList extends Emitter {
 
   /** @internal @param {{added: RoomRow[], updated: RoomRow[], removed: string[]}} changes */
   change({ added, updated, removed }) {
-    const news = new Map([...added, ...updated].map((row) => [row.room_id, row]));
-    const old = this.rooms.filter((row) => !removed.includes(row.room_id)).map((row) => {
-      const { room_id } = row;
-      const next = news.get(room_id) ?? row;
-      news.delete(room_id);
-      return next;
-    });
-    const rooms = [...[...news.values()].reverse(), ...old];
+    const gone = new Set([...removed, ...added.map(({ room_id }) => room_id)]);
+    const changed = new Map(updated.map((row) => [row.room_id, row]));
+    const old = this.rooms.filter(({ room_id }) => !gone.has(room_id)).map((row) => changed.get(row.room_id) ?? row);
+    const rooms = [...added.reverse(), ...old];
     this.replace({ rooms, total: this.total + rooms.length - this.rooms.length });
   }
 
@@ -2265,7 +2255,7 @@ export class Room extends Emitter {
  */
 export async function connect(url = scope.location?.href, options = {}) {
   if (!URL.canParse(url) || !/^(http|ws)s?:$/.test(new URL(url).protocol)) {
-    throw new AnteroomError("invalid_data", `"${url}" is not the address of a server; it begins with https://.`);
+    throw new AnteroomError("invalid_data", `"${url}" is no address of a server.`);
   }
   // Not named, so that bundlers for browsers do not look for it.
   const name = "ws";

@@ -1,0 +1,250 @@
+/** A page around the SDK: its clock, storage, locks, document and network, and the certainty that nothing is unhandled. */
+
+import assert from "node:assert/strict";
+import { AnteroomError, connect } from "../../anteroom.js";
+import { later, settle, until } from "./link.mjs";
+import { Network } from "./network.mjs";
+import { Server } from "./server.mjs";
+
+/** @type {unknown[]} */
+const unhandled = [];
+process.on("unhandledRejection", (reason) => unhandled.push(reason));
+process.on("uncaughtException", (error) => unhandled.push(error));
+process.on("exit", () => {
+  if (!unhandled.length) return;
+  console.error("unhandled:", ...unhandled);
+  process.exitCode = 1;
+});
+
+/** What was not handled so far; who expects it takes it. */
+export const takeUnhandled = () => unhandled.splice(0);
+
+/** Storage as a tab has it. */
+export class MemoryStorage {
+  /** @param {Record<string, string>} [items] */
+  constructor(items = {}) {
+    this.items = new Map(Object.entries(items));
+  }
+
+  /** @param {string} key */
+  getItem(key) {
+    return this.items.get(key) ?? null;
+  }
+
+  /** @param {string} key @param {string} value */
+  setItem(key, value) {
+    this.items.set(key, String(value));
+  }
+
+  /** @param {string} key */
+  removeItem(key) {
+    this.items.delete(key);
+  }
+
+  /** What a browser does to a tab that is duplicated. */
+  copy() {
+    return new MemoryStorage(Object.fromEntries(this.items));
+  }
+}
+
+/** Web Locks of one browser; every tab has its own view of them. */
+export class Locks {
+  /** @type {Map<string, {tab: object, release: () => void}>} */
+  #held = new Map();
+  /** @type {{name: string, tab: object, callback: () => any, resolve: any, reject: any}[]} */
+  #queue = [];
+
+  tab() {
+    const tab = {
+      request: (/** @type {string} */ name, /** @type {any} */ options, /** @type {any} */ callback = options) => {
+        return new Promise((resolve, reject) => {
+          const waiting = { name, tab, callback, resolve, reject };
+          options.signal?.addEventListener("abort", () => {
+            if (!this.#queue.includes(waiting)) return;
+            this.#queue = this.#queue.filter((other) => other !== waiting);
+            reject(options.signal.reason);
+          });
+          this.#queue.push(waiting);
+          later(() => this.#grant());
+        });
+      },
+      /** The tab is gone, and what it held is free. */
+      close: () => {
+        for (const [name, held] of this.#held) if (held.tab === tab) this.#held.delete(name);
+        this.#queue = this.#queue.filter((waiting) => waiting.tab !== tab);
+        this.#grant();
+      },
+    };
+    return tab;
+  }
+
+  #grant() {
+    const { held, next } = { held: this.#held, next: this.#queue.find(({ name }) => !this.#held.has(name)) };
+    if (!next) return;
+    this.#queue = this.#queue.filter((waiting) => waiting !== next);
+    const entry = { tab: next.tab, release: () => {} };
+    held.set(next.name, entry);
+    Promise.resolve(next.callback()).then(next.resolve, next.reject).finally(() => {
+      if (held.get(next.name) === entry) held.delete(next.name);
+      this.#grant();
+    });
+    this.#grant();
+  }
+}
+
+/** A certificate as the server tells of it. */
+export const CERTIFICATE = {
+  webtransport_url: "https://anteroom.test:7350/wt",
+  hashes: [{ algorithm: "sha-256", value: Buffer.alloc(32, 7).toString("base64"), not_after_ms: 4_000_000_000_000 }],
+};
+
+let worlds = 0;
+
+/** Everything that a page has around it. */
+export class World {
+  network = new Network();
+  /** @type {any[]} */
+  lobbies = [];
+  /** Each question for the certificate. @type {string[]} */
+  asked = [];
+  /** @type {() => Response|Promise<Response>} */
+  certificate = () => Response.json(CERTIFICATE);
+  /** @type {[string, PropertyDescriptor|undefined][]} */
+  #before = [];
+
+  /**
+   * @param {import("node:test").TestContext} t
+   * @param {{webTransport?: boolean, server?: boolean, page?: boolean, now?: number}} [options]
+   */
+  constructor(t, { webTransport = false, server = true, page = false, now = 1_790_000_000_000 } = {}) {
+    this.t = t;
+    this.url = `http://anteroom-${++worlds}.test:7350`;
+    this.server = server ? new Server(this.network) : null;
+    t.mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now });
+    this.give("fetch", async (/** @type {any} */ url) => {
+      this.asked.push(String(url));
+      return this.certificate();
+    });
+    this.give("WebTransport", webTransport ? this.network.WebTransport : undefined);
+    this.give("navigator", { onLine: true });
+    if (page) this.#page();
+    t.after(() => this.#leave());
+  }
+
+  /** Something global, until the test is over. @param {string} name @param {any} value */
+  give(name, value) {
+    this.#before.push([name, Object.getOwnPropertyDescriptor(globalThis, name)]);
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  }
+
+  #page() {
+    const events = new EventTarget();
+    const add = events.addEventListener.bind(events);
+    /** How many listeners there are on the page and its document. */
+    this.listeners = 0;
+    const counting = (/** @type {EventTarget} */ target) => ({
+      addEventListener: (/** @type {string} */ type, /** @type {any} */ listener) => {
+        this.listeners = (this.listeners ?? 0) + 1;
+        (target === events ? add : target.addEventListener.bind(target))(type, listener);
+      },
+      removeEventListener: (/** @type {string} */ type, /** @type {any} */ listener) => {
+        this.listeners = (this.listeners ?? 0) - 1;
+        target.removeEventListener(type, listener);
+      },
+    });
+    const pageEvents = counting(events);
+    this.give("addEventListener", pageEvents.addEventListener);
+    this.give("removeEventListener", pageEvents.removeEventListener);
+    this.page = events;
+    this.documentEvents = new EventTarget();
+    this.document = { visibilityState: "visible", ...counting(this.documentEvents) };
+    this.give("document", this.document);
+  }
+
+  /** @param {string} type */
+  happen(type) {
+    this.page?.dispatchEvent(new Event(type));
+  }
+
+  /** @param {"visible"|"hidden"} visibilityState */
+  show(visibilityState) {
+    Object.assign(/** @type {any} */ (this.document), { visibilityState });
+    this.documentEvents?.dispatchEvent(new Event("visibilitychange"));
+  }
+
+  /** Begins to connect, as a program does. @param {any} [options] @returns {Promise<any>} */
+  connect(options = {}) {
+    const lobby = connect(this.url, { name: "Ada", storage: null, WebSocket: this.network.WebSocket, ...options });
+    lobby.then((lobby) => this.lobbies.push(lobby), () => {});
+    return lobby;
+  }
+
+  /** A lobby, in a world where that takes no time. @param {any} [options] @returns {Promise<any>} */
+  async lobby(options) {
+    const connecting = this.connect(options);
+    await this.eventually(() => Promise.race([connecting, settle(1)]), 20_000);
+    return connecting;
+  }
+
+  /** Time passes, and everything that is due happens in between. @param {number} ms @param {number} [step] */
+  async pass(ms, step = 50) {
+    for (let left = ms; left > 0; left -= step) {
+      await settle(4);
+      this.t.mock.timers.tick(Math.min(step, left));
+    }
+    await settle();
+  }
+
+  /** Time passes until something is so, but no longer than this. @param {() => any} condition @param {number} [ms] */
+  async eventually(condition, ms = 30_000) {
+    for (let left = ms; left > 0; left -= 10) {
+      await settle(3);
+      const value = await condition();
+      if (value) return value;
+      this.t.mock.timers.tick(10);
+    }
+    assert.fail(`not within ${ms} ms: ${condition}`);
+  }
+
+  /** The clock jumps while nothing runs, as when a page sleeps. @param {number} ms */
+  sleep(ms) {
+    this.t.mock.timers.setTime(Date.now() + ms);
+  }
+
+  async #leave() {
+    for (const lobby of this.lobbies) lobby.close();
+    await this.pass(1000, 500);
+    for (const [name, before] of this.#before.reverse()) {
+      if (before) Object.defineProperty(globalThis, name, before);
+      else Reflect.deleteProperty(globalThis, name);
+    }
+    await settle();
+    assert.deepEqual(unhandled.splice(0), [], "nothing may be left unhandled");
+  }
+}
+
+/**
+ * Fails unless it is refused with an error that tells a program and a person what happened.
+ *
+ * @param {Promise<any>} promise @param {string} code @param {boolean} [retryable]
+ */
+export async function refused(promise, code, retryable) {
+  const error = await promise.then((value) => assert.fail(`was not refused, but gave ${value}`), (error) => error);
+  assert.ok(error instanceof AnteroomError, `not an AnteroomError: ${error?.stack ?? error}`);
+  assert.equal(error.code, code, error.message);
+  assert.equal(typeof error.retryable, "boolean");
+  if (retryable !== undefined) assert.equal(error.retryable, retryable);
+  assert.match(error.message, /^["A-Z].*[.!?]$/s, "a sentence for a person");
+  assert.doesNotMatch(error.message, /TypeError|undefined|\[object/);
+  return error;
+}
+
+/** Everything an emitter tells, as it comes. @param {any} emitter */
+export function recorded(emitter) {
+  /** @type {any[]} */
+  const events = [];
+  emitter.on("*", (/** @type {any} */ event) => events.push(event));
+  return events;
+}
+
+export { later, settle, until };
