@@ -151,16 +151,20 @@ impl Client {
     /// `limit_reached` among others.
     pub async fn create_room<G: Game>(&self, room: NewRoom) -> Result<Room<G>, ClientError> {
         let NewRoom { name, options } = room;
-        self.enter(&CreateRoom { game: G::KIND.to_owned(), name, options }).await
+        self.enter(&CreateRoom { game: G::KIND.to_owned(), name, options }, None).await
     }
 
     /// Joins a room, to play or to watch.
+    ///
+    /// The server is not asked while this session has a [`Room`] for it that has not ended, nor while it has been asked
+    /// to let it in before and has not answered: that fails with `already_in_room` at once.
     ///
     /// # Errors
     /// [`ClientError`]; of the server's codes `room_not_found`, `room_full`, `already_in_room` and
     /// `spectators_refused` among others. [`ClientError::WrongGame`] if the room plays something else.
     pub async fn join_room<G: Game>(&self, room_id: RoomId, role: Role) -> Result<Room<G>, ClientError> {
-        self.enter(&JoinRoom { room_id: Some(room_id.to_string()), role: Some(role), ..JoinRoom::default() }).await
+        let request = JoinRoom { room_id: Some(room_id.to_string()), role: Some(role), ..JoinRoom::default() };
+        self.enter(&request, Some(room_id)).await
     }
 
     /// Takes a seat in any room of the game that has one free; in a new one if there is none.
@@ -168,11 +172,11 @@ impl Client {
     /// # Errors
     /// [`ClientError`], as of [`create_room`](Self::create_room).
     pub async fn quick_join<G: Game>(&self) -> Result<Room<G>, ClientError> {
-        self.enter(&JoinRoom { game: Some(G::KIND.to_owned()), quick: true, ..JoinRoom::default() }).await
+        self.enter(&JoinRoom { game: Some(G::KIND.to_owned()), quick: true, ..JoinRoom::default() }, None).await
     }
 
-    async fn enter<G: Game, T: Message>(&self, request: &T) -> Result<Room<G>, ClientError> {
-        match self.request(request).await? {
+    async fn enter<G: Game, T: Message>(&self, request: &T, room_id: Option<RoomId>) -> Result<Room<G>, ClientError> {
+        match self.shared.request(self.draft(request)?, |draft| Command::Enter(draft, room_id)).await? {
             Answer::Joined(joined) => Room::new(*joined),
             _ => Err(unexpected()),
         }

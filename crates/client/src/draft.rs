@@ -61,11 +61,6 @@ impl Draft {
         Self { reliable: false, ..self }
     }
 
-    /// Its type.
-    pub(crate) fn kind(&self) -> &str {
-        &self.kind
-    }
-
     /// The lane it belongs to.
     pub(crate) fn lane(&self) -> LaneId {
         self.place.map_or(LaneId::CONTROL, |(_, lane)| lane)

@@ -5,18 +5,19 @@
 //! it does depends on nothing but what it is told and when, so a simulated session can be repeated.
 
 mod dispatch;
+mod entering;
 mod going_on;
 mod links;
 mod listing;
 mod pipe;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_protocol::lane::Upstream;
 use anteroom_protocol::message::Message;
-use anteroom_protocol::message::request::{CreateRoom, Goodbye, JoinRoom, LeaveRoom};
+use anteroom_protocol::message::request::Goodbye;
 use anteroom_protocol::{Batch, Body, ErrorBody, ErrorCode, Header, LaneId, RoomId};
 use anteroom_transport::{Closed, Connection, Event};
 use tokio::sync::oneshot;
@@ -30,7 +31,7 @@ use crate::error::{ConnectError, RoomEnd, SessionEnd};
 use crate::handshake::Refusal;
 use crate::inbox::Inbox;
 use crate::session::{PipeId, Session};
-use crate::shared::{Answer, Command, Inlets, Move, PENDING_MAX, Shared};
+use crate::shared::{Answer, Command, Inlets, Move, Shared};
 use crate::state::SessionState;
 
 /// How long the rest of the rooms' lanes may take to arrive after the server's goodbye.
@@ -56,8 +57,8 @@ pub(crate) struct Driver {
     lobby: Option<Lobby>,
     /// What the client, or this task itself, subscribes to just now.
     subscribing: Option<(u64, Option<String>)>,
-    /// Requests that lead into a room.
-    entering: BTreeSet<u64>,
+    /// Requests that lead into a room, and which, if they name it.
+    entering: BTreeMap<u64, Option<RoomId>>,
     /// What the server's goodbye said.
     goodbye: Option<Goodbye>,
     started: Instant,
@@ -95,7 +96,7 @@ impl Driver {
             rooms: BTreeMap::new(),
             lobby: None,
             subscribing: None,
-            entering: BTreeSet::new(),
+            entering: BTreeMap::new(),
             goodbye: None,
             started: Instant::now(),
         }
@@ -235,6 +236,7 @@ impl Driver {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Send(draft) => self.submit(&draft),
+            Command::Enter(draft, room_id) => self.enter(&draft, room_id),
             Command::Subscribe(draft, game) => {
                 // From here on no change can make this task end the subscription that is asked for.
                 self.lobby = None;
@@ -256,13 +258,6 @@ impl Driver {
             Ok(batch) => Arc::new(batch),
             Err(error) => return tracing::error!(%error, "a message could not be encoded"),
         };
-        if matches!(draft.kind(), CreateRoom::TYPE | JoinRoom::TYPE) {
-            self.entering.extend(draft.reference);
-            if self.entering.len() > PENDING_MAX {
-                // Nobody waits for the oldest any more.
-                self.entering.pop_first();
-            }
-        }
         let now = match (n, draft.reference) {
             (Some(n), reference) => self.session.keep(Upstream { n, lane, batch }, reference),
             (None, Some(reference)) => self.session.keep_question(reference, batch),
@@ -293,20 +288,6 @@ impl Driver {
             Some(waiting) => drop(waiting.send(answer)),
             None => tracing::trace!(reference, "an answer that nobody waits for"),
         }
-    }
-
-    /// Leaves the rooms whose handles are gone. Each is asked for by a `ref`, so that its lane ends with the answer.
-    fn leave_departed(&mut self) {
-        for (room_id, lane) in self.shared.take_departures() {
-            if let Some(entry) = self.rooms.get_mut(&lane) {
-                entry.inbox = None;
-                self.leave(room_id, lane);
-            }
-        }
-    }
-
-    fn leave(&mut self, room_id: RoomId, lane: LaneId) {
-        self.request(|draft| draft.within(room_id, lane), &LeaveRoom::default());
     }
 
     /// Asks for something on the session's own account; gives the mark of the answer.

@@ -34,6 +34,8 @@ pub(crate) const PENDING_MAX: usize = 256;
 pub(crate) enum Command {
     /// To send something.
     Send(Draft),
+    /// To send what leads into a room: into this one, or into whichever.
+    Enter(Draft, Option<RoomId>),
     /// To send `subscribe_rooms`, for rooms of this game; an earlier subscription is over.
     Subscribe(Draft, Option<String>),
 }

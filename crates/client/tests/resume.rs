@@ -4,7 +4,7 @@
 
 mod support;
 
-use anteroom_client::{ClientError, Codec, ErrorCode, RoomEnd, RoomEvent, RoomList};
+use anteroom_client::{ClientError, Codec, ErrorCode, Role, RoomEnd, RoomEvent, RoomList};
 use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::message::push::RoomsChanged;
 use anteroom_protocol::message::request::SubscribeRooms;
@@ -121,6 +121,30 @@ async fn a_join_whose_answer_a_gap_has_swallowed_is_undone() {
     assert_eq!(room.err(), Some(ClientError::OutcomeUnknown));
     let mut peer = peer;
     assert_eq!(peer.expect("leave_room").await.room_id, Some(room_id(1).to_string()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_joins_the_one_whose_answer_a_gap_has_swallowed_fails() {
+    let (client, mut peer, mut dials) = lasting(Codec::Json).await;
+    let join = |number| client.join_room::<Duel>(room_id(number), Role::Player);
+    let (first, ()) = tokio::join!(join(1), async {
+        let asked = peer.expect("join_room").await;
+        let (second, mut peer) = tokio::join!(join(2), async {
+            peer.expect("join_room").await;
+            peer.cut();
+            let mut peer = wanted(&mut dials).await.accept(2);
+            peer.reconnect(Codec::Json).await;
+            peer.go_on("token-1", &[(2, room_id(2))]).await;
+            peer.open(0, None, 1, 2, false).await;
+            // The second has ended meanwhile, and all that is left of it is its last message.
+            peer.open(2, Some(room_id(2)), 5, 0, true).await;
+            peer.close_room(2, room_id(2)).await;
+            peer
+        });
+        assert_eq!(second.err(), Some(ClientError::OutcomeUnknown));
+        peer.admit(&asked, LANE, room_id(1)).await;
+    });
+    assert_eq!(first.unwrap().room_id(), room_id(1));
 }
 
 #[tokio::test(start_paused = true)]

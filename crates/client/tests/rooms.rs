@@ -233,8 +233,9 @@ async fn the_tail_of_an_old_membership_is_not_mistaken_for_the_next() {
     for seed in 0..32 {
         let (client, mut peer, room) = in_room(Codec::Bincode, seed).await;
         drop(room);
-        let left = peer.expect("leave_room").await;
         let (room, ()) = tokio::join!(client.join_room::<Duel>(room_id(1), Role::Player), async {
+            // It is left first, although nobody has waited for that.
+            let left = peer.expect("leave_room").await;
             let asked = peer.expect("join_room").await;
             // The new lane's first message and the old lane's last ones are on their way together.
             peer.state(LANE, room_id(1), 99).await;
@@ -248,6 +249,33 @@ async fn the_tail_of_an_old_membership_is_not_mistaken_for_the_next() {
         assert_eq!(next(&mut room).await, RoomEvent::State(View { turn: 1 }), "seed {seed}");
         assert_eq!(next(&mut room).await, RoomEvent::State(View { turn: 2 }), "seed {seed}");
     }
+}
+
+fn is_refused_as_inside(joined: &Result<Room<Duel>, ClientError>) -> bool {
+    matches!(joined, Err(ClientError::Server(error)) if error.code == ErrorCode::AlreadyInRoom)
+}
+
+#[tokio::test]
+async fn a_room_that_one_is_in_or_waits_for_is_not_asked_for_again() {
+    let (client, mut peer, mut room) = in_room(Codec::Bincode, 1).await;
+    assert!(is_refused_as_inside(&client.join_room(room_id(1), Role::Player).await));
+    let join_other = || client.join_room(room_id(2), Role::Player);
+    let (first, second, ()) = tokio::join!(join_other(), join_other(), async {
+        let asked = peer.expect("join_room").await;
+        assert_eq!(asked.read::<JoinRoom>().room_id, Some(room_id(2).to_string()), "what was refused was not sent");
+        peer.admit(&asked, 2, room_id(2)).await;
+    });
+    assert_ne!(is_refused_as_inside(&first), is_refused_as_inside(&second), "one of them is let in");
+
+    // A room that has ended may be asked for, and so may one that refused.
+    peer.close_room(LANE, room_id(1)).await;
+    while !matches!(next(&mut room).await, RoomEvent::Closed(_)) {}
+    let (joined, ()) = tokio::join!(client.join_room::<Duel>(room_id(1), Role::Player), async {
+        let asked = peer.expect("join_room").await;
+        peer.refuse(&asked, &refusal(ErrorCode::RoomFull)).await;
+    });
+    assert!(matches!(joined, Err(ClientError::Server(error)) if error.code == ErrorCode::RoomFull));
+    join(&client, &mut peer, 3).await;
 }
 
 #[tokio::test]

@@ -85,7 +85,8 @@ pub struct Session {
     /// are on the control lane.
     refused: BTreeSet<u64>,
     ack: AckDue,
-    /// The control lane waits for more than it may.
+    /// The control lane waits for more than it may. Its connection is as good as lost, and what is put there from now
+    /// on is.
     overflowed: bool,
     /// What was on the control lane when it came over to its connection has not been written yet.
     catching_up: bool,
@@ -155,6 +156,10 @@ impl Session {
     /// Puts something on a lane. On a lane that is not open it is dropped. Says whether whoever writes has to be
     /// told.
     pub fn put(&mut self, now: Time, id: LaneId, outgoing: Outgoing) -> bool {
+        if id == LaneId::CONTROL && self.overflowed {
+            // The connection is lost, and a gap will stand for this: nothing gathers until whoever closes it does.
+            return false;
+        }
         let datagram_bytes_max = self.carrying.datagram_bytes_max();
         let bounds = if id == LaneId::CONTROL { self.bounds.control } else { self.bounds.room };
         let told = id == LaneId::CONTROL && self.end_gap_of_control(now);

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use anteroom_protocol::bincode::Decode;
 use anteroom_protocol::codec::{Body, Data, InvalidData};
+use anteroom_protocol::message::request::{Handshake, JoinRoom};
 use anteroom_protocol::message::resume::*;
 use anteroom_protocol::{Json, LaneId, RoomId, SessionId, binary};
 use proptest::collection::{btree_map, vec};
@@ -111,6 +112,14 @@ fn what_may_be_left_out_is_nothing() {
     let least = r#"{"session_id":"014d2pf2dbsqqg28t5cy4tqkff","resume_token":"","attempt":0}"#;
     let Reconnect { received, fresh, .. } = serde_json::from_str(least).expect("the least");
     assert_eq!((received, fresh), (None, false));
+    let null = least.replace(r#""attempt":0"#, r#""attempt":0,"received":null,"fresh":null"#);
+    let Reconnect { received, fresh, .. } = serde_json::from_str(&null).expect("null is as if it were not there");
+    assert_eq!((received, fresh), (None, false));
+    assert_eq!(Data::Json(r#"{"received":null}"#).decode::<Resume>(), Ok(Resume::default()));
+    let joins = Data::Json(r#"{"room_id":null,"game":null,"quick":null,"as":null}"#).decode::<JoinRoom>();
+    assert_eq!(joins, Ok(JoinRoom::default()));
+    let shakes = serde_json::from_str::<Handshake>(r#"{"version":1,"resume":null}"#).expect("the same here");
+    assert!(!shakes.resume);
     for missing in ["session_id", "resume_token", "attempt"] {
         let without = least.replace(missing, "another");
         assert!(serde_json::from_str::<Reconnect>(&without).is_err(), "{missing}");

@@ -140,21 +140,11 @@ impl Driver {
         Answer::Joined(Box::new(Joined { room, place }))
     }
 
-    /// Gets out of a room that this build cannot understand, or that nobody knows to have asked for.
-    fn leave_unknown(&mut self, lane: LaneId, message: &Envelope<'_>) {
-        if let Some(room_id) = message.room_id.as_ref().and_then(|room_id| room_id.parse().ok()) {
-            self.rooms.insert(lane, RoomEntry { room_id, inbox: None });
-            self.leave(room_id, lane);
-        }
-    }
-
     /// Everything in a room as it is now, because what led to it was lost.
     fn on_snapshot(&mut self, lane: LaneId, missed: u64, message: &Envelope<'_>) {
         let Some(entry) = self.rooms.get(&lane) else {
             // The answer of some request was lost. Nobody has the room, so it is left again.
-            if let Some(reference) = self.entering.first().copied() {
-                self.answer(Some(reference), Answer::Lost);
-            }
+            self.entered_unheard(message);
             return self.leave_unknown(lane, message);
         };
         let Some(inbox) = &entry.inbox else { return };
@@ -172,8 +162,9 @@ impl Driver {
     /// The last message of a room's lane.
     fn farewell(&mut self, lane: LaneId, message: &Envelope<'_>) {
         let end = if message.kind == RoomClosed::TYPE { closed(message.data) } else { RoomEnd::Left };
-        if let Some(entry) = self.rooms.remove(&lane) {
-            entry.end(end);
+        match self.rooms.remove(&lane) {
+            Some(entry) => entry.end(end),
+            None => self.entered_unheard(message),
         }
         let ended = self.session.end_lane(lane);
         self.unanswered(ended.unanswered);

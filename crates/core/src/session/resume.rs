@@ -213,14 +213,19 @@ impl Session {
         if self.carrying.attached() == Some(pipe) {
             self.carrying.attached = None;
             self.control.out.detach();
-            if std::mem::take(&mut self.overflowed) {
-                self.control.out.start_gap();
-            }
+            self.end_overflow();
             self.forget_refusals();
             for (_, lane) in &mut self.rooms {
                 lane.out.detach();
                 lane.datagrams.clear();
             }
+        }
+    }
+
+    /// What was put on the control lane since it overflowed is lost, so the rest is, too.
+    fn end_overflow(&mut self) {
+        if std::mem::take(&mut self.overflowed) {
+            self.control.out.start_gap();
         }
     }
 
@@ -237,7 +242,8 @@ impl Session {
     /// Attaches every lane, behind what was received or with a snapshot. Gives the connection it was on.
     fn attach(&mut self, pipe: Pipe, received: Option<&Counts>) -> Option<PipeId> {
         let before = self.carrying.attached.replace(pipe).map(|pipe| pipe.id);
-        (self.overflowed, self.catching_up) = (false, true);
+        self.end_overflow();
+        self.catching_up = true;
         let count = |id: LaneId| received.map(|counts| counts.get(&id).copied().unwrap_or(0));
         // The counts were checked.
         let _ = self.control.out.attach(count(LaneId::CONTROL), true);

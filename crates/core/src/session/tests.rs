@@ -185,6 +185,34 @@ fn too_much_on_control_loses_the_connection_and_then_the_messages() {
 }
 
 #[test]
+fn nothing_gathers_on_control_while_its_connection_is_being_lost() {
+    let says = |session: &mut Session, times| {
+        (0..times).for_each(|_| {
+            session.put(NOW, LaneId::CONTROL, said(1));
+        });
+    };
+    let control = Bounds { messages_max: 2, ..ALL };
+    let (mut session, first) = Session::new(Codec::Json, true, SessionBounds { control, room: ALL }, None);
+    says(&mut session, 3);
+    assert!(session.is_beyond_hope());
+    let kept = session.kept_bytes(LaneId::CONTROL);
+    says(&mut session, 1000);
+    assert_eq!(session.kept_bytes(LaneId::CONTROL), kept);
+    // Another connection comes before the first is closed.
+    let accepted = session.moves(1, received(&[]));
+    assert!(!session.is_beyond_hope());
+    session.put(NOW, LaneId::CONTROL, said(1));
+    assert_eq!(session.writes(accepted.pipe), ["0 lane", "0 session_state", "0 said"], "the loss is told");
+    session.lost(first);
+
+    // The same if the client has heard nothing yet, and says its handshake again.
+    let (mut session, _) = Session::new(Codec::Json, true, SessionBounds { control, room: ALL }, None);
+    says(&mut session, 9);
+    let again = session.restart(None);
+    assert_eq!(session.writes(again.pipe), ["0 lane", "0 session_state"]);
+}
+
+#[test]
 fn so_many_ends_are_kept_and_no_more() {
     let (mut session, pipe) = session(true);
     for number in 0..LANES_KEPT_MAX as u128 + 10 {

@@ -377,14 +377,22 @@ impl Client {
     /// Sends a request about a room, reliably or at most once.
     pub(crate) fn ask(&mut self, kind: &str, room: usize, reliable: bool, links: &mut [Link], ledger: &mut Ledger) {
         let joins = kind == "join_room";
-        let Some(lane) = self.lane_in(room).or(joins.then_some(CONTROL)) else { return };
-        let lane = if joins { CONTROL } else { lane };
+        let member = self.lane_in(room);
+        let Some(lane) = (if joins { Some(CONTROL) } else { member }) else { return };
+        // Only who has left, or is about to, asks to be let in again.
+        if joins && member.is_some_and(|lane| !ledger.leaves(lane, self.first_id)) {
+            return;
+        }
+        // What is heard first of a lane may be its end.
+        if lane != CONTROL && !self.lanes[&lane].has_begun() {
+            return;
+        }
         // While it is not known which membership a message would be for, none is sent.
         if self.kept.len() >= KEPT_MAX || self.lanes.is_empty() || ledger.joins(room, self.first_id) {
             return;
         }
         let n = reliable.then(|| self.kept.next_n());
-        let id = ledger.asks(lane, n, joins.then_some(room));
+        let id = ledger.asks(lane, n, joins.then_some(room), kind == "leave_room");
         let (reference, room_id) = (n.map(Ref::from), room_id(room));
         let header = Header { reference: reference.as_ref(), n, room_id: Some(room_id.as_str()), ..Header::new(kind) };
         let batch = one(self.codec, &header, &Word { id, ..Word::default() });

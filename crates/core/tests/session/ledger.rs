@@ -10,6 +10,8 @@ pub(crate) struct Fate {
     pub(crate) lane: LaneId,
     /// The room that it asks to be let into.
     joins: Option<usize>,
+    /// It asks to be let out.
+    leaves: bool,
     /// Its number, unless it is sent at most once.
     pub(crate) n: Option<u64>,
     pub(crate) done: u32,
@@ -23,6 +25,13 @@ pub(crate) struct Fate {
     pub(crate) acknowledged: bool,
     /// The client gave it up.
     pub(crate) unknown: bool,
+}
+
+impl Fate {
+    /// Whether the client has not heard of an answer.
+    fn waits(&self) -> bool {
+        !self.saw_success && !self.saw_refusal
+    }
 }
 
 /// By the requests' ids, which rise.
@@ -45,11 +54,12 @@ impl Ledger {
         self.last_id + 1
     }
 
-    pub(crate) fn asks(&mut self, lane: LaneId, n: Option<u64>, joins: Option<usize>) -> u64 {
+    pub(crate) fn asks(&mut self, lane: LaneId, n: Option<u64>, joins: Option<usize>, leaves: bool) -> u64 {
         self.last_id += 1;
         let fate = Fate {
             lane,
             joins,
+            leaves,
             n,
             done: 0,
             refused: false,
@@ -65,8 +75,12 @@ impl Ledger {
 
     /// Whether the client waits to be let into a room: one of its requests from a first one on is not answered.
     pub(crate) fn joins(&self, room: usize, first_id: u64) -> bool {
-        let waits = |fate: &Fate| !fate.saw_success && !fate.saw_refusal;
-        self.fates.range(first_id..).any(|(_, fate)| fate.joins == Some(room) && waits(fate))
+        self.fates.range(first_id..).any(|(_, fate)| fate.joins == Some(room) && fate.waits())
+    }
+
+    /// Whether the client waits to be let out of a membership.
+    pub(crate) fn leaves(&self, lane: LaneId, first_id: u64) -> bool {
+        self.fates.range(first_id..).any(|(_, fate)| fate.leaves && fate.lane == lane && fate.waits())
     }
 
     /// A room's lane begins with a gap, which has swallowed the answer.
@@ -108,7 +122,7 @@ impl Ledger {
 
     /// The client gives up what is unanswered on a lane.
     pub(crate) fn gives_up(&mut self, lane: LaneId) {
-        let unanswered = |fate: &&mut Fate| fate.lane == lane && !fate.saw_success && !fate.saw_refusal;
+        let unanswered = |fate: &&mut Fate| fate.lane == lane && fate.waits();
         self.fates.values_mut().filter(unanswered).for_each(|fate| fate.unknown = true);
     }
 

@@ -32,6 +32,11 @@ impl Reading {
         Self { room, on, ..Self::default() }
     }
 
+    /// Whether the client has heard where it stands.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.words > 0
+    }
+
     /// Whether a gap was told.
     pub(crate) fn opened(&mut self, link: usize, opened: &LaneOpened) -> bool {
         self.on = Some(link);

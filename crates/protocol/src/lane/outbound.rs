@@ -15,6 +15,10 @@ const LATEST_KEYS_MAX: usize = 64;
 const IDLE_CAPACITY: usize = 16;
 
 /// How much a lane keeps. A single batch is kept whatever its size.
+///
+/// Of reliable messages, written or not, a lane never has more bytes than the larger of the two bounds on bytes, and one
+/// batch: as soon as all of it is more than may be kept, what was written goes first, and if nothing of it was, as when
+/// all of it is to be written again, the bound on what waits holds. Newest values come on top, one of each key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Messages that may be kept, and that may wait to be written.

@@ -6,7 +6,7 @@ pub mod request;
 pub mod result;
 pub mod resume;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::codec::Body;
 use crate::id::{RoomId, UserId};
@@ -89,6 +89,11 @@ pub const RESERVED_TYPES: &[&str] = &[
     "subscribe_rooms",
     "unsubscribe_rooms",
 ];
+
+/// Reads a field that may be left out: `null` is as if it were not there, as it is everywhere else.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
 
 /// How a member takes part in a room.
 #[derive(

@@ -23,7 +23,7 @@ pub struct Handshake {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
     /// Whether the client will acknowledge messages and resume.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub resume: bool,
     /// The codec wanted; on WebSocket the subprotocol decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,7 +86,7 @@ pub struct JoinRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub game: Option<String>,
     /// Any room of the game will do.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "super::or_default", skip_serializing_if = "std::ops::Not::not")]
     pub quick: bool,
     /// How to take part; a player without.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]

@@ -24,7 +24,7 @@ pub struct Reconnect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<Counts>,
     /// Nothing of the session is known any more but how to go on with it: every lane begins with a snapshot.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "super::or_default", skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct LaneOfRoom {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
 pub struct Resume {
     /// How many counted messages have arrived on each lane.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub received: Counts,
 }
 
