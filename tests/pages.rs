@@ -128,6 +128,16 @@ async fn pages_are_compressed_for_those_who_can_read_it() {
     }
 }
 
+/// What a page pays for the SDK, in bytes.
+const SDK_MAX: usize = 15 << 10;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_is_small() {
+    let server = TestServer::start();
+    let answer = get(server.addr(), "/sdk/anteroom.js", &["Accept-Encoding: gzip"]).await;
+    assert!(answer.bytes.len() < SDK_MAX, "{} bytes", answer.bytes.len());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_weight_of_nothing_is_a_no() {
     let server = TestServer::start();

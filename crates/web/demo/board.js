@@ -1,6 +1,6 @@
 /**
- * The board: nine buttons in a grid with one stop for the Tab key. Arrow keys walk, Enter and Space play, and 1 to 9
- * play from the top left. A mark is shown when the server has said so; a move on its way is only hinted at.
+ * The board: nine buttons in a grid with one stop for the Tab key. Arrow keys walk, Enter and Space play, and
+ * 1 to 9 play from the top left. A mark is shown when the server has said so; before that it is only a hint.
  */
 
 import { byId, make, setAttribute } from "/demo/dom.js";
@@ -42,8 +42,9 @@ export function createBoard(onPlay, onRefuse) {
     },
 
     /**
-     * @param {{board: Array<Array<string | null>>, line: Array<[number, number]> | null, ownMark: string | null,
-     *   canPlay: boolean, pending: string | null}} state `pending` is the cell "row-column" of a move on its way
+     * @param {{board: Array<Array<string | null>>, line: Array<[number, number]> | null,
+     *   ownMark: string | null, canPlay: boolean, pending: string | null}} state `pending` is the cell
+     *   "row-column" of a move on its way
      */
     render({ board, line, ownMark, canPlay, pending }) {
       setAttribute(root, "data-playable", String(canPlay && !pending));
@@ -74,8 +75,9 @@ function createCell(row, column) {
 }
 
 function label(row, column, mark, isPending, isWon) {
-  const what = mark ? (isWon ? `${mark}, in the winning line` : mark) : isPending ? "empty, your move is on its way" : "empty";
-  return `Row ${row + 1}, column ${column + 1}, ${what}`;
+  const what = mark || "empty";
+  const more = isWon ? ", in the winning line" : isPending ? ", your move is on its way" : "";
+  return `Row ${row + 1}, column ${column + 1}, ${what}${more}`;
 }
 
 function showMark(cell, mark, hint) {

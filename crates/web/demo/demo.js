@@ -1,6 +1,6 @@
 /**
- * The demo page: the door, the lobby, a room, and always the connection. This module holds the session and decides
- * which view is shown; the views know nothing of each other.
+ * The demo page: the door, the lobby, a room, and always the connection. This module holds the session and
+ * decides which view is shown; the views know nothing of each other.
  */
 
 import { connect } from "/sdk/anteroom.js";

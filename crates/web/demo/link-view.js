@@ -1,12 +1,17 @@
 /**
- * The connection, always in sight: state, transport and round-trip time in the header, and the panel whose three
- * buttons make trouble for it.
+ * The connection, always in sight: state, transport and round-trip time in the header, and the panel whose
+ * three buttons make trouble for it.
  */
 
 import { byId, sentence, setAttribute, setText } from "/demo/dom.js";
 import { addToLog } from "/demo/log.js";
 
-const STATES = { connecting: "Connecting", open: "Connected", resuming: "Reconnecting", closed: "Not connected" };
+const STATES = {
+  connecting: "Connecting",
+  open: "Connected",
+  resuming: "Reconnecting",
+  closed: "Not connected",
+};
 const TRANSPORTS = { webtransport: "WebTransport", websocket: "WebSocket" };
 
 const state = byId("state");
@@ -53,7 +58,8 @@ export function showLink(next) {
 /** What the session did before there was anybody to hear of it. */
 function arrival({ restored, transport: name }) {
   const how = restored ? "The page was loaded anew; its session goes on" : "A session has begun";
-  return { type: restored ? "restored" : "open", message: `${how}, over ${TRANSPORTS[name] ?? "no connection yet"}.` };
+  const over = TRANSPORTS[name] ?? "no connection yet";
+  return { type: restored ? "restored" : "open", message: `${how}, over ${over}.` };
 }
 
 /** While there is no session yet: the page is connecting, or is not. */

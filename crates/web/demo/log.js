@@ -3,7 +3,7 @@
 import { byId, make } from "/demo/dom.js";
 
 const ENTRIES_MAX = 50;
-/** What comes again and again while no server answers; it is counted, so that the lines before stay in sight. */
+/** What comes again and again while no server answers: counted, so that the lines before stay in sight. */
 const REPEATED = new Set(["connecting", "retry"]);
 const GOOD = new Set(["open", "resumed", "moved", "restored"]);
 const BAD = new Set(["lost", "move_failed", "blocked", "renewed", "gap", "closed"]);

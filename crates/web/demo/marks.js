@@ -1,4 +1,4 @@
-/** The two marks, drawn: strokes that take their colour from around them. What they say is said in words elsewhere. */
+/** The two marks, drawn: strokes that take their colour from around them. Their words are elsewhere. */
 
 import { makeSvg } from "/demo/dom.js";
 

@@ -1,6 +1,6 @@
 /**
- * What the page remembers: the name, and that this tab has entered. Storage may be turned off or full; then the page
- * works without it and asks for the name again.
+ * What the page remembers: the name, and that this tab has entered. Storage may be turned off or full; then
+ * the page works without it and asks for the name again.
  */
 
 const NAME = "anteroom.demo.name";

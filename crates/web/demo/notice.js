@@ -1,4 +1,4 @@
-/** The one place above the views where the page says what has happened to the session. One notice at a time. */
+/** The place where the page says what has happened to the session. One notice at a time. */
 
 import { byId, make, secondsUntil, setCountdown } from "/demo/dom.js";
 
@@ -8,9 +8,9 @@ let current = null;
 /**
  * Shows a notice in place of the one before.
  * @param {string} text
- * @param {{kind?: "info" | "warning", until?: number, action?: {label: string, run: () => void}, lasts?: boolean,
- *   passes?: number}} [options] `until`: the text ends in a countdown to that moment; `lasts`: cannot be dismissed;
- *   `passes`: goes away by itself after that many milliseconds
+ * @param {{kind?: "info" | "warning", until?: number, action?: {label: string, run: () => void},
+ *   lasts?: boolean, passes?: number}} [options] `until`: the text ends in a countdown to that moment;
+ *   `lasts`: cannot be dismissed; `passes`: goes away by itself after that many milliseconds
  * @returns {() => void} takes this notice away, unless another one has taken its place
  */
 export function showNotice(text, { kind = "info", until, action, lasts = false, passes } = {}) {

@@ -2,7 +2,7 @@
 
 import { byId, make, setAttribute, setText } from "/demo/dom.js";
 import { drawMark } from "/demo/marks.js";
-import { awayNote, listOf } from "/demo/words.js";
+import { listOf } from "/demo/words.js";
 
 const plates = byId("plates");
 const watchers = byId("watchers");
@@ -11,17 +11,19 @@ const rows = new Map();
 /** Draws the plates anew. @param {import("/demo/words.js").Table} table */
 export function showPeople(table) {
   for (const mark of ["X", "O"]) showPlate(plate(mark), mark, table);
-  const names = table.members.filter((member) => member.role === "spectator").map((member) => watcherName(member, table));
+  const spectators = table.members.filter((member) => member.role === "spectator");
+  const names = spectators.map((member) => watcherName(member, table));
   setText(watchers, names.length ? `Watching: ${listOf(names)}` : "");
 }
 
 function plate(mark) {
   if (!rows.has(mark)) {
+    const words = [make("span", { class: "plate-name" }), make("span", { class: "plate-note" })];
     const row = make(
       "li",
       { class: "plate", "data-mark": mark },
       make("span", { class: "plate-mark" }, drawMark(mark), make("span", { class: "unseen" }, `${mark}: `)),
-      make("span", { class: "plate-words" }, make("span", { class: "plate-name" }), make("span", { class: "plate-note" })),
+      make("span", { class: "plate-words" }, ...words),
     );
     rows.set(mark, row);
     plates.append(row);
@@ -41,8 +43,8 @@ function showPlate(row, mark, table) {
   setText(row.querySelector(".plate-note"), plateNote(userId, isAway, table));
 }
 
-function plateNote(userId, isAway, { userId: self, keptUntil }) {
-  if (isAway) return awayNote(keptUntil.get(userId));
+function plateNote(userId, isAway, { userId: self }) {
+  if (isAway) return "reconnecting";
   return userId === self ? "you" : "";
 }
 

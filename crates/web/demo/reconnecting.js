@@ -1,6 +1,6 @@
 /**
- * The notice while the connection is away: what is kept, and until when. A connection that is back within a blink needs
- * no words, so it waits a moment before it speaks.
+ * The notice while the connection is away: what is kept, and until when. A connection that is back within a
+ * blink needs no words, so it waits a moment before it speaks.
  */
 
 import { showNotice } from "/demo/notice.js";

@@ -1,4 +1,4 @@
-/** A room: the table, who sits at it, what happens, and the way out. Shows what the server said and nothing else. */
+/** A room: the table, who sits at it, and the way out. Shows what the server said and nothing else. */
 
 import { createBoard } from "/demo/board.js";
 import { byId, sentence, setAttribute, setCountdown, setText } from "/demo/dom.js";
@@ -27,7 +27,8 @@ let changed = () => {};
 
 /**
  * Puts the view to work. Once, at the start.
- * @param {{onLeft: (end: {reason: string, message: string} | null) => void, onTitle: (title: string) => void}} hooks
+ * @param {{onLeft: (end: {reason: string, message: string} | null) => void,
+ *   onTitle: (title: string) => void}} hooks
  */
 export function startRoomView(hooks) {
   onLeft = hooks.onLeft;
@@ -110,9 +111,7 @@ function render() {
 /** Only countdowns change between events. */
 function tick() {
   if (keptUntil.size === 0) return;
-  const now = table();
-  showPeople(now);
-  setCountdown(byId("status"), statusOf(now));
+  setCountdown(byId("status"), statusOf(table()));
 }
 
 function showBoard({ view, userId, isPlayer }) {

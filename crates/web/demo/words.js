@@ -1,4 +1,4 @@
-/** What is said about a match: sentences made from the game's view and the room's members, and nothing else. */
+/** What is said about a match: sentences made from the game's view and the room's members. */
 
 import { secondsUntil } from "/demo/dom.js";
 
@@ -10,7 +10,7 @@ import { secondsUntil } from "/demo/dom.js";
  * @property {boolean} isPlayer whether they play or watch
  * @property {boolean} isConnected whether there is a connection just now
  * @property {(userId: string | null) => string} nameOf
- * @property {Map<string, number>} keptUntil until when the seats of those who are away are kept, as far as it is known
+ * @property {Map<string, number>} keptUntil until when the seats of those who are away are kept, if known
  */
 
 /**
@@ -36,7 +36,8 @@ export function statusOf(table) {
 /** The same in two or three words, for the title of the tab. */
 export function titleOf({ view, userId, isPlayer }) {
   if (view?.status === "playing" && isPlayer && view.current_turn === userId) return "Your turn";
-  return { waiting: "Waiting", playing: "Playing", won: "Match over", draw: "Match over" }[view?.status] ?? "";
+  const titles = { waiting: "Waiting", playing: "Playing", won: "Match over", draw: "Match over" };
+  return titles[view?.status] ?? "";
 }
 
 /**
@@ -56,7 +57,9 @@ export function rematchNote({ view, userId, isPlayer, nameOf }) {
 /** The quiet line below the board while there is nothing to decide there. */
 export function hintOf({ view, isPlayer, isConnected }) {
   if (!isPlayer) return "You are watching.";
-  if (!isConnected && view.status === "playing") return "A move you make now is sent when the connection is back.";
+  if (!isConnected && view.status === "playing") {
+    return "A move you make now is sent when the connection is back.";
+  }
   if (view.status === "waiting") return "Open the link in another tab, or send it to a friend.";
   return view.status === "playing" ? "Arrow keys and Enter play as well, and so do 1 to 9." : "";
 }
@@ -66,11 +69,6 @@ export function opponentOf(view, userId) {
   const { X = null, O = null } = view?.players ?? {};
   if (X === userId) return O;
   return O === userId ? X : null;
-}
-
-/** For whom a place is kept, in the words of a list: "reconnecting, 52 s". */
-export function awayNote(until) {
-  return until ? `reconnecting, ${secondsUntil(until)} s` : "reconnecting";
 }
 
 /** "Ada, Bob and 3 more". */
@@ -85,16 +83,18 @@ function playing(table) {
   const { view, userId, isPlayer, nameOf } = table;
   const away = awayPlayer(table);
   if (isPlayer && view.current_turn === userId) {
-    return away ? { ...kept(table, away), text: `Your turn. ${kept(table, away).text}` } : { text: "Your turn" };
+    if (!away) return { text: "Your turn" };
+    const parts = kept(table, away);
+    return { ...parts, text: `Your turn. ${parts.text}` };
   }
   if (away) return kept(table, away);
-  return { text: isPlayer ? `Waiting for ${nameOf(view.current_turn)}` : `${nameOf(view.current_turn)} to move` };
+  const name = nameOf(view.current_turn);
+  return { text: isPlayer ? `Waiting for ${name}` : `${name} to move` };
 }
 
 function awayPlayer({ view, members, userId }) {
-  const seated = [view.players?.X, view.players?.O];
-  const member = members.find((one) => seated.includes(one.user_id) && one.user_id !== userId && !one.connected);
-  return member?.user_id ?? null;
+  const others = [view.players?.X, view.players?.O].filter((one) => one !== userId);
+  return members.find((one) => others.includes(one.user_id) && !one.connected)?.user_id ?? null;
 }
 
 function kept({ nameOf, keptUntil }, away) {

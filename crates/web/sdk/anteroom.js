@@ -66,10 +66,8 @@ export const CLOSE_CODES = table({
 
 /** A minus says that it may work later. @param {Record<string, number>} codes */
 function table(codes) {
-  const entries = Object.entries(codes).map(([name, code]) => {
-    return [name, Object.freeze({ number: Math.abs(code), retryable: code < 0 })];
-  });
-  return Object.freeze(Object.fromEntries(entries));
+  const entries = Object.entries(codes).map(([name, code]) => [name, { number: Math.abs(code), retryable: code < 0 }]);
+  return Object.fromEntries(entries);
 }
 
 /**
@@ -107,7 +105,8 @@ function ending({ code, reason }) {
   const retryable = code < 4500;
   if (code < 4000) return new AnteroomError("lost", reason || "The connection was lost.", { retryable });
   const name = Object.keys(CLOSE_CODES).find((name) => CLOSE_CODES[name].number === code) ?? "closed";
-  return new AnteroomError(name, reason || `The server closed the connection (${code}).`, { retryable, closeCode: code });
+  const message = reason || `The server closed the connection (${code}).`;
+  return new AnteroomError(name, message, { retryable, closeCode: code });
 }
 
 /** @param {AbortSignal} [signal] */
@@ -119,6 +118,17 @@ const scope = /** @type {any} */ (globalThis);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const nothing = () => {};
+/**
+ * A failure that nobody looks at is no unhandled rejection.
+ *
+ * @template Value
+ * @param {Promise<Value>} promise
+ */
+function handled(promise) {
+  promise.catch(nothing);
+  return promise;
+}
+
 /** @param {number} ms */
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -531,9 +541,13 @@ function dialWebTransport(certificate, signal) {
   /** @type {any} */
   let session = null;
   const dial = async () => {
-    const { url, hashes } = await certificate;
+    const { webtransport_url, hashes } = await certificate;
     if (signal.aborted) throw aborted(signal);
-    session = new scope.WebTransport(url, hashes.length ? { serverCertificateHashes: hashes } : {});
+    const serverCertificateHashes = hashes.map((/** @type {any} */ { algorithm, value }) => {
+      return { algorithm, value: Uint8Array.from(atob(value), (character) => character.charCodeAt(0)) };
+    });
+    // Without any the certificate is one that browsers trust by themselves.
+    session = new scope.WebTransport(webtransport_url, hashes.length ? { serverCertificateHashes } : {});
     const failed = Promise.resolve(session.closed).then(() => Promise.reject(new Error("closed")));
     failed.catch(nothing);
     await Promise.race([session.ready, failed]);
@@ -550,7 +564,7 @@ function dialWebTransport(certificate, signal) {
 
 /** How to come to a server: which transports there are, and which are worth trying now. */
 class Route {
-  /** When UDP failed, until when it is left alone, and how often that was in a row. For all tabs, if they can store it. */
+  /** When UDP failed, until when it is left alone, and how often in a row. For all tabs, if they can store it. */
   #memory = { at: 0, until: 0, failures: 0 };
   /** As if the network blocked UDP. */
   udpBlocked = false;
@@ -559,9 +573,9 @@ class Route {
 
   /** @param {URL} url @param {any} Socket */
   constructor(url, Socket) {
-    const secure = /^(https|wss):$/.test(url.protocol);
-    this.origin = `${secure ? "https" : "http"}://${url.host}`;
-    this.socketUrl = `${secure ? "wss" : "ws"}://${url.host}/ws`;
+    const server = `${url.protocol}//${url.host}`;
+    this.origin = server.replace(/^ws/, "http");
+    this.socketUrl = `${server.replace(/^http/, "ws")}/ws`;
     this.Socket = Socket;
     this.key = `anteroom:udp:${this.origin}`;
   }
@@ -573,11 +587,7 @@ class Route {
   /** What a page needs for WebTransport. Asked for each time, since certificates are renewed. */
   async #certificate() {
     const response = await fetch(`${this.origin}/api/certificate`, { signal: AbortSignal.timeout(WEBTRANSPORT_MS) });
-    const { webtransport_url, hashes } = await response.json();
-    const decoded = hashes.map((/** @type {any} */ { algorithm, value }) => {
-      return { algorithm, value: Uint8Array.from(atob(value), (c) => c.charCodeAt(0)) };
-    });
-    return { url: webtransport_url, hashes: decoded };
+    return response.json();
   }
 
   /** @param {AbortSignal} signal */
@@ -588,9 +598,9 @@ class Route {
       const pipe = await dialWebTransport(this.udpBlocked ? swallowed : this.#certificate(), signal);
       this.noteOpen();
       return pipe;
-    } catch (error) {
-      if (error instanceof AnteroomError) throw error;
-      throw new AnteroomError("unreachable", "WebTransport does not get through.", { cause: error });
+    } catch (cause) {
+      if (signal.aborted) throw aborted(signal);
+      throw new AnteroomError("unreachable", "WebTransport does not get through.", { cause });
     }
   }
 
@@ -609,11 +619,9 @@ class Route {
   async stand(signal) {
     if (this.choice === "webtransport") return { pipe: await this.webTransport(signal) };
     if (this.choice === "websocket" || !this.hasWebTransport) return { pipe: await this.webSocket(signal) };
-    if (this.udpWaitMs() > 0) {
-      const pipe = await this.webSocket(signal).catch((error) => {
-        return this.webTransport(signal).catch(() => Promise.reject(error));
-      });
-      return { pipe };
+    if (this.udpWaitMs()) {
+      const last = (/** @type {any} */ error) => this.webTransport(signal).catch(() => Promise.reject(error));
+      return { pipe: await this.webSocket(signal).catch(last) };
     }
     const better = this.webTransport(signal);
     const isTime = Promise.race([sleep(HEAD_START_MS), better.then(() => new Promise(nothing), nothing)]);
@@ -698,11 +706,13 @@ class Vault {
 
   /** Lets another page go on with the session. */
   release() {
+    this.left(true);
     this.#entry = null;
     this.#release();
   }
 
   forget() {
+    this.#entry = null;
     this.release();
     this.#write(null);
   }
@@ -781,7 +791,11 @@ class Ledger {
   waiting = [];
   /** The connection to write on. @type {Pipe|null} */
   current = null;
-  /** Which lane a room's messages are on, for connections that do not tell. @type {WeakMap<Pipe, Map<string, number>>} */
+  /**
+   * Which lane a room's messages are on, for connections that do not tell.
+   *
+   * @type {WeakMap<Pipe, Map<string, number>>}
+   */
   places = new WeakMap();
   /** What has arrived and is not acknowledged. */
   due = { messages: 0, characters: 0 };
@@ -794,7 +808,13 @@ class Ledger {
     return lane;
   }
 
-  /** From here on a room's messages on that connection are on this lane. @param {Pipe} pipe @param {string} room @param {number} id */
+  /**
+   * From here on a room's messages on that connection are on this lane.
+   *
+   * @param {Pipe} pipe
+   * @param {string} room
+   * @param {number} id
+   */
   place(pipe, room, id) {
     this.places.set(pipe, (this.places.get(pipe) ?? new Map()).set(room, id));
   }
@@ -836,10 +856,12 @@ class Ledger {
    * @param {{lane: number, room_id?: string, next: number, applied: number, gap?: boolean}} opened
    */
   opened(pipe, { lane: id, room_id, next, applied, gap }) {
+    const isNew = !this.lanes.has(id);
     const lane = this.lane(id);
     if (pipe !== this.current && lane.pipe && lane.pipe !== pipe) return null;
     if (gap) {
-      lane.gap = (lane.gap ?? 0) + Math.max(0, next - 1 - lane.received);
+      // A page that was loaded anew has missed nothing that it ever knew of.
+      lane.gap = isNew ? 0 : (lane.gap ?? 0) + Math.max(0, next - 1 - lane.received);
       lane.received = next - 1;
     } else if (next > lane.received + 1) {
       throw new Error("messages are missing, and no gap was told");
@@ -965,8 +987,7 @@ class Outbox {
       if (this.session.isOpen) this.await(reference, asked);
       signal?.addEventListener("abort", abort);
     });
-    answer.catch(nothing);
-    return answer;
+    return handled(answer);
   }
 
   /** @param {number} reference @param {Asked} asked */
@@ -1211,7 +1232,6 @@ class Session {
   /** Since when there is no connection; 0 before the first. */
   lostAt = 0;
   silentAt = 0;
-  attachedAt = 0;
   /** @type {Pipe|null} */
   attachedTo = null;
   /** UDP may have failed although the network is there. */
@@ -1225,6 +1245,8 @@ class Session {
   isPaused = false;
   /** @type {Record<string, any>} */
   timers = {};
+  /** What is told once somebody can listen. @type {Activity[]|null} */
+  early = [];
 
   /** @param {Lobby} lobby @param {ConnectOptions} options @param {Route} route @param {Vault} vault */
   constructor(lobby, options, route, vault) {
@@ -1248,7 +1270,9 @@ class Session {
 
   /** @param {string} type @param {string} message @param {Partial<Activity>} [more] */
   tell(type, message, more) {
-    this.lobby.emit("activity", { at: Date.now(), type, message, ...more });
+    const activity = { at: Date.now(), type, message, ...more };
+    if (this.early) this.early.push(activity);
+    else this.lobby.emit("activity", activity);
   }
 
   /** @param {string} name @param {number} ms @param {() => void} task */
@@ -1326,6 +1350,8 @@ class Session {
   /** No connection has come of it. @param {AnteroomError} error */
   failed(error) {
     const { code, retryable, closeCode, message } = error;
+    // What this tab has stored is of no use; whose session it was matters no more.
+    if (this.isReloaded && closeCode && !retryable) return this.forget();
     const isBeginning = !this.lostAt;
     const isRefused = code !== "aborted" && (!retryable || (isBeginning && (closeCode || code === "unreachable")));
     const isOver = Date.now() > this.lostAt + this.lobby.graceMs + ATTACH_MS;
@@ -1365,7 +1391,7 @@ class Session {
       else pipe.send(JSON.stringify({ type, ref: 0, data }));
       const told = await bounded(answering, ATTACH_MS, signal, nothing);
       if (told.error || told.success === false) throw refusal(told.error);
-      if (!told.data) throw new AnteroomError("malformed", "What answers there is no Anteroom server.");
+      if (!(told.data?.limits ?? told.data?.lanes)) throw new AnteroomError("malformed", "What answers there is no Anteroom server.");
       return told.data;
     };
     const attached = new Promise((resolve, reject) => {
@@ -1377,7 +1403,11 @@ class Session {
       const result = this.lobby.sessionId && (await this.reconnect(ask, isMove));
       isNew = !result;
       if (result) this.goOn(pipe, result, isMove);
-      else this.begun(pipe, await ask("handshake", this.handshake()));
+      else {
+        const { name, token, client = "anteroom-js/1" } = this.options;
+        const about = { version: PROTOCOL_VERSION, name, token, client, resume: true, nonce: this.nonce };
+        this.begun(pipe, await ask("handshake", about));
+      }
     } catch (error) {
       pipe.close();
       throw error;
@@ -1401,17 +1431,12 @@ class Session {
   /** @param {Pipe} pipe @param {(lane: number|null, message: any) => void} take */
   read(pipe, take) {
     pipe.listen((lane, text) => {
-      const messages = quietly(() => [JSON.parse(text)].flat());
-      if (!messages?.every((message) => typeof message?.type === "string")) return pipe.ended(CLOSE_CODES.malformed.number, "The server sent what cannot be read.");
+      const messages = parse(text);
+      if (!messages) return pipe.ended(CLOSE_CODES.malformed.number, "The server sent what cannot be read.");
       this.pulse.heardAt = Date.now();
       this.ledger.due.characters += text.length;
       for (const message of messages) take(lane, message);
     });
-  }
-
-  handshake() {
-    const { name, token, client = "anteroom-js/1" } = this.options;
-    return { version: PROTOCOL_VERSION, name, token, client, resume: true, nonce: this.nonce };
   }
 
   /** @param {(type: string, data: any) => Promise<any>} ask @param {boolean} isMove */
@@ -1455,6 +1480,7 @@ class Session {
     this.token = resume_token;
     this.keep();
     ledger.n = Math.max(ledger.n, last_n);
+    if (isMove && this.old) this.retire(this.old);
     if (isMove) this.old = ledger.current;
     ledger.current = pipe;
     if (isMove) return pipe.send(JSON.stringify({ type: "resume", data: { received: ledger.received(true) } }));
@@ -1477,11 +1503,13 @@ class Session {
     const told = new AnteroomError("session_unknown", why);
     if (this.isReloaded) lobby.lost = told;
     else this.renewed = told;
-    for (const lane of this.ledger.lanes.values()) this.endLane(lane, "session_lost", why);
+    const { lanes } = this.ledger;
     this.outbox.abandon(new AnteroomError("outcome_unknown", why));
     Object.assign(this, { ledger: new Ledger(), nonce: randomText() });
     Object.assign(lobby, { sessionId: "", restored: false });
     this.vault.forget();
+    // What is asked for at the news belongs to the next session.
+    for (const lane of lanes.values()) this.endLane(lane, "session_lost", why);
   }
 
   /** Control has come over to the current connection. */
@@ -1490,10 +1518,11 @@ class Session {
     const { transport } = /** @type {Pipe} */ (ledger.current);
     const over = label(transport);
     if (this.isOpen) this.tell("moved", `Moved to ${over}; nothing was lost.`, { transport });
+    else if (lobby.restored && !lostAt) this.tell("restored", `The session goes on, over ${over}.`, { transport });
     else if (!lostAt) this.tell("open", `In the lobby, over ${over}.`, { transport });
     else if (renewed) this.tell("renewed", renewed.message, { transport });
     else this.tell("resumed", `Resumed over ${over} after ${seconds(Date.now() - lostAt)}.`, { transport });
-    Object.assign(this, { lostAt: 0, renewed: null, better: null, attachedAt: Date.now(), attachedTo: ledger.current });
+    Object.assign(this, { lostAt: 0, renewed: null, better: null, attachedTo: ledger.current });
     this.attaching.resolve();
     this.setState("open");
     lobby.emit("transport", transport);
@@ -1504,6 +1533,8 @@ class Session {
     if (better) better.then((pipe) => this.takeOver(pipe), () => this.blocked());
     else this.planUpgrade();
     this.pulse.ping(PONG_MS).catch(nothing);
+    // What was measured in the hurry of the beginning is measured again soon.
+    this.pulse.pingedAt -= PING_EVERY_MS - 2000;
     this.outbox.schedule();
     this.settle();
     this.isReady();
@@ -1512,8 +1543,16 @@ class Session {
   /** The page gets its lobby once the rooms are there that the page before it was in. */
   isReady() {
     if (!this.isOpen) return;
-    if (this.awaited.size) this.after("awaited", ATTACH_MS, () => this.lobby.ready(null));
-    else this.lobby.ready(null);
+    if (this.awaited.size) return this.after("awaited", ATTACH_MS, () => this.ready());
+    this.ready();
+  }
+
+  ready() {
+    this.lobby.ready(null);
+    nextTurn(() => {
+      for (const activity of this.early ?? []) this.lobby.emit("activity", activity);
+      this.early = null;
+    });
   }
 
   // Moving.
@@ -1544,7 +1583,8 @@ class Session {
     if (ledger.current?.transport === wanted || (transport === "auto" && route.udpWaitMs())) return this.planUpgrade();
     const signal = this.make();
     try {
-      await this.moveOver(await (wanted === "websocket" ? route.webSocket(signal) : route.webTransport(signal)), signal);
+      const dialing = wanted === "websocket" ? route.webSocket(signal) : route.webTransport(signal);
+      await this.moveOver(await dialing, signal);
     } catch (error) {
       if (!signal.aborted) route.choice = before;
       this.tell("move_failed", `Could not move to ${label(wanted)}.`, { transport: wanted });
@@ -1620,9 +1660,10 @@ class Session {
     Object.assign(this.timers, { ack: null });
     this.outbox.notes = [];
     if (this.isOpen) {
-      const wasShort = Date.now() - this.attachedAt < 60000 && scope.navigator?.onLine !== false;
       const { transport } = pipe;
-      this.isSuspect = isFailure && !end.code && wasShort && transport === "webtransport" && this.route.choice === "auto";
+      const isOnline = scope.navigator?.onLine !== false;
+      const isByItself = isFailure && !end.code && isOnline;
+      this.isSuspect = isByItself && transport === "webtransport" && this.route.choice === "auto";
       this.lostAt = Date.now();
       this.silentAt = this.pulse.heardAt;
       this.tell("lost", error.message, { transport, code: error.code });
@@ -1695,10 +1736,10 @@ class Session {
         this.acknowledge();
       }
     } catch (error) {
-      const { message } = /** @type {Error} */ (error);
-      const { malformed } = CLOSE_CODES;
-      ledger.current?.close(malformed.number);
-      this.end(new AnteroomError("malformed", `The server breaks the protocol: ${message}.`, { closeCode: malformed.number }));
+      const why = `The server breaks the protocol: ${/** @type {Error} */ (error).message}.`;
+      const closeCode = CLOSE_CODES.malformed.number;
+      ledger.current?.close(closeCode);
+      this.end(new AnteroomError("malformed", why, { closeCode }));
     }
     if (ledger.waiting.length) this.outbox.schedule();
   }
@@ -1739,8 +1780,10 @@ class Session {
 
   /** @param {number} missed */
   onControlGap(missed) {
-    this.tell("gap", "Messages of the lobby were lost.");
-    this.lobby.emit("gap", { missed });
+    if (missed) {
+      this.tell("gap", "Messages of the lobby were lost.");
+      this.lobby.emit("gap", { missed });
+    }
     this.lobby.list?.again(this);
   }
 
@@ -1753,7 +1796,8 @@ class Session {
     // The answer to a request was lost, or this page was loaded anew.
     const room = this.enter(lane, data);
     const isAskedBy = (/** @type {Asked} */ { type, request }) => {
-      return /^(join|create)_room$/.test(type) && (request.room_id ?? data.room_id) === data.room_id;
+      const { room_id = data.room_id, game = data.game } = request;
+      return /^(join|create)_room$/.test(type) && room_id === data.room_id && game === data.game;
     };
     const isAwaited = this.awaited.delete(lane.id);
     const asked = [...this.outbox.asked].find(([, asked]) => !isAwaited && isAskedBy(asked));
@@ -1781,7 +1825,7 @@ class Session {
     const room = this.enter(lane, data);
     const isOwn = ref > this.outbox.first && ref <= this.outbox.reference;
     if (asked) asked.resolve(room);
-    else if (isOwn) room.leave().catch(nothing);
+    else if (isOwn) room.leave();
     else this.lobby.emit("room", room);
   }
 
@@ -1795,8 +1839,7 @@ class Session {
   /** @param {number} lane @param {string} text */
   onDatagram(lane, text) {
     // It may be lost, so it may be broken.
-    const messages = quietly(() => [JSON.parse(text)].flat()) ?? [];
-    for (const message of messages) this.ledger.lanes.get(lane)?.room?.receive(message);
+    for (const message of parse(text) ?? []) this.ledger.lanes.get(lane)?.room?.receive(message);
   }
 
   /** @param {Lane} lane @param {string} reason @param {string} message */
@@ -1822,6 +1865,12 @@ class Session {
     this.timers.ack = null;
     if (this.isOpen) this.outbox.note("ack", this.ledger.received());
   }
+}
+
+/** The messages in a frame or record, or undefined if that is not what it holds. @param {string} text */
+function parse(text) {
+  const messages = quietly(() => [JSON.parse(text)].flat());
+  return messages?.every((message) => typeof message?.type === "string") ? messages : undefined;
 }
 
 /** @param {unknown} error */
@@ -1861,7 +1910,10 @@ const seconds = (ms) => `${ms < 9950 ? (ms / 1000).toFixed(1) : Math.round(ms / 
 /** @typedef {{type: string, data: any, latest?: string}} AnteroomEvent */
 /** @typedef {"connecting"|"open"|"resuming"|"closed"} LobbyState */
 /** @typedef {{at: number, type: string, message: string, transport?: string, ms?: number, code?: string}} Activity */
-/** @typedef {{message_bytes_max: number, unacked_messages_max: number, unacked_bytes_max: number, rooms_max: number}} Limits */
+/**
+ * @typedef {{message_bytes_max: number, unacked_messages_max: number, unacked_bytes_max: number,
+ *   rooms_max: number}} Limits
+ */
 /** @typedef {{user_id: string, username: string, role: "player"|"spectator", seat: number|null, connected: boolean}} Member */
 /**
  * @typedef {{room_id: string, game: string, name: string, players: number, seats_max: number, spectators: number,
@@ -1971,8 +2023,12 @@ export class Lobby extends Emitter {
    * @param {{as?: "player"|"spectator"} & RequestOptions} [options]
    * @returns {Promise<Room>}
    */
-  async joinRoom(roomId, { as, ...options } = {}) {
-    if (this.rooms.has(roomId)) throw new AnteroomError("already_in_room", "You are in that room already.");
+  joinRoom(roomId, { as, ...options } = {}) {
+    // A message names its room, not the membership: two at once could not be told apart.
+    const isAsked = [...this.#session.outbox.asked.values()].some(({ request }) => request?.room_id === roomId);
+    if (this.rooms.has(roomId) || isAsked) {
+      return handled(Promise.reject(new AnteroomError("already_in_room", "You are in that room already.")));
+    }
     return this.#session.outbox.request("join_room", { room_id: roomId, as }, options);
   }
 
@@ -2003,7 +2059,7 @@ export class Lobby extends Emitter {
    * @param {{game?: string} & RequestOptions} [options]
    * @returns {Promise<RoomList>}
    */
-  async watchRooms({ game, ...options } = {}) {
+  watchRooms({ game, ...options } = {}) {
     this.list?.stop();
     const list = new RoomList(game, () => {
       if (this.list !== list) return;
@@ -2011,21 +2067,17 @@ export class Lobby extends Emitter {
       if (!this.isOver) this.#session.outbox.request("unsubscribe_rooms", {});
     });
     this.list = list;
-    try {
-      await this.#session.outbox.request("subscribe_rooms", { game }, options);
-    } catch (error) {
+    const failed = (/** @type {AnteroomError} */ error) => {
       list.stop();
       if (this.list === list) this.list = null;
       throw error;
-    }
-    return list;
+    };
+    return handled(this.#session.outbox.request("subscribe_rooms", { game }, options).then(() => list, failed));
   }
 
   /** Measures the time there and back, in ms. @returns {Promise<number>} */
   ping() {
-    const measured = this.#session.pulse.ping(PONG_MS);
-    measured.catch(nothing);
-    return measured;
+    return handled(this.#session.pulse.ping(PONG_MS));
   }
 
   /**
@@ -2037,9 +2089,7 @@ export class Lobby extends Emitter {
    * @returns {Promise<void>}
    */
   moveTo(transport) {
-    const moved = this.#session.moveTo(transport);
-    moved.catch(nothing);
-    return moved;
+    return handled(this.#session.moveTo(transport));
   }
 
   /** Cuts the connection as if the network had failed; the session resumes by itself. For trying things out. */
@@ -2202,16 +2252,19 @@ export class Room extends Emitter {
    */
   send(type, data, { delivery = "reliable", key = type, ...options } = {}) {
     if (delivery === "reliable") return this.#session.outbox.request(type, data, { ...options, room: this });
-    const sent = (async () => {
-      this.#session.outbox.post(type, data, { room: this, key, unreliable: delivery === "unreliable" });
-    })();
-    sent.catch(nothing);
-    return sent;
+    const unreliable = delivery === "unreliable";
+    const post = async () => void this.#session.outbox.post(type, data, { room: this, key, unreliable });
+    return handled(post());
   }
 
   /** Gives up the seat, or the place to watch from. @returns {Promise<void>} */
-  async leave() {
-    if (!this.end) await this.#session.outbox.request("leave_room", {}, { room: this });
+  leave() {
+    const left = this.end ? Promise.resolve() : this.#session.outbox.request("leave_room", {}, { room: this });
+    const failed = (/** @type {AnteroomError} */ error) => {
+      // However it ended, it is left.
+      if (!this.end) throw error;
+    };
+    return handled(left.then(nothing, failed));
   }
 
   /** @internal @param {any} message */

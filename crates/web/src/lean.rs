@@ -1,9 +1,8 @@
-//! A script without what only its readers need. What is left is on the same lines as before, so that an error that a
-//! browser reports is found in the file as it is in the repository.
+//! A script without what only its readers need: comments are most of the SDK.
 //!
 //! Knows just enough of JavaScript: a comment is a block that opens with two stars, or a whole line behind two slashes.
 
-/// Leaves out comments and indentation.
+/// Leaves out comments, indentation and empty lines.
 pub(crate) fn lean(script: &str) -> String {
     let mut lean = String::with_capacity(script.len());
     let mut is_comment = false;
@@ -19,8 +18,11 @@ pub(crate) fn lean(script: &str) -> String {
             is_comment ^= part.len() < rest.len();
             rest = behind;
         }
-        lean.push_str(code.trim());
-        lean.push('\n');
+        let code = code.trim();
+        if !code.is_empty() {
+            lean.push_str(code);
+            lean.push('\n');
+        }
     }
     lean
 }
@@ -30,10 +32,10 @@ mod tests {
     use super::lean;
 
     #[test]
-    fn comments_go_and_lines_stay() {
+    fn comments_go_and_code_stays() {
         let script = "/**\n * What it is.\n */\nlet a = 1;\n  // why\n\
                       \x20 const b = /** @type {any} */ (a) * 2; /** c */\n/** d */ e();\n";
-        assert_eq!(lean(script), "\n\n\nlet a = 1;\n\nconst b =  (a) * 2;\ne();\n");
+        assert_eq!(lean(script), "let a = 1;\nconst b =  (a) * 2;\ne();\n");
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Form {
 }
 
 fn compress(text: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(10));
     encoder.write_all(text).and_then(|()| encoder.finish()).expect("memory takes all that is written").into()
 }
 

@@ -94,10 +94,11 @@ export class Link {
   /** Which lane a room's messages are on. @type {Map<string, number>} */
   #lanes = new Map();
 
-  /** @param {"websocket"|"webtransport"} transport @param {string} url */
-  constructor(transport, url) {
+  /** @param {"websocket"|"webtransport"} transport @param {string} url @param {boolean} pongs whether pings are answered */
+  constructor(transport, url, pongs) {
     this.transport = transport;
     this.url = url;
+    this.pongs = pongs;
   }
 
   /** Something came from the client. @param {string} text */
@@ -106,6 +107,9 @@ export class Link {
     this.frames.push(text);
     for (const message of [JSON.parse(text)].flat()) {
       this.messages.push(message);
+      if (this.pongs && message.type === "ping") {
+        this.write({ type: "pong", data: { ts: message.data.ts, server_time_ms: Date.now() } });
+      }
       this.onmessage?.(message);
     }
   }

@@ -28,6 +28,8 @@ export class Network {
   transports = [];
   /** Nothing leaves the browser, so it piles up there. */
   stalled = false;
+  /** Whether connections answer pings by themselves. */
+  pongs = true;
   /** @type {((link: Link) => void)|null} */
   onlink = null;
   #taken = 0;
@@ -97,7 +99,7 @@ class FakeWebSocket {
     if (network.webSocket === "throwing") throw new DOMException("Insecure.", "SecurityError");
     this.url = url;
     this.network = network;
-    this.link = new Link("websocket", url);
+    this.link = new Link("websocket", url, network.pongs);
     network.sockets.push(this);
     if (network.webSocket === "refused") later(() => this.#gone(1006, ""));
     if (network.webSocket === "open") later(() => this.#open());
@@ -183,7 +185,7 @@ class FakeWebTransport {
     for (const { algorithm, value } of options?.serverCertificateHashes ?? []) {
       if (algorithm !== "sha-256" || value?.byteLength !== 32) throw new TypeError("not a hash");
     }
-    this.link = new Link("webtransport", url);
+    this.link = new Link("webtransport", url, network.pongs);
     this.ready = new Promise((resolve, reject) => {
       if ((shape.ready ?? "settles") === "settles") later(() => this.#isOver || resolve(undefined));
       if (shape.ready === "rejects") later(() => this.#over(new Error("refused"), reject));

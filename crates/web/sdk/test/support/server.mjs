@@ -42,6 +42,7 @@ export class Server {
 
   /** @param {import("./network.mjs").Network} network */
   constructor(network) {
+    network.pongs = false;
     network.onlink = (link) => {
       link.onmessage = (message) => this.#take(link, message);
     };

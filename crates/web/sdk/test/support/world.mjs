@@ -16,9 +16,6 @@ process.on("exit", () => {
   process.exitCode = 1;
 });
 
-/** What was not handled so far; who expects it takes it. */
-export const takeUnhandled = () => unhandled.splice(0);
-
 /** Storage as a tab has it. */
 export class MemoryStorage {
   /** @param {Record<string, string>} [items] */
@@ -99,6 +96,7 @@ export const CERTIFICATE = {
 };
 
 let worlds = 0;
+const { setInterval, clearInterval } = globalThis;
 
 /** Everything that a page has around it. */
 export class World {
@@ -109,6 +107,8 @@ export class World {
   asked = [];
   /** @type {() => Response|Promise<Response>} */
   certificate = () => Response.json(CERTIFICATE);
+  /** Who listens to the page and its document. @type {{target: EventTarget, type: string, listener: any}[]} */
+  listening = [];
   /** @type {[string, PropertyDescriptor|undefined][]} */
   #before = [];
 
@@ -128,7 +128,23 @@ export class World {
     this.give("WebTransport", webTransport ? this.network.WebTransport : undefined);
     this.give("navigator", { onLine: true });
     if (page) this.#page();
-    t.after(() => this.#leave());
+    // What hangs is to be told by the runner's own deadline.
+    const awake = setInterval(() => {}, 1000);
+    t.after(() => this.#leave().finally(() => clearInterval(awake)));
+  }
+
+  /** What the page itself throws is collected, rather than a failure. @returns {unknown[]} */
+  mistakes() {
+    /** @type {unknown[]} */
+    const mistakes = [];
+    const usual = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.on("uncaughtException", (error) => mistakes.push(error));
+    this.t.after(() => {
+      process.removeAllListeners("uncaughtException");
+      for (const listener of usual) process.on("uncaughtException", listener);
+    });
+    return mistakes;
   }
 
   /** Something global, until the test is over. @param {string} name @param {any} value */
@@ -138,27 +154,28 @@ export class World {
   }
 
   #page() {
-    const events = new EventTarget();
-    const add = events.addEventListener.bind(events);
-    /** How many listeners there are on the page and its document. */
-    this.listeners = 0;
-    const counting = (/** @type {EventTarget} */ target) => ({
-      addEventListener: (/** @type {string} */ type, /** @type {any} */ listener) => {
-        this.listeners = (this.listeners ?? 0) + 1;
-        (target === events ? add : target.addEventListener.bind(target))(type, listener);
-      },
-      removeEventListener: (/** @type {string} */ type, /** @type {any} */ listener) => {
-        this.listeners = (this.listeners ?? 0) - 1;
-        target.removeEventListener(type, listener);
-      },
-    });
-    const pageEvents = counting(events);
-    this.give("addEventListener", pageEvents.addEventListener);
-    this.give("removeEventListener", pageEvents.removeEventListener);
-    this.page = events;
-    this.documentEvents = new EventTarget();
-    this.document = { visibilityState: "visible", ...counting(this.documentEvents) };
+    this.page = this.#counting();
+    this.document = Object.assign(this.#counting(), { visibilityState: "visible" });
     this.give("document", this.document);
+    for (const name of ["addEventListener", "removeEventListener"]) this.give(name, this.page[name].bind(this.page));
+  }
+
+  /** Something to listen to, with every listener known that is still there. */
+  #counting() {
+    const target = new EventTarget();
+    const add = target.addEventListener.bind(target);
+    const remove = target.removeEventListener.bind(target);
+    target.addEventListener = (type, listener, options) => {
+      this.listening.push({ target, type, listener });
+      Object(options).signal?.addEventListener("abort", () => target.removeEventListener(type, listener));
+      add(type, listener, options);
+    };
+    target.removeEventListener = (type, listener, options) => {
+      const isThat = (/** @type {any} */ known) => known.target === target && known.type === type && known.listener === listener;
+      this.listening = this.listening.filter((known) => !isThat(known));
+      remove(type, listener, options);
+    };
+    return target;
   }
 
   /** @param {string} type */
@@ -169,7 +186,13 @@ export class World {
   /** @param {"visible"|"hidden"} visibilityState */
   show(visibilityState) {
     Object.assign(/** @type {any} */ (this.document), { visibilityState });
-    this.documentEvents?.dispatchEvent(new Event("visibilitychange"));
+    this.document?.dispatchEvent(new Event("visibilitychange"));
+  }
+
+  /** The browser lets the page run again that it had frozen. */
+  wake() {
+    Object.assign(/** @type {any} */ (this.document), { visibilityState: "visible" });
+    this.document?.dispatchEvent(new Event("resume"));
   }
 
   /** Begins to connect, as a program does. @param {any} [options] @returns {Promise<any>} */
@@ -206,9 +229,21 @@ export class World {
     assert.fail(`not within ${ms} ms: ${condition}`);
   }
 
+  /** The connection that carries the only session of the server. */
+  get carrier() {
+    return [.../** @type {Server} */ (this.server).sessions.values()][0].link;
+  }
+
   /** The clock jumps while nothing runs, as when a page sleeps. @param {number} ms */
   sleep(ms) {
     this.t.mock.timers.setTime(Date.now() + ms);
+  }
+
+  /** The clock is put right, and nothing else happens. @param {number} ms */
+  setClock(ms) {
+    const before = Date;
+    const now = () => before.now() + ms;
+    this.give("Date", new Proxy(before, { get: (target, key) => (key === "now" ? now : Reflect.get(target, key)) }));
   }
 
   async #leave() {
@@ -234,7 +269,7 @@ export async function refused(promise, code, retryable) {
   assert.equal(error.code, code, error.message);
   assert.equal(typeof error.retryable, "boolean");
   if (retryable !== undefined) assert.equal(error.retryable, retryable);
-  assert.match(error.message, /^["A-Z].*[.!?]$/s, "a sentence for a person");
+  assert.match(error.message, /^["A-Z0-9].*[.!?]$/s, "a sentence for a person");
   assert.doesNotMatch(error.message, /TypeError|undefined|\[object/);
   return error;
 }
