@@ -16,6 +16,8 @@ import { hideRoom, showRoom, startRoomView } from "/demo/room-view.js";
 import { currentView, openView, setTitle, showWho } from "/demo/views.js";
 
 const DEFAULT_PORT = "7350";
+/** How wrong a clock may be before certificates seem too old, or too new. */
+const CLOCK_MAX_MS = 86_400_000;
 
 let lobby = null;
 let room = null;
@@ -63,6 +65,10 @@ function welcome(session) {
   showLink(session);
   showWho(session.username);
   listen(session);
+  if (Math.abs(session.clockOffset) > CLOCK_MAX_MS) {
+    const text = "The clock of this device is wrong by more than a day, so WebTransport may be refused.";
+    showNotice(text, { kind: "warning" });
+  }
   if (session.lost) showNotice(`${sentence(session.lost)} You are in the lobby again.`, { kind: "warning" });
   const seat = [...session.rooms.values()].at(-1);
   if (seat) return openRoomOf(session, seat);

@@ -51,15 +51,7 @@ export function showLink(next) {
         lobby.on("activity", note),
       ]
     : [];
-  if (lobby) addToLog(arrival(lobby));
   render();
-}
-
-/** What the session did before there was anybody to hear of it. */
-function arrival({ restored, transport: name }) {
-  const how = restored ? "The page was loaded anew; its session goes on" : "A session has begun";
-  const over = TRANSPORTS[name] ?? "no connection yet";
-  return { type: restored ? "restored" : "open", message: `${how}, over ${over}.` };
 }
 
 /** While there is no session yet: the page is connecting, or is not. */

@@ -28,7 +28,7 @@ export const CLOSE_CODES: Readonly<Record<string, Readonly<{
 }>>>;
 /**
  * What can go wrong. `code` is what a program acts on: one of {@link ERROR_CODES}, one of {@link CLOSE_CODES}, or
- * `unreachable` (no server answers), `aborted` (your signal), `closed` (you closed the lobby). `message` is a sentence
+ * `unreachable` (no server answers), `lost` (the connection broke), `aborted` (your signal), `closed` (you closed the lobby). `message` is a sentence
  * for a person.
  */
 export class AnteroomError extends Error {
@@ -168,7 +168,6 @@ export class RoomList extends Emitter<{
     rooms: RoomRow[];
     /** How many there are in all; the list begins with at most 500. */
     total: number;
-    game: string | undefined;
     /** No more changes. */
     close(): void;
     #private;
@@ -200,7 +199,6 @@ export class Room extends Emitter<RoomEvents> {
         reason: string;
         message: string;
     } | null;
-    lane: number;
     id: string;
     game: string;
     get isOpen(): boolean;
@@ -223,11 +221,6 @@ export class Room extends Emitter<RoomEvents> {
     /** Gives up the seat, or the place to watch from. @returns {Promise<void>} */
     leave(): Promise<void>;
     #private;
-}
-export namespace wire {
-    export { encodeVarint };
-    export { decodeVarint };
-    export { Records };
 }
 /**
  * The options of {@link connect}.
@@ -399,12 +392,13 @@ declare class Emitter<Events extends Record<string, any>> {
     /**
      * Calls a listener for every event of a type, or of all types with `"*"`, which gets the event as a whole.
      *
-     * @template {string} Type
+     * @template {(keyof Events & string) | "*" | (string & {})} Type
      * @param {Type} type
-     * @param {(data: Type extends keyof Events ? Events[Type] : any, event: AnteroomEvent) => void} listener
+     * @param {(data: Type extends "*" ? AnteroomEvent : Type extends keyof Events ? Events[Type] : any,
+     *   event: AnteroomEvent) => void} listener
      * @returns {() => void} takes the listener away again
      */
-    on<Type extends string>(type: Type, listener: (data: Type extends keyof Events ? Events[Type] : any, event: AnteroomEvent) => void): () => void;
+    on<Type extends (keyof Events & string) | "*" | (string & {})>(type: Type, listener: (data: Type extends "*" ? AnteroomEvent : Type extends keyof Events ? Events[Type] : any, event: AnteroomEvent) => void): () => void;
     /**
      * Everything that happens from now on, until the end. Whoever is too slow misses the oldest events, which a `gap`
      * tells.
@@ -413,30 +407,5 @@ declare class Emitter<Events extends Record<string, any>> {
      */
     [Symbol.asyncIterator](): AsyncGenerator<AnteroomEvent, void, void>;
     #private;
-}
-/** A variable-length integer (RFC 9000, section 16). @param {number} value @returns {Uint8Array} */
-declare function encodeVarint(value: number): Uint8Array;
-/**
- * Reads a variable-length integer. Without enough bytes `size` is 0.
- *
- * @param {Uint8Array} bytes
- * @param {number} [at]
- */
-declare function decodeVarint(bytes: Uint8Array, at?: number): {
-    value: number;
-    size: number;
-};
-/** Takes a stream apart into the number it may begin with, and records. */
-declare class Records {
-    /** @param {boolean} hasNumber whether the stream begins with a number */
-    constructor(hasNumber?: boolean);
-    /** @type {number|null} */
-    number: number | null;
-    rest: Uint8Array<ArrayBuffer>;
-    /**
-     * @param {Uint8Array} chunk
-     * @returns {string[]} the records that are whole now
-     */
-    push(chunk: Uint8Array): string[];
 }
 export {};

@@ -66,13 +66,15 @@ export const CLOSE_CODES = table({
 
 /** A minus says that it may work later. @param {Record<string, number>} codes */
 function table(codes) {
-  const entries = Object.entries(codes).map(([name, code]) => [name, { number: Math.abs(code), retryable: code < 0 }]);
-  return Object.fromEntries(entries);
+  const entries = Object.entries(codes).map(([name, code]) => {
+    return [name, Object.freeze({ number: Math.abs(code), retryable: code < 0 })];
+  });
+  return Object.freeze(Object.fromEntries(entries));
 }
 
 /**
  * What can go wrong. `code` is what a program acts on: one of {@link ERROR_CODES}, one of {@link CLOSE_CODES}, or
- * `unreachable` (no server answers), `aborted` (your signal), `closed` (you closed the lobby). `message` is a sentence
+ * `unreachable` (no server answers), `lost` (the connection broke), `aborted` (your signal), `closed` (you closed the lobby). `message` is a sentence
  * for a person.
  */
 export class AnteroomError extends Error {
@@ -177,9 +179,10 @@ class Emitter {
   /**
    * Calls a listener for every event of a type, or of all types with `"*"`, which gets the event as a whole.
    *
-   * @template {string} Type
+   * @template {(keyof Events & string) | "*" | (string & {})} Type
    * @param {Type} type
-   * @param {(data: Type extends keyof Events ? Events[Type] : any, event: AnteroomEvent) => void} listener
+   * @param {(data: Type extends "*" ? AnteroomEvent : Type extends keyof Events ? Events[Type] : any,
+   *   event: AnteroomEvent) => void} listener
    * @returns {() => void} takes the listener away again
    */
   on(type, listener) {
@@ -2138,6 +2141,7 @@ export class RoomList extends Emitter {
   /** @internal @param {string|undefined} game @param {() => void} close */
   constructor(game, close) {
     super();
+    /** @internal */
     this.game = game;
     this.#close = close;
   }
@@ -2219,6 +2223,7 @@ export class Room extends Emitter {
   constructor(session, lane, data) {
     super();
     this.#session = session;
+    /** @internal */
     this.lane = lane.id;
     this.id = /** @type {string} */ (data.room_id);
     this.game = /** @type {string} */ (data.game);
