@@ -28,8 +28,8 @@ export const CLOSE_CODES: Readonly<Record<string, Readonly<{
 }>>>;
 /**
  * What can go wrong. `code` is what a program acts on: one of {@link ERROR_CODES}, one of {@link CLOSE_CODES}, or
- * `unreachable` (no server answers), `lost` (the connection broke), `aborted` (your signal), `closed` (you closed the lobby). `message` is a sentence
- * for a person.
+ * `unreachable` (no server answers), `lost` (the connection broke), `aborted` (your signal), `closed` (you closed the
+ * lobby). `message` is a sentence for a person.
  */
 export class AnteroomError extends Error {
     /**

@@ -74,8 +74,8 @@ function table(codes) {
 
 /**
  * What can go wrong. `code` is what a program acts on: one of {@link ERROR_CODES}, one of {@link CLOSE_CODES}, or
- * `unreachable` (no server answers), `lost` (the connection broke), `aborted` (your signal), `closed` (you closed the lobby). `message` is a sentence
- * for a person.
+ * `unreachable` (no server answers), `lost` (the connection broke), `aborted` (your signal), `closed` (you closed the
+ * lobby). `message` is a sentence for a person.
  */
 export class AnteroomError extends Error {
   /**
