@@ -464,6 +464,25 @@ async fn what_comes_on_a_connection_that_waits_to_carry_a_session_is_ignored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_on_a_connection_that_waits_ends_it_alone() {
+    let server = TestServer::start();
+    for (way, to) in changes() {
+        let mut pair = Pair::meet(&server, way).await;
+        pair.ada.begin_move(&server, to).await;
+        let nonsense: &[u8] = if way.codec == Codec::Json { b"{{" } else { b"\0{" };
+        // It may be closed before all is written.
+        drop(pair.ada.raw().try_bytes(way.codec, nonsense).await);
+        while pair.ada.ends.is_empty() {
+            pair.ada.step().await;
+        }
+        assert_eq!(pair.ada.ends.last().unwrap().code, 4501, "{way:?}");
+        pair.both_hear(1).await;
+        pair.ada.move_to(&server, to).await;
+        pair.both_hear(2).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_has_no_more_sessions_than_allowed() {
     let server = TestServer::with(|config| config.limits.sessions_max = 3);
     for (way, to) in changes() {

@@ -103,10 +103,10 @@ impl Pipe {
             End::Goodbye if is_attached => {
                 end_session(&self.shared, session, Departure::Goodbye, None, "goodbye").await;
             }
-            End::Close(code, _) if ends_session(*code) => {
+            End::Close(code, _) if ends_session(*code) && (is_attached || !is_unreadable(*code)) => {
                 end_session(&self.shared, session, Departure::Abandoned, Some(*code), &code.to_string()).await;
             }
-            // A connection that carries nothing yet says goodbye for itself alone.
+            // A connection that carries nothing yet ends alone, by a goodbye or by what cannot be read.
             End::Goodbye | End::Close(..) | End::Lost(_) => {
                 if !session.lost(place.id) {
                     return None;
@@ -150,6 +150,11 @@ impl Pipe {
 /// Whether a connection that we close for this reason takes its session along.
 fn ends_session(code: CloseCode) -> bool {
     code == CloseCode::ShuttingDown || !CloseCode::reconnect_may_help(code.number())
+}
+
+/// Whether the connection is closed because of the bytes that came on it, whatever they meant.
+fn is_unreadable(code: CloseCode) -> bool {
+    matches!(code, CloseCode::Malformed | CloseCode::MessageTooLarge | CloseCode::WrongFrameKind)
 }
 
 /// Keeps a session that has no connection for the grace time, and ends it then.
