@@ -14,6 +14,8 @@ const PROTOCOL_VERSION = 1;
 const HEAD_START_MS = 250;
 const WEBTRANSPORT_MS = 3000;
 const WEBSOCKET_MS = 10000;
+/** How long a connection has to live to have been worth making. */
+const LASTING_MS = 5000;
 /** How many tries have to fail, once the grace time is over, before the lobby is closed. */
 const LATE_TRIES = 6;
 /** How long the server may take from the first message of a connection until the session goes on there. */
@@ -351,8 +353,8 @@ class Pipe {
     return false;
   }
 
-  /** @param {number} _code @param {string} _reason */
-  shut(_code, _reason) {}
+  /** @param {number} _code */
+  shut(_code) {}
 
   /** @param {(lane: number|null, text: string) => void} listener */
   listen(listener) {
@@ -371,7 +373,7 @@ class Pipe {
   ended(code = 0, reason = "") {
     if (this.end) return;
     this.end = { code, reason };
-    this.shut(1000, "");
+    this.shut(1000);
     this.onend(this.end);
   }
 
@@ -380,11 +382,11 @@ class Pipe {
     this.close();
   }
 
-  /** Ends it from this side; nothing is told of it any more. @param {number} [code] @param {string} [reason] */
-  close(code = 1000, reason = "") {
+  /** Ends it from this side; nothing is told of it any more. @param {number} [code] */
+  close(code = 1000) {
     if (this.end) return;
-    this.end = { code: 0, reason };
-    this.shut(code, reason);
+    this.end = { code: 0, reason: "" };
+    this.shut(code);
   }
 }
 
@@ -411,9 +413,9 @@ class WebSocketPipe extends Pipe {
     if (this.socket.readyState === 1) this.socket.send(text);
   }
 
-  /** @param {number} code @param {string} reason */
-  shut(code, reason) {
-    this.socket.close(code, reason);
+  /** @param {number} code */
+  shut(code) {
+    this.socket.close(code);
   }
 }
 
@@ -481,9 +483,9 @@ class WebTransportPipe extends Pipe {
     read.then(() => this.close());
   }
 
-  /** @param {number} closeCode @param {string} reason */
-  shut(closeCode, reason) {
-    quietly(() => this.session.close({ closeCode, reason }));
+  /** @param {number} closeCode */
+  shut(closeCode) {
+    quietly(() => this.session.close({ closeCode }));
   }
 }
 
@@ -501,20 +503,20 @@ async function each(stream, use) {
 }
 
 /**
- * Waits for something, but not for ever. What comes after all is undone.
+ * Waits for something, but not for ever.
  *
  * @template Value
  * @param {Promise<Value>} promise
  * @param {number} ms
  * @param {AbortSignal} signal
- * @param {(value: Value) => void} undo
+ * @param {() => void} [undo] ends what is given up
  * @returns {Promise<Value>}
  */
-function bounded(promise, ms, signal, undo) {
+function bounded(promise, ms, signal, undo = nothing) {
   return new Promise((resolve, reject) => {
     const giveUp = () => {
       settle();
-      promise.then(undo, nothing);
+      quietly(undo);
       reject(signal.aborted ? aborted(signal) : new AnteroomError("timeout", "No answer came in time."));
     };
     const timer = setTimeout(giveUp, ms);
@@ -528,19 +530,20 @@ function bounded(promise, ms, signal, undo) {
   });
 }
 
-/** @param {string} url @param {any} Socket @param {AbortSignal} signal */
-function dialWebSocket(url, Socket, signal) {
+/** @param {string} url @param {any} Socket @param {AbortSignal} signal @returns {Promise<Pipe>} */
+async function dialWebSocket(url, Socket, signal) {
+  const socket = new Socket(url);
   const dialing = new Promise((resolve, reject) => {
-    const socket = new Socket(url);
     const failed = () => reject(new AnteroomError("unreachable", "The server cannot be reached."));
     socket.onopen = () => resolve(new WebSocketPipe(socket));
     socket.onclose = socket.onerror = failed;
   });
-  return bounded(/** @type {Promise<Pipe>} */ (dialing), WEBSOCKET_MS, signal, (pipe) => pipe.close());
+  // One that is left to hang holds up those to the same address behind it.
+  return bounded(dialing, WEBSOCKET_MS, signal, () => socket.close());
 }
 
-/** @param {Promise<any>} certificate @param {AbortSignal} signal */
-function dialWebTransport(certificate, signal) {
+/** @param {Promise<any>} certificate @param {AbortSignal} signal @returns {Promise<Pipe>} */
+async function dialWebTransport(certificate, signal) {
   /** @type {any} */
   let session = null;
   const dial = async () => {
@@ -551,16 +554,11 @@ function dialWebTransport(certificate, signal) {
     });
     // Without any the certificate is one that browsers trust by themselves.
     session = new scope.WebTransport(webtransport_url, hashes.length ? { serverCertificateHashes } : {});
-    const failed = Promise.resolve(session.closed).then(() => Promise.reject(new Error("closed")));
-    failed.catch(nothing);
-    await Promise.race([session.ready, failed]);
-    const control = await Promise.race([session.createBidirectionalStream(), failed]);
-    return /** @type {Pipe} */ (new WebTransportPipe(session, control));
+    session.closed?.catch(nothing);
+    await session.ready;
+    return new WebTransportPipe(session, await session.createBidirectionalStream());
   };
-  return bounded(dial(), WEBTRANSPORT_MS, signal, (pipe) => pipe.close()).catch((error) => {
-    quietly(() => session?.close());
-    throw error;
-  });
+  return bounded(dial(), WEBTRANSPORT_MS, signal, () => session.close());
 }
 
 // --- the way to a server ---------------------------------------------------------------------------------------------
@@ -692,8 +690,8 @@ class Vault {
   async claim() {
     const entry = quietly(() => JSON.parse(this.storage?.getItem(this.key) ?? "null"));
     const { sessionId, token, attempt, limits, graceMs } = entry ?? {};
-    const isWhole = [sessionId, token].every((text) => typeof text === "string") && limits && graceMs;
-    if (!isWhole || !Number.isInteger(attempt) || !(await this.#lock(sessionId))) return null;
+    const isWhole = sessionId && token && limits && graceMs && attempt >= 0;
+    if (!isWhole || !(await this.#lock(sessionId))) return null;
     this.#entry = entry;
     if (!this.locks) this.#write(null);
     return entry;
@@ -754,6 +752,8 @@ class Vault {
 /** What the server sends that does not count: it concerns a connection. */
 const UNCOUNTED = /^(handshake_accepted|reconnect_result|lane|ping|pong|ack|goodbye)$/;
 const JOINED = /^(create|join)_room_result$/;
+/** What means the same in every room, and is not for games. */
+const RESERVED = /^(handshake|reconnect|resume|ack|ping|goodbye|(create|join)_room|(list|(un)?subscribe)_rooms)$/;
 
 /**
  * A message that the server is to have.
@@ -1041,6 +1041,9 @@ class Outbox {
     const { message_bytes_max: max } = ledger.limits;
     if (lobby.isOver) throw lobby.error ?? new AnteroomError("closed", "The lobby was closed.");
     if (room?.end) throw new AnteroomError("not_in_room", "You are not in this room any more.");
+    if (room && (RESERVED.test(type) || !/^\w{1,57}$/.test(type))) {
+      throw new AnteroomError("invalid_data", `"${type}" is no type for a game's message.`);
+    }
     if (ledger.waiting.length >= WAITING_MAX) throw new AnteroomError("busy", "Too many messages wait to be sent.");
     const head = JSON.stringify({ type, ref, room_id: room?.id }).slice(0, -1);
     const body = encode(data);
@@ -1138,7 +1141,7 @@ class Pulse {
     this.pingedAt = Date.now();
     const answer = new Promise((resolve) => this.pings.set(ts, resolve));
     if (isOpen) outbox.note("ping", { ts });
-    const pong = await bounded(answer, ms, life.signal, nothing).finally(() => this.pings.delete(ts));
+    const pong = await bounded(answer, ms, life.signal).finally(() => this.pings.delete(ts));
     const rtt = performance.now() - began;
     Object.assign(lobby, { rtt, clockOffset: Math.round(pong.server_time_ms - Date.now() + rtt / 2) });
     lobby.emit("rtt", rtt);
@@ -1224,6 +1227,8 @@ class Session {
   making = new AbortController();
   isComingBack = false;
   failures = 0;
+  /** How many connections in a row have not lasted. */
+  short = 0;
   /** Ends a wait before the next try. */
   wake = nothing;
   /** The connection that the session moves away from. @type {Pipe|null} */
@@ -1231,10 +1236,11 @@ class Session {
   /** One that may still come and would be better. @type {Promise<Pipe>|null} */
   better = null;
   /** Settles when the session goes on on the current connection, or cannot. */
-  attaching = { resolve: nothing, reject: (/** @type {AnteroomError} */ _) => {} };
+  attaching = { resolve: (/** @type {any} */ _) => {}, reject: (/** @type {AnteroomError} */ _) => {} };
   /** Since when there is no connection; 0 before the first. */
   lostAt = 0;
   silentAt = 0;
+  attachedAt = 0;
   /** @type {Pipe|null} */
   attachedTo = null;
   /** UDP may have failed although the network is there. */
@@ -1316,7 +1322,10 @@ class Session {
   async comeBack() {
     if (this.isComingBack) return;
     this.isComingBack = true;
-    for (this.failures = 0; !this.ledger.current && !this.lobby.isOver; this.failures++) {
+    // Of connections that do not last the second is a failure, too.
+    this.short = Date.now() - this.attachedAt > LASTING_MS ? 0 : this.short + 1;
+    this.failures = Math.max(0, this.short - 1);
+    for (; !this.ledger.current && !this.lobby.isOver; this.failures++) {
       const { failures } = this;
       if (failures) await this.rest(Math.random() * Math.min(50 * 2 ** failures, 5000));
       if (this.lobby.isOver) break;
@@ -1392,15 +1401,12 @@ class Session {
       const answering = new Promise((resolve, reject) => ([answer, fail] = [resolve, reject]));
       if (pipe.end) pipe.onend(pipe.end);
       else pipe.send(JSON.stringify({ type, ref: 0, data }));
-      const told = await bounded(answering, ATTACH_MS, signal, nothing);
+      const told = await bounded(answering, ATTACH_MS, signal);
       if (told.error || told.success === false) throw refusal(told.error);
-      if (!(told.data?.limits ?? told.data?.lanes)) throw new AnteroomError("malformed", "What answers there is no Anteroom server.");
+      if (!told.data?.limits && !told.data?.lanes) throw new AnteroomError("malformed", "This is no Anteroom server.");
       return told.data;
     };
-    const attached = new Promise((resolve, reject) => {
-      this.attaching = { resolve: () => resolve(0), reject };
-    });
-    attached.catch(nothing);
+    const attached = handled(new Promise((resolve, reject) => (this.attaching = { resolve, reject })));
     let isNew = false;
     try {
       const result = this.lobby.sessionId && (await this.reconnect(ask, isMove));
@@ -1425,7 +1431,7 @@ class Session {
     this.read(pipe, take);
     if (pipe.end) pipe.onend(pipe.end);
     else if (isNew) this.attached();
-    await bounded(attached, ATTACH_MS, signal, nothing).catch((error) => {
+    await bounded(attached, ATTACH_MS, signal).catch((error) => {
       this.lose(pipe, { code: 0, reason: "The server does not go on." }, false);
       throw error;
     });
@@ -1525,15 +1531,15 @@ class Session {
     else if (!lostAt) this.tell("open", `In the lobby, over ${over}.`, { transport });
     else if (renewed) this.tell("renewed", renewed.message, { transport });
     else this.tell("resumed", `Resumed over ${over} after ${seconds(Date.now() - lostAt)}.`, { transport });
-    Object.assign(this, { lostAt: 0, renewed: null, better: null, attachedTo: ledger.current });
-    this.attaching.resolve();
+    Object.assign(this, { lostAt: 0, renewed: null, better: null, attachedTo: ledger.current, attachedAt: Date.now() });
+    this.attaching.resolve(0);
     this.setState("open");
     lobby.emit("transport", transport);
     if (renewed) {
       lobby.emit("renewed", { error: renewed });
       lobby.list?.again(this);
     }
-    if (better) better.then((pipe) => this.takeOver(pipe), () => this.blocked());
+    if (better) this.await(better);
     else this.planUpgrade();
     this.pulse.ping(PONG_MS).catch(nothing);
     // What was measured in the hurry of the beginning is measured again soon.
@@ -1572,15 +1578,18 @@ class Session {
     this.moveOver(pipe, this.make()).catch(() => this.planUpgrade());
   }
 
+  /** WebTransport is being tried. @param {Promise<Pipe>} dialing */
+  await(dialing) {
+    dialing.then((pipe) => this.takeOver(pipe), ({ code }) => code === "aborted" || this.blocked());
+  }
+
   /** @param {"webtransport"|"websocket"|"auto"} transport */
   async moveTo(transport) {
     const { route, ledger } = this;
     const before = route.choice;
     const wanted = transport !== "auto" ? transport : route.hasWebTransport ? "webtransport" : "websocket";
     if (this.lobby.isOver) throw new AnteroomError("closed", "The lobby was closed.");
-    if (wanted === "webtransport" && !route.hasWebTransport) {
-      throw new AnteroomError("unreachable", "This browser has no WebTransport.");
-    }
+    if (wanted === "webtransport" && !route.hasWebTransport) await route.webTransport(this.life.signal);
     route.choice = transport === "websocket" ? "websocket" : "auto";
     if (!this.isOpen) return;
     if (ledger.current?.transport === wanted || (transport === "auto" && route.udpWaitMs())) return this.planUpgrade();
@@ -1608,8 +1617,7 @@ class Session {
     if (!this.canImprove) return;
     this.after("upgrade", this.old ? 1000 : this.route.udpWaitMs(), () => {
       if (this.old) return this.planUpgrade();
-      const signal = this.make();
-      this.route.webTransport(signal).then((pipe) => this.takeOver(pipe), () => signal.aborted || this.blocked());
+      this.await(this.route.webTransport(this.make()));
     });
   }
 
@@ -1656,6 +1664,7 @@ class Session {
     const error = ending(end);
     this.attaching.reject(error);
     if (end.code >= 4500) return this.end(error);
+    if (!isFailure) this.attachedAt = 0;
     this.making.abort();
     if (this.old) this.retire(this.old);
     this.retire(pipe);
@@ -1851,7 +1860,7 @@ class Session {
     if (lane.id) this.ledger.end(lane);
     lane.room = null;
     if (!room) return;
-    const unanswered = new AnteroomError("outcome_unknown", "The room has ended; whether this was done is unknown.");
+    const unanswered = new AnteroomError("outcome_unknown", "The room has ended before the answer came.");
     this.outbox.abandon(unanswered, (outgoing) => outgoing.lane === lane.id);
     if (this.lobby.rooms.get(room.id) === room) this.lobby.rooms.delete(room.id);
     room.finish(reason, message);
@@ -2000,7 +2009,7 @@ export class Lobby extends Emitter {
 
   /** What carries the session now. @returns {"webtransport"|"websocket"|null} */
   get transport() {
-    return this.state === "open" ? (this.#session.ledger.current?.transport ?? null) : null;
+    return (this.state === "open" && this.#session.ledger.current?.transport) || null;
   }
 
   /** Whether {@link Lobby.blockUdp} is in force. */
@@ -2276,15 +2285,15 @@ export class Room extends Emitter {
   receive({ type, data: told, error, latest }) {
     const data = told ?? {};
     const { user_id } = data;
-    const is = (/** @type {Member} */ member) => member.user_id === user_id;
+    const others = this.members.filter((member) => member.user_id !== user_id);
     if (type === "room_closed" || type === "leave_room_result") return;
     if (type === "error") return this.emit("error", refusal(error));
     if (type === "game_state") this.view = data;
-    else if (type === "client_joined") this.members = [...this.members.filter((member) => !is(member)), data];
-    else if (type === "client_left") this.members = this.members.filter((member) => !is(member));
+    else if (type === "client_joined") this.members = [...others, data];
+    else if (type === "client_left") this.members = others;
     else if (/^client_(dis|re)connected$/.test(type)) {
       const connected = type === "client_reconnected";
-      this.members = this.members.map((member) => (is(member) ? { ...member, connected } : member));
+      this.members = this.members.map((member) => (others.includes(member) ? member : { ...member, connected }));
     }
     this.emit(type, data, latest);
   }
@@ -2312,14 +2321,15 @@ export class Room extends Emitter {
  * @throws {AnteroomError}
  */
 export async function connect(url = scope.location?.href, options = {}) {
-  if (!URL.canParse(url) || !/^(http|ws)s?:$/.test(new URL(url).protocol)) {
+  const server = quietly(() => new URL(url));
+  if (!server || !/^(http|ws)s?:$/.test(server.protocol)) {
     throw new AnteroomError("invalid_data", `"${url}" is no address of a server.`);
   }
   // Not named, so that bundlers for browsers do not look for it.
   const name = "ws";
   const found = options.WebSocket ?? scope.WebSocket ?? (await import(/* @vite-ignore */ name).catch(nothing))?.WebSocket;
-  if (!found) throw new AnteroomError("unreachable", "There is no WebSocket here; install ws, or give one as an option.");
-  return new Lobby(new URL(url), options, found).begin(options);
+  if (!found) throw new AnteroomError("unreachable", "There is no WebSocket here; install ws.");
+  return new Lobby(server, options, found).begin(options);
 }
 
 /** The framing, for tests. @internal */
