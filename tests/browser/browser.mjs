@@ -1,28 +1,95 @@
 // The system's Chromium, as the tests use it: headless, with what its pages complain about.
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
+
+/** How long anything in a page may take: less than the test's own patience, so that this says what it was. */
+export const PATIENCE_MS = 18_000;
+
+/** A sandbox needs rights that containers do not give, and root may not have one at all. */
+const ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"];
 
 /** Starts the browser at $ANTEROOM_CHROMIUM; `chromium` is found by the caller. */
 export async function launch() {
-  const executablePath = process.env.ANTEROOM_CHROMIUM;
-  if (!executablePath) throw new Error("ANTEROOM_CHROMIUM names no browser");
-  // A sandbox needs rights that containers do not give, and root may not have one at all.
-  return chromium.launch({ executablePath, headless: true, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  return chromium.launch({ executablePath: installed(), headless: true, args: ARGUMENTS });
 }
 
-/** A page, and everything it complains about. */
-export async function openPage(browser, options = {}) {
+/**
+ * A window of a browser that is left as it is. In others every tab counts as seen, and a tab that is seen is
+ * never put to sleep. Gives the window, and what ends it.
+ */
+export async function launchPlain() {
+  const folder = await mkdtemp(join(tmpdir(), "anteroom-browser-"));
+  const options = ["--headless", "--remote-debugging-port=0", "--no-first-run", `--user-data-dir=${folder}`];
+  const program = spawn(installed(), [...ARGUMENTS, ...options], { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = new Promise((done) => program.once("exit", done));
+  const stop = async () => {
+    program.kill();
+    await ended;
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
+  };
+  try {
+    const browser = await chromium.connectOverCDP(await debuggerOf(program), { noDefaults: true });
+    const [context] = browser.contexts();
+    context.setDefaultTimeout(PATIENCE_MS);
+    return { context, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function installed() {
+  if (!process.env.ANTEROOM_CHROMIUM) throw new Error("ANTEROOM_CHROMIUM names no browser");
+  return process.env.ANTEROOM_CHROMIUM;
+}
+
+/** Where a browser says that it can be driven. */
+function debuggerOf(program) {
+  return new Promise((resolve, reject) => {
+    let said = "";
+    program.stderr.on("data", (bytes) => {
+      said += bytes;
+      const address = said.match(/listening on (ws:\S+)/)?.[1];
+      if (address) resolve(address);
+    });
+    program.once("exit", () => reject(new Error(said)));
+    program.once("error", reject);
+  });
+}
+
+/** A window of its own, with its own storage. */
+export async function openContext(browser, options = {}) {
   const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
+  return context;
+}
+
+/** A page in a window of its own, and everything it complains about. */
+export async function openPage(browser, options = {}) {
+  const context = await openContext(browser, options);
   const page = await context.newPage();
+  return { page, complaints: listenTo(page) };
+}
+
+/** Everything that a page complains about from now on; an unhandled rejection is an exception there. */
+export function listenTo(page) {
   const complaints = [];
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
+    const isComplaint = ["error", "warning"].includes(message.type());
+    if (isComplaint) complaints.push(`${message.type()}: ${message.text()}`);
   });
   page.on("pageerror", (error) => complaints.push(`exception: ${error.message}`));
-  page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()} ${request.failure()?.errorText}`));
+  page.on("requestfailed", (request) => {
+    complaints.push(`failed: ${request.url()} ${request.failure()?.errorText}`);
+  });
   page.on("response", (response) => {
     if (response.status() >= 400) complaints.push(`${response.status()}: ${response.url()}`);
   });
-  return { page, complaints };
+  page.on("crash", () => complaints.push("the page crashed"));
+  return complaints;
 }
 
 /** Says something to the test that started this program: one line of JSON. */

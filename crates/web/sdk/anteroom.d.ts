@@ -140,7 +140,7 @@ export class Lobby extends Emitter<LobbyEvents> {
     /**
      * Goes on over another transport, losing nothing: over WebSocket until told otherwise, or over WebTransport, from where
      * it goes to WebSocket only if it must. With `auto` it takes the better one that gets through. If that cannot be had,
-     * the session stays where it is, and this fails.
+     * the session stays where it is, and this fails. Without a connection it only chooses.
      *
      * @param {"webtransport"|"websocket"|"auto"} transport
      * @returns {Promise<void>}
@@ -150,7 +150,7 @@ export class Lobby extends Emitter<LobbyEvents> {
     drop(): void;
     /** As if the network blocked UDP from now on, or no longer. For trying things out. @param {boolean} isBlocked */
     blockUdp(isBlocked: boolean): void;
-    /** Says goodbye: seats are given up, and the session is over. */
+    /** Says goodbye: seats are given up, at once or, without a connection, after `graceMs`. */
     close(): void;
     #private;
 }
@@ -256,7 +256,8 @@ export type ConnectOptions = {
      */
     requestTimeout?: number | undefined;
     /**
-     * where the session outlives a reload: the tab's own if not given, null for nowhere
+     * where the session outlives a reload: the tab's own if not given, null for nowhere.
+     * It holds one session for each server
      */
     storage?: Storage | null | undefined;
     /**

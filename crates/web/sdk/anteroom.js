@@ -17,7 +17,7 @@ const WEBSOCKET_MS = 10000;
 /** How long a connection has to live to have been worth making. */
 const LASTING_MS = 5000;
 /** How many tries have to fail, once the grace time is over, before the lobby is closed. */
-const LATE_TRIES = 6;
+const LATE_TRIES = 8;
 /** How long the server may take from the first message of a connection until the session goes on there. */
 const ATTACH_MS = 8000;
 /** How long UDP is left alone: after it did not get through, and after it failed while it carried the session. */
@@ -29,9 +29,11 @@ const PONG_MS = 10000;
 /** How long an answer may take before the connection is doubted, and how long the answer to that may take. */
 const DOUBT_MS = 4000;
 const PROBE_MS = 3000;
+/** How long a page that is awake hears nothing at most. */
+const AWAKE_MS = 60000;
 /** When to acknowledge: after so many messages, characters, or milliseconds, whichever comes first. */
 const ACK_MESSAGES = 64;
-const ACK_CHARACTERS = 8192;
+const ACK_CHARACTERS = 5461;
 const ACK_MS = 1000;
 /** How much may wait inside the browser before messages wait here, where they can still be replaced. */
 const HIGH_WATER_BYTES = 65536;
@@ -49,10 +51,10 @@ const ENDED_LANES_MAX = 64;
  * @type {Readonly<Record<string, Readonly<{number: number, retryable: boolean}>>>}
  */
 export const ERROR_CODES = table({
-  unknown_type: 1, invalid_data: 2, internal: -3, busy: -4, rate_limited: -5, limit_reached: -6, shutting_down: -7,
-  already_authenticated: 20, invalid_name: 21, session_unknown: 22, outcome_unknown: 23, timeout: -24,
-  room_not_found: 40, room_full: -41, not_in_room: 42, already_in_room: 43, game_not_found: 44, invalid_options: 45,
-  not_a_player: 46, spectators_refused: 47, not_your_turn: 60, invalid_move: 61, not_playing: -62, rejected: 63,
+  1: "unknown_type invalid_data internal! busy! rate_limited! limit_reached! shutting_down!",
+  20: "already_authenticated invalid_name session_unknown outcome_unknown timeout!",
+  40: "room_not_found room_full! not_in_room already_in_room game_not_found invalid_options not_a_player spectators_refused",
+  60: "not_your_turn invalid_move not_playing! rejected",
 });
 
 /**
@@ -61,16 +63,16 @@ export const ERROR_CODES = table({
  * @type {Readonly<Record<string, Readonly<{number: number, retryable: boolean}>>>}
  */
 export const CLOSE_CODES = table({
-  shutting_down: -4000, silence: -4001, slow_consumer: -4002, move: -4003, busy: -4004, protocol_version: 4500,
-  malformed: 4501, message_too_large: 4502, handshake_required: 4503, handshake_timeout: 4504, unauthorized: 4505,
-  origin_refused: 4506, wrong_frame_kind: 4507, replaced: 4508, superseded: 4509, token_reused: 4510, bad_ack: 4511,
+  4000: "shutting_down! silence! slow_consumer! move! busy!",
+  4500: "protocol_version malformed message_too_large handshake_required handshake_timeout unauthorized origin_refused",
+  4507: "wrong_frame_kind replaced superseded token_reused bad_ack",
 });
 
-/** A minus says that it may work later. @param {Record<string, number>} codes */
-function table(codes) {
-  const entries = Object.entries(codes).map(([name, code]) => {
-    return [name, Object.freeze({ number: Math.abs(code), retryable: code < 0 })];
-  });
+/** Names that are numbered from a first one on; a mark says that it may work later. @param {Record<number, string>} groups */
+function table(groups) {
+  const entries = Object.entries(groups).flatMap(([first, names]) => names.split(" ").map((name, at) => {
+    return [name.replace("!", ""), Object.freeze({ number: +first + at, retryable: name.endsWith("!") })];
+  }));
   return Object.freeze(Object.fromEntries(entries));
 }
 
@@ -108,16 +110,20 @@ function refusal(error) {
 function ending({ code, reason }) {
   const retryable = code < 4500;
   if (code < 4000) return new AnteroomError("lost", reason || "The connection was lost.", { retryable });
-  const name = Object.keys(CLOSE_CODES).find((name) => CLOSE_CODES[name].number === code) ?? "closed";
+  const name = Object.keys(CLOSE_CODES).find((name) => CLOSE_CODES[name].number === code) ?? "lost";
   const message = reason || `The server closed the connection (${code}).`;
   return new AnteroomError(name, message, { retryable, closeCode: code });
 }
+
+const unanswered = () => new AnteroomError("outcome_unknown", "The answer was lost.");
+const closed = () => new AnteroomError("closed", "The lobby was closed.");
 
 /** @param {AbortSignal} [signal] */
 function aborted(signal) {
   return new AnteroomError("aborted", "This was given up.", { cause: signal?.reason });
 }
 
+const UNREADABLE = "The server sent what cannot be read.";
 const scope = /** @type {any} */ (globalThis);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -395,10 +401,7 @@ class WebSocketPipe extends Pipe {
   constructor(socket) {
     super("websocket");
     this.socket = socket;
-    socket.onmessage = (/** @type {any} */ { data }) => {
-      if (typeof data === "string") this.arrived(null, data);
-      else this.ended(CLOSE_CODES.wrong_frame_kind.number, "The server sent binary in a text session.");
-    };
+    socket.onmessage = (/** @type {any} */ { data }) => this.arrived(null, data);
     socket.onclose = (/** @type {any} */ { code, reason }) => this.ended(code >= 4000 ? code : 0, reason);
     socket.onerror = nothing;
   }
@@ -429,12 +432,14 @@ class WebTransportPipe extends Pipe {
     this.writer = control.writable.getWriter();
     this.writer.closed.catch(nothing);
     this.datagrams = datagramWriter(transport.datagrams);
-    const lost = () => this.ended(0);
-    transport.closed?.then((/** @type {any} */ info) => this.ended(info?.closeCode ?? 0, info?.reason), lost);
-    this.#records(control.readable, new Records()).then(lost, lost);
+    const lost = () => this.ended();
+    const read = (/** @type {any} */ stream, /** @type {Records} */ records) => each(stream, (chunk) => {
+      for (const text of records.push(chunk)) this.arrived(records.number, text);
+    });
+    transport.closed?.then((/** @type {any} */ info) => this.ended(info?.closeCode, info?.reason), lost);
+    read(control.readable, new Records()).then(lost, lost);
     each(transport.incomingUnidirectionalStreams, (stream) => {
-      // A lane that breaks off alone is found out by what it leaves unsaid.
-      this.#records(stream, new Records(true)).catch(nothing);
+      read(stream, new Records(true)).catch(lost);
     }).catch(nothing);
     each(transport.datagrams.readable, (bytes) => {
       const { value, size } = decodeVarint(bytes);
@@ -446,17 +451,6 @@ class WebTransportPipe extends Pipe {
     return this.#buffered;
   }
 
-  /** @param {any} stream @param {Records} records */
-  async #records(stream, records) {
-    await each(stream, (chunk) => {
-      try {
-        for (const text of records.push(chunk)) this.arrived(records.number, text);
-      } catch {
-        this.ended(CLOSE_CODES.malformed.number, "The server sent what cannot be read.");
-      }
-    });
-  }
-
   /** @param {string} text */
   send(text) {
     const payload = encoder.encode(text);
@@ -466,7 +460,7 @@ class WebTransportPipe extends Pipe {
       this.#buffered -= record.length;
       this.ondrain();
     };
-    this.writer.write(record).then(written, () => this.ended(0));
+    this.writer.write(record).then(written, () => this.ended());
   }
 
   /** @param {number} lane @param {string} text */
@@ -509,7 +503,7 @@ async function each(stream, use) {
  * @param {Promise<Value>} promise
  * @param {number} ms
  * @param {AbortSignal} signal
- * @param {() => void} [undo] ends what is given up
+ * @param {() => unknown} [undo] ends what is given up
  * @returns {Promise<Value>}
  */
 function bounded(promise, ms, signal, undo = nothing) {
@@ -538,8 +532,8 @@ async function dialWebSocket(url, Socket, signal) {
     socket.onopen = () => resolve(new WebSocketPipe(socket));
     socket.onclose = socket.onerror = failed;
   });
-  // One that is left to hang holds up those to the same address behind it.
-  return bounded(dialing, WEBSOCKET_MS, signal, () => socket.close());
+  // One that is left to hang holds up those to the same address behind it; one that stands in a moment ends quietly.
+  return bounded(dialing, WEBSOCKET_MS, signal, () => setTimeout(() => socket.close(), 1000));
 }
 
 /** @param {Promise<any>} certificate @param {AbortSignal} signal @returns {Promise<Pipe>} */
@@ -625,7 +619,10 @@ class Route {
       return { pipe: await this.webSocket(signal).catch(last) };
     }
     const better = this.webTransport(signal);
-    const isTime = Promise.race([sleep(HEAD_START_MS), better.then(() => new Promise(nothing), nothing)]);
+    const isTime = new Promise((begin) => {
+      const timer = setTimeout(begin, HEAD_START_MS);
+      better.then(() => clearTimeout(timer), begin);
+    });
     const socket = isTime.then(() => this.webSocket(signal));
     // That UDP is not answered is what a firewall looks like, so if both fail it is the WebSocket that tells why.
     const pipe = await Promise.any([better, socket]).catch(() => socket);
@@ -714,7 +711,7 @@ class Vault {
 
   forget() {
     this.#entry = null;
-    this.release();
+    this.#release();
     this.#write(null);
   }
 
@@ -987,14 +984,14 @@ class Outbox {
       const forget = () => signal?.removeEventListener("abort", abort);
       const asked = { type, request, outgoing, resolve, reject, forget, left: timeout, since: 0, timer: 0 };
       this.asked.set(reference, asked);
-      if (this.session.isOpen) this.await(reference, asked);
+      if (this.session.isOpen) this.wait(reference, asked);
       signal?.addEventListener("abort", abort);
     });
     return handled(answer);
   }
 
   /** @param {number} reference @param {Asked} asked */
-  await(reference, asked) {
+  wait(reference, asked) {
     const late = () => this.giveUp(reference, new AnteroomError("timeout", "No answer came in time."));
     Object.assign(asked, { since: performance.now(), timer: setTimeout(late, asked.left) });
   }
@@ -1003,7 +1000,7 @@ class Outbox {
   clock(isOpen) {
     for (const [reference, asked] of this.asked) {
       clearTimeout(asked.timer);
-      if (isOpen) this.await(reference, asked);
+      if (isOpen) this.wait(reference, asked);
       else if (asked.since) Object.assign(asked, { left: asked.left - (performance.now() - asked.since), since: 0 });
     }
   }
@@ -1039,9 +1036,9 @@ class Outbox {
   post(type, data, { room, ref, key, unreliable }) {
     const { ledger, lobby } = this.session;
     const { message_bytes_max: max } = ledger.limits;
-    if (lobby.isOver) throw lobby.error ?? new AnteroomError("closed", "The lobby was closed.");
+    if (lobby.isOver) throw lobby.error ?? closed();
     if (room?.end) throw new AnteroomError("not_in_room", "You are not in this room any more.");
-    if (room && (RESERVED.test(type) || !/^\w{1,57}$/.test(type))) {
+    if (room && (typeof type !== "string" || RESERVED.test(type) || !/^[!-~]{1,57}$/.test(type))) {
       throw new AnteroomError("invalid_data", `"${type}" is no type for a game's message.`);
     }
     if (ledger.waiting.length >= WAITING_MAX) throw new AnteroomError("busy", "Too many messages wait to be sent.");
@@ -1049,7 +1046,7 @@ class Outbox {
     const body = encode(data);
     const bytes = encoder.encode(head + body).length + 32;
     if (bytes > max) {
-      throw new AnteroomError("message_too_large", `${bytes} bytes are too many for a message; ${max} are allowed.`);
+      throw new AnteroomError("message_too_large", `A message of ${bytes} bytes is too large.`);
     }
     const lane = room?.lane ?? 0;
     /** @type {Outgoing} */
@@ -1064,7 +1061,7 @@ class Outbox {
 
   /** Says something about the connection. @param {string} type @param {any} data */
   note(type, data) {
-    this.notes.push(JSON.stringify({ type, data }));
+    if (this.notes.length < BATCH_MAX - 1) this.notes.push(JSON.stringify({ type, data }));
     this.schedule();
   }
 
@@ -1136,6 +1133,7 @@ class Pulse {
   /** @param {number} ms @returns {Promise<number>} the time there and back, in ms */
   async ping(ms) {
     const { lobby, isOpen, outbox, life } = this.session;
+    if (lobby.isOver) throw closed();
     const ts = randomText();
     const began = performance.now();
     this.pingedAt = Date.now();
@@ -1171,7 +1169,7 @@ class Pulse {
   check() {
     const { ledger, isOpen } = this.session;
     const now = Date.now();
-    const slept = this.checkedAt > 0 && now - this.checkedAt > 5000;
+    const slept = this.checkedAt > 0 && Math.abs(now - this.checkedAt) > 5000;
     this.checkedAt = now;
     const isOverdue = ledger.kept.length > 0 && now - Math.max(this.heardAt, this.writtenAt) > DOUBT_MS;
     const isSeen = scope.document?.visibilityState !== "hidden";
@@ -1200,7 +1198,8 @@ class Pulse {
     };
     const woken = () => void (document.visibilityState === "visible" && this.probe());
     listen(scope, "online", moved);
-    listen(navigator?.connection, "change", moved);
+    // Told for every new estimate, not only for another network.
+    listen(navigator?.connection, "change", () => this.probe());
     listen(document, "visibilitychange", woken);
     listen(document, "resume", woken);
     listen(scope, "pagehide", () => vault.left(true));
@@ -1254,7 +1253,7 @@ class Session {
   isPaused = false;
   /** @type {Record<string, any>} */
   timers = {};
-  /** What is told once somebody can listen. @type {Activity[]|null} */
+  /** What is told once somebody can listen. @type {(() => void)[]|null} */
   early = [];
 
   /** @param {Lobby} lobby @param {ConnectOptions} options @param {Route} route @param {Vault} vault */
@@ -1280,8 +1279,13 @@ class Session {
   /** @param {string} type @param {string} message @param {Partial<Activity>} [more] */
   tell(type, message, more) {
     const activity = { at: Date.now(), type, message, ...more };
-    if (this.early) this.early.push(activity);
-    else this.lobby.emit("activity", activity);
+    this.later(() => this.lobby.emit("activity", activity));
+  }
+
+  /** Tells the page, as soon as it has its lobby. @param {() => void} task */
+  later(task) {
+    if (this.early) this.early.push(task);
+    else task();
   }
 
   /** @param {string} name @param {number} ms @param {() => void} task */
@@ -1305,7 +1309,7 @@ class Session {
     this.comeBack();
   }
 
-  /** Stores what the next page needs, before anything is sent that depends on it. */
+  /** Stores what the next page needs: before anything is sent that depends on it, once the session is this page's. */
   keep() {
     const { sessionId, userId, username, limits, graceMs } = this.lobby;
     this.vault.keep({ sessionId, userId, username, limits, graceMs, token: this.token, attempt: this.attempt });
@@ -1313,6 +1317,7 @@ class Session {
 
   /** Another connection is made: what was being made before is not wanted any more. */
   make() {
+    clearTimeout(this.timers.upgrade);
     this.making.abort();
     this.making = new AbortController();
     return this.making.signal;
@@ -1403,20 +1408,21 @@ class Session {
       else pipe.send(JSON.stringify({ type, ref: 0, data }));
       const told = await bounded(answering, ATTACH_MS, signal);
       if (told.error || told.success === false) throw refusal(told.error);
-      if (!told.data?.limits && !told.data?.lanes) throw new AnteroomError("malformed", "This is no Anteroom server.");
+      if (!told.data?.limits && !told.data?.lanes) throw new AnteroomError("malformed", UNREADABLE);
       return told.data;
     };
-    const attached = handled(new Promise((resolve, reject) => (this.attaching = { resolve, reject })));
     let isNew = false;
+    let attached;
     try {
-      const result = this.lobby.sessionId && (await this.reconnect(ask, isMove));
-      isNew = !result;
-      if (result) this.goOn(pipe, result, isMove);
-      else {
-        const { name, token, client = "anteroom-js/1" } = this.options;
-        const about = { version: PROTOCOL_VERSION, name, token, client, resume: true, nonce: this.nonce };
-        this.begun(pipe, await ask("handshake", about));
-      }
+      const resumed = this.lobby.sessionId && (await this.reconnect(ask, isMove));
+      isNew = !resumed;
+      // A name that was made up stays, if there has to be another session.
+      const { name = this.lobby.username || undefined, token, client = "anteroom-js/1" } = this.options;
+      const about = { version: PROTOCOL_VERSION, name, token, client, resume: true, nonce: this.nonce };
+      const told = resumed || (await ask("handshake", about));
+      attached = handled(new Promise((resolve, reject) => (this.attaching = { resolve, reject })));
+      if (resumed) this.goOn(pipe, told, isMove);
+      else this.begun(pipe, told);
     } catch (error) {
       pipe.close();
       throw error;
@@ -1432,7 +1438,7 @@ class Session {
     if (pipe.end) pipe.onend(pipe.end);
     else if (isNew) this.attached();
     await bounded(attached, ATTACH_MS, signal).catch((error) => {
-      this.lose(pipe, { code: 0, reason: "The server does not go on." }, false);
+      if (!signal.aborted) this.lose(pipe, { code: 0, reason: "The server does not go on." }, false);
       throw error;
     });
   }
@@ -1441,7 +1447,7 @@ class Session {
   read(pipe, take) {
     pipe.listen((lane, text) => {
       const messages = parse(text);
-      if (!messages) return pipe.ended(CLOSE_CODES.malformed.number, "The server sent what cannot be read.");
+      if (!messages) return pipe.ended(CLOSE_CODES.malformed.number, UNREADABLE);
       this.pulse.heardAt = Date.now();
       this.ledger.due.characters += text.length;
       for (const message of messages) take(lane, message);
@@ -1474,8 +1480,6 @@ class Session {
     const told = { sessionId: session_id, userId: user_id, username, limits, graceMs: grace_ms, clockOffset };
     Object.assign(this.lobby, told);
     Object.assign(this, { token: resume_token, attempt: 0 });
-    // A name that was made up stays, if there has to be another session.
-    this.options = { ...this.options, name: this.options.name ?? username };
     this.ledger.limits = limits;
     this.ledger.current = this.ledger.lane(0).pipe = pipe;
     this.keep();
@@ -1513,7 +1517,8 @@ class Session {
     if (this.isReloaded) lobby.lost = told;
     else this.renewed = told;
     const { lanes } = this.ledger;
-    this.outbox.abandon(new AnteroomError("outcome_unknown", why));
+    this.outbox.abandon(told, ({ pipe }) => !pipe);
+    this.outbox.abandon(unanswered());
     Object.assign(this, { ledger: new Ledger(), nonce: randomText() });
     Object.assign(lobby, { sessionId: "", restored: false });
     this.vault.forget();
@@ -1539,7 +1544,7 @@ class Session {
       lobby.emit("renewed", { error: renewed });
       lobby.list?.again(this);
     }
-    if (better) this.await(better);
+    if (better) this.improve(better);
     else this.planUpgrade();
     this.pulse.ping(PONG_MS).catch(nothing);
     // What was measured in the hurry of the beginning is measured again soon.
@@ -1559,8 +1564,9 @@ class Session {
   ready() {
     this.lobby.ready(null);
     nextTurn(() => {
-      for (const activity of this.early ?? []) this.lobby.emit("activity", activity);
+      const { early } = this;
       this.early = null;
+      for (const task of early ?? []) task();
     });
   }
 
@@ -1572,15 +1578,10 @@ class Session {
     await this.introduce(pipe, signal, true);
   }
 
-  /** WebTransport stands after all. @param {Pipe} pipe */
-  takeOver(pipe) {
-    if (!this.canImprove) return pipe.close();
-    this.moveOver(pipe, this.make()).catch(() => this.planUpgrade());
-  }
-
-  /** WebTransport is being tried. @param {Promise<Pipe>} dialing */
-  await(dialing) {
-    dialing.then((pipe) => this.takeOver(pipe), ({ code }) => code === "aborted" || this.blocked());
+  /** Moves to WebTransport, if it comes to stand and is still wanted. @param {Promise<Pipe>} dialing */
+  improve(dialing) {
+    const move = (/** @type {Pipe} */ pipe) => (this.canImprove ? this.moveOver(pipe, this.make()) : pipe.close());
+    dialing.then(move).catch(({ code }) => code === "aborted" || this.blocked());
   }
 
   /** @param {"webtransport"|"websocket"|"auto"} transport */
@@ -1588,7 +1589,7 @@ class Session {
     const { route, ledger } = this;
     const before = route.choice;
     const wanted = transport !== "auto" ? transport : route.hasWebTransport ? "webtransport" : "websocket";
-    if (this.lobby.isOver) throw new AnteroomError("closed", "The lobby was closed.");
+    if (this.lobby.isOver) throw closed();
     if (wanted === "webtransport" && !route.hasWebTransport) await route.webTransport(this.life.signal);
     route.choice = transport === "websocket" ? "websocket" : "auto";
     if (!this.isOpen) return;
@@ -1598,7 +1599,9 @@ class Session {
       const dialing = wanted === "websocket" ? route.webSocket(signal) : route.webTransport(signal);
       await this.moveOver(await dialing, signal);
     } catch (error) {
-      if (!signal.aborted) route.choice = before;
+      // A newer one goes on.
+      if (signal.aborted) throw known(error);
+      route.choice = before;
       this.tell("move_failed", `Could not move to ${label(wanted)}.`, { transport: wanted });
       this.planUpgrade();
       throw known(error);
@@ -1617,7 +1620,7 @@ class Session {
     if (!this.canImprove) return;
     this.after("upgrade", this.old ? 1000 : this.route.udpWaitMs(), () => {
       if (this.old) return this.planUpgrade();
-      this.await(this.route.webTransport(this.make()));
+      this.improve(this.route.webTransport(this.make()));
     });
   }
 
@@ -1625,7 +1628,7 @@ class Session {
     if (!this.canImprove) return;
     this.route.noteFailed(BLOCKED_MS);
     const ms = this.route.udpWaitMs();
-    this.tell("blocked", `UDP does not get through; the next try is in ${seconds(ms)}.`, { ms });
+    this.tell("blocked", `WebTransport does not get through; the next try is in ${seconds(ms)}.`, { ms });
     this.planUpgrade();
   }
 
@@ -1673,8 +1676,9 @@ class Session {
     this.outbox.notes = [];
     if (this.isOpen) {
       const { transport } = pipe;
-      const isOnline = scope.navigator?.onLine !== false;
-      const isByItself = isFailure && !end.code && isOnline;
+      // Neither a device without a network nor one that slept says anything about UDP.
+      const isAwake = scope.navigator?.onLine !== false && Date.now() - this.pulse.heardAt < AWAKE_MS;
+      const isByItself = isFailure && !end.code && isAwake;
       this.isSuspect = isByItself && transport === "webtransport" && this.route.choice === "auto";
       this.lostAt = Date.now();
       this.silentAt = this.pulse.heardAt;
@@ -1689,7 +1693,7 @@ class Session {
   end(error, isFinal = true) {
     const { lobby, ledger } = this;
     if (lobby.isOver) return;
-    const why = error ?? new AnteroomError("closed", "The lobby was closed.");
+    const why = error ?? closed();
     Object.assign(lobby, { error, isOver: true });
     this.setState("closed");
     this.life.abort();
@@ -1762,7 +1766,7 @@ class Session {
     if (gap) {
       // Their answers may be among what was lost.
       const isSwallowed = (/** @type {Outgoing} */ { lane: id, n }) => id === lane.id && n > 0 && n <= applied;
-      this.outbox.abandon(new AnteroomError("outcome_unknown", "The answer was lost."), isSwallowed);
+      this.outbox.abandon(unanswered(), isSwallowed);
     }
     if (lane.id === 0 && pipe === this.ledger.current && pipe !== this.attachedTo) this.attached();
     this.settle();
@@ -1776,11 +1780,16 @@ class Session {
     const isFarewell = lane.id > 0 && (type === "room_closed" || (type === "leave_room_result" && success));
     const isSnapshot = JOINED.test(type) && success && ref == null;
     const missed = latest == null ? lane.gap : null;
+    const { n } = error?.details ?? {};
+    if (n) this.ledger.remove((outgoing) => outgoing.n === n);
     if (missed !== null) lane.gap = null;
     if (!lane.id && (missed !== null || type === "session_state")) this.onControlGap(missed ?? 0);
     else if (lane.id && isSnapshot) this.onSnapshot(lane, data, missed ?? 0);
     else if (ref != null) this.onAnswer(lane, message);
-    else if (lane.id) lane.room?.receive(message);
+    else if (lane.id) {
+      const { room } = lane;
+      this.later(() => room?.receive(message));
+    }
     else if (type === "rooms_changed") this.lobby.list?.change(data);
     else if (error) this.onRefusal(refusal(error));
     if (!isFarewell) return;
@@ -1843,9 +1852,7 @@ class Session {
 
   /** What was refused before it reached its room. @param {AnteroomError} error */
   onRefusal(error) {
-    const { room_id, n } = error.details ?? {};
-    if (n) this.ledger.remove((outgoing) => outgoing.n === n);
-    this.lobby.rooms.get(room_id)?.emit("error", error);
+    this.lobby.rooms.get(error.details?.room_id)?.emit("error", error);
   }
 
   /** @param {number} lane @param {string} text */
@@ -1860,8 +1867,7 @@ class Session {
     if (lane.id) this.ledger.end(lane);
     lane.room = null;
     if (!room) return;
-    const unanswered = new AnteroomError("outcome_unknown", "The room has ended before the answer came.");
-    this.outbox.abandon(unanswered, (outgoing) => outgoing.lane === lane.id);
+    this.outbox.abandon(unanswered(), (outgoing) => outgoing.lane === lane.id);
     if (this.lobby.rooms.get(room.id) === room) this.lobby.rooms.delete(room.id);
     room.finish(reason, message);
   }
@@ -1914,7 +1920,8 @@ const seconds = (ms) => `${ms < 9950 ? (ms / 1000).toFixed(1) : Math.round(ms / 
  * @property {number} [timeout] how long connecting may take, in ms; 15000 if not given
  * @property {number} [requestTimeout] how long an answer may take, in ms, without the time when there is no connection;
  *   10000 if not given
- * @property {Storage|null} [storage] where the session outlives a reload: the tab's own if not given, null for nowhere
+ * @property {Storage|null} [storage] where the session outlives a reload: the tab's own if not given, null for nowhere.
+ *   It holds one session for each server
  * @property {any} [WebSocket] the class to use where the platform has none
  */
 
@@ -1954,7 +1961,6 @@ const seconds = (ms) => `${ms < 9950 ? (ms / 1000).toFixed(1) : Math.round(ms / 
  */
 export class Lobby extends Emitter {
   #session;
-  #route;
   /** @type {LobbyState} */
   state = "connecting";
   /** The time there and back as last measured, in ms. @type {number|null} */
@@ -1985,9 +1991,9 @@ export class Lobby extends Emitter {
   constructor(url, options, Socket) {
     super();
     const { storage = quietly(() => scope.sessionStorage), transport = "auto" } = options;
-    this.#route = new Route(url, Socket);
-    this.#route.choice = transport;
-    this.#session = new Session(this, options, this.#route, new Vault(storage, this.#route.origin));
+    const route = new Route(url, Socket);
+    route.choice = transport;
+    this.#session = new Session(this, options, route, new Vault(storage, route.origin));
   }
 
   /** @internal @param {ConnectOptions} options */
@@ -2014,7 +2020,7 @@ export class Lobby extends Emitter {
 
   /** Whether {@link Lobby.blockUdp} is in force. */
   get udpBlocked() {
-    return this.#route.udpBlocked;
+    return this.#session.route.udpBlocked;
   }
 
   /**
@@ -2037,7 +2043,8 @@ export class Lobby extends Emitter {
    */
   joinRoom(roomId, { as, ...options } = {}) {
     // A message names its room, not the membership: two at once could not be told apart.
-    const isAsked = [...this.#session.outbox.asked.values()].some(({ request }) => request?.room_id === roomId);
+    const isThis = (/** @type {Asked} */ { type, request }) => type === "join_room" && request.room_id === roomId;
+    const isAsked = [...this.#session.outbox.asked.values()].some(isThis);
     if (this.rooms.has(roomId) || isAsked) {
       return handled(Promise.reject(new AnteroomError("already_in_room", "You are in that room already.")));
     }
@@ -2095,7 +2102,7 @@ export class Lobby extends Emitter {
   /**
    * Goes on over another transport, losing nothing: over WebSocket until told otherwise, or over WebTransport, from where
    * it goes to WebSocket only if it must. With `auto` it takes the better one that gets through. If that cannot be had,
-   * the session stays where it is, and this fails.
+   * the session stays where it is, and this fails. Without a connection it only chooses.
    *
    * @param {"webtransport"|"websocket"|"auto"} transport
    * @returns {Promise<void>}
@@ -2113,17 +2120,20 @@ export class Lobby extends Emitter {
   /** As if the network blocked UDP from now on, or no longer. For trying things out. @param {boolean} isBlocked */
   blockUdp(isBlocked) {
     const session = this.#session;
-    if (this.#route.udpBlocked === isBlocked) return;
-    this.#route.udpBlocked = isBlocked;
+    const { route } = session;
+    if (route.udpBlocked === isBlocked) return;
+    route.udpBlocked = isBlocked;
     if (!isBlocked) {
-      this.#route.noteOpen();
+      route.noteOpen();
       session.planUpgrade();
-    } else if (session.ledger.current?.transport === "webtransport") {
-      session.lose(session.ledger.current, { code: 0, reason: "UDP is blocked." }, false);
+    } else {
+      session.making.abort();
+      const { current } = session.ledger;
+      if (current?.transport === "webtransport") session.lose(current, { code: 0, reason: "UDP is blocked." }, false);
     }
   }
 
-  /** Says goodbye: seats are given up, and the session is over. */
+  /** Says goodbye: seats are given up, at once or, without a connection, after `graceMs`. */
   close() {
     const session = this.#session;
     session.outbox.flush();
@@ -2301,7 +2311,7 @@ export class Room extends Emitter {
   /** @internal @param {any} data @param {number} missed */
   renew(data, missed) {
     this.#set(data);
-    this.emit("gap", { missed });
+    if (missed) this.emit("gap", { missed });
     this.emit("game_state", this.view);
   }
 
@@ -2326,8 +2336,8 @@ export async function connect(url = scope.location?.href, options = {}) {
     throw new AnteroomError("invalid_data", `"${url}" is no address of a server.`);
   }
   // Not named, so that bundlers for browsers do not look for it.
-  const name = "ws";
-  const found = options.WebSocket ?? scope.WebSocket ?? (await import(/* @vite-ignore */ name).catch(nothing))?.WebSocket;
+  const load = () => import(/* @vite-ignore */ ["ws"].join()).catch(nothing);
+  const found = options.WebSocket ?? scope.WebSocket ?? (await load())?.WebSocket;
   if (!found) throw new AnteroomError("unreachable", "There is no WebSocket here; install ws.");
   return new Lobby(server, options, found).begin(options);
 }

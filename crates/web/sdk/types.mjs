@@ -28,10 +28,23 @@ const isInternal = (node, file) => {
   return comments !== undefined && file.text.slice(comments.pos, comments.end).includes("@internal");
 };
 
+/** What the module exports and does not mean for programs. */
+function internalNames() {
+  const text = readFileSync(here("anteroom.js"), "utf8");
+  const file = ts.createSourceFile("anteroom.js", text, ts.ScriptTarget.Latest, true);
+  return new Set(file.statements.filter((statement) => isInternal(statement, file)).flatMap(names));
+}
+
+/** What a statement declares. @param {ts.Statement} statement @returns {string[]} */
+function names(statement) {
+  const inside = ts.isVariableStatement(statement) ? statement.declarationList.declarations : [statement];
+  return inside.map((declaration) => /** @type {any} */ (declaration).name?.text);
+}
+
 /** @param {ts.Node} node */
 const isType = (node) => ts.isTypeAliasDeclaration(node) || ts.isInterfaceDeclaration(node);
 
-/** Where a node begins without the comments in front of it that are not its own. @param {ts.Node} node @param {ts.SourceFile} file */
+/** Where a node begins, with its own comment and no other. @param {ts.Node} node @param {ts.SourceFile} file */
 const start = (node, file) => ts.getLeadingCommentRanges(file.text, node.pos)?.at(-1)?.pos ?? node.getStart(file);
 
 /**
@@ -58,14 +71,13 @@ function written(statement, file) {
 /** The module as programs see it. */
 function visible() {
   const file = ts.createSourceFile("all.d.ts", declared(), ts.ScriptTarget.Latest, true);
-  const named = file.statements.filter((statement) => !ts.isExportDeclaration(statement) && !isInternal(statement, file));
-  /** @param {ts.Statement} statement */
-  const names = (statement) => {
-    const inside = ts.isVariableStatement(statement) ? statement.declarationList.declarations : [statement];
-    return inside.map((declaration) => /** @type {any} */ (declaration).name?.text);
-  };
+  const internal = internalNames();
+  const named = file.statements.filter((statement) => {
+    return !ts.isExportDeclaration(statement) && !names(statement).some((name) => internal.has(name));
+  });
   const isExported = (/** @type {ts.Statement} */ statement) => {
-    return ts.canHaveModifiers(statement) && ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+    const modifiers = ts.canHaveModifiers(statement) ? ts.getModifiers(statement) : [];
+    return modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
   };
   // Types are there for what uses them, values because they are exported.
   const kept = new Set(named.filter((statement) => isExported(statement) && !isType(statement)));

@@ -130,7 +130,10 @@ test("an acknowledgement goes after 64 messages, or a second", async (t) => {
   assert.equal(link.all("ack").length, 2, "nothing new, nothing said");
 });
 
-for (const [code, name] of /** @type {[number, string][]} */ ([[4509, "superseded"], [4510, "token_reused"], [4508, "replaced"]])) {
+/** @type {[number, string][]} */
+const FINAL = [[4509, "superseded"], [4510, "token_reused"], [4508, "replaced"]];
+
+for (const [code, name] of FINAL) {
   test(`${code} ends the lobby for good: nobody connects again by himself`, async (t) => {
     const world = new World(t, { server: false });
     const { lobby, link, room } = await seated(world);

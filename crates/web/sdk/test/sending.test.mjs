@@ -255,3 +255,28 @@ test("a refusal that nobody waits for is told in the room, and is not sent again
   assert.deepEqual([errors[0].type, errors[0].data.code, errors[0].data.retryable], ["error", "busy", true]);
   assert.equal(room.buffered, 0);
 });
+
+const RESERVED = [
+  "handshake", "reconnect", "resume", "ack", "ping", "goodbye", "create_room", "join_room", "list_rooms",
+  "subscribe_rooms", "unsubscribe_rooms",
+];
+
+for (const type of ["", "x".repeat(65), "é".repeat(33), "\ud800", 7, null, undefined, ...RESERVED]) {
+  test(`types that are not a game's own are refused before they end the session: ${String(type)}`, async (t) => {
+    const world = new World(t, { server: false });
+    const { lobby, link, room } = await seated(world);
+    const sent = [{}, { delivery: "latest" }].map((/** @type {any} */ how) => room.send(type, {}, how));
+    await link.quiet();
+    for (const promise of sent) await refused(promise, "invalid_data", false);
+    assert.equal(lobby.state, "open");
+  });
+}
+
+test("a game may call its messages as it likes", async (t) => {
+  const world = new World(t, { server: false });
+  const { link, room } = await seated(world);
+  for (const type of ["make_move", "make-move", "chat.say", "game:start", "x".repeat(57), "pause"]) {
+    room.send(type);
+    await link.read(type);
+  }
+});

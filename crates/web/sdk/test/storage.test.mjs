@@ -1,4 +1,4 @@
-/** What outlives a reload of the page: one session for each tab, never one for two, and none where nothing is stored. */
+/** What outlives a reload of the page: one session for each tab, never one for two, none where nothing is stored. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -12,7 +12,11 @@ function tab(world, locks) {
   return view;
 }
 
-/** A page that goes away without a word: its connection is cut, and nothing of it runs any more. @param {any} lobby @param {World} world */
+/**
+ * A page that goes away without a word: its connection is cut, and it makes no other.
+ *
+ * @param {any} lobby @param {World} world
+ */
 async function leave(lobby, world) {
   world.happen("pagehide");
   world.network.webSocket = "hanging";
@@ -120,7 +124,8 @@ test("a room that ended while the page was loaded anew does not keep the lobby w
   assert.deepEqual(data, { session_id: accepted().data.session_id, resume_token: "T0", attempt: 1, fresh: true });
   const began = Date.now();
   const over = { type: "room_closed", room_id: ROOM, data: { reason: "replaced", message: "Elsewhere." } };
-  back.write(resumed("T1", [3], 5), opened(0, 2, 4, true), { type: "session_state", data: {} }, opened(3, 9, 5, true), over);
+  const state = { type: "session_state", data: {} };
+  back.write(resumed("T1", [3], 5), opened(0, 2, 4, true), state, opened(3, 9, 5, true), over);
   const lobby = await restoring;
   assert.deepEqual([lobby.restored, lobby.rooms.size, Date.now() - began], [true, 0, 0]);
   const joining = lobby.joinRoom(ROOM);
@@ -265,7 +270,9 @@ test("locks that are refused do not matter", async (t) => {
 
 /** @type {[string, any][]} */
 const STORAGES = [
-  ["reading throws", { getItem: () => { throw new DOMException("No.", "SecurityError"); }, setItem() {}, removeItem() {} }],
+  ["reading throws", {
+    setItem() {}, removeItem() {}, getItem: () => { throw new DOMException("No.", "SecurityError"); },
+  }],
   ["writing throws", {
     getItem: () => null, removeItem() {}, setItem: () => { throw new DOMException("Full.", "QuotaExceededError"); },
   }],

@@ -104,3 +104,12 @@ test("hashes are given as browsers want them, and none are given where none are 
   await world.lobby();
   assert.ok(!("serverCertificateHashes" in (world.network.transports[1].options ?? {})));
 });
+
+test("where WebTransport stands in time, no WebSocket is opened", async (t) => {
+  const world = new World(t, { webTransport: true });
+  const lobby = await world.connect({ transport: "auto" });
+  assert.equal(lobby.transport, "webtransport");
+  assert.equal(Date.now(), 1_790_000_000_000, "without waiting for anything");
+  await world.pass(2000);
+  assert.deepEqual(world.network.sockets, []);
+});

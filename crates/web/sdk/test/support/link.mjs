@@ -94,7 +94,7 @@ export class Link {
   /** Which lane a room's messages are on. @type {Map<string, number>} */
   #lanes = new Map();
 
-  /** @param {"websocket"|"webtransport"} transport @param {string} url @param {boolean} pongs whether pings are answered */
+  /** @param {"websocket"|"webtransport"} transport @param {string} url @param {boolean} pongs answers pings */
   constructor(transport, url, pongs) {
     this.transport = transport;
     this.url = url;
@@ -114,7 +114,7 @@ export class Link {
     }
   }
 
-  /** The next message of a type; anything else in front of it, but for pings and acks, is a mistake. @param {string} type */
+  /** The next message, of that type; only pings and acks may come in front of it. @param {string} type */
   async read(type) {
     for (;;) {
       const message = await until(() => this.messages[this.#next], `the client sends ${type}`);

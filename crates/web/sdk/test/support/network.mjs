@@ -1,4 +1,4 @@
-/** Classes with the shapes that browsers give to WebSocket and WebTransport, connected to a server in the same program. */
+/** Classes with the shapes of WebSocket and WebTransport in browsers, connected to a server in the same program. */
 
 import { Link, RecordReader, datagram, later, readVarint, record, until, varint } from "./link.mjs";
 

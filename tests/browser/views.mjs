@@ -1,0 +1,153 @@
+// node views.mjs {"url","relay","folder"}: every view of the demo, on a desktop and on phones, light and
+// dark: nothing that axe finds wrong, nothing wider than the window. Leaves pictures in the folder. Tells
+// {"views"}: how many it looked at.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { LEFT_COLUMN, goOn, play } from "./player.mjs";
+import { WITHOUT_NETWORK, tellStory } from "./story.mjs";
+
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const DEVICES = {
+  desktop: { viewport: { width: 1280, height: 800 } },
+  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
+};
+/** What each device is looked at with: a name for the picture, the width, and the colours. */
+const LOOKS = {
+  desktop: [["desktop", 1280, "light"], ["desktop", 1280, "dark"]],
+  phone: [["phone", 390, "light"], ["phone", 390, "dark"], ["small", 360, "light"], ["small", 360, "dark"]],
+};
+
+const found = [];
+let views = 0;
+
+await tellStory(async (story) => {
+  story.step("axe finds what is wrong, if anything is");
+  const wrong = await story.tab(null, "a page that is wrong");
+  await wrong.goto(`${story.about.url}/healthz`);
+  await wrong.evaluate(() => document.body.append(document.createElement("input")));
+  assert.ok((await violations(wrong)).some((text) => text.startsWith("label: input")));
+
+  const rival = await (await story.player("Bob")).enter();
+  for (const device of Object.keys(DEVICES)) await tour(story, device, rival);
+  assert.deepEqual(found, [], "what is wrong with the views");
+  return { views };
+});
+
+/** Through all views on one device. */
+async function tour(story, device, rival) {
+  const look = (player, view) => lookAt(story, device, player, view);
+  const context = await story.window({ ...DEVICES[device], reducedMotion: "reduce" });
+  const ada = await story.player("Ada", { context, url: story.about.relay });
+
+  story.step(`the door, ${device}`);
+  await ada.at("name").waitFor();
+  await look(ada, "entry");
+  await ada.at("name").fill("x".repeat(40));
+  await ada.press("enter");
+  await ada.page.locator("#name-error").filter({ hasText: /./ }).waitFor();
+  await look(ada, "entry-refused");
+  await ada.enter();
+  await ada.page.getByText("No rooms yet.").waitFor();
+  await look(ada, "lobby-empty");
+
+  story.step(`the lobby, ${device}`);
+  const extras = [];
+  for (const name of ["Cleo", "A name of thirty-two characters."]) {
+    const extra = await (await story.player(name)).enter();
+    await extra.create();
+    extras.push(extra);
+  }
+  await rival.join(await extras[0].roomId());
+  const full = ada.at(`room-${await extras[0].roomId()}`);
+  await full.filter({ hasText: "Full" }).waitFor();
+  await full.click();
+  await ada.page.locator("#lobby-error").filter({ hasText: /./ }).waitFor();
+  await look(ada, "lobby-refused");
+  await rival.press("leave");
+
+  story.step(`the table, ${device}`);
+  const roomId = await ada.create();
+  await look(ada, "room-waiting");
+  await rival.join(roomId);
+  await ada.isTold("Your turn");
+  const board = await play([ada, rival], LEFT_COLUMN.slice(0, 4));
+  await extras[0].press("leave");
+  await extras[0].watches(roomId);
+  await ada.page.getByText("Watching: Cleo").waitFor();
+  await look(ada, "room-playing");
+  await rival.page.reload();
+  await rival.hasState("open");
+
+  story.step(`the connection is away, ${device}`);
+  story.expect(...WITHOUT_NETWORK);
+  await story.ask("unplug", { on: true });
+  await ada.hasState("resuming");
+  await ada.page.getByText("The connection is gone; trying again.").waitFor();
+  await look(ada, "reconnecting");
+  await rival.isTold("Ada is reconnecting");
+  if (device === "desktop") await look(rival, "room-away");
+  await story.ask("unplug", { on: false });
+  await ada.hasState("open");
+  await rival.isTold("Waiting for Ada");
+
+  story.step(`the end, ${device}`);
+  await goOn([ada, rival], board, LEFT_COLUMN.slice(4));
+  await ada.isTold("You won.");
+  await look(ada, "room-won");
+  await rival.press("leave");
+  await ada.press("leave");
+  const watched = await extras[1].roomId();
+  await ada.watches(watched);
+  await look(ada, "room-watching");
+  await takeOver(story, ada);
+  await ada.page.locator("body[data-view=closed]").waitFor();
+  await look(ada, "closed");
+  // The next tour begins in an empty lobby.
+  for (const extra of extras) await extra.press("leave");
+  for (const player of [...extras, ada]) await player.page.close();
+}
+
+/** Goes on with somebody's session elsewhere, which ends it in their page. */
+async function takeOver(story, player) {
+  const stored = await player.page.evaluate(() => ({ ...sessionStorage }));
+  const thief = await story.tab(null, "elsewhere");
+  await thief.goto(`${story.about.relay}/healthz`);
+  await thief.evaluate(async (stored) => {
+    for (const [key, value] of Object.entries(stored)) sessionStorage.setItem(key, value);
+    const { connect } = await import("/sdk/anteroom.js");
+    const lobby = await connect();
+    if (!lobby.restored) throw new Error("the session was not taken over");
+    lobby.close();
+  }, stored);
+  await thief.close();
+}
+
+/** In all its looks. */
+async function lookAt(story, device, player, view) {
+  const { page } = player;
+  await page.bringToFront();
+  for (const [name, width, colorScheme] of LOOKS[device]) {
+    const place = `${view}-${name}-${colorScheme}`;
+    await page.setViewportSize({ width, height: DEVICES[device].viewport.height });
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.evaluate(() => Promise.all(document.getAnimations()
+      .filter((animation) => animation.effect.getComputedTiming().endTime !== Infinity)
+      .map((animation) => animation.finished.catch(() => {}))));
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (wide !== width) found.push(`${place}: ${wide} wide`);
+    await page.screenshot({ path: join(story.about.folder, `${place}.png`), fullPage: true });
+    if (name !== "small") found.push(...(await violations(page)).map((text) => `${place}: ${text}`));
+    assert.match(await page.title(), /Anteroom/);
+    views += 1;
+  }
+}
+
+/** What axe finds wrong. */
+async function violations(page) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`));
+}

@@ -1,0 +1,99 @@
+//! The demo in a real browser, on networks that fail: what the page does about it by itself.
+#![allow(clippy::unwrap_used, reason = "everything in here is a test")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anteroom_server::config::Config;
+use anteroom_tests::browser;
+use anteroom_tests::fault::Relay;
+use anteroom_tests::server::TestServer;
+use serde_json::{Value, json};
+
+/// What people behind such a firewall are promised.
+const LOBBY_WITHIN_MS: u64 = 3_000;
+/// When connections count as lost where that is to happen soon, and how long seats are kept where that is to end.
+const SILENCE_MS: u64 = 2_000;
+const GRACE_MS: u64 = 10_000;
+/// How many things befall the players, at least.
+const TROUBLES: usize = 20;
+
+/// A server, and a way to it that can fail. Pages are told WebTransport at the address that they came by and at the
+/// server's own port, so this way differs in the address only.
+struct Network {
+    server: TestServer,
+    relay: Relay,
+}
+
+impl Network {
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let server = TestServer::with(change);
+        let front = SocketAddr::new([127, 0, 0, 2].into(), server.addr().port());
+        let relay = Relay::start_at(front, server.addr(), 1).unwrap();
+        Self { server, relay }
+    }
+
+    /// Tells a story about pages at `url`, which is right at the server, and at `relay`.
+    async fn tell(&self, name: &str, more: Value) -> Option<Value> {
+        let mut about = json!({
+            "url": format!("http://{}", self.server.addr()),
+            "relay": format!("http://{}", self.relay.addr()),
+        });
+        about.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let act = async |ask: &Value| match ask["ask"].as_str() {
+            // Nothing tells of somebody who is not silent, so this is the one wait for a time.
+            Some("silence") => {
+                tokio::time::sleep(Duration::from_millis(2 * SILENCE_MS)).await;
+                json!(null)
+            }
+            _ => browser::relayed(&self.relay, ask),
+        };
+        browser::tell(name, &about, act).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_udp_is_blocked_the_page_plays_over_websocket_until_it_is_open() {
+    let network = Network::with(|_| ());
+    let Some(told) = network.tell("udp_blocked.mjs", json!({})).await else { return };
+    let ms = told["ms"].as_u64().unwrap();
+    println!("in the lobby after {ms} ms");
+    assert!(ms <= LOBBY_WITHIN_MS, "in the lobby after {ms} ms");
+}
+
+/// Lost connections are noticed soon, and seats are kept for as long as a test may take, or for this long.
+fn notices_soon(config: &mut Config, grace_ms: u64) {
+    config.times.websocket_ping_ms = 500;
+    config.times.quic_keep_alive_ms = 500;
+    config.times.silence_ms = SILENCE_MS;
+    config.times.grace_ms = grace_ms;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_match_goes_on_whatever_becomes_of_the_connection() {
+    let network = Network::with(|config| notices_soon(config, 60_000));
+    network.tell("cuts.mjs", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_that_slept_is_back_in_its_seat_or_told_why_not() {
+    let network = Network::with(|config| notices_soon(config, GRACE_MS));
+    network.tell("tabs.mjs", json!({"grace_ms": GRACE_MS, "silence_ms": SILENCE_MS})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_enters_where_nothing_answers_is_told_and_can_try_again() {
+    let network = Network::with(|_| ());
+    network.tell("no_answer.mjs", json!({})).await;
+}
+
+/// `ANTEROOM_SEED=N` tells another story than the usual one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_move_is_lost_or_doubled_through_twenty_switches_cuts_and_reloads() {
+    let seed = std::env::var("ANTEROOM_SEED").map_or(1, |text| text.parse::<u32>().unwrap());
+    println!("ANTEROOM_SEED={seed}");
+    let network = Network::with(|_| ());
+    let Some(told) = network.tell("storm.mjs", json!({"seed": seed, "troubles": TROUBLES})).await else { return };
+    println!("{told}");
+    assert!(told["befell"].as_array().unwrap().len() >= TROUBLES, "{told}");
+}
