@@ -53,6 +53,7 @@ await tellStory(async (story) => {
     }, years);
     const dan = await (await story.player("Dan", { context: shifted })).enter();
     await dan.isOver("WebTransport");
+    await dan.page.locator("#notice").filter({ hasText: "The clock of this device is wrong" }).waitFor();
     await dan.create();
     await dan.press("cut");
     await dan.hasLogged("resumed");

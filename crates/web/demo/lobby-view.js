@@ -14,6 +14,8 @@ const rows = new Map();
 let lobby = null;
 let rooms = null;
 let busy = false;
+/** How often the lobby was shown: an answer to an earlier look at it comes too late. */
+let looks = 0;
 let opened = () => {};
 
 /** Puts the view to work. @param {{onRoom: (room: any) => void}} hooks */
@@ -30,22 +32,24 @@ export function startLobbyView({ onRoom }) {
 export async function showLobby(session) {
   hideLobby();
   lobby = session;
+  const look = ++looks;
   refuse("");
   say("Looking for rooms…");
   try {
     const watched = await session.watchRooms({ game: GAME });
-    if (lobby !== session) return watched.close();
+    if (look !== looks) return watched.close();
     rooms = watched;
     rooms.on("change", render);
     render();
   } catch (error) {
-    if (lobby === session) say(sentence(error), { label: "Try again", run: () => showLobby(session) });
+    if (look === looks) say(sentence(error), { label: "Try again", run: () => showLobby(session) });
   }
 }
 
 /** Stops looking: the rooms go unwatched while one is played in. */
 export function hideLobby() {
   rooms?.close();
+  looks += 1;
   [lobby, rooms] = [null, null];
 }
 

@@ -185,15 +185,18 @@ async function askForRematch() {
 }
 
 async function leaveRoom() {
+  if (leave.getAttribute("aria-disabled") === "true") return;
   const target = room;
-  leave.disabled = true;
+  // Not disabled, or the keyboard's focus would be lost.
+  setAttribute(leave, "aria-disabled", "true");
+  if (lobby.state !== "open") refuse("You leave as soon as the connection is back.");
   try {
     await target.leave();
     if (room === target) onLeft(null);
   } catch (error) {
     if (room === target && target.isOpen) refuse(sentence(error));
   } finally {
-    leave.disabled = false;
+    setAttribute(leave, "aria-disabled", null);
   }
 }
 
