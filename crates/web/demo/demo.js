@@ -82,6 +82,8 @@ function listen(session) {
   session.on("state", ifCurrent((state) => followState(state, placeOf(session))));
   session.on("room", ifCurrent((entered) => room || openRoom(entered)));
   session.on("renewed", ifCurrent(renewed));
+  const lost = "Messages of the lobby were lost; here is how it stands.";
+  session.on("gap", () => addToLog({ type: "gap", message: lost }));
   session.on("closed", ifCurrent(openClosed));
 }
 

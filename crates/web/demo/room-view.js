@@ -2,6 +2,7 @@
 
 import { createBoard } from "/demo/board.js";
 import { byId, sentence, setAttribute, setCountdown, setText } from "/demo/dom.js";
+import { addToLog } from "/demo/log.js";
 import { invitationLink } from "/demo/memory.js";
 import { showPeople } from "/demo/people.js";
 import { hintOf, opponentOf, rematchNote, statusOf, titleOf } from "/demo/words.js";
@@ -73,6 +74,7 @@ function onEvent(event) {
   if (type === "client_disconnected") keptUntil.set(data.user_id, Date.now() + data.grace_ms);
   if (type === "client_reconnected" || type === "client_left") keptUntil.delete(data.user_id);
   if (type === "error") refuse(sentence(data));
+  if (type === "gap") addToLog({ type, message: "Messages of this table were lost; here is how it stands." });
   if (type === "room_closed") return onLeft(room.end ?? data ?? null);
   if (type === "game_state" || type === "gap") refuse("");
   render();

@@ -9,11 +9,11 @@
  * @module
  */
 
-const PROTOCOL_VERSION = 1;
+const VERSION = 1;
 /** How much earlier than WebSocket WebTransport starts, and how long it may take. */
-const HEAD_START_MS = 250;
-const WEBTRANSPORT_MS = 3000;
-const WEBSOCKET_MS = 10000;
+const HEAD_MS = 250;
+const UDP_MS = 3000;
+const TCP_MS = 10000;
 /** How long a connection has to live to have been worth making. */
 const LASTING_MS = 5000;
 /** How many tries have to fail, once the grace time is over, before the lobby is closed. */
@@ -33,17 +33,17 @@ const PROBE_MS = 3000;
 const AWAKE_MS = 60000;
 /** When to acknowledge: after so many messages, characters, or milliseconds, whichever comes first. */
 const ACK_MESSAGES = 64;
-const ACK_CHARACTERS = 5461;
+const ACK_LENGTH = 5461;
 const ACK_MS = 1000;
-/** How much may wait inside the browser before messages wait here, where they can still be replaced. */
-const HIGH_WATER_BYTES = 65536;
+/** How many bytes may wait inside the browser before messages wait here, where they can still be replaced. */
+const HIGH_WATER = 65536;
 /** How much may wait here, in messages, before `busy`. */
 const WAITING_MAX = 4096;
 /** How many events an iteration that is not read may fall behind. */
 const BACKLOG_MAX = 1024;
-const RECORD_BYTES_MAX = 1 << 20;
+const RECORD_MAX = 1 << 20;
 const BATCH_MAX = 256;
-const ENDED_LANES_MAX = 64;
+const ENDED_MAX = 64;
 
 /**
  * The server's error codes: their numbers, and whether the same request may succeed later.
@@ -231,7 +231,7 @@ class Emitter {
     let wake = nothing;
     const off = this.on("*", (event) => {
       events.push(event);
-      isOver = event.type === this.farewell;
+      isOver ||= event.type === this.farewell;
       if (events.length > BACKLOG_MAX) missed += events.splice(0, BACKLOG_MAX / 2).length;
       wake();
     });
@@ -308,7 +308,7 @@ class Records {
         bytes = bytes.subarray(size);
         continue;
       }
-      if (value > RECORD_BYTES_MAX) throw new Error("a record is too large");
+      if (value > RECORD_MAX) throw new Error("a record is too large");
       if (bytes.length < size + value) break;
       records.push(decoder.decode(bytes.subarray(size, size + value)));
       bytes = bytes.subarray(size + value);
@@ -533,7 +533,7 @@ async function dialWebSocket(url, Socket, signal) {
     socket.onclose = socket.onerror = failed;
   });
   // One that is left to hang holds up those to the same address behind it; one that stands in a moment ends quietly.
-  return bounded(dialing, WEBSOCKET_MS, signal, () => setTimeout(() => socket.close(), 1000));
+  return bounded(dialing, TCP_MS, signal, () => setTimeout(() => socket.close(), 1000));
 }
 
 /** @param {Promise<any>} certificate @param {AbortSignal} signal @returns {Promise<Pipe>} */
@@ -552,7 +552,7 @@ async function dialWebTransport(certificate, signal) {
     await session.ready;
     return new WebTransportPipe(session, await session.createBidirectionalStream());
   };
-  return bounded(dial(), WEBTRANSPORT_MS, signal, () => session.close());
+  return bounded(dial(), UDP_MS, signal, () => session.close());
 }
 
 // --- the way to a server ---------------------------------------------------------------------------------------------
@@ -581,7 +581,7 @@ class Route {
 
   /** What a page needs for WebTransport. Asked for each time, since certificates are renewed. */
   async #certificate() {
-    const response = await fetch(`${this.origin}/api/certificate`, { signal: AbortSignal.timeout(WEBTRANSPORT_MS) });
+    const response = await fetch(`${this.origin}/api/certificate`, { signal: AbortSignal.timeout(UDP_MS) });
     return response.json();
   }
 
@@ -620,7 +620,7 @@ class Route {
     }
     const better = this.webTransport(signal);
     const isTime = new Promise((begin) => {
-      const timer = setTimeout(begin, HEAD_START_MS);
+      const timer = setTimeout(begin, HEAD_MS);
       better.then(() => clearTimeout(timer), begin);
     });
     const socket = isTime.then(() => this.webSocket(signal));
@@ -924,7 +924,7 @@ class Ledger {
     lane.ended = true;
     this.remove((outgoing) => outgoing.lane === lane.id);
     const ended = [...this.lanes.values()].filter(({ ended }) => ended);
-    for (const { id } of ended.slice(0, -ENDED_LANES_MAX)) this.lanes.delete(id);
+    for (const { id } of ended.slice(0, -ENDED_MAX)) this.lanes.delete(id);
   }
 
   /** A connection is gone. @param {Pipe|null} pipe */
@@ -1085,7 +1085,7 @@ class Outbox {
       size = 2;
     };
     for (const outgoing of session.ledger.unwritten()) {
-      if (pipe.buffered > HIGH_WATER_BYTES) {
+      if (pipe.buffered > HIGH_WATER) {
         session.after("flush", 20, () => this.flush());
         break;
       }
@@ -1270,7 +1270,8 @@ class Session {
 
   /** @param {LobbyState} state */
   setState(state) {
-    if (this.lobby.state === state) return;
+    // A listener may have closed the lobby.
+    if (this.lobby.state === state || this.lobby.state === "closed") return;
     this.lobby.state = state;
     this.outbox.clock(state === "open");
     this.lobby.emit("state", state);
@@ -1335,17 +1336,22 @@ class Session {
       if (failures) await this.rest(Math.random() * Math.min(50 * 2 ** failures, 5000));
       if (this.lobby.isOver) break;
       const signal = this.make();
+      let transport = "";
       try {
         this.tell("connecting", failures ? "Tries again." : "Looks for a way to the server.");
         if (this.isSuspect) this.route.noteFailed(BROKEN_MS);
         const { pipe, better = null } = await this.route.stand(signal);
+        ({ transport } = pipe);
         this.better = better;
         better?.catch(nothing);
         await this.introduce(pipe, signal, false);
       } catch (error) {
         // Nothing else gets through either.
         if (this.isSuspect) this.route.noteOpen();
-        if (!this.lobby.isOver) this.failed(known(error));
+        const failure = known(error);
+        // What stands but carries nothing.
+        if (transport === "webtransport" && failure.code === "timeout") this.route.noteFailed(BLOCKED_MS);
+        if (!this.lobby.isOver && !this.ledger.current) this.failed(failure);
       }
       this.isSuspect = false;
     }
@@ -1418,7 +1424,7 @@ class Session {
       isNew = !resumed;
       // A name that was made up stays, if there has to be another session.
       const { name = this.lobby.username || undefined, token, client = "anteroom-js/1" } = this.options;
-      const about = { version: PROTOCOL_VERSION, name, token, client, resume: true, nonce: this.nonce };
+      const about = { version: VERSION, name, token, client, resume: true, nonce: this.nonce };
       const told = resumed || (await ask("handshake", about));
       attached = handled(new Promise((resolve, reject) => (this.attaching = { resolve, reject })));
       if (resumed) this.goOn(pipe, told, isMove);
@@ -1497,6 +1503,7 @@ class Session {
     if (isMove) this.old = ledger.current;
     ledger.current = pipe;
     if (isMove) return pipe.send(JSON.stringify({ type: "resume", data: { received: ledger.received(true) } }));
+    for (const id of this.awaited) if (!listed.has(id)) this.awaited.delete(id);
     for (const lane of [...ledger.lanes.values()]) {
       if (!lane.id || listed.has(lane.id)) continue;
       this.endLane(lane, "session_lost", "Your place in this room is gone.");
@@ -1519,7 +1526,7 @@ class Session {
     const { lanes } = this.ledger;
     this.outbox.abandon(told, ({ pipe }) => !pipe);
     this.outbox.abandon(unanswered());
-    Object.assign(this, { ledger: new Ledger(), nonce: randomText() });
+    Object.assign(this, { ledger: new Ledger(), nonce: randomText(), awaited: new Set() });
     Object.assign(lobby, { sessionId: "", restored: false });
     this.vault.forget();
     // What is asked for at the news belongs to the next session.
@@ -1593,8 +1600,8 @@ class Session {
     if (wanted === "webtransport" && !route.hasWebTransport) await route.webTransport(this.life.signal);
     route.choice = transport === "websocket" ? "websocket" : "auto";
     if (!this.isOpen) return;
-    if (ledger.current?.transport === wanted || (transport === "auto" && route.udpWaitMs())) return this.planUpgrade();
     const signal = this.make();
+    if (ledger.current?.transport === wanted || (transport === "auto" && route.udpWaitMs())) return this.planUpgrade();
     try {
       const dialing = wanted === "websocket" ? route.webSocket(signal) : route.webTransport(signal);
       await this.moveOver(await dialing, signal);
@@ -1801,19 +1808,14 @@ class Session {
 
   /** @param {number} missed */
   onControlGap(missed) {
-    if (missed) {
-      this.tell("gap", "Messages of the lobby were lost.");
-      this.lobby.emit("gap", { missed });
-    }
+    if (missed) this.lobby.emit("gap", { missed });
     this.lobby.list?.again(this);
   }
 
   /** Everything in a room as it is now. @param {Lane} lane @param {any} data @param {number} missed */
   onSnapshot(lane, data, missed) {
-    if (lane.room) {
-      if (missed) this.tell("gap", `Messages of ${data.name} were lost.`);
-      return lane.room.renew(data, missed);
-    }
+    const { room: known } = lane;
+    if (known) return this.later(() => known.renew(data, missed));
     // The answer to a request was lost, or this page was loaded anew.
     const room = this.enter(lane, data);
     const isAskedBy = (/** @type {Asked} */ { type, request }) => {
@@ -1869,12 +1871,12 @@ class Session {
     if (!room) return;
     this.outbox.abandon(unanswered(), (outgoing) => outgoing.lane === lane.id);
     if (this.lobby.rooms.get(room.id) === room) this.lobby.rooms.delete(room.id);
-    room.finish(reason, message);
+    this.later(() => room.finish(reason, message));
   }
 
   acknowledge() {
     const { messages, characters } = this.ledger.due;
-    if (messages >= ACK_MESSAGES || (messages && characters >= ACK_CHARACTERS)) this.sendAck();
+    if (messages >= ACK_MESSAGES || (messages && characters >= ACK_LENGTH)) this.sendAck();
     else if (messages) this.timers.ack ??= setTimeout(() => this.sendAck(), ACK_MS);
   }
 
