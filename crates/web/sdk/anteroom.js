@@ -526,6 +526,7 @@ function bounded(promise, ms, signal, undo = nothing) {
 
 /** @param {string} url @param {any} Socket @param {AbortSignal} signal @returns {Promise<Pipe>} */
 async function dialWebSocket(url, Socket, signal) {
+  if (signal.aborted) throw aborted(signal);
   const socket = new Socket(url);
   const dialing = new Promise((resolve, reject) => {
     const failed = () => reject(new AnteroomError("unreachable", "The server cannot be reached."));
@@ -590,9 +591,7 @@ class Route {
     if (!this.hasWebTransport) throw new AnteroomError("unreachable", "This browser has no WebTransport.");
     try {
       const swallowed = new Promise(nothing);
-      const pipe = await dialWebTransport(this.udpBlocked ? swallowed : this.#certificate(), signal);
-      this.noteOpen();
-      return pipe;
+      return await dialWebTransport(this.udpBlocked ? swallowed : this.#certificate(), signal);
     } catch (cause) {
       if (signal.aborted) throw aborted(signal);
       throw new AnteroomError("unreachable", "WebTransport does not get through.", { cause });
@@ -1544,6 +1543,7 @@ class Session {
     else if (renewed) this.tell("renewed", renewed.message, { transport });
     else this.tell("resumed", `Resumed over ${over} after ${seconds(Date.now() - lostAt)}.`, { transport });
     Object.assign(this, { lostAt: 0, renewed: null, better: null, attachedTo: ledger.current, attachedAt: Date.now() });
+    if (transport === "webtransport") this.route.noteOpen();
     this.attaching.resolve(0);
     this.setState("open");
     lobby.emit("transport", transport);

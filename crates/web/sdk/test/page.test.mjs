@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { World, recorded, settle, until } from "./support/world.mjs";
+import { MemoryStorage, World, recorded, settle, until } from "./support/world.mjs";
 
 /** A lobby with a room, in a page. @param {World} world */
 async function playing(world) {
@@ -143,6 +143,26 @@ test("another network may let UDP through: it is tried again at once", async (t)
   world.network.shape = {};
   world.happen("online");
   await world.eventually(() => lobby.transport === "webtransport", 3000);
+});
+
+test("a new estimate of the connection tries it, and leaves what is known of UDP as it is", async (t) => {
+  const world = new World(t, { page: true, webTransport: true });
+  const connection = new EventTarget();
+  world.give("navigator", { onLine: true, connection });
+  const storage = new MemoryStorage();
+  world.give("localStorage", storage);
+  world.network.shape = { ready: "never", closed: "never" };
+  const lobby = await world.lobby();
+  await world.pass(5000);
+  const [tried, noted] = [world.network.transports.length, [...storage.items]];
+  const pings = world.network.last.all("ping").length;
+  assert.match(noted[0][1], /"failures":1\b/);
+  world.network.shape = {};
+  connection.dispatchEvent(new Event("change"));
+  await until(() => world.network.last.all("ping").length > pings, "the connection is tried");
+  await world.pass(3000);
+  assert.deepEqual([...storage.items], noted);
+  assert.deepEqual([world.network.transports.length, lobby.transport], [tried, "websocket"]);
 });
 
 test("a hidden page is not kept awake by pings", async (t) => {

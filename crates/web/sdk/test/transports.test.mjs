@@ -113,3 +113,69 @@ test("where WebTransport stands in time, no WebSocket is opened", async (t) => {
   await world.pass(2000);
   assert.deepEqual(world.network.sockets, []);
 });
+
+test("a WebSocket that hangs while it connects does not keep those behind it waiting for ever", async (t) => {
+  const world = new World(t);
+  const lobby = await world.lobby();
+  world.network.oneByOne = true;
+  world.network.webSocket = "hanging";
+  lobby.drop();
+  await until(() => world.network.sockets.length === 2);
+  world.network.webSocket = "open";
+  const [, hanging] = world.network.sockets;
+  await world.eventually(() => lobby.state === "open", 20_000);
+  assert.equal(hanging.readyState, 3, "it was closed");
+  assert.deepEqual([world.network.links.length, lobby.transport], [2, "websocket"]);
+});
+
+test("WebTransport that stands but is refused is blocked, and not tried again at once", async (t) => {
+  const world = new World(t, { page: true, webTransport: true });
+  const { network, server } = world;
+  network.shape = { ready: "never", closed: "never" };
+  const lobby = await world.lobby();
+  await world.pass(5000);
+  const events = recorded(lobby);
+  // As where another server answers UDP.
+  const error = { code: "session_unknown", message: "Not known.", retryable: false };
+  Object.assign(/** @type {any} */ (server), {
+    intercept: (/** @type {any} */ link, /** @type {any} */ { ref }) => {
+      if (link.transport !== "webtransport") return false;
+      link.write({ type: "reconnect_result", ref, success: false, error, data: {} });
+      return true;
+    },
+  });
+  network.shape = {};
+  const tried = network.transports.length;
+  const told = () => events.filter(({ type, data }) => type === "activity" && data.type === "blocked");
+  world.happen("online");
+  await world.eventually(() => told().length === 1, 3000);
+  const { at, ms } = told()[0].data;
+  assert.ok(ms >= 5000, `${ms}`);
+  await world.pass(at + ms - Date.now() - 100);
+  assert.equal(network.transports.length, tried + 1, "one try, and then the wait");
+  await world.eventually(() => told().length === 2, 3000);
+  assert.equal(network.transports.length, tried + 2);
+  assert.ok(told()[1].data.ms > ms, "longer each time");
+  assert.deepEqual([lobby.state, lobby.transport], ["open", "websocket"]);
+  assert.deepEqual(events.filter(({ type }) => /^(state|transport|renewed)$/.test(type)), []);
+});
+
+for (const when of ["when the session begins", "when it comes back"]) {
+  test(`WebTransport that stands but carries nothing makes way for WebSocket; ${when}`, async (t) => {
+    const world = new World(t, { webTransport: true });
+    const { network } = world;
+    const before = when === "when it comes back" ? await world.lobby() : null;
+    const tried = network.transports.length;
+    const { stand } = network;
+    network.stand = (link) => {
+      if (link.transport === "webtransport") link.vanish();
+      stand.call(network, link);
+    };
+    before?.drop();
+    const lobby = before ?? (await world.lobby());
+    await world.eventually(() => lobby.state === "open", 20_000);
+    assert.equal(lobby.transport, "websocket");
+    const made = [network.transports.length, network.sockets.length];
+    assert.deepEqual(made, [tried + 1, 1], "the very next try");
+  });
+}

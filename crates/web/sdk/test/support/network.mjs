@@ -20,6 +20,8 @@ export class Network {
   links = [];
   /** @type {"open"|"refused"|"hanging"|"throwing"} */
   webSocket = "open";
+  /** Of WebSockets one connects at a time, and others wait behind it, as in browsers. */
+  oneByOne = false;
   /** @type {Shape} */
   shape = {};
   /** Everything that was constructed. @type {any[]} */
@@ -102,13 +104,22 @@ class FakeWebSocket {
     this.link = new Link("websocket", url, network.pongs);
     network.sockets.push(this);
     if (network.webSocket === "refused") later(() => this.#gone(1006, ""));
-    if (network.webSocket === "open") later(() => this.#open());
+    this.isAnswered = network.webSocket === "open";
+    later(this.proceed);
     Object.assign(this.link, {
       deliver: (/** @type {number} */ _, /** @type {string} */ text) => later(() => this.receive(text)),
       close: (/** @type {number} */ code, /** @type {string} */ reason) => later(() => this.#gone(code, reason)),
       cut: () => this.#gone(1006, ""),
     });
   }
+
+  /** Opens, if somebody answers and it is its turn. */
+  proceed = () => {
+    const { sockets, oneByOne } = this.network;
+    const inFront = sockets.slice(0, sockets.indexOf(this));
+    const isBehind = oneByOne && inFront.some(({ readyState }) => readyState === CONNECTING);
+    if (this.isAnswered && !isBehind) this.#open();
+  };
 
   #open() {
     if (this.readyState !== CONNECTING) return;
@@ -129,6 +140,7 @@ class FakeWebSocket {
     if (code === 1006) this.onerror?.({});
     this.onclose?.({ code, reason });
     this.link.onclose();
+    for (const { proceed } of this.network.sockets) later(proceed);
   }
 
   /** @param {string} text */
