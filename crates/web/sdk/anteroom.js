@@ -179,7 +179,7 @@ const nextTurn = (() => {
 class Emitter {
   /** @type {Map<string, Set<(data: any, event: any) => void>>} */
   #listeners = new Map();
-  /** The type of the last event. @internal */
+  /** The type of the last event; none once it was told. @internal */
   farewell = "closed";
   /** @internal */
   isOver = false;
@@ -202,9 +202,13 @@ class Emitter {
   /** @internal @param {string} type @param {any} data @param {string} [latest] */
   emit(type, data, latest) {
     const event = latest === undefined ? { type, data } : { type, data, latest };
-    this.isOver ||= type === this.farewell;
+    const isLast = type === this.farewell;
+    if (!this.farewell) return;
+    if (isLast) Object.assign(this, { farewell: "", isOver: true });
     for (const name of [type, "*"]) {
       for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+        // A listener before this one may have ended everything.
+        if (!this.farewell && !isLast) return;
         try {
           listener(name === "*" ? event : data, event);
         } catch (error) {
@@ -231,7 +235,7 @@ class Emitter {
     let wake = nothing;
     const off = this.on("*", (event) => {
       events.push(event);
-      isOver ||= event.type === this.farewell;
+      isOver ||= this.isOver;
       if (events.length > BACKLOG_MAX) missed += events.splice(0, BACKLOG_MAX / 2).length;
       wake();
     });
