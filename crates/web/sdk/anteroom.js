@@ -9,7 +9,7 @@
  * @module
  */
 
-const VERSION = 1;
+const PROTOCOL_VERSION = 1;
 /** How much earlier than WebSocket WebTransport starts, and how long it may take. */
 const HEAD_MS = 250;
 const UDP_MS = 3000;
@@ -202,8 +202,8 @@ class Emitter {
   /** @internal @param {string} type @param {any} data @param {string} [latest] */
   emit(type, data, latest) {
     const event = latest === undefined ? { type, data } : { type, data, latest };
-    const isLast = type === this.farewell;
     if (!this.farewell) return;
+    const isLast = type === this.farewell;
     if (isLast) Object.assign(this, { farewell: "", isOver: true });
     for (const name of [type, "*"]) {
       for (const listener of [...(this.#listeners.get(name) ?? [])]) {
@@ -440,7 +440,8 @@ class WebTransportPipe extends Pipe {
     const read = (/** @type {any} */ stream, /** @type {Records} */ records) => each(stream, (chunk) => {
       for (const text of records.push(chunk)) this.arrived(records.number, text);
     });
-    transport.closed?.then((/** @type {any} */ info) => this.ended(info?.closeCode, info?.reason), lost);
+    // Why is in the goodbye; not every browser tells it here.
+    transport.closed?.then(lost, lost);
     read(control.readable, new Records()).then(lost, lost);
     each(transport.incomingUnidirectionalStreams, (stream) => {
       read(stream, new Records(true)).catch(lost);
@@ -1044,7 +1045,7 @@ class Outbox {
     if (room && (typeof type !== "string" || RESERVED.test(type) || !/^[!-~]{1,57}$/.test(type))) {
       throw new AnteroomError("invalid_data", `"${type}" is no type for a game's message.`);
     }
-    if (ledger.waiting.length >= WAITING_MAX) throw new AnteroomError("busy", "Too many messages wait to be sent.");
+    if (ledger.waiting.length >= WAITING_MAX) throw new AnteroomError("busy", "Too many messages wait.");
     const head = JSON.stringify({ type, ref, room_id: room?.id }).slice(0, -1);
     const body = encode(data);
     const bytes = encoder.encode(head + body).length + 32;
@@ -1341,7 +1342,7 @@ class Session {
       const signal = this.make();
       let transport = "";
       try {
-        this.tell("connecting", failures ? "Tries again." : "Looks for a way to the server.");
+        this.tell("connecting", failures ? "Tries again." : "Looks for a way.");
         if (this.isSuspect) this.route.noteFailed(BROKEN_MS);
         const { pipe, better = null } = await this.route.stand(signal);
         ({ transport } = pipe);
@@ -1427,7 +1428,7 @@ class Session {
       isNew = !resumed;
       // A name that was made up stays, if there has to be another session.
       const { name = this.lobby.username || undefined, token, client = "anteroom-js/1" } = this.options;
-      const about = { version: VERSION, name, token, client, resume: true, nonce: this.nonce };
+      const about = { version: PROTOCOL_VERSION, name, token, client, resume: true, nonce: this.nonce };
       const told = resumed || (await ask("handshake", about));
       attached = handled(new Promise((resolve, reject) => (this.attaching = { resolve, reject })));
       if (resumed) this.goOn(pipe, told, isMove);
@@ -1447,7 +1448,7 @@ class Session {
     if (pipe.end) pipe.onend(pipe.end);
     else if (isNew) this.attached();
     await bounded(attached, ATTACH_MS, signal).catch((error) => {
-      if (!signal.aborted) this.lose(pipe, { code: 0, reason: "The server does not go on." }, false);
+      if (!signal.aborted) this.lose(pipe, { code: 0, reason: "" }, false);
       throw error;
     });
   }
@@ -1567,9 +1568,8 @@ class Session {
 
   /** The page gets its lobby once the rooms are there that the page before it was in. */
   isReady() {
-    if (!this.isOpen) return;
-    if (this.awaited.size) return this.after("awaited", ATTACH_MS, () => this.ready());
-    this.ready();
+    if (this.isOpen && this.awaited.size) this.after("awaited", ATTACH_MS, () => this.ready());
+    else if (this.isOpen) this.ready();
   }
 
   ready() {
@@ -2289,12 +2289,11 @@ export class Room extends Emitter {
 
   /** Gives up the seat, or the place to watch from. @returns {Promise<void>} */
   leave() {
-    const left = this.end ? Promise.resolve() : this.#session.outbox.request("leave_room", {}, { room: this });
-    const failed = (/** @type {AnteroomError} */ error) => {
+    const left = this.#session.outbox.request("leave_room", {}, { room: this });
+    return handled(left.then(nothing, (error) => {
       // However it ended, it is left.
       if (!this.end) throw error;
-    };
-    return handled(left.then(nothing, failed));
+    }));
   }
 
   /** @internal @param {any} message */
