@@ -2,13 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anteroom_server::config::Config;
 use anteroom_tests::browser;
 use anteroom_tests::fault::Relay;
+use anteroom_tests::in_time;
 use anteroom_tests::server::TestServer;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// What people behind such a firewall are promised.
 const LOBBY_WITHIN_MS: u64 = 3_000;
@@ -33,6 +35,21 @@ impl Network {
         Self { server, relay }
     }
 
+    /// Waits until the server has had enough of somebody who says nothing.
+    async fn hears_silence(&self) {
+        let mut silent = TcpStream::connect(self.server.addr()).await.unwrap();
+        let key = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
+        let upgrade = format!(
+            "GET /ws HTTP/1.1\r\nhost: {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n{key}\r\n\r\n",
+            self.server.addr()
+        );
+        silent.write_all(upgrade.as_bytes()).await.unwrap();
+        let mut heard = Vec::new();
+        // A reset is an end as well.
+        drop(in_time("the end of a silent connection", silent.read_to_end(&mut heard)).await);
+        assert!(heard.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&heard));
+    }
+
     /// Tells a story about pages at `url`, which is right at the server, and at `relay`.
     async fn tell(&self, name: &str, more: Value) -> Option<Value> {
         let mut about = json!({
@@ -41,9 +58,10 @@ impl Network {
         });
         about.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let act = async |ask: &Value| match ask["ask"].as_str() {
-            // Nothing tells of somebody who is not silent, so this is the one wait for a time.
+            // One is as long as the limit, two are longer.
             Some("silence") => {
-                tokio::time::sleep(Duration::from_millis(2 * SILENCE_MS)).await;
+                self.hears_silence().await;
+                self.hears_silence().await;
                 json!(null)
             }
             _ => browser::relayed(&self.relay, ask),
