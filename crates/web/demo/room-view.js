@@ -141,21 +141,24 @@ function showRematch(now) {
   setText(byId("rematch-note"), rematchNote(now));
 }
 
-async function play(row, column) {
+/** Sends a message to the game, and says so if it is refused; then, if the room is still shown, goes on. */
+async function send(type, data, after) {
   const target = room;
-  pending = `${row}-${column}`;
-  refuse("");
   render();
   try {
-    await target.send("make_move", { row, col: column });
+    await target.send(type, data);
   } catch (error) {
     if (room === target && target.isOpen) refuse(sentence(error));
-  } finally {
-    if (room === target) {
-      pending = null;
-      render();
-    }
   }
+  if (room !== target) return;
+  after();
+  render();
+}
+
+function play(row, column) {
+  pending = `${row}-${column}`;
+  refuse("");
+  send("make_move", { row, col: column }, () => (pending = null));
 }
 
 /** Why a cell cannot be played: said at once, without asking the server. */
@@ -169,21 +172,10 @@ function explain(row, column) {
   else if (view.current_turn !== userId) refuse(`It is the turn of ${nameOf(view.current_turn)}.`);
 }
 
-async function askForRematch() {
+function askForRematch() {
   if (rematch.getAttribute("aria-disabled") === "true") return;
-  const target = room;
   asking = true;
-  render();
-  try {
-    await target.send("rematch", {});
-  } catch (error) {
-    if (room === target && target.isOpen) refuse(sentence(error));
-  } finally {
-    if (room === target) {
-      asking = false;
-      render();
-    }
-  }
+  send("rematch", {}, () => (asking = false));
 }
 
 async function leaveRoom() {
