@@ -21,7 +21,7 @@ use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, LaneId, Paylo
 pub use command::{Command, Effects, Join, MemberId, RoomPolicy, RoomSpec};
 
 use crate::flush::{Flush, To};
-use crate::game::{HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
+use crate::game::{FlushMode, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
 use crate::rng::Rng;
 use crate::time::Time;
 use inputs::RecentInputs;
@@ -50,6 +50,7 @@ pub struct Room {
     seed: u64,
     seats: Seats,
     policy: RoomPolicy,
+    flush_mode: FlushMode,
     stage: Stage,
     game: Box<dyn HostedGame>,
     members: BTreeMap<MemberId, Member>,
@@ -71,6 +72,7 @@ impl Room {
     /// `invalid_options`, or what the game refuses with.
     pub fn create(kind: &Kind, spec: RoomSpec, now: Time) -> Result<Self, ErrorBody> {
         let seats = kind.seats(spec.options.as_ref())?;
+        let flush_mode = kind.flush(spec.options.as_ref())?;
         let mut stage = Stage {
             now,
             rng: Rng::new(spec.seed),
@@ -87,6 +89,7 @@ impl Room {
             kind: *kind,
             seed: spec.seed,
             seats,
+            flush_mode,
             policy: RoomPolicy { spectators_max, ..spec.policy },
             next_tick: kind.tick.map(|tick| now + tick),
             stage,
@@ -246,6 +249,12 @@ impl Room {
         }
     }
 
+    /// When its owner is to let it handle what came, and flush.
+    #[must_use]
+    pub fn flush_mode(&self) -> FlushMode {
+        self.flush_mode
+    }
+
     fn players(&self) -> u16 {
         u16::try_from(self.stage.seating.len()).unwrap_or(u16::MAX)
     }
@@ -269,8 +278,8 @@ impl Room {
     }
 
     /// The last inputs, oldest first, for a report. One line each, without control characters.
-    pub fn recent_inputs(&self) -> impl Iterator<Item = &str> {
-        self.recent.iter()
+    pub fn recent_inputs(&self) -> impl Iterator<Item = String> {
+        self.recent.lines()
     }
 }
 

@@ -3,10 +3,13 @@
 //! Good for games whose clients do the thinking, for chat, and for measuring. Knows nothing of what it carries.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
-use anteroom_core::{Context, Delivery, ErrorCode, Game, Json, Rejection, Seat, Seats, UserId, Viewer, Views};
+use anteroom_core::{
+    Context, Delivery, ErrorCode, FlushMode, Game, Json, Rejection, Seat, Seats, UserId, Viewer, Views,
+};
 use serde::{Deserialize, Serialize};
 
 /// One relay room.
@@ -21,13 +24,31 @@ pub struct Relay {
 pub struct Options {
     /// How many may be in it, not counting those who only watch; 1 to [`MEMBERS_MAX`].
     pub members_max: u16,
+    /// Whether what is said goes out at once, or together with everything else of the same tick.
+    pub flush: Flush,
+    /// The tick, in milliseconds, 1 to 1000; makes a difference with [`Flush::Tick`] only.
+    pub tick_ms: u16,
+}
+
+/// When what was said goes out; see [`FlushMode`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flush {
+    /// At once.
+    #[default]
+    Immediate,
+    /// Every [`Options::tick_ms`].
+    Tick,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { members_max: MEMBERS_MAX }
+        Self { members_max: MEMBERS_MAX, flush: Flush::Immediate, tick_ms: TICK_MS }
     }
 }
+
+/// The tick of a room that names none: a frame of a screen.
+pub const TICK_MS: u16 = 16;
 
 /// The most members of one room.
 pub const MEMBERS_MAX: u16 = 1024;
@@ -110,6 +131,13 @@ impl Game for Relay {
 
     fn seats(options: &Options) -> Seats {
         Seats { min: 1, max: options.members_max, teams: 1, spectators: true }
+    }
+
+    fn flush(options: &Options) -> FlushMode {
+        match options.flush {
+            Flush::Immediate => FlushMode::Immediate,
+            Flush::Tick => FlushMode::Tick(Duration::from_millis(options.tick_ms.into())),
+        }
     }
 
     fn new(options: Options, ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {

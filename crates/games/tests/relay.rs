@@ -43,10 +43,10 @@ fn the_size_of_a_room_is_an_option() {
     let table = Table::<Relay>::with(Setup::default());
     assert_eq!(table.view(Viewer::Spectator), View { members_max: MEMBERS_MAX });
     for (members_max, fits) in [(0, false), (1, true), (MEMBERS_MAX, true), (MEMBERS_MAX + 1, false)] {
-        let created = Table::<Relay>::create(Setup::default().options(&Options { members_max }));
+        let created = Table::<Relay>::create(Setup::default().options(&Options { members_max, ..Options::default() }));
         assert_eq!(created.err().map(|refusal| refusal.code), (!fits).then_some(ErrorCode::InvalidOptions));
     }
-    let mut table = Table::<Relay>::with(Setup::default().options(&Options { members_max: 1 }));
+    let mut table = Table::<Relay>::with(Setup::default().options(&Options { members_max: 1, ..Options::default() }));
     table.sit("ada");
     assert_eq!(table.try_sit("bob").unwrap_err().code, ErrorCode::RoomFull);
 }

@@ -137,6 +137,15 @@ impl BatchBuilder {
         Self { codec, bytes: vec![0; HEADROOM], ends: Vec::new() }
     }
 
+    /// An empty batch with space for messages of so many bytes in all, and what goes around them.
+    #[must_use]
+    pub fn with_capacity(codec: Codec, messages: usize, bytes: usize) -> Self {
+        // A separator or bracket for each message, and one more.
+        let mut space = Vec::with_capacity(HEADROOM + bytes + if messages > 1 { messages } else { 0 });
+        space.resize(HEADROOM, 0);
+        Self { codec, bytes: space, ends: Vec::with_capacity(messages) }
+    }
+
     /// Appends a message.
     ///
     /// # Errors

@@ -263,12 +263,12 @@ pub fn decode_batch(codec: Codec, payload: &[u8]) -> Result<Messages<'_>, Malfor
             if !json::depth_within_limit(payload) {
                 return Err(MalformedBatch("the JSON nests too deeply".into()));
             }
-            let items = if text.trim_start().starts_with('[') {
-                serde_json::from_str::<Items<'_>>(text).map_err(malformed_json)?.0
+            let rest = if text.trim_start().starts_with('[') {
+                Rest::Json(serde_json::from_str::<Items<'_>>(text).map_err(malformed_json)?.0.into_iter())
             } else {
-                vec![serde_json::from_str(text).map_err(malformed_json)?]
+                Rest::One(text.trim_start_matches([' ', '\t', '\n', '\r']))
             };
-            Ok(Messages { rest: Rest::Json(items.into_iter()), count: 0 })
+            Ok(Messages { rest, count: 0 })
         }
     }
 }
@@ -286,6 +286,7 @@ pub struct Messages<'a> {
 
 #[derive(Debug)]
 enum Rest<'a> {
+    One(&'a str),
     Json(std::vec::IntoIter<&'a RawValue>),
     Binary(&'a [u8]),
 }
@@ -295,7 +296,12 @@ impl<'a> Iterator for Messages<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let decoded = match &mut self.rest {
-            Rest::Json(items) => decode_json(items.next()?),
+            Rest::One(text) => {
+                let decoded = decode_json(text);
+                self.rest = Rest::Binary(&[]);
+                decoded
+            }
+            Rest::Json(items) => decode_json(items.next()?.get()),
             Rest::Binary([]) => return None,
             Rest::Binary(bytes) => decode_binary(bytes).map(|(envelope, taken)| {
                 *bytes = &bytes[taken..];
@@ -368,13 +374,13 @@ struct JsonIn<'a> {
     data: Option<&'a RawValue>,
 }
 
-fn decode_json(item: &RawValue) -> Result<Envelope<'_>, MalformedBatch> {
+fn decode_json(text: &str) -> Result<Envelope<'_>, MalformedBatch> {
     // serde would read the fields from an array as well, by position.
-    if !item.get().starts_with('{') {
+    if !text.starts_with('{') {
         return Err(MalformedBatch("not a message: an object expected".into()));
     }
     let JsonIn { kind, reference, n, room_id, latest, success, error, data } =
-        serde_json::from_str(item.get()).map_err(malformed_json)?;
+        serde_json::from_str(text).map_err(malformed_json)?;
     Ok(Envelope {
         kind,
         reference: reference.map(Ref::new).transpose()?,

@@ -6,6 +6,8 @@
 //! The binary tag is the variant's place in the declaration, so such an enum has neither serde aliases nor variants
 //! that serde skips: both would shift the places.
 
+use std::ops::Range;
+
 use serde::de::value::StrDeserializer;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, VariantAccess, Visitor,
@@ -74,34 +76,62 @@ pub fn encode<T: Body + DeserializeOwned>(
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<&'static str, InvalidData> {
-    let not_a_message = || InvalidData::new(NOT_A_MESSAGE);
-    let mut tagged = Vec::with_capacity(128);
+    let start = out.len();
     match codec {
-        Codec::Json => {
-            json::encode(value, &mut tagged)?;
-            // serde writes {"name":fields}; names are identifiers, so nothing in them is escaped.
-            let inner =
-                tagged.strip_prefix(b"{\"").and_then(|rest| rest.strip_suffix(b"}")).ok_or_else(not_a_message)?;
-            let name_len = inner.iter().position(|byte| *byte == b'"').ok_or_else(not_a_message)?;
-            let name =
-                names::<T>().iter().find(|name| name.as_bytes() == &inner[..name_len]).ok_or_else(not_a_message)?;
-            out.extend_from_slice(&inner[name_len + 2..]);
-            Ok(name)
-        }
-        Codec::Bincode => {
-            binary::encode(value, &mut tagged)?;
-            let (tag, fields) = tagged.split_first().ok_or_else(not_a_message)?;
-            let name = names::<T>().get(usize::from(*tag)).ok_or_else(not_a_message)?;
-            out.extend_from_slice(fields);
-            Ok(name)
-        }
+        Codec::Json => json::encode(value, out)?,
+        Codec::Bincode => binary::encode(value, out)?,
+    }
+    let untagged = match codec {
+        Codec::Json => json_fields::<T>(&out[start..]),
+        Codec::Bincode => binary_fields::<T>(&out[start..]),
+    };
+    let Some((name, fields)) = untagged else {
+        out.truncate(start);
+        return Err(InvalidData::new(NOT_A_MESSAGE));
+    };
+    let (from, until) = (start + fields.start, start + fields.end);
+    out.copy_within(from..until, start);
+    out.truncate(start + fields.len());
+    Ok(name)
+}
+
+/// The name of a variant, and where its fields are in its JSON text.
+fn json_fields<T: DeserializeOwned>(tagged: &[u8]) -> Option<(&'static str, Range<usize>)> {
+    // serde writes {"name":fields}; names are identifiers, so nothing in them is escaped.
+    let inner = tagged.strip_prefix(b"{\"")?.strip_suffix(b"}")?;
+    let name_len = inner.iter().position(|byte| *byte == b'"')?;
+    let name = names::<T>().iter().find(|name| name.as_bytes() == &inner[..name_len])?;
+    Some((name, b"{\"".len() + name_len + b"\":".len()..tagged.len() - b"}".len()))
+}
+
+/// The same in its binary shape.
+fn binary_fields<T: DeserializeOwned>(tagged: &[u8]) -> Option<(&'static str, Range<usize>)> {
+    let name = names::<T>().get(usize::from(*tagged.first()?))?;
+    Some((name, 1..tagged.len()))
+}
+
+/// Ends a probe. Nobody reads why, so nothing is said: messages are read and written often.
+#[derive(Debug)]
+struct Probed;
+
+impl std::fmt::Display for Probed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("only asked for the names")
+    }
+}
+
+impl std::error::Error for Probed {}
+
+impl de::Error for Probed {
+    fn custom<M: std::fmt::Display>(_: M) -> Self {
+        Self
     }
 }
 
 struct Probe<'a>(&'a mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for Probe<'_> {
-    type Error = de::value::Error;
+    type Error = Probed;
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
@@ -110,11 +140,11 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         _visitor: V,
     ) -> Result<V::Value, Self::Error> {
         *self.0 = variants;
-        Err(de::Error::custom("only asked for the names"))
+        Err(Probed)
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Self::Error> {
-        Err(de::Error::custom("not an enum"))
+        Err(Probed)
     }
 
     forward_to_deserialize_any! {

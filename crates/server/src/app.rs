@@ -30,7 +30,7 @@ use crate::pipe::{self, Arrival};
 use crate::random::Randomness;
 use crate::rooms::Rooms;
 use crate::sessions::Sessions;
-use crate::shared::Shared;
+use crate::shared::{Shared, Shutdown};
 use crate::{http, random, renewal};
 
 /// How long the parts of the shutdown after the last goodbye may take.
@@ -204,14 +204,14 @@ impl Server {
         quic.iter().for_each(|quic| quic.stop_accepting());
         let goodbyes = async {
             shared.rooms.close().await;
-            shared.shutdown.cancel();
+            shared.shutdown.begin();
             shared.pipes.close();
             shared.pipes.wait().await;
         };
         if tokio::time::timeout(writing_max + TAIL_MAX, goodbyes).await.is_err() {
             tracing::warn!(sessions = shared.pipes.len(), "some sessions did not hear the goodbye");
         }
-        shared.shutdown.cancel();
+        shared.shutdown.begin();
         shared.stop_serving.cancel();
         shared.connections.close();
         let tail = async {
@@ -254,7 +254,7 @@ fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, St
         connections: TaskTracker::new(),
         stop_accepting: CancellationToken::new(),
         shutdown_deadline: OnceLock::new(),
-        shutdown: CancellationToken::new(),
+        shutdown: Shutdown::default(),
         stop_serving: CancellationToken::new(),
         admission: Arc::new(Semaphore::new(config.limits.connections_max as usize)),
         last_member: AtomicU64::new(0),

@@ -203,14 +203,29 @@ fn say(words: std::fmt::Arguments<'_>) -> Result<(), Failure> {
 
 fn start(config: Config, mode: Mode, games: Registry, common: &Common) -> Result<(), Failure> {
     log::start(&common.log).map_err(|error| Failure(2, error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure(1, format!("cannot start the runtime: {error}")))?;
+    let runtime = runtime().map_err(|error| Failure(1, format!("cannot start the runtime: {error}")))?;
     let served = runtime.block_on(serve(config, mode, games));
     // Tasks that did not end in time do not keep the program from ending.
     runtime.shutdown_background();
     served
+}
+
+/// How many tasks a thread runs before it looks for input again.
+///
+/// A room flushes when everybody who has something to say has said it. tokio's default of 61 cuts into that: of a
+/// thousand connections with input a few rooms' worth is handled, those rooms flush, and go in front of all others the
+/// next time. With this many, all of the input is handled before any of it is answered: under full load the slowest
+/// hundredth of messages takes twice the median instead of eighty times. A thread that has run out of tasks does not
+/// wait for the number.
+const TASKS_BETWEEN_POLLS: u32 = 1024;
+
+/// The runtime that a server is made for. One of your own works as well; under full load it is less fair to rooms unless
+/// it is configured like this one.
+///
+/// # Errors
+/// What the operating system says.
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(TASKS_BETWEEN_POLLS).build()
 }
 
 async fn serve(config: Config, mode: Mode, games: Registry) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! The server's clock: monotonic, with the wall time at which it started.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anteroom_core::Time;
 use tokio::time::Instant;
@@ -29,13 +29,28 @@ impl Clock {
     /// Time since the start, as rooms see it.
     #[must_use]
     pub(crate) fn now(&self) -> Time {
-        Time::from_millis(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+        self.time(Instant::now())
+    }
+
+    /// The same at another moment.
+    #[must_use]
+    pub(crate) fn time(&self, instant: Instant) -> Time {
+        let elapsed = instant.saturating_duration_since(self.start);
+        Time::from_millis(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// The moment at which [`Clock::now`] will be `time`.
     #[must_use]
     pub(crate) fn instant(&self, time: Time) -> Instant {
-        self.start + std::time::Duration::from_millis(time.as_millis())
+        self.start + Duration::from_millis(time.as_millis())
+    }
+
+    /// When a tick of that length ends next. The ticks of all rooms end together, so that one wake-up does for all.
+    #[must_use]
+    pub(crate) fn next_tick(&self, tick: Duration) -> Instant {
+        let tick_ms = u64::try_from(tick.as_millis()).unwrap_or(u64::MAX).max(1);
+        let now_ms = self.now().as_millis();
+        self.instant(Time::from_millis(now_ms - now_ms % tick_ms + tick_ms))
     }
 
     /// Milliseconds since the Unix epoch that never go back, as clients see them.

@@ -108,7 +108,7 @@ impl State {
                 .entry((subscriber.game.as_deref(), subscriber.session.codec))
                 .or_insert_with(|| encode(changed, subscriber.session.codec));
             for batch in batches {
-                subscriber.session.put(LaneId::CONTROL, Outgoing::Reliable(batch.clone()));
+                subscriber.session.leave(LaneId::CONTROL, Outgoing::Reliable(batch.clone()));
             }
         }
     }

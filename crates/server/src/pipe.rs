@@ -3,30 +3,32 @@
 //! One task owns the connection. It is the only place that closes it, once, with one code. The session outlives it:
 //! a connection that is lost leaves its session waiting for another one.
 
+mod alarm;
 mod ending;
 mod handshake;
 mod resume;
 mod router;
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use anteroom_core::flush::Outgoing;
-use anteroom_core::session::Write;
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
 use anteroom_protocol::limits::TYPE_BYTES_MAX;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::Ack;
 use anteroom_protocol::{Batch, CloseCode, Codec, Envelope, ErrorBody, Header, LaneId};
-use anteroom_transport::{Closed, Connection, DatagramRefused, Event};
+use anteroom_transport::{Closed, Connection, Event};
 use bytes::Bytes;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use crate::session::{Place, Session};
+use crate::session::{Attended, Place, Session, Written};
 use crate::shared::Shared;
+use alarm::Alarm;
 use ending::{End, closed_end, malformed, wait_for_return};
 use router::Route;
 
@@ -57,10 +59,24 @@ struct Pipe {
     /// What concerns this connection alone, and goes before what is on the lanes.
     own: VecDeque<Arc<Batch>>,
     own_bytes: usize,
-    /// The next batch of each lane that the connection has no room for.
-    held_back: Vec<(LaneId, Arc<Batch>)>,
     stalled: Option<Stall>,
+    alarm: Alarm,
+    /// Whether others may write on it.
+    is_open: bool,
+    /// How many events came since it was last attended to.
+    unattended: u8,
 }
+
+/// What there is to do for a connection.
+enum Turn {
+    /// To handle what came.
+    Event(Result<Event, Closed>),
+    /// To ask rooms for snapshots on these lanes.
+    Ask(Vec<LaneId>),
+}
+
+/// How many events in a row are handled before what waits to be written is.
+const UNATTENDED_MAX: u8 = 16;
 
 /// Something waits to be written, and nothing is.
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +104,10 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
         carried: None,
         own: VecDeque::new(),
         own_bytes: 0,
-        held_back: Vec::new(),
         stalled: None,
+        alarm: Alarm::default(),
+        is_open: false,
+        unattended: 0,
     };
     let end = if pipe.shared.origins.allow(pipe.arrival.origin.as_deref()) {
         pipe.converse().await
@@ -114,22 +132,25 @@ impl Pipe {
     /// Reads and writes in turn; gives the reason to stop, or nothing if there is a session before the deadline.
     async fn take_turns(&mut self, deadline: Option<Instant>) -> Option<End> {
         let shared = self.shared.clone();
-        let mut shutdown = pin!(shared.shutdown.cancelled());
+        let mut shutdown = pin!(shared.shutdown.begun());
+        let mut hears_of_shutdown = false;
         loop {
-            let turn_deadline = match self.look_around(deadline).await {
-                Ok(turn_deadline) => turn_deadline,
-                Err(end) => return Some(end),
+            let turn = poll_fn(|cx| {
+                // Polled once, it wakes this task; that it has come is cheaper to see elsewhere.
+                if !std::mem::replace(&mut hears_of_shutdown, true) {
+                    let _ = shutdown.as_mut().poll(cx);
+                }
+                self.poll_turn(deadline, cx)
+            });
+            let done = match turn.await {
+                Ok(Turn::Event(event)) => self.on_event(event).await,
+                Ok(Turn::Ask(lanes)) => {
+                    self.ask_for_snapshots(lanes).await;
+                    Ok(())
+                }
+                Err(end) => Err(end),
             };
-            let place = self.carried.as_ref().map(|carried| carried.place.pipe.clone());
-            // Whatever wakes this, everything is looked at; so none of it can keep another waiting.
-            let event = tokio::select! {
-                biased;
-                event = self.connection.recv() => event,
-                () = filled(place.as_deref()) => continue,
-                () = until(turn_deadline) => continue,
-                () = &mut shutdown => continue,
-            };
-            if let Err(end) = self.on_event(event).await {
+            if let Err(end) = done {
                 return Some(end);
             }
             if deadline.is_some() && self.carried.is_some() {
@@ -138,52 +159,76 @@ impl Pipe {
         }
     }
 
-    /// Does what is due: writes, acknowledges, and finds reasons to stop. Gives when to look again at the latest.
-    async fn look_around(&mut self, deadline: Option<Instant>) -> Result<Option<Instant>, End> {
-        if self.shared.shutdown.is_cancelled() {
-            return Err(CloseCode::ShuttingDown.into());
+    /// Waits for something to do, or a reason to stop. What comes is read first, since mostly it is what there is; but
+    /// nothing is kept waiting by it.
+    fn poll_turn(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Result<Turn, End>> {
+        if self.shared.shutdown.has_begun() {
+            return Poll::Ready(Err(CloseCode::ShuttingDown.into()));
         }
-        let ack_at = self.acknowledge();
-        self.write_and_ask().await;
+        if self.unattended < UNATTENDED_MAX
+            && let Poll::Ready(event) = self.connection.poll_recv(cx)
+        {
+            self.unattended += 1;
+            return Poll::Ready(Ok(Turn::Event(event)));
+        }
+        let now = Instant::now();
+        let Attended { written, ack_at, .. } = self.attend(deadline, now, cx)?;
+        if !written.wanted.is_empty() {
+            return Poll::Ready(Ok(Turn::Ask(written.wanted)));
+        }
+        let skipped = std::mem::take(&mut self.unattended) == UNATTENDED_MAX;
+        if (written.some || skipped)
+            && let Poll::Ready(event) = self.connection.poll_recv(cx)
+        {
+            return Poll::Ready(Ok(Turn::Event(event)));
+        }
+        let stalled_at = self.watch_progress(now)?;
+        if let Some(at) = [ack_at, stalled_at].into_iter().flatten().min() {
+            self.alarm.set(at, now, cx);
+        }
+        Poll::Pending
+    }
+
+    /// Does what is due: writes, acknowledges, and finds reasons to stop. Gives what was written, and when there is
+    /// something to do again.
+    fn attend(&mut self, deadline: Option<Instant>, now: Instant, cx: &mut Context<'_>) -> Result<Attended, End> {
+        let own = self.write_own();
         if self.own_bytes > self.shared.config.limits.outbox_bytes_max as usize {
             return Err(CloseCode::SlowConsumer.into());
         }
         let Some(Carried { session, place, .. }) = &self.carried else {
             // Only while nothing is being handled: what has begun is not cut short.
-            let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
-            return if is_late { Err(CloseCode::HandshakeTimeout.into()) } else { Ok(deadline) };
+            let is_late = deadline.is_some_and(|deadline| deadline <= now);
+            let waits = Attended { written: own, ack_at: deadline, ..Attended::default() };
+            return if is_late { Err(CloseCode::HandshakeTimeout.into()) } else { Ok(waits) };
         };
+        if !own.is_full && !std::mem::replace(&mut self.is_open, true) {
+            session.open(place.id, self.connection.direct());
+        }
+        let mut attended = session.attend(place.id, now, &mut self.connection, cx.waker());
         if let Some(code) = place.pipe.over() {
             return Err(End::Displaced(code));
         }
-        if session.has_overflowed() {
+        if attended.has_overflowed {
             return Err(CloseCode::SlowConsumer.into());
         }
-        let stalled_at = self.watch_progress()?;
-        Ok([ack_at, stalled_at].into_iter().flatten().min())
-    }
-
-    /// Acknowledges what the client has sent, if it is time; else gives when it will be.
-    fn acknowledge(&mut self) -> Option<Instant> {
-        let Carried { session, place, .. } = self.carried.as_ref()?;
-        let at = session.ack_at(place.id)?;
-        if at > Instant::now() {
-            return Some(at);
-        }
-        let (codec, counts) = (session.codec, session.take_ack());
+        attended.written.some |= own.some;
+        let counts = std::mem::take(&mut attended.ack);
         if !counts.is_empty() {
+            let codec = session.codec;
             self.say(Batch::one(codec, &Header::new(Ack::TYPE), &Ack { counts }));
+            attended.written.some |= self.write_own().some;
         }
-        None
+        Ok(attended)
     }
 
     /// Gives up a connection on which something waits and nothing is written for too long.
-    fn watch_progress(&mut self) -> Result<Option<Instant>, End> {
-        if self.held_back.is_empty() {
+    fn watch_progress(&mut self, now: Instant) -> Result<Option<Instant>, End> {
+        if self.connection.queued_bytes() == 0 {
             self.stalled = None;
             return Ok(None);
         }
-        let (now, written_bytes) = (Instant::now(), self.connection.written_bytes());
+        let written_bytes = self.connection.written_bytes();
         let stall = self.stalled.filter(|stall| stall.written_bytes == written_bytes).unwrap_or_else(|| {
             let stall_max = Duration::from_millis(self.shared.config.times.stall_ms);
             Stall { written_bytes, deadline: now + stall_max }
@@ -203,11 +248,10 @@ impl Pipe {
         }
     }
 
-    /// Writes what it can, and asks rooms for the snapshots that lanes wait for.
-    async fn write_and_ask(&mut self) {
-        let wanted = self.write();
+    /// Asks rooms for the snapshots that lanes wait for.
+    async fn ask_for_snapshots(&mut self, lanes: Vec<LaneId>) {
         let Some(Carried { session, .. }) = self.carried.clone() else { return };
-        for lane in wanted {
+        for lane in lanes {
             match session.membership(lane) {
                 Some(membership) => membership.room.ask_for_snapshot(membership.member).await,
                 // The room's answer is not in yet; with it comes the next opportunity.
@@ -216,45 +260,32 @@ impl Pipe {
         }
     }
 
-    /// Moves what waits into the connection, as far as it has room. Gives the lanes that need a snapshot first.
-    fn write(&mut self) -> Vec<LaneId> {
-        for (lane, batch) in std::mem::take(&mut self.held_back) {
-            self.send(lane, batch);
-        }
-        let mut wanted = Vec::new();
-        while !self.is_blocked(LaneId::CONTROL)
-            && let Some(batch) = self.own.pop_front()
-        {
-            self.own_bytes -= batch.payload().len();
-            self.send(LaneId::CONTROL, batch);
-        }
-        let Some(Carried { session, place, .. }) = self.carried.clone() else { return wanted };
-        // What was displaced writes no more; the session knows.
-        while let Some(write) = session.next(place.id, |lane| self.is_blocked(lane)) {
-            match write {
-                Write::Record(lane, batch) => self.send(lane, batch),
-                Write::Datagram(lane, key, message) => {
-                    let sent = self.connection.send_datagram(lane, message.payload());
-                    // What does not fit goes the way it goes where there are no datagrams; others may be lost.
-                    if let Err(DatagramRefused::TooLarge { .. }) = sent {
-                        session.put(lane, Outgoing::Latest { key, message });
-                    }
-                }
-                Write::Snapshot(lane) => wanted.push(lane),
-                Write::LaneEnded(lane) => self.connection.end_lane(lane),
+    /// Moves what waits into the connection, as far as it has room.
+    fn write(&mut self) -> Written {
+        let own = self.write_own();
+        let Some(Carried { session, place, .. }) = &self.carried else { return own };
+        let mut written = session.write_on(place.id, &mut self.connection);
+        written.is_full |= own.is_full;
+        written
+    }
+
+    /// The same of what concerns this connection alone.
+    fn write_own(&mut self) -> Written {
+        let mut written = Written::default();
+        while !self.own.is_empty() {
+            if !self.connection.has_room(LaneId::CONTROL) {
+                self.connection.want_room(LaneId::CONTROL);
+                written.is_full = true;
+                break;
+            }
+            if let Some(batch) = self.own.pop_front() {
+                self.own_bytes -= batch.payload().len();
+                let refused = self.connection.try_send(LaneId::CONTROL, batch).is_err();
+                debug_assert!(!refused, "there was room");
+                written.some = true;
             }
         }
-        wanted
-    }
-
-    fn is_blocked(&self, lane: LaneId) -> bool {
-        self.held_back.iter().any(|(held, _)| *held == lane)
-    }
-
-    fn send(&mut self, lane: LaneId, batch: Arc<Batch>) {
-        if let Err(batch) = self.connection.try_send(lane, batch) {
-            self.held_back.push((lane, batch));
-        }
+        written
     }
 
     async fn on_payload(&mut self, codec: Codec, payload: Bytes) -> Result<(), End> {
@@ -284,16 +315,15 @@ impl Pipe {
                 session.heard(place.id);
             }
         }
-        let session = self.carried.as_ref().map(|carried| carried.session.clone());
-        let _asking = match &session {
-            Some(session) if asks_a_room(&message.kind) => Some(session.asking.lock().await),
-            _ => None,
-        };
-        let routed = match self.route(payload, message)? {
+        let routed = if asks_a_room(&message.kind) {
             // Waiting for a room is rare, so its state is not part of every session.
-            Route::AskRoom => Box::pin(self.ask_room(message)).await,
-            Route::Control => self.on_control(message),
-            Route::Done(done) => done,
+            Box::pin(self.on_question(payload, message)).await?
+        } else {
+            match self.route(payload, message)? {
+                Route::Done(Ok(())) => return Ok(()),
+                Route::Done(done) => done,
+                Route::Control | Route::AskRoom => self.on_control(message),
+            }
         };
         if let Err(error) = routed {
             self.refuse(message, error);
@@ -301,6 +331,20 @@ impl Pipe {
         // A batch may ask for more than anyone can be given.
         let is_beyond_hope = self.carried.as_ref().is_some_and(|carried| carried.session.is_beyond_hope());
         if is_beyond_hope { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
+    }
+
+    /// Handles what has to wait for a room; one such message of a session at a time, whatever connection it comes on.
+    async fn on_question(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<Result<(), ErrorBody>, End> {
+        let session = self.carried.as_ref().map(|carried| carried.session.clone());
+        let _asking = match &session {
+            Some(session) => Some(session.asking.lock().await),
+            None => None,
+        };
+        Ok(match self.route(payload, message)? {
+            Route::AskRoom => self.ask_room(message).await,
+            Route::Control => self.on_control(message),
+            Route::Done(done) => done,
+        })
     }
 
     /// Reads JSON where the session has not agreed on it: before the handshake, or in a binary session.
@@ -398,20 +442,6 @@ impl Pipe {
 /// Whether a message waits for a room's answer.
 fn asks_a_room(kind: &str) -> bool {
     matches!(kind, "create_room" | "join_room" | "leave_room")
-}
-
-async fn filled(pipe: Option<&crate::session::Pipe>) {
-    match pipe {
-        Some(pipe) => pipe.filled().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// What the type of an answer ends in.

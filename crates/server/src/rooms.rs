@@ -18,7 +18,7 @@ use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::message::request::CreateRoom;
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId};
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -56,7 +56,16 @@ pub(crate) struct Rooms {
 pub(crate) struct RoomHandle {
     pub(crate) room_id: RoomId,
     mailbox: mpsc::Sender<Mail>,
+    /// Told when the mailbox fills up: a room that flushes by ticks does not look at it in between.
+    filling: Arc<Notify>,
     /// Bytes of player input in the mailbox.
+    input_bytes: Arc<AtomicUsize>,
+}
+
+/// The room's end of it.
+struct Inbox {
+    mailbox: mpsc::Receiver<Mail>,
+    filling: Arc<Notify>,
     input_bytes: Arc<AtomicUsize>,
 }
 
@@ -215,7 +224,8 @@ impl Rooms {
             self.forget(&room_id);
             return Err(ErrorBody::new(ErrorCode::Internal, "The room did not open."));
         }
-        self.tasks.spawn(task::run(self.clone(), room, mailbox, room_id, handle.input_bytes.clone()));
+        let inbox = Inbox { mailbox, filling: handle.filling.clone(), input_bytes: handle.input_bytes.clone() };
+        self.tasks.spawn(task::run(self.clone(), room, inbox, room_id));
         answered.await.map_err(|_| gone())?.map(|()| handle)
     }
 
@@ -228,7 +238,7 @@ impl Rooms {
             return Err(ErrorBody::new(ErrorCode::LimitReached, "The server has no space for another room just now."));
         }
         let (sender, mailbox) = mpsc::channel(MAILBOX_MESSAGES_MAX);
-        let handle = RoomHandle { room_id, mailbox: sender, input_bytes: Arc::default() };
+        let handle = RoomHandle { room_id, mailbox: sender, filling: Arc::default(), input_bytes: Arc::default() };
         running.insert(room_id, handle.clone());
         Ok((handle, mailbox))
     }
@@ -315,6 +325,10 @@ impl RoomHandle {
                 mpsc::error::TrySendError::Full(_) => busy(),
                 mpsc::error::TrySendError::Closed(_) => gone(),
             }
-        })
+        })?;
+        if self.mailbox.capacity() < MAILBOX_MESSAGES_MAX / 2 {
+            self.filling.notify_one();
+        }
+        Ok(())
     }
 }

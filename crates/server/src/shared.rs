@@ -1,7 +1,7 @@
 //! What the parts of a running server share: configuration, the rooms, who is counted, and the steps of a shutdown.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use anteroom_core::room::MemberId;
@@ -43,11 +43,34 @@ pub(crate) struct Shared {
     /// Until when a shutdown waits for what is still to be written; set when it begins.
     pub(crate) shutdown_deadline: OnceLock<Instant>,
     /// Step two: sessions say goodbye.
-    pub(crate) shutdown: CancellationToken,
+    pub(crate) shutdown: Shutdown,
     /// Step three: everything else ends.
     pub(crate) stop_serving: CancellationToken,
     pub(crate) admission: Arc<Semaphore>,
     pub(crate) last_member: AtomicU64,
+}
+
+/// Whether sessions are to say goodbye. Every connection looks at it all the time, so looking takes no lock.
+#[derive(Debug, Default)]
+pub(crate) struct Shutdown {
+    has_begun: AtomicBool,
+    token: CancellationToken,
+}
+
+impl Shutdown {
+    pub(crate) fn begin(&self) {
+        self.has_begun.store(true, Ordering::Release);
+        self.token.cancel();
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Acquire)
+    }
+
+    /// Waits until it has begun. Cancel-safe.
+    pub(crate) async fn begun(&self) {
+        self.token.cancelled().await;
+    }
 }
 
 impl Shared {

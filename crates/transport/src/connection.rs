@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anteroom_protocol::code::close_reason;
@@ -18,7 +19,7 @@ use crate::error::{Closed, DatagramRefused};
 use crate::link::{Driver, Link};
 use crate::memory::Memory;
 use crate::quic::Quic;
-use crate::websocket::WebSocket;
+use crate::websocket::{Direct, WebSocket};
 
 /// How long [`Connection::close`] waits for what is queued to be taken by the peer.
 pub(crate) const CLOSE_FLUSH_MAX: Duration = Duration::from_secs(2);
@@ -155,6 +156,21 @@ impl Connection {
         self.link_mut().try_send(lane, batch)
     }
 
+    /// Asks for [`Event::Writable`] when there is room on a lane that has none, as a refused record does.
+    pub fn want_room(&mut self, lane: LaneId) {
+        self.link_mut().want_room(lane);
+    }
+
+    /// A second way to write, for those who have records for this connection and are not its task; `None` but for a
+    /// server's WebSocket over plain TCP ([`websocket::accept_tcp`](crate::websocket::accept_tcp)).
+    #[must_use]
+    pub fn direct(&self) -> Option<Direct> {
+        match self {
+            Self::WebSocket(link) => link.driver.direct(),
+            _ => None,
+        }
+    }
+
     /// Queues a whole record, waiting for room.
     ///
     /// Cancel-safe: a dropped future has queued the record or nothing, and it queues it only when it completes.
@@ -191,7 +207,16 @@ impl Connection {
     /// # Errors
     /// [`Closed`], after everything that arrived before the end.
     pub async fn recv(&mut self) -> Result<Event, Closed> {
-        poll_fn(|cx| self.link_mut().poll_recv(cx)).await
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// [`recv`](Self::recv) for a task that waits for other things as well. The context's waker is told of all that it
+    /// waits for.
+    ///
+    /// # Errors
+    /// [`Closed`], after everything that arrived before the end.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {
+        self.link_mut().poll_recv(cx)
     }
 
     /// Waits until everything queued is handed to the operating system or to QUIC.

@@ -66,13 +66,17 @@ impl Link<dyn Driver> {
 
     pub(crate) fn try_send(&mut self, lane: LaneId, batch: Arc<Batch>) -> Result<(), Arc<Batch>> {
         if !self.has_room(lane) {
-            if !self.refused.contains(&lane) {
-                self.refused.push(lane);
-            }
+            self.want_room(lane);
             return Err(batch);
         }
         self.driver.queue(lane, batch);
         Ok(())
+    }
+
+    pub(crate) fn want_room(&mut self, lane: LaneId) {
+        if !self.refused.contains(&lane) {
+            self.refused.push(lane);
+        }
     }
 
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {

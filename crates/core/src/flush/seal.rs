@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use anteroom_protocol::limits::BATCH_BYTES_SOFT_MAX;
+use anteroom_protocol::limits::{BATCH_BYTES_SOFT_MAX, BATCH_MESSAGES_MAX};
 use anteroom_protocol::message::Role;
 use anteroom_protocol::{Batch, BatchBuilder, Codec};
 
@@ -72,10 +72,19 @@ impl Flush {
 
     /// The reliable messages that a member hears, cut where a batch is full.
     fn batches(&self, member: MemberId, listener: Listener) -> Vec<Arc<Batch>> {
+        let hears = |item: &&Item| item.class == Class::Reliable && item.to.includes(member, listener.role);
+        let (messages, bytes) =
+            self.items.iter().filter(hears).fold((0, 0), |(messages, bytes), item| {
+                (messages + 1, bytes + item.spans[listener.codec.index()].len())
+            });
         let mut batches = Vec::new();
-        let mut builder = BatchBuilder::new(listener.codec);
+        let mut builder = BatchBuilder::with_capacity(
+            listener.codec,
+            messages.min(BATCH_MESSAGES_MAX),
+            bytes.min(BATCH_BYTES_SOFT_MAX),
+        );
         for item in &self.items {
-            if item.class == Class::Reliable && item.to.includes(member, listener.role) {
+            if hears(&item) {
                 let message = self.text(item, listener.codec);
                 let overflows = !builder.is_empty() && builder.len() + message.len() > BATCH_BYTES_SOFT_MAX;
                 if overflows || builder.is_full() {
@@ -104,8 +113,9 @@ impl Flush {
             let mut messages: PerCodec<Option<Arc<Batch>>> = Default::default();
             for (member, listener) in self.hearing(item.to) {
                 let message = messages[listener.codec.index()].get_or_insert_with(|| {
-                    let mut builder = BatchBuilder::new(listener.codec);
-                    builder.push_encoded(self.text(item, listener.codec));
+                    let text = self.text(item, listener.codec);
+                    let mut builder = BatchBuilder::with_capacity(listener.codec, 1, text.len());
+                    builder.push_encoded(text);
                     Arc::new(builder.finish().counted(&self.tally))
                 });
                 out.push(Dispatch { to: member, outgoing: outgoing(key.clone(), message.clone()) });

@@ -8,9 +8,10 @@ use anteroom_protocol::message::RESERVED_TYPES;
 use anteroom_protocol::{ErrorBody, ErrorCode, Json, variant};
 
 use super::hosted::Hosted;
-use super::{Game, HostedGame, SEATS_MAX, Seats, Stage, Wire};
+use super::{FLUSH_TICK_MAX, FlushMode, Game, HostedGame, SEATS_MAX, Seats, Stage, Wire};
 
 type Seated = fn(Option<&Json>) -> Result<Seats, ErrorBody>;
+type Flushed = fn(Option<&Json>) -> Result<FlushMode, ErrorBody>;
 type Create = fn(Option<&Json>, &mut Stage) -> Result<Box<dyn HostedGame>, ErrorBody>;
 
 /// One kind of game, its types erased.
@@ -23,6 +24,7 @@ pub struct Kind {
     /// The time between its ticks, if it has any.
     pub tick: Option<Duration>,
     seats: Seated,
+    flush: Flushed,
     create: Create,
 }
 
@@ -42,6 +44,14 @@ impl Kind {
                 }
                 Ok(seats)
             },
+            flush: |options| {
+                let flush = G::flush(&Hosted::<G>::options(options)?);
+                if !flush.is_valid() {
+                    let sentence = format!("{} flushes every 1 to {} ms.", G::KIND, FLUSH_TICK_MAX.as_millis());
+                    return Err(ErrorBody::new(ErrorCode::InvalidOptions, sentence));
+                }
+                Ok(flush)
+            },
             create: |options, stage| Ok(Box::new(Hosted::<G>::create(Hosted::<G>::options(options)?, stage)?)),
         }
     }
@@ -52,6 +62,14 @@ impl Kind {
     /// `invalid_options`.
     pub fn seats(&self, options: Option<&Json>) -> Result<Seats, ErrorBody> {
         (self.seats)(options)
+    }
+
+    /// When a room with these options tells its members what there is.
+    ///
+    /// # Errors
+    /// `invalid_options`.
+    pub fn flush(&self, options: Option<&Json>) -> Result<FlushMode, ErrorBody> {
+        (self.flush)(options)
     }
 
     pub(crate) fn create(&self, options: Option<&Json>, stage: &mut Stage) -> Result<Box<dyn HostedGame>, ErrorBody> {

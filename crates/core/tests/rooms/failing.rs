@@ -36,7 +36,7 @@ fn a_panic_ends_the_room_and_everyone_is_told() {
     house.fail();
     assert!(house.lanes[&members[1]].words.contains(&"ok say_result".into()), "what happened before has happened");
     assert_over(&mut house, &members);
-    let recent: Vec<&str> = house.room.recent_inputs().collect();
+    let recent: Vec<String> = house.room.recent_inputs().collect();
     assert_eq!(recent, [r#"0 ms, seat 1: say {"n":1}"#, "0 ms, seat 0: panic {}"]);
     assert_eq!(house.room.seed(), 42);
 }

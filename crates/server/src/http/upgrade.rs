@@ -59,7 +59,7 @@ fn connection(
     config: anteroom_transport::TransportConfig,
 ) -> Option<Connection> {
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Some(websocket::accept(parts.io.into_inner(), parts.read_buf, peer, config)),
+        Ok(parts) => Some(websocket::accept_tcp(parts.io.into_inner(), parts.read_buf, peer, config)),
         Err(upgraded) => {
             let parts = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
             Some(websocket::accept(parts.io.into_inner(), parts.read_buf, peer, config))

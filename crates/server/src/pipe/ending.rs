@@ -10,7 +10,7 @@ use anteroom_transport::Closed;
 use tokio::time::timeout_at;
 
 use super::{Carried, Pipe};
-use crate::session::{Departure, Session};
+use crate::session::{Departure, Session, Written};
 use crate::shared::Shared;
 
 /// RFC 6455, section 7.4.1.
@@ -128,9 +128,8 @@ impl Pipe {
     /// Moves everything that waits into the connection, as it gets room, and out of it.
     async fn write_all(&mut self) {
         loop {
-            self.write();
-            let was_all = self.held_back.is_empty();
-            if self.connection.flush().await.is_err() || was_all {
+            let Written { is_full, .. } = self.write();
+            if self.connection.flush().await.is_err() || !is_full {
                 return;
             }
         }
@@ -162,7 +161,7 @@ pub(super) async fn wait_for_return(shared: &Shared, session: &Session) {
     let grace = Duration::from_millis(shared.config.times.grace_ms);
     let given_up = tokio::select! {
         biased;
-        () = shared.shutdown.cancelled() => true,
+        () = shared.shutdown.begun() => true,
         given_up = session.is_given_up(grace) => given_up,
     };
     if given_up {

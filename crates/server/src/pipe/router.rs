@@ -43,49 +43,31 @@ impl Route {
 impl Pipe {
     /// Sends a message where it belongs.
     pub(super) fn route(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<Route, End> {
-        let Some(Carried { session, place, .. }) = self.carried.clone() else { return Ok(Route::IGNORED) };
-        Ok(Route::Done(match message.kind.as_ref() {
-            "ping" => self.ping(&session, message),
-            "ack" => self.on_ack(message)?,
-            "resume" => self.resume(message)?,
-            "goodbye" => return Err(End::Goodbye),
-            "create_room" | "join_room" => {
-                return Ok(self.take_control(&session, place.id, message, Route::AskRoom));
-            }
-            "leave_room" if message.room_id.is_none() => {
-                return Ok(self.take_control(&session, place.id, message, Route::AskRoom));
-            }
+        let Some(Carried { session, place, .. }) = &self.carried else { return Ok(Route::IGNORED) };
+        let kind = message.kind.as_ref();
+        Ok(match (kind, message.room_id.as_deref()) {
+            ("ping", _) => Route::Done(self.ping(message)),
+            ("ack", _) => Route::Done(self.on_ack(message)?),
+            ("resume", _) => Route::Done(self.resume(message)?),
+            ("goodbye", _) => return Err(End::Goodbye),
+            ("create_room" | "join_room", _) | ("leave_room", None) => self.take_control(message, Route::AskRoom),
+            ("leave_room", Some(room_id)) => leave(session, place.id, room_id, message),
             // Whatever room they name, these are the session's.
-            "list_rooms" | "subscribe_rooms" | "unsubscribe_rooms" | "handshake" | "reconnect" => {
-                return Ok(self.take_control(&session, place.id, message, Route::Control));
+            ("list_rooms" | "subscribe_rooms" | "unsubscribe_rooms" | "handshake" | "reconnect", _) | (_, None) => {
+                self.take_control(message, Route::Control)
             }
-            _ if message.room_id.is_some() => return Ok(self.route_to_room(&session, place.id, payload, message)),
-            _ => return Ok(self.take_control(&session, place.id, message, Route::Control)),
-        }))
+            (_, Some(room_id)) => {
+                let act = |membership: &Membership| act(session, membership, payload, message);
+                Route::Done(session.hand_over(place.id, room_id, message.n, bytes_of(message.data), act))
+            }
+        })
     }
 
     /// Takes a message of the control lane, if it is new.
-    fn take_control(&self, session: &Session, pipe: PipeId, message: &Envelope<'_>, new: Route) -> Route {
-        if session.take(pipe, LaneId::CONTROL, message.n, bytes_of(message.data)) { new } else { Route::IGNORED }
-    }
-
-    fn route_to_room(&mut self, session: &Session, pipe: PipeId, payload: &Bytes, message: &Envelope<'_>) -> Route {
-        let room_id = message.room_id.as_deref().unwrap_or_default();
-        let Some(membership) = session.room(room_id) else {
-            // The room's lane is not there to take it, so it is refused in front of it.
-            let is_here = session.sees(pipe, message.n);
-            let refusal = ErrorBody::new(ErrorCode::NotInRoom, "You are not in that room.");
-            return Route::Done(if is_here { Err(refusal) } else { Ok(()) });
-        };
-        match message.kind.as_ref() {
-            "leave_room" if session.take(pipe, membership.lane, message.n, bytes_of(message.data)) => Route::AskRoom,
-            "leave_room" => Route::IGNORED,
-            _ => {
-                let (lane, bytes) = (membership.lane, bytes_of(message.data));
-                let act = || self.act(session, &membership, payload, message);
-                Route::Done(session.hand_over(pipe, lane, message.n, bytes, act))
-            }
-        }
+    fn take_control(&self, message: &Envelope<'_>, new: Route) -> Route {
+        let Some(Carried { session, place, .. }) = &self.carried else { return Route::IGNORED };
+        let is_new = session.take(place.id, LaneId::CONTROL, message.n, bytes_of(message.data));
+        if is_new { new } else { Route::IGNORED }
     }
 
     /// Does what the session itself answers.
@@ -113,14 +95,16 @@ impl Pipe {
         }
     }
 
-    fn ping(&mut self, session: &Session, message: &Envelope<'_>) -> Result<(), ErrorBody> {
+    fn ping(&mut self, message: &Envelope<'_>) -> Result<(), ErrorBody> {
+        let Some(Carried { session, .. }) = &self.carried else { return Ok(()) };
+        let codec = session.codec;
         let Ping { ts } = read(message.data)?;
         if ts.text().len() > PING_BYTES_MAX {
             return Err(ErrorBody::new(ErrorCode::InvalidData, "`ts` may have at most 64 bytes."));
         }
         let pong = Pong { ts, server_time_ms: self.shared.clock.server_time_ms() };
         let header = Header { reference: message.reference.as_ref(), ..Header::new(Pong::TYPE) };
-        self.say(Batch::one(session.codec, &header, &pong));
+        self.say(Batch::one(codec, &header, &pong));
         Ok(())
     }
 
@@ -268,26 +252,29 @@ impl Pipe {
         session.take_room(lane);
         if room.leave(member, message.reference.clone()).await { Ok(()) } else { Err(not_in_room(room_id)) }
     }
+}
 
-    /// Hands a player's input to its room. The room reads it where it lies; nothing is copied.
-    fn act(
-        &self,
-        session: &Session,
-        membership: &Membership,
-        payload: &Bytes,
-        message: &Envelope<'_>,
-    ) -> Result<(), ErrorBody> {
-        let data = match message.data {
-            Data::Json(text) => slice_of(payload, text.as_bytes()),
-            Data::Binary(bytes) => slice_of(payload, bytes),
-        };
-        let kind = match &message.kind {
-            Cow::Borrowed(kind) => slice_of(payload, kind.as_bytes()),
-            Cow::Owned(kind) => Bytes::copy_from_slice(kind.as_bytes()),
-        };
-        let input = Input { kind, data, codec: session.codec, reference: message.reference.clone() };
-        membership.room.act(membership.member, input)
+/// A wish to leave a room that the message names on its lane.
+fn leave(session: &Session, pipe: PipeId, room_id: &str, message: &Envelope<'_>) -> Route {
+    match session.room(room_id) {
+        Some(there) if session.take(pipe, there.lane, message.n, bytes_of(message.data)) => Route::AskRoom,
+        Some(_) => Route::IGNORED,
+        None => Route::Done(session.refuse_in_front(pipe, message.n)),
     }
+}
+
+/// Hands a player's input to its room. The room reads it where it lies.
+fn act(session: &Session, membership: &Membership, payload: &Bytes, message: &Envelope<'_>) -> Result<(), ErrorBody> {
+    let data = match message.data {
+        Data::Json(text) => slice_of(payload, text.as_bytes()),
+        Data::Binary(bytes) => slice_of(payload, bytes),
+    };
+    let kind = match &message.kind {
+        Cow::Borrowed(kind) => slice_of(payload, kind.as_bytes()),
+        Cow::Owned(kind) => Bytes::copy_from_slice(kind.as_bytes()),
+    };
+    let input = Input { kind, data, codec: session.codec, reference: message.reference.clone() };
+    membership.room.act(membership.member, input)
 }
 
 async fn enter(

@@ -5,14 +5,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Command, Effects, MemberId, Room};
 use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
-use super::{Knock, Mail, Rooms, TURN_MESSAGES_MAX};
+use super::{Inbox, Knock, MAILBOX_MESSAGES_MAX, Mail, Rooms, TURN_MESSAGES_MAX};
+use crate::clock::Clock;
 use crate::session::Session;
+
+/// How many messages to members go out before other tasks get their turn: a write takes microseconds, and nobody
+/// waits for a thousand of them.
+const SLICE_MESSAGES_MAX: usize = 64;
 
 /// The lane of a member.
 struct Link {
@@ -40,13 +46,8 @@ struct Answer {
 /// The game panicked, or said something that has no encoding.
 struct Failed(String);
 
-pub(super) async fn run(
-    rooms: Arc<Rooms>,
-    room: Room,
-    mut mailbox: mpsc::Receiver<Mail>,
-    room_id: RoomId,
-    input_bytes: Arc<AtomicUsize>,
-) {
+pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id: RoomId) {
+    let input_bytes = inbox.input_bytes.clone();
     let game = room.summary().game;
     tracing::info!(%room_id, game, "room opened");
     let (links, effects, answers) = (BTreeMap::new(), Effects::default(), Vec::new());
@@ -58,33 +59,55 @@ pub(super) async fn run(
         tokio::select! {
             // What was posted comes before what falls due meanwhile: the creator, before the first tick.
             biased;
-            received = mailbox.recv_many(&mut mails, TURN_MESSAGES_MAX) => {
+            received = inbox.mailbox.recv_many(&mut mails, TURN_MESSAGES_MAX) => {
                 if received == 0 {
                     break;
-                }
-                // Let others post first what they have to say: one flush for many messages is the point of it all.
-                tokio::task::yield_now().await;
-                while mails.len() < TURN_MESSAGES_MAX && let Ok(mail) = mailbox.try_recv() {
-                    mails.push(mail);
                 }
             }
             () = until(deadline) => {}
         }
+        inbox.gather(task.room.flush_mode(), task.rooms.clock, &mut mails).await;
         if let Err(Failed(why)) = task.turn(&mut mails) {
             task.fail(&why);
         }
-        task.deliver();
+        task.deliver().await;
     }
     // Whoever knocks from now on hears that the room has closed.
-    mailbox.close();
+    inbox.mailbox.close();
     task.rooms.forget(&room_id);
     tracing::info!(%room_id, game, "room closed");
 }
 
 async fn until(deadline: Option<Instant>) {
     match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
+    }
+}
+
+impl Inbox {
+    /// Waits for what goes into the same flush, and takes it.
+    async fn gather(&mut self, mode: FlushMode, clock: Clock, mails: &mut Vec<Mail>) {
+        let most = match mode {
+            FlushMode::Immediate => {
+                // Let others post first what they have to say: one flush for many messages is the point of it all.
+                tokio::task::yield_now().await;
+                TURN_MESSAGES_MAX
+            }
+            FlushMode::Tick(tick) => {
+                tokio::select! {
+                    biased;
+                    () = self.filling.notified() => {}
+                    () = sleep_until(clock.next_tick(tick)) => {}
+                }
+                MAILBOX_MESSAGES_MAX
+            }
+        };
+        while mails.len() < most
+            && let Ok(mail) = self.mailbox.try_recv()
+        {
+            mails.push(mail);
+        }
     }
 }
 
@@ -151,24 +174,29 @@ impl RoomTask {
     }
 
     fn fail(&mut self, why: &str) {
-        let recent: Vec<&str> = self.room.recent_inputs().collect();
+        let recent: Vec<String> = self.room.recent_inputs().collect();
         tracing::error!(room_id = %self.room_id, seed = self.room.seed(), ?recent, why, "game failed");
         self.room.fail(&mut self.effects);
     }
 
-    fn deliver(&mut self) {
+    /// Puts on the members' lanes what they are to hear. With many members others get their turn in between.
+    async fn deliver(&mut self) {
+        let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
             self.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
-        for Dispatch { to, outgoing } in self.effects.dispatches.drain(..) {
+        for (count, Dispatch { to, outgoing }) in self.effects.dispatches.drain(..).enumerate() {
+            if count % SLICE_MESSAGES_MAX == SLICE_MESSAGES_MAX - 1 {
+                tokio::task::yield_now().await;
+            }
             if let Some(farewell) = farewells.get_mut(&to) {
                 farewell.push(outgoing);
             } else if let Some(link) = self.links.get(&to) {
-                link.session.put(link.lane, outgoing);
+                link.session.put(now, link.lane, outgoing);
             }
         }
         for (member, farewell) in farewells {
             if let Some(link) = self.links.remove(&member) {
-                link.session.end_lane(link.lane, farewell);
+                link.session.end_lane(now, link.lane, farewell);
             }
         }
         if self.room.kept_bytes() > self.rooms.kept_bytes_max {

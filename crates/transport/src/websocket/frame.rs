@@ -44,6 +44,8 @@ pub(super) enum Message {
 pub(super) struct FrameReader {
     role: Role,
     message_bytes_max: usize,
+    /// A message that came alone, and is in front of the buffer.
+    whole: Option<Message>,
     buffer: BytesMut,
     fragments: Option<Fragments>,
 }
@@ -65,21 +67,39 @@ struct FrameHeader {
 
 impl FrameReader {
     pub(super) fn new(role: Role, message_bytes_max: usize) -> Self {
-        Self { role, message_bytes_max, buffer: BytesMut::new(), fragments: None }
+        Self { role, message_bytes_max, whole: None, buffer: BytesMut::new(), fragments: None }
     }
 
+    /// Takes what was read.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        match self.whole_message(bytes) {
+            None => self.buffer.extend_from_slice(bytes),
+            whole => self.whole = whole,
+        }
+    }
+
+    /// What was read is mostly just one message, which is copied once then. What is wrong with it is found again, and
+    /// said, when it is read from the buffer.
+    fn whole_message(&mut self, bytes: &[u8]) -> Option<Message> {
+        if !self.buffer.is_empty() || self.whole.is_some() || self.fragments.is_some() {
+            return None;
+        }
+        let (header, len) = self.header(bytes).ok()??;
+        if !header.last || len + header.len != bytes.len() {
+            return None;
+        }
+        self.message(&header, BytesMut::from(&bytes[len..])).ok()?
     }
 
     /// The next message or control frame; `None` if more bytes are needed.
     pub(super) fn next(&mut self) -> Result<Option<Message>, Closed> {
-        while let Some(header) = self.header()? {
-            let mut payload = self.buffer.split_to(header.len);
-            if self.role == Role::Server {
-                apply_mask(&mut payload, header.mask);
-            }
-            if let Some(message) = self.frame(&header, payload)? {
+        if let Some(message) = self.whole.take() {
+            return Ok(Some(message));
+        }
+        while let Some((header, len)) = self.header(&self.buffer)? {
+            self.buffer.advance(len);
+            let payload = self.buffer.split_to(header.len);
+            if let Some(message) = self.message(&header, payload)? {
                 return Ok(Some(message));
             }
         }
@@ -89,11 +109,18 @@ impl FrameReader {
         Ok(None)
     }
 
-    /// Takes the header off a frame that has arrived whole.
-    fn header(&mut self) -> Result<Option<FrameHeader>, Closed> {
-        let &[first, second, ..] = &self.buffer[..] else { return Ok(None) };
+    fn message(&mut self, header: &FrameHeader, mut payload: BytesMut) -> Result<Option<Message>, Closed> {
+        if self.role == Role::Server {
+            apply_mask(&mut payload, header.mask);
+        }
+        self.frame(header, payload)
+    }
+
+    /// The header of a frame that has arrived whole, and the header's own length.
+    fn header(&self, bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Closed> {
+        let &[first, second, ..] = bytes else { return Ok(None) };
         self.check_bits(first, second)?;
-        let mut start = &self.buffer[2..];
+        let mut start = &bytes[2..];
         let len = match second & 0x7f {
             126 => start.try_get_u16().map(u64::from),
             127 => start.try_get_u64(),
@@ -110,9 +137,8 @@ impl FrameReader {
         if start.len() < len {
             return Ok(None);
         }
-        let header_len = self.buffer.len() - start.len();
-        self.buffer.advance(header_len);
-        Ok(Some(FrameHeader { last: first & 0x80 != 0, opcode: first & 0x0f, mask, len }))
+        let header = FrameHeader { last: first & 0x80 != 0, opcode: first & 0x0f, mask, len };
+        Ok(Some((header, bytes.len() - start.len())))
     }
 
     fn check_bits(&self, first: u8, second: u8) -> Result<(), Closed> {

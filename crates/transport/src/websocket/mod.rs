@@ -3,6 +3,7 @@
 //! A server's records are written as [`Batch`] framed them, shared with everyone they go to. An idle connection
 //! holds no buffers. Compression is not negotiated.
 
+mod direct;
 mod frame;
 mod outbox;
 
@@ -19,10 +20,12 @@ use anteroom_protocol::{Batch, LaneId};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, timeout};
 
+use self::direct::Sink;
+pub use self::direct::{Direct, Opening};
 use self::frame::{FrameReader, Message, Role};
-use self::outbox::Outbox;
 use crate::config::TransportConfig;
 use crate::connection::{Connection, Event};
 use crate::error::{Closed, DatagramRefused};
@@ -42,8 +45,17 @@ const CONTROL_WINDOW: Duration = Duration::from_secs(10);
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const NOTSENT_LOWAT_BYTES: u32 = 16 << 10;
 
-/// A server's end of a WebSocket whose upgrade was answered elsewhere; `early` is what was read behind the request.
-/// The stream should have been given to [`tune`] before.
+/// A server's end of a WebSocket over plain TCP whose upgrade was answered elsewhere; `early` is what was read behind
+/// the request. The stream should have been given to [`tune`] before. Such a connection has a
+/// [`Direct`](Connection::direct) writer.
+#[must_use]
+pub fn accept_tcp(tcp: TcpStream, early: Bytes, peer: SocketAddr, config: TransportConfig) -> Connection {
+    let (read, write) = tcp.into_split();
+    let sink = Sink::tcp(Role::Server, write);
+    WebSocket::connection((Source::Tcp(read), sink), &early, peer, &config, Role::Server)
+}
+
+/// The same over any byte stream, such as TLS.
 #[must_use]
 pub fn accept(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -51,7 +63,8 @@ pub fn accept(
     peer: SocketAddr,
     config: TransportConfig,
 ) -> Connection {
-    WebSocket::connection(Box::new(io), &early, peer, &config, Role::Server)
+    let streams = (Source::Stream(Box::new(io)), Sink::shared(Role::Server));
+    WebSocket::connection(streams, &early, peer, &config, Role::Server)
 }
 
 /// A client's end of a WebSocket whose upgrade was answered; `early` is what was read behind the response.
@@ -63,7 +76,8 @@ pub fn connected(
     peer: SocketAddr,
     config: TransportConfig,
 ) -> Connection {
-    WebSocket::connection(Box::new(io), &early, peer, &config, Role::Client)
+    let streams = (Source::Stream(Box::new(io)), Sink::shared(Role::Client));
+    WebSocket::connection(streams, &early, peer, &config, Role::Client)
 }
 
 /// Sets a socket's options for many small messages: no delay, and little that was taken but not sent.
@@ -80,12 +94,18 @@ pub fn tune(socket: &TcpStream) -> io::Result<()> {
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
+/// Where input comes from; a stream that is not split is written on, too.
+enum Source {
+    Tcp(OwnedReadHalf),
+    Stream(Box<dyn Io>),
+}
+
 /// The driver of [`Connection::WebSocket`].
 pub struct WebSocket {
-    io: Box<dyn Io>,
+    source: Source,
+    sink: Sink,
     peer: SocketAddr,
     reader: FrameReader,
-    outbox: Outbox,
     liveness: Liveness,
     ping_sent: Option<Instant>,
     pings: u64,
@@ -99,15 +119,21 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    fn connection(io: Box<dyn Io>, early: &[u8], peer: SocketAddr, config: &TransportConfig, role: Role) -> Connection {
+    fn connection(
+        (source, sink): (Source, Sink),
+        early: &[u8],
+        peer: SocketAddr,
+        config: &TransportConfig,
+        role: Role,
+    ) -> Connection {
         let ping = (role == Role::Server).then_some(config.websocket_ping);
         let mut reader = FrameReader::new(role, config.inbound_bytes_max);
         reader.push(early);
         let driver = Self {
-            io,
+            source,
+            sink,
             peer,
             reader,
-            outbox: Outbox::new(role),
             liveness: Liveness::new(config.silence_max, ping),
             ping_sent: None,
             pings: 0,
@@ -124,7 +150,7 @@ impl WebSocket {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut space = [MaybeUninit::uninit(); READ_BYTES];
         let mut buffer = ReadBuf::uninit(&mut space);
-        ready!(Pin::new(&mut *self.io).poll_read(cx, &mut buffer))?;
+        ready!(self.source.poll_read(cx, &mut buffer))?;
         self.reader.push(buffer.filled());
         Poll::Ready(Ok(!buffer.filled().is_empty()))
     }
@@ -134,7 +160,7 @@ impl WebSocket {
             Message::Data { codec, payload } => return Ok(Some(Event::Record { lane: None, codec, payload })),
             Message::Ping(payload) => {
                 self.count_control()?;
-                self.outbox.pong(payload);
+                self.sink.lock().outbox.pong(payload);
             }
             Message::Pong(payload) => {
                 self.count_control()?;
@@ -144,9 +170,9 @@ impl WebSocket {
             }
             Message::Close { code, reason } => {
                 self.peer_closed = true;
-                self.outbox.answer_close(code);
+                self.sink.lock().outbox.answer_close(code);
                 // At best the answer goes out at once; `close` tries again, and nobody depends on it.
-                let _ = self.outbox.poll_write(cx, &mut *self.io);
+                let _ = self.poll_sink(cx);
                 return Err(Closed::by_peer(code.into(), reason.as_bytes()));
             }
         }
@@ -168,19 +194,19 @@ impl WebSocket {
 
     /// Sends the close frame, waits for the answer, and ends the stream.
     pub(crate) async fn close(mut self, code: u16, reason: &str) {
-        self.outbox.close(code, reason);
+        self.sink.lock().outbox.close(code, reason);
         // The peer may be gone already; then there is nobody to tell.
         let _ = timeout(CLOSE_ANSWER_MAX, self.close_cleanly()).await;
     }
 
     async fn close_cleanly(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.outbox.poll_write(cx, &mut *self.io)).await?;
+        poll_fn(|cx| self.poll_sink(cx)).await?;
         while !self.answered() && !self.unreadable {
             if !poll_fn(|cx| self.poll_fill(cx)).await? {
                 break;
             }
         }
-        poll_fn(|cx| Pin::new(&mut *self.io).poll_shutdown(cx)).await?;
+        poll_fn(|cx| self.poll_shutdown(cx)).await?;
         if self.unreadable { self.drain().await } else { Ok(()) }
     }
 
@@ -203,13 +229,26 @@ impl WebSocket {
         let mut scratch = vec![0; READ_BYTES];
         while drained < CLOSE_DRAIN_BYTES_MAX {
             let mut buffer = ReadBuf::new(&mut scratch);
-            poll_fn(|cx| Pin::new(&mut *self.io).poll_read(cx, &mut buffer)).await?;
+            poll_fn(|cx| self.source.poll_read(cx, &mut buffer)).await?;
             match buffer.filled().len() {
                 0 => break,
                 len => drained += len,
             }
         }
         Ok(())
+    }
+
+    fn poll_sink(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sink.poll_write(cx, self.source.stream())
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sink.poll_shutdown(cx, self.source.stream())
+    }
+
+    /// Writes records at once from any task; none where the stream is not plain TCP.
+    pub(crate) fn direct(&self) -> Option<Direct> {
+        self.sink.direct()
     }
 
     fn next_message(&mut self) -> Result<Option<Message>, Closed> {
@@ -219,25 +258,42 @@ impl WebSocket {
     }
 }
 
+impl Source {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Self::Stream(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
+        }
+    }
+
+    /// What to write on where the sink has no stream of its own.
+    fn stream(&mut self) -> Option<&mut dyn Io> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Stream(stream) => Some(&mut **stream),
+        }
+    }
+}
+
 impl Driver for WebSocket {
     fn queue(&mut self, _lane: LaneId, batch: Arc<Batch>) {
-        self.outbox.record(batch);
+        self.sink.lock().outbox.record(batch);
     }
 
     fn queued_bytes_on(&self, _lane: LaneId) -> usize {
-        self.outbox.queued_bytes()
+        self.sink.lock().outbox.queued_bytes()
     }
 
     fn queued_bytes(&self) -> usize {
-        self.outbox.queued_bytes()
+        self.sink.lock().outbox.queued_bytes()
     }
 
     fn written_bytes(&self) -> u64 {
-        self.outbox.written_bytes()
+        self.sink.lock().outbox.written_bytes()
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        self.outbox.poll_write(cx, &mut *self.io).map_err(Closed::from)
+        self.poll_sink(cx).map_err(Closed::from)
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {
@@ -258,7 +314,7 @@ impl Driver for WebSocket {
                 Tick::Beat => {
                     self.pings += 1;
                     self.ping_sent = Some(Instant::now());
-                    self.outbox.ping(self.pings.to_be_bytes());
+                    self.sink.lock().outbox.ping(self.pings.to_be_bytes());
                 }
                 Tick::Silence => return Poll::Ready(Err(Closed::Silence)),
             }

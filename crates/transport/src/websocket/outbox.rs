@@ -74,6 +74,33 @@ impl Outbox {
         self.queued_bytes
     }
 
+    /// Whether nothing waits, and something may be written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queued_bytes == 0 && self.pong.is_none() && self.ping.is_none() && !self.closing
+    }
+
+    /// Drops everything that waits.
+    pub(super) fn clear(&mut self) {
+        self.queue = VecDeque::new();
+        (self.front_written, self.queued_bytes, self.unflushed_bytes) = (0, 0, 0);
+    }
+
+    /// Writes a server's record with one call, behind nothing. What the stream does not take waits; `false` then. It
+    /// must be a stream for which written is flushed.
+    pub(super) fn write_now(&mut self, batch: &Arc<Batch>, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> bool {
+        let frame = batch.websocket_frame();
+        // An error will come again, to whoever can end the connection for it.
+        let written = write(frame).unwrap_or(0);
+        self.written_record_bytes += written as u64;
+        let rest = frame.len() - written;
+        if rest > 0 {
+            self.front_written = written;
+            self.queued_bytes = rest;
+            self.queue.push_back(Chunk::Shared(batch.clone()));
+        }
+        rest == 0
+    }
+
     /// How many bytes of records were written and flushed since the beginning.
     pub(super) fn written_bytes(&self) -> u64 {
         self.written_record_bytes
