@@ -133,7 +133,7 @@ pub fn encode<T: Body + ?Sized>(
     out: &mut Vec<u8>,
 ) -> Result<(), InvalidData> {
     match codec {
-        Codec::Json => json::encode(&JsonOut::new(header, data), out),
+        Codec::Json => encode_json(header, out, |out| json::encode(data, out)),
         Codec::Bincode => {
             let mut encoded = Vec::new();
             binary::encode(data, &mut encoded)?;
@@ -148,14 +148,10 @@ pub fn encode<T: Body + ?Sized>(
 /// [`InvalidData`] if the header refuses to be encoded; nothing is appended then.
 pub fn encode_raw(header: &Header<'_>, data: Data<'_>, out: &mut Vec<u8>) -> Result<(), InvalidData> {
     match data {
-        Data::Json(text) => {
-            json::encode(&JsonOut::new(header, &()), out)?;
-            // The placeholder and the closing brace.
-            out.truncate(out.len() - "null}".len());
+        Data::Json(text) => encode_json(header, out, |out| {
             out.extend_from_slice(text.as_bytes());
-            out.push(b'}');
             Ok(())
-        }
+        }),
         Data::Binary(bytes) => binary::encode(
             &BinaryEnvelope {
                 kind: header.kind,
@@ -172,30 +168,49 @@ pub fn encode_raw(header: &Header<'_>, data: Data<'_>, out: &mut Vec<u8>) -> Res
     }
 }
 
-#[derive(Serialize)]
-struct JsonOut<'a, T: ?Sized> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    reference: Option<&'a Ref>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    n: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    room_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    latest: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    success: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a ErrorBody>,
-    data: &'a T,
+/// Writes the envelope by hand: it is around every message, and a serializer takes several times as long for it.
+fn encode_json(
+    header: &Header<'_>,
+    out: &mut Vec<u8>,
+    data: impl FnOnce(&mut Vec<u8>) -> Result<(), InvalidData>,
+) -> Result<(), InvalidData> {
+    let start = out.len();
+    let written = put_head(header, out).and_then(|()| data(out));
+    match written {
+        Ok(()) => out.push(b'}'),
+        Err(_) => out.truncate(start),
+    }
+    written
 }
 
-impl<'a, T: ?Sized> JsonOut<'a, T> {
-    fn new(header: &Header<'a>, data: &'a T) -> Self {
-        let Header { kind, reference, n, room_id, latest, success, error } = *header;
-        Self { kind, reference, n, room_id, latest, success, error, data }
+fn put_head(header: &Header<'_>, out: &mut Vec<u8>) -> Result<(), InvalidData> {
+    let Header { kind, reference, n, room_id, latest, success, error } = *header;
+    out.extend_from_slice(b"{\"type\":");
+    json::put_string(kind, out)?;
+    if let Some(reference) = reference {
+        out.extend_from_slice(b",\"ref\":");
+        // Only ever holds text that was read as one JSON value.
+        out.extend_from_slice(reference.as_str().as_bytes());
     }
+    if let Some(n) = n {
+        out.extend_from_slice(b",\"n\":");
+        json::encode(&n, out)?;
+    }
+    for (key, text) in [(&b",\"room_id\":"[..], room_id), (b",\"latest\":", latest)] {
+        if let Some(text) = text {
+            out.extend_from_slice(key);
+            json::put_string(text, out)?;
+        }
+    }
+    if let Some(success) = success {
+        out.extend_from_slice(if success { b",\"success\":true" } else { b",\"success\":false" });
+    }
+    if let Some(error) = error {
+        out.extend_from_slice(b",\"error\":");
+        json::encode(error, out)?;
+    }
+    out.extend_from_slice(b",\"data\":");
+    Ok(())
 }
 
 /// The binary envelope; its fields in this order are the wire shape.

@@ -35,8 +35,22 @@ pub fn depth_within_limit(text: &[u8]) -> bool {
 }
 
 fn depth_within(text: &[u8], max: usize) -> bool {
-    // Almost every text has fewer brackets than that in all, and they are quickly counted.
-    text.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= max || nests_within(text, max)
+    // Almost every text has fewer brackets than that in all, and they are quickly counted: many bytes in one step of
+    // the processor, as long as the counter is a byte, too.
+    let brackets = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(matches!(byte, b'{' | b'['))).sum::<u8>();
+    let count: usize = text.chunks(usize::from(u8::MAX)).map(|chunk| usize::from(brackets(chunk))).sum();
+    count <= max || nests_within(text, max)
+}
+
+/// Appends a string. The serializer does so byte by byte; most strings have nothing to escape, which is quickly seen.
+pub(crate) fn put_string(text: &str, out: &mut Vec<u8>) -> Result<(), InvalidData> {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        return encode(text, out);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Ok(())
 }
 
 fn nests_within(text: &[u8], max: usize) -> bool {
