@@ -6,6 +6,7 @@
 //! The rules of the lobby are not here but in `anteroom_core`; what this crate adds is time, tasks and sockets.
 
 pub mod app;
+pub mod bench;
 pub mod certificate;
 pub mod cli;
 mod clock;

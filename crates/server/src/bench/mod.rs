@@ -1,0 +1,46 @@
+//! The load generator: rooms full of members who send, hear, check and measure, against any server that broadcasts.
+//!
+//! Nothing else of this crate knows about it. `anteroom bench` is its command line; other programs drive servers with
+//! other protocols through a [`Dialect`]:
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use anteroom_server::bench::{self, Load, Plan, Target};
+//! # fn compare(dialect: &dyn bench::Dialect) -> Result<(), bench::BenchError> {
+//! let target = Target { addr: ([127, 0, 0, 1], 8080).into(), pid: Some(1234) };
+//! let second = Duration::from_secs(1);
+//! let plan =
+//!     Plan { rooms: 100, members: 10, load: Load::Closed, warm_up: second, measured: 5 * second, threads: 1 };
+//! let outcome = bench::run(&target, dialect, &plan, &mut |_| {})?;
+//! println!("{:.0} deliveries per CPU-second", outcome.per_cpu_second().unwrap_or_default());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every message carries a [`Stamp`], so that each receiver can tell what is missing, comes again or comes too late,
+//! and how long it took. At a fixed rate latencies count from when a message was *due*: a server, or a generator, that
+//! stands still makes everything wait that was due meanwhile, and that is told (coordinated omission). A closed loop
+//! has no schedule, so its latencies are those of the loop, and not what a player would see.
+
+mod dialect;
+mod error;
+mod frame;
+mod meter;
+mod outcome;
+mod plan;
+mod process;
+mod run;
+mod schedule;
+mod shared;
+mod socket;
+mod stamp;
+mod timer;
+
+pub use dialect::{Dialect, Entry, Member, Opening, Place};
+pub use error::BenchError;
+pub use frame::{Frame, FrameKind, Template, push_frame};
+pub use outcome::{GeneratorUse, Latencies, OWN_SHARE_MAX, Outcome, Sample, ServerUse};
+pub use plan::{Load, MEMBERS_MAX, Plan, Target};
+pub use process::{CoreTime, Memory};
+pub use run::{Live, run};
+pub use stamp::{BODY, Stamp};

@@ -1,0 +1,252 @@
+//! A run from its first member to its last message: the phases, and what is read off at their edges.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use super::dialect::Dialect;
+use super::error::BenchError;
+use super::meter::{self, Tally};
+use super::outcome::{GeneratorUse, Latencies, Outcome, Sample, ServerUse};
+use super::plan::{Plan, Target};
+use super::process::{CoreTime, Memory};
+use super::shared::{Phase, Shared, Totals};
+use super::socket::Sockets;
+
+/// How often a run is looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long what setting up left behind may take to settle.
+const SETTLE: Duration = Duration::from_millis(300);
+/// How long the last messages may take to arrive.
+const TAIL_MAX: Duration = Duration::from_secs(3);
+
+/// Where a run is, ten times a second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Live {
+    /// What is going on, in a word or two.
+    pub stage: &'static str,
+    /// How far that is, from 0 to 1.
+    pub done: f64,
+    /// What there is of it just now: members that are in, or deliveries a second.
+    pub figure: f64,
+    /// What the figure counts.
+    pub unit: &'static str,
+}
+
+/// Fills a server's rooms over WebSocket, puts a load on them, and checks and measures what comes back.
+///
+/// Blocks for the time of the plan, of entering, and of at most three seconds for the last messages. `watch` is called
+/// ten times a second meanwhile.
+///
+/// # Errors
+/// [`BenchError`] if the plan makes no sense, or the server could not be reached, refused, closed or died. Lost,
+/// repeated and misordered messages are not errors but figures.
+pub fn run(
+    target: &Target,
+    dialect: &dyn Dialect,
+    plan: &Plan,
+    watch: &mut dyn FnMut(Live),
+) -> Result<Outcome, BenchError> {
+    conduct(target, plan, watch, |shared, thread| Sockets::open(shared, thread, target.addr, dialect)?.play())
+}
+
+/// Runs the phases, with one thread for each share of the members.
+pub(super) fn conduct(
+    target: &Target,
+    plan: &Plan,
+    watch: &mut dyn FnMut(Live),
+    play: impl Fn(&Shared, usize) -> Result<Tally, BenchError> + Sync,
+) -> Result<Outcome, BenchError> {
+    plan.validate()?;
+    let shared = Shared::new(*plan);
+    let memory = target.pid.map(Memory::of).transpose().map_err(|error| unreadable(target, &error))?;
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..plan.threads)
+            .map(|thread| {
+                let (shared, play) = (&shared, &play);
+                scope.spawn(move || {
+                    let _guard = Guard(shared);
+                    let played = play(shared, thread);
+                    if played.is_ok() {
+                        std::mem::forget(_guard);
+                    }
+                    played
+                })
+            })
+            .collect();
+        let readings = Conductor { target, shared: &shared, watch }.conduct();
+        shared.enter(Phase::Over);
+        let tallies = join(threads);
+        let (tallies, readings) = (tallies?, readings?);
+        Ok(outcome(&shared, &tallies, readings, memory))
+    })
+}
+
+/// Tells the others when a thread ends badly.
+struct Guard<'a>(&'a Shared);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.failed.store(true, SeqCst);
+    }
+}
+
+fn join(threads: Vec<ScopedJoinHandle<'_, Result<Tally, BenchError>>>) -> Result<Vec<Tally>, BenchError> {
+    let crashed = |_| Err(BenchError::failed("a thread of the generator crashed"));
+    threads.into_iter().map(|thread| thread.join().unwrap_or_else(crashed)).collect()
+}
+
+fn unreadable(target: &Target, error: &std::io::Error) -> BenchError {
+    let pid = target.pid.unwrap_or_default();
+    BenchError::failed(format_args!("cannot read what process {pid} uses: {error}"))
+}
+
+/// What was read at the edges of the measured time.
+struct Readings {
+    before: Reading,
+    after: Reading,
+    memory: Option<Memory>,
+    course: Vec<Sample>,
+}
+
+#[derive(Clone, Copy)]
+struct Reading {
+    at: Instant,
+    cpu: Option<CoreTime>,
+    totals: Totals,
+}
+
+struct Conductor<'a> {
+    target: &'a Target,
+    shared: &'a Shared,
+    watch: &'a mut dyn FnMut(Live),
+}
+
+impl Conductor<'_> {
+    fn conduct(mut self) -> Result<Readings, BenchError> {
+        self.gather()?;
+        self.wait("settling", SETTLE, |_, _| ())?;
+        let plan = self.shared.plan;
+        self.shared.enter(Phase::WarmUp);
+        self.wait("warming up", plan.warm_up, |_, _| ())?;
+        let before = self.read()?;
+        self.shared.enter(Phase::Measured);
+        let mut course = Vec::new();
+        self.wait("measuring", plan.measured, |earlier, now| course.push(sample(before.at, earlier, now)))?;
+        let after = self.read()?;
+        self.shared.enter(Phase::Tail);
+        let memory = self.target.pid.map(Memory::of).transpose().map_err(|error| unreadable(self.target, &error))?;
+        self.let_arrive()?;
+        Ok(Readings { before, after, memory, course })
+    }
+
+    /// Waits until everybody is in.
+    fn gather(&mut self) -> Result<(), BenchError> {
+        let all = self.shared.plan.sessions();
+        loop {
+            self.check()?;
+            let entered = self.shared.entered.load(SeqCst);
+            let done = entered as f64 / all as f64;
+            (self.watch)(Live { stage: "entering", done, figure: entered as f64, unit: "members" });
+            if entered >= all {
+                return Ok(());
+            }
+            thread::sleep(TICK / 10);
+        }
+    }
+
+    /// Lets a phase last, and shows each tenth of a second of it.
+    fn wait(
+        &mut self,
+        stage: &'static str,
+        time: Duration,
+        mut each: impl FnMut(Reading, Reading),
+    ) -> Result<(), BenchError> {
+        let begin = Instant::now();
+        let mut earlier = self.read()?;
+        loop {
+            let left = time.saturating_sub(begin.elapsed());
+            thread::sleep(left.min(TICK));
+            self.check()?;
+            let now = self.read()?;
+            if left.is_zero() {
+                return Ok(());
+            }
+            let done = (begin.elapsed().as_secs_f64() / time.as_secs_f64()).min(1.0);
+            (self.watch)(Live { stage, done, figure: sample(begin, earlier, now).rate, unit: "deliveries/s" });
+            each(earlier, now);
+            earlier = now;
+        }
+    }
+
+    /// Waits until all that was sent has come, or nothing more does.
+    fn let_arrive(&mut self) -> Result<(), BenchError> {
+        let begin = Instant::now();
+        while begin.elapsed() < TAIL_MAX {
+            self.check()?;
+            thread::sleep(TICK / 2);
+            let Totals { sent, accounted, missing, .. } = self.shared.totals();
+            if accounted >= sent * self.shared.plan.members as u64 && missing == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), BenchError> {
+        if self.shared.failed.load(SeqCst) {
+            // The thread that failed says why; this only ends the phases.
+            return Err(BenchError::failed("a thread of the generator failed"));
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> Result<Reading, BenchError> {
+        let cpu = self.target.pid.map(CoreTime::of).transpose().map_err(|error| unreadable(self.target, &error))?;
+        Ok(Reading { at: Instant::now(), cpu, totals: self.shared.totals() })
+    }
+}
+
+fn sample(begin: Instant, earlier: Reading, now: Reading) -> Sample {
+    let seconds = now.at.duration_since(earlier.at).as_secs_f64().max(1e-6);
+    let share = |(now, earlier): (CoreTime, CoreTime)| now.since(earlier).used.as_secs_f64() / seconds;
+    Sample {
+        at: now.at.duration_since(begin).as_secs_f64(),
+        rate: (now.totals.delivered - earlier.totals.delivered) as f64 / seconds,
+        server_share: now.cpu.zip(earlier.cpu).map(share),
+    }
+}
+
+fn outcome(shared: &Shared, tallies: &[Tally], readings: Readings, memory: Option<Memory>) -> Outcome {
+    let Readings { before, after, memory: memory_after, course } = readings;
+    let mut latencies = Latencies::default();
+    let mut lag = Latencies::default();
+    for tally in tallies {
+        latencies.add(&tally.latencies);
+        lag.add(&tally.lag);
+    }
+    let cpu = after.cpu.zip(before.cpu).map(|(after, before)| after.since(before));
+    let server = cpu.zip(memory).zip(memory_after);
+    let late = |share| Duration::from_secs_f64(if lag.count() == 0 { 0.0 } else { lag.quantile_ms(share) / 1000.0 });
+    let most = |figure: fn(&Tally) -> f64| tallies.iter().map(figure).fold(0.0, f64::max);
+    Outcome {
+        measured: after.at - before.at,
+        sent: after.totals.sent - before.totals.sent,
+        delivered: after.totals.delivered - before.totals.delivered,
+        lost: meter::lost(tallies, shared.plan.members),
+        duplicated: tallies.iter().map(|tally| tally.duplicated).sum(),
+        out_of_order: tallies.iter().map(|tally| tally.out_of_order).sum(),
+        refused: shared.refused.get().cloned(),
+        server: server.map(|((cpu, before), after)| ServerUse { cpu, before, after }),
+        bytes_up: after.totals.bytes_up - before.totals.bytes_up,
+        bytes_down: after.totals.bytes_down - before.totals.bytes_down,
+        generator: GeneratorUse {
+            busiest: most(|tally| tally.share),
+            waited: most(|tally| tally.waited),
+            lag_p99: late(0.99),
+            lag_max: late(1.0),
+        },
+        latencies,
+        course,
+    }
+}

@@ -1,0 +1,136 @@
+//! What the threads of a run share: the phase it is in, the rooms' keys, and counters to watch.
+//!
+//! Each counter has one writer; whoever reads it may be a turn of an event loop behind.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::time::Instant;
+
+use super::plan::Plan;
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Phase {
+    Entering,
+    WarmUp,
+    Measured,
+    Tail,
+    Over,
+}
+
+impl Phase {
+    /// Whether members send.
+    pub(super) fn is_sending(self) -> bool {
+        matches!(self, Self::WarmUp | Self::Measured)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) plan: Plan,
+    start: Instant,
+    phase: AtomicU8,
+    /// When members begin to send, and between which times latencies are kept.
+    begin_us: AtomicU64,
+    from_us: AtomicU64,
+    until_us: AtomicU64,
+    /// What the first member of each room learnt.
+    pub(super) keys: Vec<OnceLock<Option<String>>>,
+    pub(super) entered: AtomicUsize,
+    pub(super) failed: AtomicBool,
+    pub(super) refused: OnceLock<String>,
+    pub(super) counters: Vec<Counters>,
+}
+
+/// What one thread has done so far.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) sent: AtomicU64,
+    pub(super) delivered: AtomicU64,
+    /// Deliveries up to the newest of each sender, whether they came or are missing.
+    pub(super) accounted: AtomicU64,
+    pub(super) missing: AtomicU64,
+    pub(super) bytes_up: AtomicU64,
+    pub(super) bytes_down: AtomicU64,
+}
+
+/// All counters together at some moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Totals {
+    pub(super) sent: u64,
+    pub(super) delivered: u64,
+    pub(super) accounted: u64,
+    pub(super) missing: u64,
+    pub(super) bytes_up: u64,
+    pub(super) bytes_down: u64,
+}
+
+impl Shared {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            start: Instant::now(),
+            phase: AtomicU8::new(Phase::Entering as u8),
+            begin_us: AtomicU64::new(u64::MAX),
+            from_us: AtomicU64::new(u64::MAX),
+            until_us: AtomicU64::new(u64::MAX),
+            keys: (0..plan.rooms).map(|_| OnceLock::new()).collect(),
+            entered: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+            refused: OnceLock::new(),
+            counters: (0..plan.threads).map(|_| Counters::default()).collect(),
+        }
+    }
+
+    pub(super) fn now_us(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase.load(SeqCst) {
+            0 => Phase::Entering,
+            1 => Phase::WarmUp,
+            2 => Phase::Measured,
+            3 => Phase::Tail,
+            _ => Phase::Over,
+        }
+    }
+
+    /// Goes on to the next phase, now.
+    pub(super) fn enter(&self, phase: Phase) {
+        let moment = match phase {
+            Phase::WarmUp => Some(&self.begin_us),
+            Phase::Measured => Some(&self.from_us),
+            Phase::Tail => Some(&self.until_us),
+            Phase::Entering | Phase::Over => None,
+        };
+        if let Some(moment) = moment {
+            moment.store(self.now_us(), SeqCst);
+        }
+        self.phase.store(phase as u8, SeqCst);
+    }
+
+    /// When members began to send.
+    pub(super) fn begin_us(&self) -> u64 {
+        self.begin_us.load(SeqCst)
+    }
+
+    /// Whether what was due then belongs to the measured time.
+    pub(super) fn counts(&self, due_us: u64) -> bool {
+        due_us >= self.from_us.load(Relaxed) && due_us < self.until_us.load(Relaxed)
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let mut sum = Totals::default();
+        for counters in &self.counters {
+            sum.sent += counters.sent.load(Relaxed);
+            sum.delivered += counters.delivered.load(Relaxed);
+            sum.accounted += counters.accounted.load(Relaxed);
+            sum.missing += counters.missing.load(Relaxed);
+            sum.bytes_up += counters.bytes_up.load(Relaxed);
+            sum.bytes_down += counters.bytes_down.load(Relaxed);
+        }
+        sum
+    }
+}
