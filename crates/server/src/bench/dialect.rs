@@ -90,4 +90,14 @@ pub trait Member: Send {
     fn settle(&mut self, now_ms: u64, out: &mut Vec<u8>) {
         let _ = (now_ms, out);
     }
+
+    /// What the server refused, in its own words, once. Asked for at the end.
+    fn refusal(&mut self) -> Option<String> {
+        None
+    }
+
+    /// The last words, if the protocol has some. Nobody waits for an answer.
+    fn leave(&mut self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
 }

@@ -22,6 +22,7 @@
 //! stands still makes everything wait that was due meanwhile, and that is told (coordinated omission). A closed loop
 //! has no schedule, so its latencies are those of the loop, and not what a player would see.
 
+mod anteroom;
 mod dialect;
 mod error;
 mod frame;
@@ -31,11 +32,13 @@ mod plan;
 mod process;
 mod run;
 mod schedule;
+mod session;
 mod shared;
 mod socket;
 mod stamp;
 mod timer;
 
+pub use anteroom::Anteroom;
 pub use dialect::{Dialect, Entry, Member, Opening, Place};
 pub use error::BenchError;
 pub use frame::{Frame, FrameKind, Template, push_frame};

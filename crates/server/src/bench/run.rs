@@ -65,11 +65,9 @@ pub(super) fn conduct(
             .map(|thread| {
                 let (shared, play) = (&shared, &play);
                 scope.spawn(move || {
-                    let _guard = Guard(shared);
+                    let mut guard = Guard { shared, failed: true };
                     let played = play(shared, thread);
-                    if played.is_ok() {
-                        std::mem::forget(_guard);
-                    }
+                    guard.failed = played.is_err();
                     played
                 })
             })
@@ -82,12 +80,17 @@ pub(super) fn conduct(
     })
 }
 
-/// Tells the others when a thread ends badly.
-struct Guard<'a>(&'a Shared);
+/// Tells the others when a thread ends badly, by a panic too.
+struct Guard<'a> {
+    shared: &'a Shared,
+    failed: bool,
+}
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.0.failed.store(true, SeqCst);
+        if self.failed {
+            self.shared.failed.store(true, SeqCst);
+        }
     }
 }
 

@@ -104,6 +104,7 @@ impl<'a> Sockets<'a> {
             let phase = self.shared.phase();
             self.meter.publish(phase);
             if phase == Phase::Over {
+                self.leave();
                 return Ok(self.meter.finish());
             }
             if phase == Phase::Entering {
@@ -231,6 +232,19 @@ impl<'a> Sockets<'a> {
             }
         }
         self.settle(place)
+    }
+
+    /// Says goodbye for everybody.
+    fn leave(&mut self) {
+        for place in 0..self.sockets.len() {
+            let Some(socket) = &mut self.sockets[place] else { continue };
+            if let Some(refusal) = socket.member.refusal() {
+                self.shared.refused.get_or_init(|| refusal);
+            }
+            socket.member.leave(&mut socket.unsent);
+            // The connection ends now in any case.
+            let _ = self.write(place);
+        }
     }
 
     /// Writes what a member has to say.
