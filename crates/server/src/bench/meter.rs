@@ -1,12 +1,13 @@
 //! What the members of one thread send and hear, checked: from each sender every message once and in order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::outcome::Latencies;
 use super::process::CoreTime;
-use super::shared::{Counters, Phase, Shared};
+use super::shared::{Phase, Shared};
 use super::stamp::Stamp;
 
 /// Missing messages that are remembered by number, to tell a late one from a repeated one. Beyond it they are counted.
@@ -14,9 +15,9 @@ const MISSING_MAX: usize = 65_536;
 
 /// One thread's part of the checks. Members are counted from 0 in it.
 #[derive(Debug)]
-pub(super) struct Meter<'a> {
-    pub(super) shared: &'a Shared,
-    counters: &'a Counters,
+pub(super) struct Meter {
+    shared: Arc<Shared>,
+    thread: usize,
     /// The place of the thread's first member among all.
     first: usize,
     members: usize,
@@ -63,14 +64,14 @@ pub(super) struct Tally {
     pub(super) waited: f64,
 }
 
-impl<'a> Meter<'a> {
+impl Meter {
     /// For a thread's share of the members.
-    pub(super) fn new(shared: &'a Shared, thread: usize) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, thread: usize) -> Self {
         let share = shared.plan.share(thread);
         let members = shared.plan.members;
         Self {
-            shared,
-            counters: &shared.counters[thread],
+            shared: shared.clone(),
+            thread,
             first: share.start,
             members,
             sent: vec![0; share.len()],
@@ -145,6 +146,19 @@ impl<'a> Meter<'a> {
         }
     }
 
+    /// Notes something done that began then, in workloads that do other things than talk.
+    pub(super) fn did(&mut self, begin_us: u64) {
+        self.delivered += 1;
+        self.took(begin_us);
+    }
+
+    /// Notes how long something took that began then.
+    pub(super) fn took(&mut self, begin_us: u64) {
+        if self.shared.counts(begin_us) {
+            self.latencies.record_us(self.shared.now_us().saturating_sub(begin_us));
+        }
+    }
+
     #[cold]
     fn hears_late(&mut self, pair: usize, number: u32) {
         if self.missing.get_mut(&pair).is_some_and(|numbers| numbers.remove(&number)) {
@@ -166,7 +180,7 @@ impl<'a> Meter<'a> {
 
     /// Lets others see the counters, and notes the thread's own time when the phase changes. Once a turn.
     pub(super) fn publish(&mut self, phase: Phase) {
-        let counters = self.counters;
+        let counters = &self.shared.counters[self.thread];
         counters.sent.store(self.sent_count, Relaxed);
         counters.delivered.store(self.delivered, Relaxed);
         counters.accounted.store(self.accounted, Relaxed);
@@ -229,12 +243,13 @@ mod tests {
     use crate::bench::plan::{Load, Plan};
     use crate::bench::stamp::BODY;
 
-    fn shared(load: Load) -> Shared {
+    fn shared(load: Load) -> Arc<Shared> {
         let second = Duration::from_secs(1);
-        Shared::new(Plan { rooms: 1, members: 2, load, warm_up: second, measured: second, threads: 1 })
+        let plan = Plan { rooms: 1, members: 2, load, warm_up: second, measured: second, threads: 1 };
+        Arc::new(Shared::new(plan))
     }
 
-    fn heard(meter: &mut Meter<'_>, member: usize, stamps: &[Stamp], now_us: u64) -> bool {
+    fn heard(meter: &mut Meter, member: usize, stamps: &[Stamp], now_us: u64) -> bool {
         let mut payload = Vec::new();
         for stamp in stamps {
             let start = payload.len();

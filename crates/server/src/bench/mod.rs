@@ -36,7 +36,9 @@ mod session;
 mod shared;
 mod socket;
 mod stamp;
+mod streams;
 mod timer;
+mod way;
 
 pub use anteroom::Anteroom;
 pub use dialect::{Dialect, Entry, Member, Opening, Place};

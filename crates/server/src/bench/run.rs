@@ -1,5 +1,6 @@
 //! A run from its first member to its last message: the phases, and what is read off at their edges.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ pub struct Live {
     pub stage: &'static str,
     /// How far that is, from 0 to 1.
     pub done: f64,
-    /// What there is of it just now: members that are in, or deliveries a second.
+    /// What there is of it just now: sessions that are in, or what is done each second.
     pub figure: f64,
     /// What the figure counts.
     pub unit: &'static str,
@@ -47,49 +48,54 @@ pub fn run(
     plan: &Plan,
     watch: &mut dyn FnMut(Live),
 ) -> Result<Outcome, BenchError> {
-    conduct(target, plan, watch, |shared, thread| Sockets::open(shared, thread, target.addr, dialect)?.play())
+    conduct(target, plan, "deliveries", watch, |shared, thread| {
+        Sockets::open(shared, thread, target.addr, dialect)?.play()
+    })
 }
 
-/// Runs the phases, with one thread for each share of the members.
+/// Runs the phases, with one thread for each share of the members. The unit is what its counters of deliveries count.
 pub(super) fn conduct(
     target: &Target,
     plan: &Plan,
+    unit: &'static str,
     watch: &mut dyn FnMut(Live),
-    play: impl Fn(&Shared, usize) -> Result<Tally, BenchError> + Sync,
+    play: impl Fn(&Arc<Shared>, usize) -> Result<Tally, BenchError> + Sync,
 ) -> Result<Outcome, BenchError> {
     plan.validate()?;
-    let shared = Shared::new(*plan);
+    let shared = Arc::new(Shared::new(*plan));
     let memory = target.pid.map(Memory::of).transpose().map_err(|error| unreadable(target, &error))?;
     thread::scope(|scope| {
         let threads: Vec<_> = (0..plan.threads)
             .map(|thread| {
                 let (shared, play) = (&shared, &play);
                 scope.spawn(move || {
-                    let mut guard = Guard { shared, failed: true };
+                    let _crash = Crash(shared);
                     let played = play(shared, thread);
-                    guard.failed = played.is_err();
+                    if let Err(error) = &played {
+                        shared.failure.get_or_init(|| error.clone());
+                    }
                     played
                 })
             })
             .collect();
-        let readings = Conductor { target, shared: &shared, watch }.conduct();
+        let readings = Conductor { target, shared: &shared, unit, watch }.conduct();
         shared.enter(Phase::Over);
         let tallies = join(threads);
+        if let Some(failure) = shared.failure.get() {
+            return Err(failure.clone());
+        }
         let (tallies, readings) = (tallies?, readings?);
         Ok(outcome(&shared, &tallies, readings, memory))
     })
 }
 
-/// Tells the others when a thread ends badly, by a panic too.
-struct Guard<'a> {
-    shared: &'a Shared,
-    failed: bool,
-}
+/// Tells the others when a thread panics.
+struct Crash<'a>(&'a Shared);
 
-impl Drop for Guard<'_> {
+impl Drop for Crash<'_> {
     fn drop(&mut self) {
-        if self.failed {
-            self.shared.failed.store(true, SeqCst);
+        if thread::panicking() {
+            self.0.failure.get_or_init(|| BenchError::failed("a thread of the generator crashed"));
         }
     }
 }
@@ -122,6 +128,7 @@ struct Reading {
 struct Conductor<'a> {
     target: &'a Target,
     shared: &'a Shared,
+    unit: &'static str,
     watch: &'a mut dyn FnMut(Live),
 }
 
@@ -150,7 +157,7 @@ impl Conductor<'_> {
             self.check()?;
             let entered = self.shared.entered.load(SeqCst);
             let done = entered as f64 / all as f64;
-            (self.watch)(Live { stage: "entering", done, figure: entered as f64, unit: "members" });
+            (self.watch)(Live { stage: "entering", done, figure: entered as f64, unit: "sessions" });
             if entered >= all {
                 return Ok(());
             }
@@ -176,7 +183,7 @@ impl Conductor<'_> {
                 return Ok(());
             }
             let done = (begin.elapsed().as_secs_f64() / time.as_secs_f64()).min(1.0);
-            (self.watch)(Live { stage, done, figure: sample(begin, earlier, now).rate, unit: "deliveries/s" });
+            (self.watch)(Live { stage, done, figure: sample(begin, earlier, now).rate, unit: self.unit });
             each(earlier, now);
             earlier = now;
         }
@@ -197,11 +204,10 @@ impl Conductor<'_> {
     }
 
     fn check(&self) -> Result<(), BenchError> {
-        if self.shared.failed.load(SeqCst) {
-            // The thread that failed says why; this only ends the phases.
-            return Err(BenchError::failed("a thread of the generator failed"));
+        match self.shared.failure.get() {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn read(&self) -> Result<Reading, BenchError> {

@@ -258,9 +258,9 @@ impl Session {
                 "create_room",
                 &CreateRoom { game: "relay".to_owned(), options: options.clone(), ..CreateRoom::default() },
             )?),
-            Destination::Room(room_id) => Some(
-                self.request("join_room", &JoinRoom { room_id: Some(room_id.clone()), ..JoinRoom::default() })?,
-            ),
+            Destination::Room(room_id) => {
+                Some(self.request("join_room", &JoinRoom { room_id: Some(room_id.clone()), ..JoinRoom::default() })?)
+            }
         };
         heard.arrived = say.is_none();
         heard.say = say.map(|say| (codec, say));

@@ -3,9 +3,10 @@
 //! Each counter has one writer; whoever reads it may be a turn of an event loop behind.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Instant;
 
+use super::error::BenchError;
 use super::plan::Plan;
 
 /// How far a run is.
@@ -38,7 +39,8 @@ pub(super) struct Shared {
     /// What the first member of each room learnt.
     pub(super) keys: Vec<OnceLock<Option<String>>>,
     pub(super) entered: AtomicUsize,
-    pub(super) failed: AtomicBool,
+    /// Why the first thread failed.
+    pub(super) failure: OnceLock<BenchError>,
     pub(super) refused: OnceLock<String>,
     pub(super) counters: Vec<Counters>,
 }
@@ -77,7 +79,7 @@ impl Shared {
             until_us: AtomicU64::new(u64::MAX),
             keys: (0..plan.rooms).map(|_| OnceLock::new()).collect(),
             entered: AtomicUsize::new(0),
-            failed: AtomicBool::new(false),
+            failure: OnceLock::new(),
             refused: OnceLock::new(),
             counters: (0..plan.threads).map(|_| Counters::default()).collect(),
         }

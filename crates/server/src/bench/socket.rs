@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,7 @@ const ANSWER_BYTES_MAX: usize = 16 << 10;
 
 /// The members of a thread.
 pub(super) struct Sockets<'a> {
-    shared: &'a Shared,
+    shared: Arc<Shared>,
     thread: usize,
     addr: SocketAddr,
     dialect: &'a dyn Dialect,
@@ -43,7 +44,7 @@ pub(super) struct Sockets<'a> {
     entering: usize,
     /// When somebody got a step further on the way in.
     advanced: Instant,
-    meter: Meter<'a>,
+    meter: Meter,
     space: Vec<u8>,
 }
 
@@ -68,7 +69,7 @@ enum State {
 
 impl<'a> Sockets<'a> {
     pub(super) fn open(
-        shared: &'a Shared,
+        shared: &Arc<Shared>,
         thread: usize,
         addr: SocketAddr,
         dialect: &'a dyn Dialect,
@@ -79,7 +80,7 @@ impl<'a> Sockets<'a> {
         let count = shared.plan.share(thread).len();
         let (first, others): (Vec<_>, Vec<_>) = (0..count).partition(|member| meter.place(*member).1 == 0);
         Ok(Self {
-            shared,
+            shared: shared.clone(),
             thread,
             addr,
             dialect,
@@ -142,7 +143,8 @@ impl<'a> Sockets<'a> {
             && let Some(&member) = self.outside.front()
         {
             let (room, seat) = self.meter.place(member);
-            let key = self.shared.keys[room].get();
+            let shared = self.shared.clone();
+            let key = shared.keys[room].get();
             if seat > 0 && key.is_none() {
                 break;
             }
@@ -251,7 +253,7 @@ impl<'a> Sockets<'a> {
     fn settle(&mut self, place: usize) -> Result<(), BenchError> {
         let Some(socket) = &mut self.sockets[place] else { return Ok(()) };
         if socket.state == State::In {
-            socket.member.settle(now_ms(self.shared), &mut socket.unsent);
+            socket.member.settle(now_ms(&self.shared), &mut socket.unsent);
         }
         self.write(place)
     }
@@ -299,7 +301,7 @@ impl<'a> Sockets<'a> {
     fn take(&mut self, place: usize, read: usize) -> Result<bool, BenchError> {
         let Some(mut socket) = self.sockets[place].take() else { return Ok(false) };
         let mut heard = Heard {
-            shared: self.shared,
+            shared: &self.shared,
             meter: &mut self.meter,
             place,
             now_us: self.shared.now_us(),
@@ -328,16 +330,16 @@ impl<'a> Sockets<'a> {
 }
 
 /// What follows from one read.
-struct Heard<'a, 'm> {
+struct Heard<'a> {
     shared: &'a Shared,
-    meter: &'m mut Meter<'a>,
+    meter: &'a mut Meter,
     place: usize,
     now_us: u64,
     own: bool,
     entered: bool,
 }
 
-impl Heard<'_, '_> {
+impl Heard<'_> {
     /// Takes all that is whole; says how many bytes that was.
     fn frames(&mut self, socket: &mut Socket, bytes: &[u8]) -> Result<usize, BenchError> {
         let mut taken = 0;

@@ -1,5 +1,5 @@
 //! Waking an event loop at a moment: to the microsecond where the kernel has timers among its files, else to the
-//! millisecond.
+//! millisecond. Runtimes of tokio, whose own timers know milliseconds only, have an [`Alarm`].
 
 use std::io;
 use std::time::Duration;
@@ -38,11 +38,64 @@ impl Timer {
         if time.is_zero() {
             return ignore_signals(poll.poll(events, Some(time)));
         }
-        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let once =
-            Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) } };
-        timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &once)?;
+        set(&self.0, time)?;
         ignore_signals(poll.poll(events, Some(TURN)))
+    }
+}
+
+/// Sets a timer off once, in less than a second.
+#[cfg(target_os = "linux")]
+fn set(timer: &std::os::fd::OwnedFd, time: Duration) -> io::Result<()> {
+    let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let it_value = Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) };
+    timerfd_settime(timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: zero, it_value })?;
+    Ok(())
+}
+
+/// A timer of a tokio runtime, which watches it as it watches the reading end of a pipe.
+#[cfg(target_os = "linux")]
+pub(super) struct Alarm(std::os::fd::OwnedFd, tokio::net::unix::pipe::Receiver);
+
+#[cfg(target_os = "linux")]
+impl Alarm {
+    pub(super) fn new() -> io::Result<Self> {
+        let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let watched = tokio::net::unix::pipe::Receiver::from_owned_fd_unchecked(fd.try_clone()?)?;
+        Ok(Self(fd, watched))
+    }
+
+    /// Waits for this long, and for [`TURN`] at most.
+    pub(super) async fn wait(&mut self, time: Duration) -> io::Result<()> {
+        if time.is_zero() {
+            tokio::task::yield_now().await;
+            return Ok(());
+        }
+        let Self(timer, watched) = self;
+        set(timer, time.min(TURN))?;
+        loop {
+            watched.readable().await?;
+            match watched.try_read(&mut [0; 8]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read.map(|_| ()),
+            }
+        }
+    }
+}
+
+/// A timer of a tokio runtime.
+#[cfg(not(target_os = "linux"))]
+pub(super) struct Alarm;
+
+#[cfg(not(target_os = "linux"))]
+impl Alarm {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for this long, and for [`TURN`] at most.
+    pub(super) async fn wait(&mut self, time: Duration) -> io::Result<()> {
+        tokio::time::sleep(time.min(TURN)).await;
+        Ok(())
     }
 }
 
