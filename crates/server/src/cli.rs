@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::app::{Mode, Server, StartError};
+use crate::bench::{self, BenchError};
 use crate::config::{self, Config, ConfigError};
 use crate::{certificate, log};
 
@@ -41,6 +42,10 @@ struct Arguments {
     /// Let other machines reach the development server, with guests and without a token.
     #[arg(long)]
     danger_dev_on_network: bool,
+
+    /// End when stdin does: whoever holds the other end of it does not leave this server behind.
+    #[arg(long, hide = true)]
+    ends_with_stdin: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,6 +81,8 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Measure a server: how much it carries, how fast, at what cost.
+    Bench(bench::Arguments),
     /// Print completions for a shell.
     Completions {
         /// Which one.
@@ -114,6 +121,13 @@ impl From<ConfigError> for Failure {
     }
 }
 
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        let code = if matches!(error, BenchError::Usage(_)) { 2 } else { 1 };
+        Self(code, error.to_string())
+    }
+}
+
 /// Reads the command line and does what it says, with these games to serve.
 #[must_use]
 pub fn main(games: Registry) -> ExitCode {
@@ -128,7 +142,10 @@ pub fn main(games: Registry) -> ExitCode {
 }
 
 fn run(arguments: Arguments, games: Registry) -> Result<(), Failure> {
-    let Arguments { command, common, danger_dev_on_network } = arguments;
+    let Arguments { command, common, danger_dev_on_network, ends_with_stdin } = arguments;
+    if ends_with_stdin {
+        end_with_stdin();
+    }
     if danger_dev_on_network && command.is_some() {
         return Err(Failure(2, "--danger-dev-on-network is for the development server, which has no command".into()));
     }
@@ -143,11 +160,21 @@ fn run(arguments: Arguments, games: Registry) -> Result<(), Failure> {
         }
         Some(Command::Cert { hosts, out }) => make_certificate(&hosts, &out),
         Some(Command::Config { command: ConfigCommand::Check { file } }) => check(file, &common),
+        Some(Command::Bench(arguments)) => Ok(bench::main(&arguments)?),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "anteroom", &mut io::stdout());
             Ok(())
         }
     }
+}
+
+/// A pipe is closed with the process that holds it, however that ends.
+fn end_with_stdin() {
+    std::thread::spawn(|| {
+        // Nothing is expected to be said.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        std::process::exit(0);
+    });
 }
 
 fn configured(base: &Config, file: Option<PathBuf>, common: &Common) -> Result<Config, Failure> {

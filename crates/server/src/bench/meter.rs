@@ -149,7 +149,13 @@ impl Meter {
     /// Notes something done that began then, in workloads that do other things than talk.
     pub(super) fn did(&mut self, begin_us: u64) {
         self.delivered += 1;
+        self.accounted += 1;
         self.took(begin_us);
+    }
+
+    /// Notes that so many things are to be [done](Self::did), for the end to wait for.
+    pub(super) fn expects(&mut self, count: u64) {
+        self.sent_count += count;
     }
 
     /// Notes how long something took that began then.

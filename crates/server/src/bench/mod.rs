@@ -23,13 +23,29 @@
 //! has no schedule, so its latencies are those of the loop, and not what a player would see.
 
 mod anteroom;
+mod certificate;
+mod churn;
+mod command;
+mod connect;
 mod dialect;
 mod error;
 mod frame;
+mod html;
+mod idle;
+mod job;
+mod json;
+mod lobby;
+mod machine;
 mod meter;
+mod number;
+mod options;
 mod outcome;
+mod own;
 mod plan;
 mod process;
+mod progress;
+mod report;
+mod rooms;
 mod run;
 mod schedule;
 mod session;
@@ -37,13 +53,16 @@ mod shared;
 mod socket;
 mod stamp;
 mod streams;
+mod table;
 mod timer;
 mod way;
 
 pub use anteroom::Anteroom;
+pub(crate) use command::main;
 pub use dialect::{Dialect, Entry, Member, Opening, Place};
 pub use error::BenchError;
 pub use frame::{Frame, FrameKind, Template, push_frame};
+pub(crate) use options::Arguments;
 pub use outcome::{GeneratorUse, Latencies, OWN_SHARE_MAX, Outcome, Sample, ServerUse};
 pub use plan::{Load, MEMBERS_MAX, Plan, Target};
 pub use process::{CoreTime, Memory};

@@ -4,6 +4,7 @@
 //! In a room it counts without decoding: a payload in which every message is one of the room's needs nothing else. All
 //! others are decoded.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,10 +55,14 @@ pub(super) struct Session {
     wish: Wish,
     pub(super) accepted: Option<HandshakeAccepted>,
     attempt: u64,
+    /// The room that was entered last.
     pub(super) room: Option<(RoomId, LaneId)>,
-    /// What was heard on the lane of the room that the session is in, on control, and on lanes since the last `ack`.
+    /// What was heard on that room's lane.
     in_room: u64,
+    /// What was heard on the lanes of other rooms that the session is in.
+    others: BTreeMap<RoomId, (LaneId, u64)>,
     control: u64,
+    /// Lanes that have ended since the last `ack`.
     ended: Vec<(LaneId, u64)>,
     due: AckDue,
     now_ms: u64,
@@ -92,6 +97,7 @@ impl Session {
             attempt: 0,
             room: None,
             in_room: 0,
+            others: BTreeMap::new(),
             control: 0,
             ended: Vec::new(),
             due: AckDue::default(),
@@ -186,15 +192,21 @@ impl Session {
         if !is_counted(message) {
             return;
         }
-        if is_join(message) && message.error.is_none() {
-            // The first of the lane that it opens.
-            self.in_room = 1;
-        } else if message.room_id.is_some() {
-            self.in_room += 1;
-        } else {
-            self.control += 1;
-        }
         self.note(1, bytes.min(1024));
+        let Some(room_id) = &message.room_id else {
+            self.control += 1;
+            return;
+        };
+        if is_join(message) {
+            // The first of the lane that it opens, which is counted there.
+            return;
+        }
+        let room_id = room_id.parse().ok();
+        if self.room.is_some_and(|(room, _)| Some(room) == room_id) {
+            self.in_room += 1;
+        } else if let Some((_, count)) = room_id.and_then(|room_id| self.others.get_mut(&room_id)) {
+            *count += 1;
+        }
     }
 
     fn note(&mut self, count: u64, bytes: usize) {
@@ -217,18 +229,29 @@ impl Session {
             }
             _ if is_join(message) => {
                 let RoomJoined { room_id, lane, .. } = message.data.decode().map_err(unreadable)?;
-                self.room = Some((room_id, lane));
+                if let Some((earlier, lane)) = self.room.replace((room_id, lane)) {
+                    self.others.insert(earlier, (lane, self.in_room));
+                }
+                self.in_room = 1;
                 heard.arrived = true;
             }
-            "leave_room_result" => {
-                if let Some((_, lane)) = self.room.take() {
-                    self.ended.push((lane, std::mem::take(&mut self.in_room)));
-                }
-            }
+            "leave_room_result" => self.hear_left(message),
             "lane" => self.hear_lane(message.data.decode().map_err(unreadable)?),
             _ => {}
         }
         Ok(())
+    }
+
+    fn hear_left(&mut self, message: &Envelope<'_>) {
+        let room_id: Option<RoomId> = message.room_id.as_ref().and_then(|room_id| room_id.parse().ok());
+        if let Some((room, lane)) = self.room
+            && Some(room) == room_id
+        {
+            self.ended.push((lane, self.in_room));
+            self.room = None;
+        } else if let Some(ended) = room_id.and_then(|room_id| self.others.remove(&room_id)) {
+            self.ended.push(ended);
+        }
     }
 
     fn hear_refusal(&mut self, message: &Envelope<'_>) -> Result<(), BenchError> {
@@ -334,7 +357,7 @@ impl Session {
     fn counts(&self) -> anteroom_protocol::message::resume::Counts {
         let room = self.room.map(|(_, lane)| (lane, self.in_room));
         let control = (self.control > 0).then_some((LaneId::CONTROL, self.control));
-        self.ended.iter().copied().chain(room).chain(control).collect()
+        self.ended.iter().chain(self.others.values()).copied().chain(room).chain(control).collect()
     }
 }
 

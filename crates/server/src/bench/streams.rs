@@ -159,9 +159,7 @@ pub(super) async fn talk(
     let mut client = players.enter(place, destination).await?;
     client.session.prepare()?;
     if seat == 0 {
-        let key = client.session.room.map(|(room_id, _)| room_id.to_string());
-        // Nobody else sets it.
-        let _ = players.shared.keys[room].set(key);
+        players.set_key(place, &client);
     }
     players.shared.entered.fetch_add(1, SeqCst);
     let mut talker = Talker { players, place, client, written: 0 };
@@ -171,8 +169,16 @@ pub(super) async fn talk(
 }
 
 impl Players {
+    /// Tells others the room that the first member has made.
+    pub(super) fn set_key(&self, place: usize, client: &Client) {
+        let (room, _) = self.meter.borrow().place(place);
+        let key = client.session.room.map(|(room_id, _)| room_id.to_string());
+        // Nobody else sets it.
+        let _ = self.shared.keys[room].set(key);
+    }
+
     /// The room that the first member has made.
-    async fn key(&self, room: usize) -> Result<Destination, BenchError> {
+    pub(super) async fn key(&self, room: usize) -> Result<Destination, BenchError> {
         loop {
             match self.shared.keys[room].get() {
                 Some(Some(key)) => return Ok(Destination::Room(key.clone())),

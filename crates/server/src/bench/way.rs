@@ -39,7 +39,7 @@ pub(super) struct Way {
 pub(super) struct Client {
     pub(super) connection: Connection,
     pub(super) session: Session,
-    start: Instant,
+    pub(super) start: Instant,
 }
 
 impl Way {

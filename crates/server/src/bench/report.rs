@@ -1,0 +1,94 @@
+//! What a workload found out, before it is put into words, JSON or a page.
+
+use super::outcome::{Latencies, Outcome, Sample};
+
+/// One number, and what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Figure {
+    /// Its name in JSON, with the unit.
+    pub(super) key: &'static str,
+    pub(super) name: &'static str,
+    /// Unknown without the server's process, or where nothing happened.
+    pub(super) value: Option<f64>,
+    pub(super) unit: &'static str,
+}
+
+/// A distribution of times.
+#[derive(Debug, Clone)]
+pub(super) struct Times {
+    pub(super) key: &'static str,
+    pub(super) name: &'static str,
+    pub(super) latencies: Latencies,
+    /// From when to when.
+    pub(super) meaning: &'static str,
+}
+
+/// Everything that a workload found out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Findings {
+    pub(super) figures: Vec<Figure>,
+    pub(super) times: Vec<Times>,
+    pub(super) course: Vec<Sample>,
+    /// What the course counts each second.
+    pub(super) course_unit: &'static str,
+    /// What somebody who reads the figures has to know.
+    pub(super) notes: Vec<String>,
+    /// What must not be; with any of them the run has failed.
+    pub(super) failures: Vec<String>,
+}
+
+/// The findings, and where they are from.
+#[derive(Debug, Clone)]
+pub(super) struct Report {
+    pub(super) workload: &'static str,
+    pub(super) command: String,
+    pub(super) machine: String,
+    /// What it was done to, in words.
+    pub(super) subject: String,
+    pub(super) transport: &'static str,
+    pub(super) codec: &'static str,
+    pub(super) server: String,
+    pub(super) pid: Option<u32>,
+    pub(super) findings: Findings,
+}
+
+/// The shares that tables show.
+pub(super) const QUANTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+
+impl Findings {
+    pub(super) fn add(
+        &mut self,
+        key: &'static str,
+        name: &'static str,
+        value: impl Into<Option<f64>>,
+        unit: &'static str,
+    ) {
+        self.figures.push(Figure { key, name, value: value.into().filter(|value| value.is_finite()), unit });
+    }
+
+    /// What every workload tells of the server's process, for each of something.
+    pub(super) fn add_server(&mut self, outcome: &Outcome, per: &PerServer) {
+        self.add(per.rate_key, per.rate_name, outcome.per_cpu_second(), "");
+        self.add(per.cpu_key, per.cpu_name, outcome.cpu_us(), "us");
+        let seconds = outcome.measured.as_secs_f64();
+        let share = outcome.server.map(|server| server.cpu.used.as_secs_f64() / seconds * 100.0);
+        self.add("server_cpu_percent", "server's CPU, of one core", share, "%");
+    }
+
+    /// What every workload tells of the generator.
+    pub(super) fn add_generator(&mut self, outcome: &Outcome) {
+        let share = outcome.generator.busiest * 100.0;
+        let known = (share > 0.0).then_some(share);
+        self.add("generator_cpu_percent", "generator's busiest thread, of a core", known, "%");
+        self.notes.extend(outcome.generator.bottleneck());
+    }
+}
+
+/// What the server's CPU is told per.
+pub(super) struct PerServer {
+    pub(super) rate_key: &'static str,
+    pub(super) rate_name: &'static str,
+    pub(super) cpu_key: &'static str,
+    pub(super) cpu_name: &'static str,
+}

@@ -1,0 +1,91 @@
+//! The workloads `broadcast` and `game`: relay rooms full of members who all hear each other.
+
+use anteroom_protocol::Json;
+use anteroom_transport::Transport;
+
+use super::anteroom::Anteroom;
+use super::error::BenchError;
+use super::job::Job;
+use super::outcome::Outcome;
+use super::plan::{Load, Plan};
+use super::report::{Findings, PerServer, Times};
+use super::run as running;
+use super::streams::talk;
+
+/// Fills rooms, and puts a load on them.
+pub(super) fn run(
+    job: &mut Job<'_>,
+    (rooms, members): (usize, usize),
+    load: Load,
+    options: Option<Json>,
+) -> Result<Findings, BenchError> {
+    let plan = job.plan(rooms, members, load);
+    plan.validate()?;
+    let plain = job.way.transport == Transport::WebSocket && !job.way.tls;
+    let outcome = if plain {
+        let dialect = Anteroom { codec: job.way.codec, options, token: job.way.token.clone() };
+        running::run(&job.target, &dialect, &plan, job.watch)?
+    } else {
+        job.play(&plan, "deliveries/s", |players, place, phase| talk(players, place, phase, options.clone()))?
+    };
+    Ok(findings(job, &plan, outcome))
+}
+
+fn findings(job: &Job<'_>, plan: &Plan, outcome: Outcome) -> Findings {
+    let mut findings = Findings { course_unit: "deliveries/s", ..Findings::default() };
+    let seconds = outcome.measured.as_secs_f64();
+    findings.add("sessions", "sessions", plan.sessions() as f64, "");
+    findings.add("seconds", "measured", seconds, "s");
+    findings.add("messages_per_second", "messages sent", outcome.sent as f64 / seconds, "/s");
+    findings.add("deliveries_per_second", "deliveries", outcome.rate(), "/s");
+    findings.add("sent", "messages sent in all", outcome.sent as f64, "");
+    findings.add("delivered", "deliveries in all", outcome.delivered as f64, "");
+    findings.add_server(&outcome, &PER_DELIVERY);
+    let each = |bytes: u64| (outcome.delivered > 0).then(|| bytes as f64 / outcome.delivered as f64);
+    findings.add("bytes_up_per_delivery", "bytes from clients, per delivery", each(outcome.bytes_up), "B");
+    findings.add("bytes_down_per_delivery", "bytes from the server, per delivery", each(outcome.bytes_down), "B");
+    findings.add("lost", "lost", outcome.lost as f64, "");
+    findings.add("duplicated", "duplicated", outcome.duplicated as f64, "");
+    findings.add("out_of_order", "out of order", outcome.out_of_order as f64, "");
+    findings.add_generator(&outcome);
+    let lag = (plan.period().is_some()).then(|| outcome.generator.lag_p99.as_secs_f64() * 1000.0);
+    findings.add("generator_lag_p99_ms", "generator behind its schedule, p99", lag, "ms");
+    findings.failures.extend(failure(&outcome));
+    if job.way.transport != Transport::WebSocket {
+        let note = "Bytes are those of records; what QUIC and TLS add to them is not counted.";
+        findings.notes.push(note.to_owned());
+    }
+    let meaning = match plan.period() {
+        Some(_) => "from when a message was due until a member heard it (corrected for coordinated omission)",
+        None => {
+            "from sending to hearing in a closed loop, which has no schedule: what a queue of one message for each member \
+             waits, and not what a player would see"
+        }
+    };
+    findings.times.push(Times { key: "latency", name: "Latency", latencies: outcome.latencies, meaning });
+    findings.course = outcome.course;
+    findings
+}
+
+const PER_DELIVERY: PerServer = PerServer {
+    rate_key: "deliveries_per_cpu_second",
+    rate_name: "deliveries per second of the server's CPU",
+    cpu_key: "cpu_us_per_delivery",
+    cpu_name: "server's CPU per delivery",
+};
+
+/// What must not be, in a sentence.
+fn failure(outcome: &Outcome) -> Option<String> {
+    if outcome.delivered == 0 && outcome.wrong() == 0 {
+        return Some("Nothing was delivered while measured.".to_owned());
+    }
+    if outcome.wrong() == 0 {
+        return None;
+    }
+    let Outcome { lost, duplicated, out_of_order, .. } = outcome;
+    let why =
+        outcome.refused.as_ref().map(|words| format!(" The server refused messages: {words}")).unwrap_or_default();
+    Some(format!(
+        "Reliable delivery failed: {lost} messages lost, {duplicated} duplicated, {out_of_order} out of order.{why}"
+    ))
+}
