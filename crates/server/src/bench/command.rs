@@ -27,8 +27,8 @@ const VISITED: usize = 8;
 /// was measured was not right.
 pub(crate) fn main(arguments: &Arguments) -> Result<(), BenchError> {
     let workload = &arguments.workload;
-    if arguments.listen.is_some() || arguments.log.is_some() {
-        return Err(BenchError::usage("--listen and --log are for a server; `bench` takes --server"));
+    if arguments.listen.is_some() {
+        return Err(BenchError::usage("--listen is for a server; `bench` takes --server"));
     }
     let (time, options, output) = workload.common();
     check(workload, time)?;

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(long, hide = true)]
     pub(super) listen: Option<String>,
     #[arg(long, hide = true)]
-    pub(super) log: Option<String>,
+    log: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,6 +8,8 @@ use super::process::{CoreTime, Memory};
 
 /// Above this share of a core the generator may be what was measured.
 pub const OWN_SHARE_MAX: f64 = 0.8;
+/// Above this share of the time, something else on its core disturbs the generator, or a server.
+pub(super) const WAITED_MAX: f64 = 0.1;
 /// Up to this, being late with a message is a matter of timers.
 const LAG_MAX: Duration = Duration::from_millis(2);
 /// The longest latency that is told apart from longer ones, in microseconds: a minute.
@@ -22,6 +24,10 @@ pub struct Outcome {
     pub sent: u64,
     /// Messages that reached a member while measured: each counts once for each member.
     pub delivered: u64,
+    /// Messages sent in the whole run, the warm-up included.
+    pub sent_in_all: u64,
+    /// Messages that reached a member in the whole run, each counted once for each member.
+    pub delivered_in_all: u64,
     /// What is missing of the whole run, the warm-up included, once nothing more came.
     pub lost: u64,
     /// What came again, in the whole run.
@@ -104,6 +110,13 @@ impl GeneratorUse {
             return Some(format!(
                 "The generator was busy: its busiest thread used {share:.0} % of a core, so the server may be faster \
                  than this. Give it more --threads, or another machine."
+            ));
+        }
+        if self.waited > WAITED_MAX {
+            return Some(format!(
+                "The machine was busy: for {:.0} % of the time the generator was ready to run and something else was on \
+                 its core, which counts as latency.",
+                self.waited * 100.0
             ));
         }
         (self.lag_p99 > LAG_MAX).then(|| {

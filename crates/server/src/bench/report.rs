@@ -1,6 +1,6 @@
 //! What a workload found out, before it is put into words, JSON or a page.
 
-use super::outcome::{Latencies, Outcome, Sample};
+use super::outcome::{Latencies, Outcome, Sample, WAITED_MAX};
 
 /// One number, and what it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +74,15 @@ impl Findings {
         let seconds = outcome.measured.as_secs_f64();
         let share = outcome.server.map(|server| server.cpu.used.as_secs_f64() / seconds * 100.0);
         self.add("server_cpu_percent", "server's CPU, of one core", share, "%");
+        let waited = outcome.server.map(|server| server.cpu.waited.as_secs_f64() / seconds);
+        self.add("server_waited_percent", "server waiting for its core", waited.map(|share| share * 100.0), "%");
+        if let Some(share) = waited.filter(|share| *share > WAITED_MAX) {
+            self.notes.push(format!(
+                "The machine was busy: for {:.0} % of the time the server was ready to run and something else was on its \
+                 core, which counts as latency.",
+                share * 100.0
+            ));
+        }
     }
 
     /// What every workload tells of the generator.

@@ -38,8 +38,8 @@ fn findings(job: &Job<'_>, plan: &Plan, outcome: Outcome) -> Findings {
     findings.add("seconds", "measured", seconds, "s");
     findings.add("messages_per_second", "messages sent", outcome.sent as f64 / seconds, "/s");
     findings.add("deliveries_per_second", "deliveries", outcome.rate(), "/s");
-    findings.add("sent", "messages sent in all", outcome.sent as f64, "");
-    findings.add("delivered", "deliveries in all", outcome.delivered as f64, "");
+    findings.add("sent", "messages sent in all, with the warm-up", outcome.sent_in_all as f64, "");
+    findings.add("delivered", "deliveries in all, with the warm-up", outcome.delivered_in_all as f64, "");
     findings.add_server(&outcome, &PER_DELIVERY);
     let each = |bytes: u64| (outcome.delivered > 0).then(|| bytes as f64 / outcome.delivered as f64);
     findings.add("bytes_up_per_delivery", "bytes from clients, per delivery", each(outcome.bytes_up), "B");

@@ -242,6 +242,8 @@ fn outcome(shared: &Shared, tallies: &[Tally], readings: Readings, memory: Optio
         measured: after.at - before.at,
         sent: after.totals.sent - before.totals.sent,
         delivered: after.totals.delivered - before.totals.delivered,
+        sent_in_all: tallies.iter().map(|tally| tally.sent_count).sum(),
+        delivered_in_all: tallies.iter().map(|tally| tally.delivered).sum(),
         lost: meter::lost(tallies, shared.plan.members),
         duplicated: tallies.iter().map(|tally| tally.duplicated).sum(),
         out_of_order: tallies.iter().map(|tally| tally.out_of_order).sum(),
