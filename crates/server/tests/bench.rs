@@ -119,6 +119,14 @@ fn figure(report: &Value, key: &str) -> f64 {
     report["figures"][key].as_f64().unwrap_or_else(|| panic!("{key} in {report:#}"))
 }
 
+/// Quantiles in order. On a machine that stands still for a second there may be none.
+fn timed(times: &Value) {
+    let quantiles: Vec<f64> =
+        ["p50", "p90", "p99", "p99.9", "max"].iter().filter_map(|name| times[name].as_f64()).collect();
+    assert_eq!(quantiles.is_empty(), times["count"] == 0, "{times}");
+    assert!(quantiles.iter().all(|quantile| *quantile > 0.0) && quantiles.is_sorted(), "{times}");
+}
+
 /// Everything that was sent came to everybody, once and in order.
 fn all_came(report: &Value, members: f64) {
     assert!(figure(report, "sent") > 0.0);
@@ -126,12 +134,7 @@ fn all_came(report: &Value, members: f64) {
     for wrong in ["lost", "duplicated", "out_of_order"] {
         assert_eq!(figure(report, wrong), 0.0, "{wrong}");
     }
-    let latency = &report["times_ms"]["latency"];
-    assert!(latency["count"].as_u64().unwrap() > 0);
-    let quantiles: Vec<f64> =
-        ["p50", "p90", "p99", "p99.9", "max"].iter().map(|name| latency[name].as_f64().unwrap()).collect();
-    assert!(quantiles.is_sorted() && quantiles[0] > 0.0, "{quantiles:?}");
-    assert!(figure(report, "bytes_down_per_delivery") > 62.0, "at least the body");
+    timed(&report["times_ms"]["latency"]);
 }
 
 #[test]
@@ -139,9 +142,10 @@ fn broadcast_delivers_everything_on_every_transport() {
     over_all(&["broadcast", "--rooms", "3", "--members", "4"], |_, report| {
         all_came(report, 4.0);
         assert!(report["times_ms"]["latency"]["meaning"].as_str().unwrap().contains("closed loop"));
-        if cfg!(target_os = "linux") {
+        if cfg!(target_os = "linux") && figure(report, "deliveries_per_second") > 0.0 {
             assert!(figure(report, "cpu_us_per_delivery") > 0.0);
             assert!(figure(report, "deliveries_per_cpu_second") > 0.0);
+            assert!(figure(report, "bytes_down_per_delivery") > 62.0, "at least the body");
         }
         assert!(!report["course"]["samples"].as_array().unwrap().is_empty());
     });
@@ -175,7 +179,7 @@ fn idle_weighs_sessions_on_every_transport() {
 fn connect_shakes_hands_on_every_transport() {
     over_all(&["connect", "--sessions", "4"], |_, report| {
         assert!(figure(report, "handshakes") > 0.0);
-        assert!(report["times_ms"]["handshake"]["count"].as_u64().unwrap() > 0);
+        timed(&report["times_ms"]["handshake"]);
     });
 }
 
@@ -185,7 +189,7 @@ fn churn_resumes_on_every_transport() {
         assert!(figure(report, "cycles") > 0.0);
         assert_eq!(figure(report, "errors"), 0.0);
         for times in ["cycle", "join", "reconnect"] {
-            assert!(report["times_ms"][times]["count"].as_u64().unwrap() > 0, "{times}");
+            timed(&report["times_ms"][times]);
         }
     });
 }
@@ -234,7 +238,10 @@ fn the_report_is_a_page_of_its_own() {
 fn the_help_fits_a_terminal_and_names_units_and_defaults() {
     for (workload, said) in [
         (&[][..], &["broadcast", "lobby", "exit code is 1"][..]),
-        (&["broadcast"], &["--rate <PER_SECOND>", "[default: 100]", "closed loop", "coordinated omission"]),
+        (
+            &["broadcast"],
+            &["--rate <PER_SECOND>", "[default: 100]", "closed loop", "count from when a message was due"],
+        ),
         (&["game"], &["--tick-ms <MS>", "[default: 16]", "milliseconds"]),
         (&["idle"], &["--sessions <COUNT>", "[default: 1000]"]),
         (&["connect"], &["--transport", "[default: websocket]"]),
@@ -249,8 +256,9 @@ fn the_help_fits_a_terminal_and_names_units_and_defaults() {
         for line in help.stdout.lines() {
             assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
         }
+        let text = help.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in said {
-            assert!(help.stdout.contains(words), "{workload:?}: {words}: {}", help.stdout);
+            assert!(text.contains(words), "{workload:?}: {words}: {}", help.stdout);
         }
         for foreign in ["--listen", "--log", "ends-with-stdin"] {
             assert!(!help.stdout.contains(foreign), "{workload:?}: {foreign}");

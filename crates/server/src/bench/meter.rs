@@ -195,6 +195,9 @@ impl Meter {
         counters.missing.store(self.missing_count, Relaxed);
         counters.bytes_up.store(self.bytes_up, Relaxed);
         counters.bytes_down.store(self.bytes_down, Relaxed);
+        if phase == Phase::Tail {
+            counters.turns_of_tail.fetch_add(1, Relaxed);
+        }
         match (phase, self.watch) {
             (Phase::Measured, Watch::Before) => {
                 self.watch = Watch::Since(Instant::now(), CoreTime::of_this_thread());

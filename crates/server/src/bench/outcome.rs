@@ -205,6 +205,8 @@ mod tests {
         assert_eq!(GeneratorUse::default().bottleneck(), None);
         let busy = GeneratorUse { busiest: 0.81, ..GeneratorUse::default() };
         assert!(busy.bottleneck().unwrap().contains("81 % of a core"));
+        let disturbed = GeneratorUse { waited: 0.25, ..GeneratorUse::default() };
+        assert!(disturbed.bottleneck().unwrap().contains("for 25 % of the time"));
         let late = GeneratorUse { lag_p99: Duration::from_millis(7), ..GeneratorUse::default() };
         assert!(late.bottleneck().unwrap().contains("7.0 ms late"));
     }

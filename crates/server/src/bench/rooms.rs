@@ -76,8 +76,8 @@ const PER_DELIVERY: PerServer = PerServer {
 
 /// What must not be, in a sentence.
 fn failure(outcome: &Outcome) -> Option<String> {
-    if outcome.delivered == 0 && outcome.wrong() == 0 {
-        return Some("Nothing was delivered while measured.".to_owned());
+    if outcome.delivered_in_all == 0 && outcome.wrong() == 0 {
+        return Some("Nothing was delivered.".to_owned());
     }
     if outcome.wrong() == 0 {
         return None;

@@ -196,7 +196,7 @@ impl Conductor<'_> {
             self.check()?;
             thread::sleep(TICK / 2);
             let Totals { sent, accounted, missing, .. } = self.shared.totals();
-            if accounted >= sent * self.shared.plan.members as u64 && missing == 0 {
+            if self.shared.all_is_sent() && accounted >= sent * self.shared.plan.members as u64 && missing == 0 {
                 break;
             }
         }

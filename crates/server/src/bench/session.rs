@@ -25,6 +25,9 @@ use super::stamp::{BODY, Stamp, put_digits};
 const FIRST_N: u64 = 10_000_000;
 const N_DIGITS: usize = 8;
 
+/// How many lanes that have ended a server remembers.
+const TOLD_MAX: usize = 64;
+
 static TYPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""type":""#));
 /// What a relay says in JSON, behind [`TYPE`].
 const RELAYED: &[u8] = b"message\"";
@@ -64,6 +67,8 @@ pub(super) struct Session {
     control: u64,
     /// Lanes that have ended since the last `ack`.
     ended: Vec<(LaneId, u64)>,
+    /// Lanes that have ended before it; the `ack` may be lost with its connection.
+    told: Vec<(LaneId, u64)>,
     due: AckDue,
     now_ms: u64,
     next_n: u64,
@@ -100,6 +105,7 @@ impl Session {
             others: BTreeMap::new(),
             control: 0,
             ended: Vec::new(),
+            told: Vec::new(),
             due: AckDue::default(),
             now_ms: 0,
             next_n: FIRST_N,
@@ -135,7 +141,7 @@ impl Session {
             session_id: accepted.session_id,
             resume_token: accepted.resume_token.clone(),
             attempt: self.attempt,
-            received: Some(self.counts()),
+            received: Some(self.told.iter().copied().chain(self.counts()).collect()),
             fresh: false,
         };
         encoded(Codec::Json, &Header::new("reconnect"), &Json::new(&reconnect).map_err(BenchError::failed)?)
@@ -225,6 +231,7 @@ impl Session {
                 if let Some(accepted) = &mut self.accepted {
                     accepted.resume_token = resume_token;
                 }
+                self.told.clear();
                 heard.arrived = true;
             }
             _ if is_join(message) => {
@@ -339,7 +346,9 @@ impl Session {
         }
         self.due.reset();
         let counts = self.counts();
-        self.ended.clear();
+        self.told.append(&mut self.ended);
+        let forgotten = self.told.len().saturating_sub(TOLD_MAX);
+        self.told.drain(..forgotten);
         let mut ack = Vec::new();
         encode(self.wish.codec, &Header::new("ack"), &Ack { counts }, &mut ack).ok()?;
         Some(ack)

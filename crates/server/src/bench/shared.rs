@@ -9,6 +9,9 @@ use std::time::Instant;
 use super::error::BenchError;
 use super::plan::Plan;
 
+/// Turns after which a thread that is not behind has sent everything.
+const TURNS_OF_TAIL: u64 = 10;
+
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -55,6 +58,8 @@ pub(super) struct Counters {
     pub(super) missing: AtomicU64,
     pub(super) bytes_up: AtomicU64,
     pub(super) bytes_down: AtomicU64,
+    /// How often the thread has looked around since the sending ended.
+    pub(super) turns_of_tail: AtomicU64,
 }
 
 /// All counters together at some moment.
@@ -118,9 +123,19 @@ impl Shared {
         self.begin_us.load(SeqCst)
     }
 
+    /// Up to when what is due is sent: now, but not behind the end. What was due before it is sent even if it is late.
+    pub(super) fn sends_until_us(&self) -> u64 {
+        self.now_us().min(self.until_us.load(SeqCst).saturating_sub(1))
+    }
+
     /// Whether what was due then belongs to the measured time.
     pub(super) fn counts(&self, due_us: u64) -> bool {
         due_us >= self.from_us.load(Relaxed) && due_us < self.until_us.load(Relaxed)
+    }
+
+    /// Whether every thread has sent what was due before the end, however late it is.
+    pub(super) fn all_is_sent(&self) -> bool {
+        self.counters.iter().all(|counters| counters.turns_of_tail.load(Relaxed) >= TURNS_OF_TAIL)
     }
 
     pub(super) fn totals(&self) -> Totals {

@@ -202,10 +202,8 @@ impl<'a> Sockets<'a> {
     }
 
     fn send_due(&mut self, schedule: &mut Schedule) -> Result<(), BenchError> {
-        let now_us = self.shared.now_us();
-        while self.shared.phase().is_sending()
-            && let Some((member, due_us)) = schedule.take(now_us)
-        {
+        let until_us = self.shared.sends_until_us();
+        while let Some((member, due_us)) = schedule.take(until_us) {
             self.say(member, Some(due_us))?;
             self.write(member)?;
         }

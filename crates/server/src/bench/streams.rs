@@ -135,15 +135,19 @@ impl Players {
             return Ok(());
         };
         let mut alarm = Alarm::new()?;
-        while self.shared.phase().is_sending() {
-            let now_us = self.shared.now_us();
-            while let Some((member, due_us)) = schedule.take(now_us) {
+        loop {
+            // What was due before the end is sent even if it is late.
+            let ends = !self.shared.phase().is_sending();
+            let until_us = self.shared.sends_until_us();
+            while let Some((member, due_us)) = schedule.take(until_us) {
                 self.calls[member].due_us.borrow_mut().push(due_us);
                 self.calls[member].notify.notify_one();
             }
+            if ends {
+                return Ok(());
+            }
             alarm.wait(Duration::from_micros(schedule.due_us().saturating_sub(self.shared.now_us()))).await?;
         }
-        Ok(())
     }
 }
 
