@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anteroom_core::game::Registry;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use tokio::sync::oneshot;
 
 use crate::app::{Mode, Server, StartError};
 use crate::bench::{self, BenchError};
@@ -143,8 +144,8 @@ pub fn main(games: Registry) -> ExitCode {
 
 fn run(arguments: Arguments, games: Registry) -> Result<(), Failure> {
     let Arguments { command, common, danger_dev_on_network, ends_with_stdin } = arguments;
-    if ends_with_stdin {
-        end_with_stdin();
+    if ends_with_stdin && command.is_some() {
+        return Err(Failure(2, "--ends-with-stdin is for the development server, which has no command".into()));
     }
     if danger_dev_on_network && command.is_some() {
         return Err(Failure(2, "--danger-dev-on-network is for the development server, which has no command".into()));
@@ -152,11 +153,12 @@ fn run(arguments: Arguments, games: Registry) -> Result<(), Failure> {
     match command {
         None => {
             let config = configured(&Config::development(), None, &common)?;
-            start(config, Mode::Development { on_network: danger_dev_on_network }, games, &common)
+            let stdin = ends_with_stdin.then(end_of_stdin);
+            start(config, Mode::Development { on_network: danger_dev_on_network }, games, &common, stdin)
         }
         Some(Command::Serve { config }) => {
             let config = configured(&Config::default(), Some(config), &common)?;
-            start(config, Mode::Production, games, &common)
+            start(config, Mode::Production, games, &common, None)
         }
         Some(Command::Cert { hosts, out }) => make_certificate(&hosts, &out),
         Some(Command::Config { command: ConfigCommand::Check { file } }) => check(file, &common),
@@ -166,15 +168,6 @@ fn run(arguments: Arguments, games: Registry) -> Result<(), Failure> {
             Ok(())
         }
     }
-}
-
-/// A pipe is closed with the process that holds it, however that ends.
-fn end_with_stdin() {
-    std::thread::spawn(|| {
-        // Nothing is expected to be said.
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        std::process::exit(0);
-    });
 }
 
 fn configured(base: &Config, file: Option<PathBuf>, common: &Common) -> Result<Config, Failure> {
@@ -228,10 +221,33 @@ fn say(words: std::fmt::Arguments<'_>) -> Result<(), Failure> {
     stdout.write_fmt(words).and_then(|()| stdout.flush()).map_err(|error| Failure(1, format!("cannot write: {error}")))
 }
 
-fn start(config: Config, mode: Mode, games: Registry, common: &Common) -> Result<(), Failure> {
+/// Comes when stdin ends: a pipe is closed with the process that holds it, however that ends.
+fn end_of_stdin() -> oneshot::Receiver<()> {
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        // Nothing is expected to be said, and an error is an end as well.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = ended.send(());
+    });
+    end
+}
+
+fn start(
+    config: Config,
+    mode: Mode,
+    games: Registry,
+    common: &Common,
+    stdin: Option<oneshot::Receiver<()>>,
+) -> Result<(), Failure> {
     log::start(&common.log).map_err(|error| Failure(2, error.to_string()))?;
     let runtime = runtime().map_err(|error| Failure(1, format!("cannot start the runtime: {error}")))?;
-    let served = runtime.block_on(serve(config, mode, games));
+    let served = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            served = serve(config, mode, games) => served,
+            () = ended(stdin) => Ok(()),
+        }
+    });
     // Tasks that did not end in time do not keep the program from ending.
     runtime.shutdown_background();
     served
@@ -253,6 +269,15 @@ const TASKS_BETWEEN_POLLS: u32 = 1024;
 /// What the operating system says.
 pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(TASKS_BETWEEN_POLLS).build()
+}
+
+/// Waits for the end of stdin, if that is one to wait for.
+async fn ended(stdin: Option<oneshot::Receiver<()>>) {
+    match stdin {
+        // The thread that watches it says so, or is gone.
+        Some(end) => drop(end.await),
+        None => std::future::pending().await,
+    }
 }
 
 async fn serve(config: Config, mode: Mode, games: Registry) -> Result<(), Failure> {

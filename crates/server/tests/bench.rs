@@ -48,7 +48,7 @@ fn bench(arguments: &[&str]) -> Ended {
 /// Waits for the end, and reads what was said.
 fn ended(mut running: Running) -> Ended {
     let (mut stdout, mut stderr) = (running.0.stdout.take().unwrap(), running.0.stderr.take());
-    let (done, wait) = mpsc::channel();
+    let (done, wait) = mpsc::sync_channel(1);
     let errors = thread::spawn(move || {
         let mut text = String::new();
         if let Some(stderr) = &mut stderr {

@@ -17,8 +17,14 @@ impl CoreTime {
     /// Sums up a process's threads. Those that have ended do not count.
     ///
     /// # Errors
-    /// There is no such process, or no such file.
+    /// There is no such process, it has ended, or there is no such file.
     pub fn of(pid: u32) -> io::Result<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // Behind the program's name in parentheses; a process that nobody has waited for yet is a Z.
+        let state = stat.rsplit_once(") ").map_or("", |(_, state)| state);
+        if state.starts_with(['Z', 'X']) {
+            return Err(io::Error::other("it has ended"));
+        }
         let mut sum = Self::default();
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
             // A thread may end between being listed and being read.
@@ -91,6 +97,15 @@ mod tests {
         let memory = Memory::of(std::process::id()).unwrap();
         assert!(memory.resident >= memory.anonymous && memory.anonymous > 0);
         assert!(CoreTime::of(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn a_process_that_has_ended_and_was_not_waited_for_uses_nothing() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        while CoreTime::of(child.id()).is_ok() {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
     }
 
     #[test]

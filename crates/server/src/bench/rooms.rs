@@ -48,7 +48,7 @@ fn findings(job: &Job<'_>, plan: &Plan, outcome: Outcome) -> Findings {
     findings.add("duplicated", "duplicated", outcome.duplicated as f64, "");
     findings.add("out_of_order", "out of order", outcome.out_of_order as f64, "");
     findings.add_generator(&outcome);
-    let lag = (plan.period().is_some()).then(|| outcome.generator.lag_p99.as_secs_f64() * 1000.0);
+    let lag = plan.period().map(|_| outcome.generator.lag_p99.as_secs_f64() * 1000.0);
     findings.add("generator_lag_p99_ms", "generator behind its schedule, p99", lag, "ms");
     findings.failures.extend(failure(&outcome));
     if job.way.transport != Transport::WebSocket {

@@ -27,7 +27,10 @@ impl Schedule {
         };
         let mut turns: Vec<_> = share.map(turn).collect();
         turns.sort_by(|a, b| a.0.total_cmp(&b.0));
-        (!turns.is_empty()).then(|| Self { begin_us, period_us: period.as_secs_f64() * 1e6, turns, next: 0, round: 0 })
+        if turns.is_empty() {
+            return None;
+        }
+        Some(Self { begin_us, period_us: period.as_secs_f64() * 1e6, turns, next: 0, round: 0 })
     }
 
     /// When the next message is due.

@@ -270,7 +270,7 @@ impl Talker {
 fn header(len: usize) -> usize {
     match len {
         ..64 => 1,
-        ..16_384 => 2,
+        64..16_384 => 2,
         _ => 4,
     }
 }
