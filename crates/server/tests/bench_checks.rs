@@ -220,7 +220,7 @@ fn what_is_no_websocket_is_said() {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                stream.read(&mut [0; 1024]).unwrap();
+                assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
                 let _ = stream.write_all(answer);
             }
         });
