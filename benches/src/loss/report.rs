@@ -1,0 +1,196 @@
+//! The tables, and the files that they, the data and the plot are written to.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::cell::{CLASSES, Cell, TRANSPORTS};
+use super::figures::Figures;
+use super::plot;
+use super::run::{Plan, Run};
+
+const BEGIN: &str = "<!-- loss: begin -->\n";
+const END: &str = "<!-- loss: end -->";
+
+/// Everything measured so far.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Report {
+    machine: String,
+    listeners: usize,
+    seconds: u32,
+    round_trip_ms: u64,
+    seed: u64,
+    pub(crate) runs: Vec<Run>,
+}
+
+impl Report {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let Plan { listeners, seconds, delay, seed, .. } = *plan;
+        let round_trip_ms = (delay * 2).as_millis() as u64;
+        Self { machine: machine(), listeners, seconds, round_trip_ms, seed, runs: Vec::new() }
+    }
+
+    /// What was written last.
+    pub(crate) fn read() -> Result<Self> {
+        let path = folder()?.join("loss.json");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Rewrites the section of the README, the plot and the data.
+    pub(crate) fn write(&self) -> Result<()> {
+        let folder = folder()?;
+        let readme = folder.join("README.md");
+        let text = between(&fs::read_to_string(&readme)?, &self.tables())?;
+        fs::write(readme, text)?;
+        fs::write(folder.join("loss.svg"), plot::draw(self))?;
+        Ok(fs::write(folder.join("loss.json"), serde_json::to_string_pretty(self)? + "\n")?)
+    }
+
+    pub(crate) fn round_trip_ms(&self) -> u64 {
+        self.round_trip_ms
+    }
+
+    /// The losses, in percent.
+    pub(crate) fn losses(&self) -> Vec<f64> {
+        self.runs.iter().map(|run| run.loss).collect()
+    }
+
+    /// A cell's figures at one loss.
+    pub(crate) fn figures(&self, run: &Run, cell: Cell) -> Option<Figures> {
+        run.cells.iter().find(|(other, _)| *other == cell).map(|(_, figures)| *figures)
+    }
+
+    /// What goes between the markers.
+    pub(crate) fn tables(&self) -> String {
+        let mut out = String::new();
+        let congestion = self.runs.first().map_or("nothing", |run| &run.congestion);
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            out,
+            "{} {} listeners for each row, {} s for each loss, {} ms round trip, seed {}; TCP avoids congestion by {}.\n",
+            self.machine, self.listeners, self.seconds, self.round_trip_ms, self.seed, congestion
+        );
+        out.push_str("![Staleness of the state over packet loss, by delivery class and transport](loss.svg)\n");
+        self.overview(&mut out);
+        for run in &self.runs {
+            self.run(&mut out, run);
+        }
+        self.link(&mut out);
+        out
+    }
+
+    fn overview(&self, out: &mut String) {
+        out.push_str("\n### Staleness that one look in a hundred exceeds, ms\n\n| class | transport |");
+        for loss in self.losses() {
+            let _ = write!(out, " {loss} % lost |");
+        }
+        let _ = writeln!(out, "\n|---|---|{}", "---:|".repeat(self.runs.len()));
+        for cell in CLASSES.into_iter().flat_map(|class| TRANSPORTS.map(|transport| Cell { transport, class })) {
+            let _ = write!(out, "| {} | {} |", cell.class, cell.transport);
+            for run in &self.runs {
+                let p99 = self.figures(run, cell).map(|figures| figures.staleness_ms.p99);
+                let _ = write!(out, " {} |", p99.map(milliseconds).unwrap_or_default());
+            }
+            out.push('\n');
+        }
+    }
+
+    fn run(&self, out: &mut String, run: &Run) {
+        let _ = writeln!(out, "\n### {} % of the packets lost\n", run.loss);
+        out.push_str("| class | transport | age p50 ms | p90 | p99 | max | never came | staleness p50 ms | p99 | ");
+        out.push_str("longest pause |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n");
+        for class in CLASSES {
+            for transport in TRANSPORTS {
+                let Some(figures) = self.figures(run, Cell { transport, class }) else { continue };
+                let _ = writeln!(out, "| {class} | {transport} | {} |", row(&figures));
+            }
+        }
+    }
+
+    fn link(&self, out: &mut String) {
+        out.push_str("\n### The link and the sender\n\n| loss asked for | TCP packets | lost | UDP packets | lost | ");
+        out.push_str("queue full | late out of the link p99 ms | late from the sender p99 ms |\n");
+        out.push_str("|---:|---:|---:|---:|---:|---:|---:|---:|\n");
+        for run in &self.runs {
+            let Run { loss, tcp, udp, link_late_ms, sent_late_ms, .. } = run;
+            let share = |lost: u64, passed: u64| percent(lost as f64 / (lost + passed).max(1) as f64);
+            let _ = writeln!(
+                out,
+                "| {loss} % | {} | {} | {} | {} | {} | {:.2} | {:.2} |",
+                tcp.passed + tcp.lost,
+                share(tcp.lost, tcp.passed),
+                udp.passed + udp.lost,
+                share(udp.lost, udp.passed),
+                tcp.refused + udp.refused,
+                link_late_ms.p99,
+                sent_late_ms.p99
+            );
+        }
+    }
+}
+
+fn row(figures: &Figures) -> String {
+    let Figures { age_ms, missing, staleness_ms, pause_ms } = figures;
+    let cells = [age_ms.p50, age_ms.p90, age_ms.p99, age_ms.max].map(milliseconds).join(" | ");
+    let staleness = [staleness_ms.p50, staleness_ms.p99, *pause_ms].map(milliseconds).join(" | ");
+    format!("{cells} | {} | {staleness}", percent(*missing))
+}
+
+fn milliseconds(ms: f64) -> String {
+    format!("{ms:.0}")
+}
+
+fn percent(share: f64) -> String {
+    if share == 0.0 { "0".to_owned() } else { format!("{:.2} %", share * 100.0) }
+}
+
+/// The text with something else between the markers.
+fn between(text: &str, tables: &str) -> Result<String> {
+    let (before, rest) = text.split_once(BEGIN).context("the README has no begin marker")?;
+    let (_, after) = rest.split_once(END).context("the README has no end marker")?;
+    Ok(format!("{before}{BEGIN}{tables}{END}{after}"))
+}
+
+fn folder() -> Result<PathBuf> {
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").context("run it by benches/loss")?;
+    Ok(Path::new(&folder).to_owned())
+}
+
+/// The machine and the versions, in a sentence.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = kernel.split('.').take(2).collect::<Vec<_>>().join(".");
+    let lock = fs::read_to_string("Cargo.lock").unwrap_or_default();
+    let versions: Vec<_> = ["quinn-proto", "wtransport"].iter().filter_map(|name| version(&lock, name)).collect();
+    format!("{cores} shared cores, Linux {kernel}, {}.", versions.join(", "))
+}
+
+/// The newest version of a crate in a lock file.
+fn version(lock: &str, name: &str) -> Option<String> {
+    let (_, rest) = lock.rsplit_once(&format!("name = \"{name}\"\nversion = \""))?;
+    Some(format!("{name} {}", rest.split('"').next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_markers_is_replaced() {
+        let text = format!("a\n{BEGIN}old\n{END}\nb\n");
+        assert_eq!(between(&text, "new\n").unwrap(), format!("a\n{BEGIN}new\n{END}\nb\n"));
+        between("no markers", "new").unwrap_err();
+    }
+
+    #[test]
+    fn versions_are_read_from_a_lock_file() {
+        let lock = "name = \"quinn\"\nversion = \"0.11.12\"\nname = \"quinn\"\nversion = \"0.12.0\"\n";
+        assert_eq!(version(lock, "quinn").as_deref(), Some("quinn 0.12.0"));
+        assert_eq!(version(lock, "quin"), None);
+    }
+}

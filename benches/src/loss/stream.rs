@@ -1,0 +1,168 @@
+//! The players: in each room one who tells everybody a state twenty times a second, and those who listen.
+//!
+//! All of them are the native client, resuming and acknowledging as players do. Who sends is in the server's namespace,
+//! so only what listeners hear crosses the link, and their acknowledgements on the way back.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anteroom_client::{Client, Codec, ConnectOptions, Game, Json, NewRoom, Role, Room, RoomEvent, RoomId, Trust};
+use anteroom_games::relay::{Action, Event, View};
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+use tokio::time::timeout_at;
+
+use super::cell::{Carrier, Cell, Schedule};
+
+/// What a state's payload is filled up to, in bytes: a handful of players with positions.
+const STATE_BYTES: usize = 200;
+/// How long what is under way at the end may still arrive.
+pub(crate) const TAIL: Duration = Duration::from_secs(5);
+
+/// The relay game, as its clients see it.
+#[derive(Debug)]
+pub(crate) struct Relay;
+
+impl Game for Relay {
+    const KIND: &'static str = "relay";
+    const VERSION: u16 = 1;
+    type Action = Action;
+    type Event = Event;
+    type View = View;
+}
+
+/// What is sent.
+#[derive(Debug, Serialize, Deserialize)]
+struct State<'a> {
+    number: u32,
+    filling: &'a str,
+}
+
+fn state(number: u32) -> Result<Json> {
+    const EMPTY: usize = r#"{"number":0000,"filling":""}"#.len();
+    let filling = "x".repeat(STATE_BYTES - EMPTY);
+    Ok(Json::new(&State { number, filling: &filling })?)
+}
+
+/// Somebody in a room. The session ends with the client.
+#[derive(Debug)]
+pub(crate) struct Member {
+    client: Client,
+    room: Room<Relay>,
+}
+
+/// Where the server is, and how it is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) addr: SocketAddr,
+    pub(crate) trust: Trust,
+}
+
+impl Target {
+    async fn connect(&self, carrier: Carrier) -> Result<Client> {
+        let address = match carrier {
+            // Only this scheme says that there is no TLS beyond this machine.
+            Carrier::WebSocket => format!("ws://{}/ws", self.addr),
+            _ => self.addr.to_string(),
+        };
+        let options = ConnectOptions::new(carrier.choice(), address).codec(Codec::Json).trust(self.trust.clone());
+        let client = Client::connect(options).await?;
+        ensure!(carrier.is(client.transport()), "the session went over {}", client.transport());
+        Ok(client)
+    }
+
+    /// Makes a room, in which the state is going to be told.
+    pub(crate) async fn open(&self) -> Result<Member> {
+        let client = self.connect(Carrier::WebSocket).await?;
+        let room = client.create_room(NewRoom::default()).await?;
+        Ok(Member { client, room })
+    }
+
+    /// Sits down in a room to listen.
+    pub(crate) async fn join(&self, carrier: Carrier, room_id: RoomId) -> Result<Member> {
+        let client = self.connect(carrier).await?;
+        let room = client.join_room(room_id, Role::Player).await?;
+        Ok(Member { client, room })
+    }
+}
+
+/// What one listener heard: which state, and when it was in the player's hands.
+pub(crate) type Heard = Vec<(u32, Instant)>;
+
+impl Member {
+    pub(crate) fn room_id(&self) -> RoomId {
+        self.room.room_id()
+    }
+
+    /// Tells every state when it is due; gives how late each was handed to the client, in microseconds.
+    pub(crate) async fn tell(mut self, cell: Cell, schedule: Schedule) -> Result<Vec<u32>> {
+        let mut late = Vec::with_capacity(schedule.numbers().len());
+        for number in schedule.numbers() {
+            let due = schedule.due(number);
+            self.listen_until(due, &mut Vec::new()).await?;
+            let action = Action::Send { payload: state(number)?, delivery: Some(cell.class.delivery()), key: None };
+            self.room.send(&action).await?;
+            late.push(due.elapsed().as_micros() as u32);
+        }
+        // What it has said may still be on its way, and the room lives as long as somebody is in it.
+        self.listen_until(Instant::now() + TAIL, &mut Vec::new()).await?;
+        self.client.close().await;
+        Ok(late)
+    }
+
+    /// Listens until all that is told can have arrived.
+    pub(crate) async fn listen(mut self, schedule: Schedule) -> Result<Heard> {
+        let mut heard = Vec::with_capacity(schedule.numbers().len());
+        let (_, end) = schedule.window();
+        self.listen_until(end + TAIL, &mut heard).await?;
+        // Said on a link that loses packets: nobody waits for the end of that.
+        drop(self.client);
+        Ok(heard)
+    }
+
+    async fn listen_until(&mut self, end: Instant, heard: &mut Heard) -> Result<()> {
+        while let Ok(event) = timeout_at(end.into(), self.room.next()).await {
+            let event = event.context("the room has ended")?;
+            let now = Instant::now();
+            match event {
+                RoomEvent::Game(Event::Message { payload, .. }) => {
+                    let state: State<'_> = payload.decode()?;
+                    heard.push((state.number, now));
+                }
+                RoomEvent::Closed(_) | RoomEvent::Error(_) | RoomEvent::Unreadable { .. } => bail!("{event:?}"),
+                RoomEvent::Gap { .. } | RoomEvent::Missed { .. } => bail!("a listener is too slow: {event:?}"),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits for all, and gives what they give in order; the first failure ends it.
+pub(crate) async fn all<T: Send + 'static>(
+    tasks: impl IntoIterator<Item = impl Future<Output = Result<T>> + Send + 'static>,
+) -> Result<Vec<T>> {
+    let mut running = JoinSet::new();
+    for (place, task) in tasks.into_iter().enumerate() {
+        running.spawn(async move { task.await.map(|given| (place, given)) });
+    }
+    let mut given = Vec::with_capacity(running.len());
+    while let Some(ended) = running.join_next().await {
+        given.push(ended??);
+    }
+    given.sort_by_key(|(place, _)| *place);
+    Ok(given.into_iter().map(|(_, given)| given).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_as_long_as_they_are_said_to_be_and_tell_their_number() {
+        let json = state(1234).unwrap();
+        assert_eq!(json.text().len(), STATE_BYTES);
+        assert_eq!(json.decode::<State<'_>>().unwrap().number, 1234);
+    }
+}
