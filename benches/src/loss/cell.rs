@@ -86,12 +86,25 @@ impl fmt::Display for Class {
 pub(crate) struct Cell {
     pub(crate) transport: Carrier,
     pub(crate) class: Class,
+    /// Whether each listener's session is in a second room, too, in which a lot is told.
+    pub(crate) beside: bool,
 }
 
 impl Cell {
+    /// A stream that the listeners' sessions have for themselves.
+    pub(crate) fn alone(transport: Carrier, class: Class) -> Self {
+        Self { transport, class, beside: false }
+    }
+
+    /// A reliable stream beside another room's.
+    pub(crate) fn beside(transport: Carrier) -> Self {
+        Self { transport, class: Class::Reliable, beside: true }
+    }
+
     /// All of them.
     pub(crate) fn all() -> Vec<Self> {
-        TRANSPORTS.into_iter().flat_map(|transport| CLASSES.map(|class| Self { transport, class })).collect()
+        let alone = TRANSPORTS.into_iter().flat_map(|transport| CLASSES.map(|class| Self::alone(transport, class)));
+        alone.chain(TRANSPORTS.map(Self::beside)).collect()
     }
 }
 

@@ -26,13 +26,15 @@ mod relay;
 mod report;
 mod run;
 mod server;
+#[cfg(test)]
+mod smoke;
 mod stream;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -59,10 +61,10 @@ struct Arguments {
     /// What the losses are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How TCP avoids congestion, if not as it does on this machine: `reno`, `cubic`, `bbr`.
-    #[arg(long, value_name = "NAME")]
-    congestion: Option<String>,
-    /// The `anteroom` program to measure, instead of building it.
+    /// A setting of /proc/sys/net/ipv4 in both namespaces, such as `tcp_congestion_control=reno`.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    tcp: Vec<(String, String)>,
+    /// The `anteroom` program to measure, instead of the one beside this.
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
     /// Puts the tables into benches/README.md, the plot beside it and the data beside that.
@@ -76,6 +78,12 @@ struct Arguments {
 fn percent(text: &str) -> Result<f64, String> {
     let percent: f64 = text.parse().map_err(|_| "a number of percent".to_owned())?;
     if (0.0..=50.0).contains(&percent) { Ok(percent) } else { Err("0 to 50".to_owned()) }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let plain = |(name, _): &(&str, &str)| name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
+    let (name, value) = text.split_once('=').filter(plain).ok_or("NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -102,7 +110,7 @@ fn measured(arguments: &Arguments) -> Result<Report> {
     }
     let anteroom = match &arguments.server {
         Some(path) => path.clone(),
-        None => server::build().context("cannot build the server")?,
+        None => server::program()?,
     };
     let plan = Plan {
         cells: Cell::all(),
@@ -110,7 +118,7 @@ fn measured(arguments: &Arguments) -> Result<Report> {
         seconds: arguments.seconds,
         delay: Duration::from_millis(arguments.round_trip_ms) / 2,
         seed: arguments.seed,
-        congestion: arguments.congestion.clone(),
+        settings: arguments.tcp.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(Box::pin(async {
@@ -132,4 +140,21 @@ async fn run_all(plan: &Plan, losses: &[f64], anteroom: &std::path::Path) -> Res
         report.runs.push(run::run(plan, *loss, anteroom).await?);
     }
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_checked() {
+        assert_eq!(percent("0.5"), Ok(0.5));
+        assert_eq!(setting("tcp_sack=0"), Ok(("tcp_sack".to_owned(), "0".to_owned())));
+        for bad in ["", "x", "-1", "51", "NaN"] {
+            percent(bad).unwrap_err();
+        }
+        for bad in ["", "tcp_sack", "../../kernel/panic=1"] {
+            setting(bad).unwrap_err();
+        }
+    }
 }

@@ -4,11 +4,11 @@
 //! left behind is recognised. Devices end with the process anyway; namespaces are removed when dropped, or by the next run.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -24,17 +24,12 @@ const NAMES: &str = "/run/netns";
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const PLAYERS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 /// Not among the settings: which ones a namespace may have is the machine's to say.
-const CONGESTION: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
-/// How TCP behaves in both namespaces: what kernels come with, whatever this machine has been told.
-const SETTINGS: [(&str, &str); 6] = [
-    ("/proc/sys/net/ipv4/tcp_sack", "1"),
-    ("/proc/sys/net/ipv4/tcp_recovery", "1"),
-    ("/proc/sys/net/ipv4/tcp_early_retrans", "3"),
-    ("/proc/sys/net/ipv4/tcp_thin_linear_timeouts", "0"),
-    // Router solicitations are nobody's here.
-    ("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1"),
-    ("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"),
-];
+const CONGESTION: &str = "tcp_congestion_control";
+/// How IP behaves in both namespaces: what kernels come with, whatever this machine has been told.
+const SETTINGS: [(&str, &str); 4] =
+    [("tcp_sack", "1"), ("tcp_recovery", "1"), ("tcp_early_retrans", "3"), ("tcp_thin_linear_timeouts", "0")];
+/// Router solicitations are nobody's here.
+const QUIET: [&str; 2] = ["/proc/sys/net/ipv6/conf/all/disable_ipv6", "/proc/sys/net/ipv6/conf/default/disable_ipv6"];
 
 /// The two namespaces and their link. Dropping it removes all of them.
 #[derive(Debug)]
@@ -48,13 +43,13 @@ pub(crate) struct Network {
 
 impl Network {
     /// Makes both namespaces and a link that loses nothing yet. TCP avoids congestion as it does on this machine, unless
-    /// told otherwise. Needs root.
-    pub(crate) fn make(quality: Quality, congestion: Option<&str>) -> Result<Self> {
+    /// the settings (`/proc/sys/net/ipv4`) say otherwise. Needs root.
+    pub(crate) fn make(quality: Quality, settings: &[(String, String)]) -> Result<Self> {
         let (server, players) = (Namespace::make("server")?, Namespace::make("players")?);
-        server.settle(congestion)?;
-        let congestion = players.settle(congestion)?;
-        let server_device = server.device("s", SERVER, PLAYERS)?;
-        let players_device = players.device("p", PLAYERS, SERVER)?;
+        server.settle(settings)?;
+        let congestion = players.settle(settings)?;
+        let server_device = server.device(SERVER, PLAYERS)?;
+        let players_device = players.device(PLAYERS, SERVER)?;
         let relay = Relay::start(server_device, players_device, quality)?;
         Ok(Self { server, players, relay, congestion })
     }
@@ -64,13 +59,17 @@ impl Network {
 #[derive(Debug)]
 pub(crate) struct Namespace {
     name: String,
+    /// Of its way out; at most 15 bytes, as Linux has it.
+    device: String,
 }
 
 impl Namespace {
     fn make(side: &str) -> Result<Self> {
-        let name = format!("{PREFIX}{}-{side}", std::process::id());
+        static COUNT: AtomicU16 = AtomicU16::new(0);
+        let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let (name, device) = (format!("{PREFIX}{process}-{number}-{side}"), format!("loss{process}.{number}"));
         ip(&["netns", "add", &name])?;
-        let namespace = Self { name };
+        let namespace = Self { name, device };
         ip(&["-n", &namespace.name, "link", "set", "lo", "up"])?;
         Ok(namespace)
     }
@@ -80,25 +79,32 @@ impl Namespace {
     }
 
     /// A device of this process whose other end is this namespace's way out.
-    fn device(&self, end: &str, own: Ipv4Addr, peer: Ipv4Addr) -> Result<tun_rs::SyncDevice> {
-        let name = format!("loss{}{end}", std::process::id());
-        let device = relay::device(&name)?;
+    fn device(&self, own: Ipv4Addr, peer: Ipv4Addr) -> Result<tun_rs::SyncDevice> {
+        let device = relay::device(&self.device)?;
         let (own, peer) = (own.to_string(), peer.to_string());
-        ip(&["link", "set", &name, "netns", &self.name])?;
-        ip(&["-n", &self.name, "address", "add", &own, "peer", &peer, "dev", &name])?;
-        ip(&["-n", &self.name, "link", "set", &name, "up"])?;
+        ip(&["link", "set", &self.device, "netns", &self.name])?;
+        ip(&["-n", &self.name, "address", "add", &own, "peer", &peer, "dev", &self.device])?;
+        ip(&["-n", &self.name, "link", "set", &self.device, "up"])?;
         Ok(device)
     }
 
-    /// TCP's settings belong to the namespace that the thread is in which writes them. Gives the congestion control.
-    fn settle(&self, congestion: Option<&str>) -> Result<String> {
-        let (path, congestion) = (self.path(), congestion.map(str::to_owned));
+    /// Settings belong to the namespace that the thread is in which writes them. Gives the congestion control.
+    fn settle(&self, settings: &[(String, String)]) -> Result<String> {
+        let (path, settings) = (self.path(), settings.to_vec());
         let settling = thread::spawn(move || {
             enter(&path)?;
-            for (setting, value) in SETTINGS.into_iter().chain(congestion.as_deref().map(|name| (CONGESTION, name))) {
-                set(setting, value)?;
+            // Without IPv6 there is nothing to keep quiet.
+            QUIET
+                .iter()
+                .filter(|setting| Path::new(setting).exists())
+                .try_for_each(|setting| set(setting.into(), "1"))?;
+            for (name, value) in SETTINGS {
+                set(setting(name), value)?;
             }
-            Ok(fs::read_to_string(CONGESTION)?.trim().to_owned())
+            for (name, value) in settings {
+                set(setting(&name), &value)?;
+            }
+            Ok(fs::read_to_string(setting(CONGESTION))?.trim().to_owned())
         });
         settling.join().map_err(|_| anyhow!("settling a namespace failed"))?
     }
@@ -128,12 +134,12 @@ impl Drop for Namespace {
     }
 }
 
-fn set(setting: &str, value: &str) -> Result<()> {
-    match fs::write(setting, value) {
-        // A kernel without IPv6 has nothing to be settled about it.
-        Err(error) if error.kind() == ErrorKind::NotFound && setting.contains("/ipv6/") => Ok(()),
-        written => written.with_context(|| format!("cannot set {setting} to {value}")),
-    }
+fn setting(name: &str) -> PathBuf {
+    Path::new("/proc/sys/net/ipv4").join(name)
+}
+
+fn set(setting: PathBuf, value: &str) -> Result<()> {
+    fs::write(&setting, value).with_context(|| format!("cannot set {} to {value}", setting.display()))
 }
 
 /// Moves this thread into a namespace.
@@ -158,7 +164,7 @@ pub(crate) fn clear() -> Result<Vec<String>> {
 
 /// Which process made a namespace, if it was one of ours.
 fn maker(name: &str) -> Option<u32> {
-    let (process, _side) = name.strip_prefix(PREFIX)?.split_once('-')?;
+    let (process, _) = name.strip_prefix(PREFIX)?.split_once('-')?;
     process.parse().ok()
 }
 

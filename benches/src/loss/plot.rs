@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use super::cell::{CLASSES, Carrier, Cell, Class, TRANSPORTS};
 use super::report::Report;
+use super::run::Run;
 
 const WIDTH: f64 = 840.0;
 const HEIGHT: f64 = 340.0;
@@ -29,7 +30,7 @@ path.line{fill:none}text.websocket,text.webtransport,text.quic{stroke:none}\
 /// Draws the staleness that one look in a hundred exceeds.
 pub(crate) fn draw(report: &Report) -> String {
     let losses = report.losses();
-    let axis = Axis::over(&losses, report.runs.iter().flat_map(|run| &run.cells).map(|(_, f)| f.staleness_ms.p99));
+    let axis = Axis::over(&losses, report.runs.iter().flat_map(plotted));
     let mut out = String::new();
     // Writing to a string does not fail.
     let _ = writeln!(
@@ -42,10 +43,14 @@ pub(crate) fn draw(report: &Report) -> String {
     for (place, class) in CLASSES.into_iter().enumerate() {
         let left = LEFT + PANEL_DISTANCE * place as f64;
         panel(&mut out, &axis, left, class, place == 0);
-        lines(&mut out, &axis, left, |transport| points(report, Cell { transport, class }));
+        lines(&mut out, &axis, left, |transport| points(report, Cell::alone(transport, class)));
     }
     out.push_str("</svg>\n");
     out
+}
+
+fn plotted(run: &Run) -> impl Iterator<Item = f64> {
+    run.cells.iter().filter(|(cell, _)| !cell.beside).map(|(_, figures)| figures.staleness_ms.p99)
 }
 
 /// Loss and staleness.

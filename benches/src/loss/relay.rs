@@ -15,12 +15,12 @@ use super::line::{Counts, Line};
 
 /// The largest packet there is on the link: Ethernet's.
 pub(crate) const MTU: u16 = 1500;
-/// Packets on their way in one direction: ten times what the streams need.
+/// Packets on their way in one direction, and before it in the device: ten times what the streams need.
 const PACKETS_MAX: usize = 4096;
 
 /// A TUN device that packets are read from and written to; it is gone when it is dropped.
 pub(crate) fn device(name: &str) -> Result<SyncDevice> {
-    let device = DeviceBuilder::new().name(name).mtu(MTU).enable(false).build_sync();
+    let device = DeviceBuilder::new().name(name).mtu(MTU).tx_queue_len(PACKETS_MAX as u32).enable(false).build_sync();
     let device = device.with_context(|| format!("cannot make the TUN device {name}"))?;
     // Reading it is interruptible only if reading does not block.
     device.set_nonblocking(true)?;

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{CLASSES, Cell, TRANSPORTS};
+use super::cell::{CLASSES, Cell, Class, TRANSPORTS};
 use super::figures::Figures;
 use super::plot;
 use super::run::{Plan, Run};
+use super::stream::TRANSFER_BYTES;
 
 const BEGIN: &str = "<!-- loss: begin -->\n";
 const END: &str = "<!-- loss: end -->";
@@ -79,6 +80,7 @@ impl Report {
         for run in &self.runs {
             self.run(&mut out, run);
         }
+        self.beside(&mut out);
         self.link(&mut out);
         out
     }
@@ -89,7 +91,7 @@ impl Report {
             let _ = write!(out, " {loss} % lost |");
         }
         let _ = writeln!(out, "\n|---|---|{}", "---:|".repeat(self.runs.len()));
-        for cell in CLASSES.into_iter().flat_map(|class| TRANSPORTS.map(|transport| Cell { transport, class })) {
+        for cell in CLASSES.into_iter().flat_map(|class| TRANSPORTS.map(|transport| Cell::alone(transport, class))) {
             let _ = write!(out, "| {} | {} |", cell.class, cell.transport);
             for run in &self.runs {
                 let p99 = self.figures(run, cell).map(|figures| figures.staleness_ms.p99);
@@ -105,9 +107,29 @@ impl Report {
         out.push_str("longest pause |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n");
         for class in CLASSES {
             for transport in TRANSPORTS {
-                let Some(figures) = self.figures(run, Cell { transport, class }) else { continue };
+                let Some(figures) = self.figures(run, Cell::alone(transport, class)) else { continue };
                 let _ = writeln!(out, "| {class} | {transport} | {} |", row(&figures));
             }
+        }
+    }
+
+    fn beside(&self, out: &mut String) {
+        let kib = TRANSFER_BYTES >> 10;
+        let _ = writeln!(out, "\n### A second room that is told {kib} KiB a second: reliable, staleness p99, ms\n");
+        out.push_str("| transport |");
+        for loss in self.losses() {
+            let _ = write!(out, " {loss} % lost, alone | with it |");
+        }
+        let _ = writeln!(out, "\n|---|{}", "---:|---:|".repeat(self.runs.len()));
+        for transport in TRANSPORTS {
+            let _ = write!(out, "| {transport} |");
+            for run in &self.runs {
+                for cell in [Cell::alone(transport, Class::Reliable), Cell::beside(transport)] {
+                    let p99 = self.figures(run, cell).map(|figures| figures.staleness_ms.p99);
+                    let _ = write!(out, " {} |", p99.map(milliseconds).unwrap_or_default());
+                }
+            }
+            out.push('\n');
         }
     }
 

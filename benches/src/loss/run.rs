@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anteroom_client::RoomId;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
@@ -16,7 +15,7 @@ use super::line::Count;
 use super::network::Network;
 use super::relay::{Quality, Traffic};
 use super::server::{self, Server};
-use super::stream::{self, Heard, Target};
+use super::stream::{self, Heard, Member, Rooms, Target};
 
 /// How long connections settle with the loss before anything counts.
 const WARM_UP: Duration = Duration::from_secs(3);
@@ -35,8 +34,8 @@ pub(crate) struct Plan {
     /// From one end of the link to the other.
     pub(crate) delay: Duration,
     pub(crate) seed: u64,
-    /// How TCP avoids congestion, if not as it does on this machine.
-    pub(crate) congestion: Option<String>,
+    /// Of `/proc/sys/net/ipv4`, besides those that are as kernels come.
+    pub(crate) settings: Vec<(String, String)>,
 }
 
 /// What a run came to.
@@ -74,7 +73,7 @@ impl Packets {
 /// Runs all cells at one loss.
 pub(crate) async fn run(plan: &Plan, loss: f64, anteroom: &Path) -> Result<Run> {
     let quality = Quality { delay: plan.delay, seed: plan.seed ^ loss.to_bits() };
-    let network = Network::make(quality, plan.congestion.as_deref())?;
+    let network = Network::make(quality, &plan.settings)?;
     let server = Server::start(&network.server, anteroom)?;
     let addr = server.addr;
     let trust = network.server.run(move || server::trust(addr)).await??;
@@ -119,27 +118,38 @@ fn figures(plan: &Plan, schedule: Schedule, heard: &[Heard]) -> Vec<(Cell, Figur
     plan.cells.iter().zip(heard.chunks(plan.listeners)).enumerate().map(figures).collect()
 }
 
-async fn tell(target: Target, cells: Vec<Cell>, side: Inside<Vec<RoomId>>) -> Result<Vec<u32>> {
-    let mut members = Vec::with_capacity(cells.len());
-    for _ in &cells {
-        members.push(target.open().await.context("cannot make a room")?);
+async fn tell(target: Target, cells: Vec<Cell>, side: Inside<Vec<Rooms>>) -> Result<Vec<u32>> {
+    let (mut tellers, mut transfers, mut rooms) = (Vec::new(), Vec::new(), Vec::new());
+    for cell in &cells {
+        let teller = target.open().await.context("cannot make a room")?;
+        let beside = if cell.beside { Some(target.open().await?) } else { None };
+        rooms.push(Rooms { told: teller.room_id(), beside: beside.as_ref().map(Member::room_id) });
+        tellers.push(teller);
+        transfers.extend(beside);
     }
-    let schedule = side.go(members.iter().map(stream::Member::room_id).collect()).await?;
-    let count = cells.len();
-    let tell =
-        |(place, (member, cell)): (usize, (stream::Member, Cell))| member.tell(cell, schedule.staggered(place, count));
-    let late = stream::all(members.into_iter().zip(cells).enumerate().map(tell)).await?;
+    let schedule = side.go(rooms).await?;
+    let (count, transferred) = (cells.len(), transfers.len());
+    let transfers = transfers.into_iter().enumerate();
+    // At different times in the second, too.
+    let transfer = |(place, member): (usize, Member)| {
+        let start = schedule.start + Duration::from_secs(1) * place as u32 / transferred as u32;
+        member.transfer(Schedule { start, ..schedule })
+    };
+    let transfers = tokio::spawn(stream::all(transfers.map(transfer).collect::<Vec<_>>()));
+    let tell = |(place, (member, cell)): (usize, (Member, Cell))| member.tell(cell, schedule.staggered(place, count));
+    let late = stream::all(tellers.into_iter().zip(cells).enumerate().map(tell)).await?;
+    transfers.await??;
     Ok(late.into_iter().flatten().collect())
 }
 
 /// Gives what each listener heard, those of one room after those of another.
-async fn listen(target: Target, seats: Vec<(Cell, RoomId)>, count: usize, side: Inside<()>) -> Result<Vec<Heard>> {
+async fn listen(target: Target, seats: Vec<(Cell, Rooms)>, count: usize, side: Inside<()>) -> Result<Vec<Heard>> {
     let mut members = Vec::with_capacity(seats.len() * count);
-    for (place, (cell, room_id)) in seats.iter().enumerate() {
+    for (place, (cell, rooms)) in seats.iter().enumerate() {
         for _ in 0..count {
             members.push((
                 place,
-                target.join(cell.transport, *room_id).await.with_context(|| format!("cannot join: {cell:?}"))?,
+                target.join(cell.transport, *rooms).await.with_context(|| format!("cannot join: {cell:?}"))?,
             ));
         }
     }

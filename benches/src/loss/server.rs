@@ -60,12 +60,11 @@ impl Drop for Server {
     }
 }
 
-/// Builds the program that is shipped, as it is shipped, and says where it is.
-pub(crate) fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo).args(["build", "--release", "-p", "anteroom-server"]).status()?;
-    ensure!(built.success(), "cargo build failed");
-    Ok(std::env::current_exe()?.with_file_name("anteroom"))
+/// The program that is shipped, which is built beside this one.
+pub(crate) fn program() -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name("anteroom");
+    ensure!(path.exists(), "there is no {}; benches/loss builds it", path.display());
+    Ok(path)
 }
 
 /// Asks a server, from inside its namespace, for the hash of its certificate.

@@ -17,6 +17,10 @@ use super::cell::{Carrier, Cell, Schedule};
 
 /// What a state's payload is filled up to, in bytes: a handful of players with positions.
 const STATE_BYTES: usize = 200;
+/// What the second room of a session is told, if it has one: so many bytes, cut into pieces, so often.
+pub(crate) const TRANSFER_BYTES: usize = 64 << 10;
+const PIECE_BYTES: usize = 8 << 10;
+const TRANSFER_PERIOD: Duration = Duration::from_secs(1);
 /// How long what is under way at the end may still arrive.
 pub(crate) const TAIL: Duration = Duration::from_secs(5);
 
@@ -39,9 +43,9 @@ struct State<'a> {
     filling: &'a str,
 }
 
-fn state(number: u32) -> Result<Json> {
+fn state(number: u32, bytes: usize) -> Result<Json> {
     const EMPTY: usize = r#"{"number":0000,"filling":""}"#.len();
-    let filling = "x".repeat(STATE_BYTES - EMPTY);
+    let filling = "x".repeat(bytes - EMPTY);
     Ok(Json::new(&State { number, filling: &filling })?)
 }
 
@@ -50,6 +54,15 @@ fn state(number: u32) -> Result<Json> {
 pub(crate) struct Member {
     client: Client,
     room: Room<Relay>,
+    /// The second room.
+    beside: Option<Room<Relay>>,
+}
+
+/// Where the members of one cell sit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rooms {
+    pub(crate) told: RoomId,
+    pub(crate) beside: Option<RoomId>,
 }
 
 /// Where the server is, and how it is known.
@@ -76,14 +89,18 @@ impl Target {
     pub(crate) async fn open(&self) -> Result<Member> {
         let client = self.connect(Carrier::WebSocket).await?;
         let room = client.create_room(NewRoom::default()).await?;
-        Ok(Member { client, room })
+        Ok(Member { client, room, beside: None })
     }
 
-    /// Sits down in a room to listen.
-    pub(crate) async fn join(&self, carrier: Carrier, room_id: RoomId) -> Result<Member> {
+    /// Sits down to listen.
+    pub(crate) async fn join(&self, carrier: Carrier, rooms: Rooms) -> Result<Member> {
         let client = self.connect(carrier).await?;
-        let room = client.join_room(room_id, Role::Player).await?;
-        Ok(Member { client, room })
+        let room = client.join_room(rooms.told, Role::Player).await?;
+        let beside = match rooms.beside {
+            Some(room_id) => Some(client.join_room(room_id, Role::Player).await?),
+            None => None,
+        };
+        Ok(Member { client, room, beside })
     }
 }
 
@@ -101,7 +118,8 @@ impl Member {
         for number in schedule.numbers() {
             let due = schedule.due(number);
             self.listen_until(due, &mut Vec::new()).await?;
-            let action = Action::Send { payload: state(number)?, delivery: Some(cell.class.delivery()), key: None };
+            let action =
+                Action::Send { payload: state(number, STATE_BYTES)?, delivery: Some(cell.class.delivery()), key: None };
             self.room.send(&action).await?;
             late.push(due.elapsed().as_micros() as u32);
         }
@@ -109,6 +127,22 @@ impl Member {
         self.listen_until(Instant::now() + TAIL, &mut Vec::new()).await?;
         self.client.close().await;
         Ok(late)
+    }
+
+    /// Tells a lot, as long as the schedule lasts.
+    pub(crate) async fn transfer(mut self, schedule: Schedule) -> Result<()> {
+        let (_, end) = schedule.window();
+        let mut due = schedule.start;
+        while due < end {
+            self.listen_until(due, &mut Vec::new()).await?;
+            for _ in 0..TRANSFER_BYTES / PIECE_BYTES {
+                self.room.send(&Action::Send { payload: state(0, PIECE_BYTES)?, delivery: None, key: None }).await?;
+            }
+            due += TRANSFER_PERIOD;
+        }
+        self.listen_until(end + TAIL, &mut Vec::new()).await?;
+        self.client.close().await;
+        Ok(())
     }
 
     /// Listens until all that is told can have arrived.
@@ -121,11 +155,22 @@ impl Member {
         Ok(heard)
     }
 
+    /// What happens next, and whether in the second room.
+    async fn next(&mut self) -> (Option<RoomEvent<Relay>>, bool) {
+        let Some(beside) = &mut self.beside else { return (self.room.next().await, false) };
+        tokio::select! {
+            biased;
+            event = self.room.next() => (event, false),
+            event = beside.next() => (event, true),
+        }
+    }
+
     async fn listen_until(&mut self, end: Instant, heard: &mut Heard) -> Result<()> {
-        while let Ok(event) = timeout_at(end.into(), self.room.next()).await {
+        while let Ok((event, is_beside)) = timeout_at(end.into(), self.next()).await {
             let event = event.context("the room has ended")?;
             let now = Instant::now();
             match event {
+                RoomEvent::Game(_) if is_beside => {}
                 RoomEvent::Game(Event::Message { payload, .. }) => {
                     let state: State<'_> = payload.decode()?;
                     heard.push((state.number, now));
@@ -161,8 +206,9 @@ mod tests {
 
     #[test]
     fn states_are_as_long_as_they_are_said_to_be_and_tell_their_number() {
-        let json = state(1234).unwrap();
-        assert_eq!(json.text().len(), STATE_BYTES);
-        assert_eq!(json.decode::<State<'_>>().unwrap().number, 1234);
+        for bytes in [STATE_BYTES, PIECE_BYTES] {
+            assert_eq!(state(1234, bytes).unwrap().text().len(), bytes);
+        }
+        assert_eq!(state(1234, STATE_BYTES).unwrap().decode::<State<'_>>().unwrap().number, 1234);
     }
 }
