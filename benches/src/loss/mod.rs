@@ -14,6 +14,7 @@
 //! | `server` | the server in its namespace |
 //! | `stream` | the players |
 //! | `run` | one run: all cells at one loss |
+//! | `recovery` | what the kernel says of TCP's recovery |
 //! | `figures` | from what was heard to figures, without IO |
 //! | `report`, `plot` | tables and the plot |
 
@@ -22,6 +23,7 @@ mod figures;
 mod line;
 mod network;
 mod plot;
+mod recovery;
 mod relay;
 mod report;
 mod run;

@@ -13,6 +13,7 @@ use super::cell::{Cell, PERIOD, Schedule};
 use super::figures::{Figures, Spread};
 use super::line::Count;
 use super::network::Network;
+use super::recovery::Recovery;
 use super::relay::{Quality, Traffic};
 use super::server::{self, Server};
 use super::stream::{self, Heard, Member, Rooms, Target};
@@ -48,6 +49,8 @@ pub(crate) struct Run {
     pub(crate) cells: Vec<(Cell, Figures)>,
     /// Packets on the link, both directions together.
     pub(crate) tcp: Packets,
+    /// By the server's end of TCP.
+    pub(crate) recovery: Recovery,
     pub(crate) udp: Packets,
     /// How late states were handed to the sending clients.
     pub(crate) sent_late_ms: Spread,
@@ -90,6 +93,7 @@ pub(crate) async fn run(plan: &Plan, loss: f64, anteroom: &Path) -> Result<Run> 
     let mut heard = network.players.run(move || runtime()?.block_on(Box::pin(listen(target, seats, count, listening))));
     listeners.ready(&mut heard).await?;
 
+    let before = network.server.run(Recovery::now).await??;
     // Getting in is not what is measured: packets are lost from here on.
     network.relay.lose(loss / 100.0);
     let states = |time: Duration| (time.as_millis() / PERIOD.as_millis()) as u32;
@@ -98,12 +102,14 @@ pub(crate) async fn run(plan: &Plan, loss: f64, anteroom: &Path) -> Result<Run> 
     senders.go(schedule);
     listeners.go(schedule);
     let (heard, late) = (heard.await??, told.await??);
+    let recovery = network.server.run(Recovery::now).await??.since(before);
     let Traffic { down, up, late_us } = network.relay.traffic();
     Ok(Run {
         loss,
         congestion: network.congestion.clone(),
         cells: figures(plan, schedule, &heard),
         tcp: Packets::both(down.tcp, up.tcp),
+        recovery,
         udp: Packets::both(down.udp, up.udp),
         sent_late_ms: Spread::of(late),
         link_late_ms: Spread::of(late_us),

@@ -78,7 +78,9 @@ fn a_link_delays_what_it_does_not_lose() {
     }
 
     network.relay.lose(1.0);
-    (100..110).for_each(|lost| drop(player.send(&[lost]).unwrap()));
+    for lost in 100..110 {
+        player.send(&[lost]).unwrap();
+    }
     wait_until("ten lost datagrams", || network.relay.traffic().up.udp.lost == 10);
     network.relay.lose(0.0);
     player.send(&[200]).unwrap();
