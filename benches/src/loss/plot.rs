@@ -162,6 +162,7 @@ impl Axis {
 
 #[cfg(test)]
 mod tests {
+    use super::super::report::tests::report;
     use super::*;
 
     #[test]
@@ -179,5 +180,21 @@ mod tests {
         let places: Vec<f64> = apart(&mut ends).into_iter().map(|(place, _)| place).collect();
         assert_eq!(places[0], 150.0);
         assert!(places.windows(2).all(|pair| pair[1] - pair[0] >= LABEL) && places[2] <= BOTTOM);
+    }
+
+    #[test]
+    fn each_class_has_a_panel_with_a_line_for_each_transport_inside_the_picture() {
+        let drawn = draw(&report(&[(0.0, 70.0), (1.0, 90.0), (5.0, 170.0)]));
+        let count = |what: &str| drawn.matches(what).count();
+        for class in CLASSES {
+            assert_eq!(count(&format!(">{class}</text>")), 1);
+        }
+        // Three panels and the legend.
+        assert_eq!(count(r#"<path class="line websocket""#), 4);
+        assert_eq!((count("<circle"), count("<svg"), count("</svg>")), (3 * 3 * 3, 1, 1));
+        for place in drawn.split(" cy=\"").skip(1) {
+            let y: f64 = place.split('"').next().unwrap().parse().unwrap();
+            assert!((TOP..=BOTTOM).contains(&y));
+        }
     }
 }

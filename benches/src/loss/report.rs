@@ -205,8 +205,63 @@ fn version(lock: &str, name: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::cell::Carrier;
+    use super::super::figures::Spread;
+    use super::super::recovery::Recovery;
+    use super::super::run::Packets;
     use super::*;
+
+    fn spread(p99: f64) -> Spread {
+        Spread { p50: 20.0, p90: 30.0, p99, max: 200.0 }
+    }
+
+    /// Staleness by loss: the same for all but QUIC, which is better by ten.
+    pub(in crate::loss) fn report(staleness: &[(f64, f64)]) -> Report {
+        let figures = |cell: Cell, p99: f64| {
+            let p99 = if cell.transport == Carrier::Quic { p99 - 10.0 } else { p99 };
+            (cell, Figures { age_ms: spread(99.0), missing: 0.015, staleness_ms: spread(p99), pause_ms: 310.0 })
+        };
+        let packets = Packets { passed: 990, lost: 10, refused: 0 };
+        let run = |(loss, p99): &(f64, f64)| Run {
+            loss: *loss,
+            congestion: "reno".to_owned(),
+            cells: Cell::all().into_iter().map(|cell| figures(cell, *p99)).collect(),
+            tcp: packets,
+            recovery: Recovery { resent: 7, lost_again: 3, timeouts: 2 },
+            udp: packets,
+            sent_late_ms: spread(if *loss == 5.0 { 6.0 } else { 2.0 }),
+            link_late_ms: spread(0.5),
+        };
+        let machine = "A machine.".to_owned();
+        let runs = staleness.iter().map(run).collect();
+        Report { machine, listeners: 10, seconds: 60, round_trip_ms: 40, seed: 1, runs }
+    }
+
+    #[test]
+    fn tables_say_what_was_measured() {
+        let tables = report(&[(0.0, 70.0), (5.0, 170.0)]).tables();
+        for line in [
+            "A machine. 10 listeners for each row, 60 s for each loss, 40 ms round trip, seed 1; TCP avoids congestion by reno.",
+            "| class | transport | 0 % lost | 5 % lost |",
+            "| latest | WebSocket | 70 | 170 |",
+            "| latest | QUIC | 60 | 160 |",
+            "### 5 % of the packets lost",
+            "| unreliable | WebTransport | 20 | 30 | 99 | 200 | 1.50 % | 20 | 170 | 310 |",
+            "| QUIC | 60 | 60 | 160 | 160 |",
+            "| 0 % | 1000 | 1.00 % | 7 | 3 | 2 | 1000 | 1.00 % | 0 | 0.50 | 2.00 |",
+            "| 5 % | 1000 | 1.00 % | 7 | 3 | 2 | 1000 | 1.00 % | 0 | 0.50 | 6.00 (!) |",
+        ] {
+            assert!(tables.lines().any(|other| other == line), "{line}\nis not in\n{tables}");
+        }
+    }
+
+    #[test]
+    fn data_is_read_as_it_was_written() {
+        let report = report(&[(0.0, 70.0), (5.0, 170.0)]);
+        let again: Report = serde_json::from_str(&serde_json::to_string_pretty(&report).unwrap()).unwrap();
+        assert_eq!(again.tables(), report.tables());
+    }
 
     #[test]
     fn only_what_is_between_the_markers_is_replaced() {
