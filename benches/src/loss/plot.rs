@@ -9,10 +9,10 @@ use super::report::Report;
 use super::run::Run;
 
 const WIDTH: f64 = 840.0;
-const HEIGHT: f64 = 340.0;
+const HEIGHT: f64 = 348.0;
 /// The panels' area: above it title and legend, below it the axis.
-const TOP: f64 = 84.0;
-const BOTTOM: f64 = 284.0;
+const TOP: f64 = 92.0;
+const BOTTOM: f64 = 292.0;
 const LEFT: f64 = 56.0;
 const PANEL: f64 = 212.0;
 const PANEL_DISTANCE: f64 = 262.0;
@@ -61,7 +61,7 @@ fn points(report: &Report, cell: Cell) -> Vec<(f64, f64)> {
 
 fn legend(out: &mut String) {
     for (place, transport) in TRANSPORTS.into_iter().enumerate() {
-        let (x, class) = (LEFT + 130.0 * place as f64, class_of(transport));
+        let (x, class) = (LEFT + 150.0 * place as f64, class_of(transport));
         let _ = writeln!(
             out,
             r#"<path class="line {class}" d="M{x} 45h22"/><text x="{}" y="50">{transport}</text>"#,
