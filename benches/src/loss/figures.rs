@@ -63,7 +63,7 @@ impl Figures {
             age_ms: Spread::of(ages),
             missing: missing as f64 / (listeners.len() * schedule.states as usize).max(1) as f64,
             staleness_ms: Spread::of(staleness),
-            pause_ms: pause.as_secs_f64() * 1000.0,
+            pause_ms: f64::from(micros(pause)) / 1000.0,
         }
     }
 }
