@@ -54,6 +54,13 @@ impl Incoming {
         }
     }
 
+    /// Puts what has been read off the control stream already before the rest of it.
+    pub(super) fn begin_with(&mut self, early: &[u8]) {
+        if let Some(control) = self.lanes.first_mut() {
+            control.reader.push(early);
+        }
+    }
+
     pub(super) fn poll_read(&mut self, session: &Session, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {
         self.poll_accept(session, cx);
         self.turn = self.turn.wrapping_add(1);

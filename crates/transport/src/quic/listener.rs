@@ -14,13 +14,12 @@ use anteroom_protocol::{ALPN, CloseCode, WEBTRANSPORT_PATH};
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connecting, Endpoint, EndpointConfig, TokioRuntime, VarInt};
 use tokio::time::{Instant, timeout, timeout_at};
-use wtransport::endpoint::{IncomingSessionFuture, SessionRequest};
 
 use super::config::{self, H3_ALPN};
 use super::outgoing::Side;
 use super::pending::{Pending, Place, Verdict};
 use super::session::{Receiving, Sending, Session};
-use super::{Quic, session};
+use super::{Quic, http, session};
 use crate::config::TransportConfig;
 use crate::connection::Connection;
 use crate::error::{Closed, EstablishError};
@@ -203,7 +202,7 @@ async fn establish_raw(
         return Err(EstablishError::Timeout(config.establish_timeout));
     };
     let (send, recv) = control.map_err(failed)?;
-    let streams = (Sending::Raw(send), Receiving::Raw(recv));
+    let streams = (Sending::Quic(send), Receiving::Quic(recv));
     let link = Quic::link(Side::Server, Session::Raw(connection), streams, config);
     Ok(Established { connection: Connection::Quic(link), origin: None, authority: None, path: None })
 }
@@ -213,39 +212,31 @@ async fn establish_session(
     config: &TransportConfig,
     deadline: Instant,
 ) -> Result<Established, EstablishError> {
-    let request = IncomingSessionFuture::with_quic_connecting(connecting).await.map_err(session_failed)?;
-    let request = at_our_path(request).await?;
-    let path = request.path().to_owned();
-    let authority = request.authority().to_owned();
-    let origin = request.origin().map(str::to_owned);
-    let connection = request.accept().await.map_err(session_failed)?;
-    let Ok(control) = timeout_at(deadline, connection.accept_bi()).await else {
-        let code = wtransport::VarInt::from_u32(NO_HANDSHAKE.number().into());
-        connection.close(code, NO_HANDSHAKE.sentence().as_bytes());
+    let connection = connecting.await.map_err(failed)?;
+    let Ok(accepted) = timeout_at(deadline, http::accept(connection.clone(), is_our_path)).await else {
+        connection.close(VarInt::from(NO_HANDSHAKE.number()), NO_HANDSHAKE.sentence().as_bytes());
         return Err(EstablishError::Timeout(config.establish_timeout));
     };
-    let (send, recv) = control.map_err(session_failed)?;
-    let streams = (Sending::WebTransport(send), Receiving::WebTransport(recv));
-    let mut link = Quic::link(Side::Server, Session::WebTransport(connection), streams, config);
-    link.driver.is_page = origin.is_some();
-    let connection = Connection::WebTransport(link);
-    Ok(Established { connection, origin, authority: Some(authority), path: Some(path) })
+    let accepted = accepted.map_err(refused)?;
+    let origin = accepted.request.origin.clone();
+    let authority = Some(accepted.request.authority.clone());
+    let path = Some(accepted.request.path.clone());
+    let connection = Connection::WebTransport(Quic::served(accepted, connection, config));
+    Ok(Established { connection, origin, authority, path })
 }
 
-/// Answers sessions for anything else with 404.
-async fn at_our_path(request: SessionRequest) -> Result<SessionRequest, EstablishError> {
-    if request.path().split('?').next() == Some(WEBTRANSPORT_PATH) {
-        return Ok(request);
+fn is_our_path(path: &str) -> bool {
+    path.split('?').next() == Some(WEBTRANSPORT_PATH)
+}
+
+fn refused(refused: http::Refused) -> EstablishError {
+    match refused {
+        http::Refused::NotFound(path) => EstablishError::NotFound(path.chars().take(100).collect()),
+        http::Refused::Lost(error) => failed(error),
+        http::Refused::Broken(closed) => EstablishError::Handshake(closed.to_string().into()),
     }
-    let path = request.path().chars().take(100).collect();
-    request.not_found().await;
-    Err(EstablishError::NotFound(path))
 }
 
 fn failed(error: quinn::ConnectionError) -> EstablishError {
     EstablishError::Handshake(Closed::to_string(&session::closed(error)).into())
-}
-
-fn session_failed(error: wtransport::error::ConnectionError) -> EstablishError {
-    EstablishError::Handshake(Closed::to_string(&session::session_closed(error)).into())
 }

@@ -4,6 +4,7 @@
 //! which begins with the lane's number. On each, records follow one another. Datagrams name their lane.
 
 mod config;
+mod http;
 mod incoming;
 mod listener;
 mod outgoing;
@@ -23,7 +24,7 @@ use tokio::time::{sleep, timeout};
 
 pub use self::listener::{Established, Incoming, Listener};
 use self::outgoing::{Outgoing, Side};
-use self::session::{Receiving, Sending, Session};
+use self::session::{Receiving, Sending, Served, Session};
 use crate::config::TransportConfig;
 use crate::connection::{CLOSE_FLUSH_MAX, Connection, Event};
 use crate::error::{Closed, DatagramRefused};
@@ -34,11 +35,16 @@ pub(crate) use self::config::{H3_ALPN, client_transport};
 /// How long to wait for the packet that tells the peer to have left.
 const CLOSE_SENT_MAX: Duration = Duration::from_millis(100);
 
-/// How long a page may take to read what it was told last, and close.
+/// How long a session's peer may take to acknowledge that it is closed.
+const CLOSE_HEARD_MAX: Duration = Duration::from_secs(1);
+
+/// How long a page may take to read what it was told last, and close; and then, to notice that it is closed.
 const PAGE_CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// The driver of [`Connection::Quic`] and [`Connection::WebTransport`].
 pub struct Quic {
+    /// A server's session of WebTransport. The first, since dropping it closes the connection before streams end.
+    http: Option<Box<http::Session>>,
     session: Session,
     outgoing: Outgoing,
     incoming: incoming::Incoming,
@@ -52,7 +58,7 @@ pub(crate) fn dialed(
     (send, recv): (quinn::SendStream, quinn::RecvStream),
     config: &TransportConfig,
 ) -> Connection {
-    let streams = (Sending::Raw(send), Receiving::Raw(recv));
+    let streams = (Sending::Quic(send), Receiving::Quic(recv));
     Connection::Quic(Quic::link(Side::Client, Session::Raw(connection), streams, config))
 }
 
@@ -62,8 +68,8 @@ pub(crate) fn dialed_session(
     (send, recv): (wtransport::SendStream, wtransport::RecvStream),
     config: &TransportConfig,
 ) -> Connection {
-    let streams = (Sending::WebTransport(send), Receiving::WebTransport(recv));
-    Connection::WebTransport(Quic::link(Side::Client, Session::WebTransport(connection), streams, config))
+    let streams = (Sending::Dialed(send), Receiving::Dialed(recv));
+    Connection::WebTransport(Quic::link(Side::Client, Session::Dialed(connection), streams, config))
 }
 
 impl Quic {
@@ -73,34 +79,74 @@ impl Quic {
         (send, recv): (Sending, Receiving),
         config: &TransportConfig,
     ) -> Box<Link<Self>> {
-        let outgoing = Outgoing::new(side, send);
+        let outgoing = Outgoing::new(side, send, session.stream_prefix());
         let incoming = incoming::Incoming::new(side, &session, recv, config.inbound_bytes_max);
-        Box::new(Link::new(Self { session, outgoing, incoming, is_page: false }, config.write_queue_bytes_max))
+        let driver = Self { http: None, session, outgoing, incoming, is_page: false };
+        Box::new(Link::new(driver, config.write_queue_bytes_max))
+    }
+
+    /// A server's end of a session.
+    fn served(accepted: http::Accepted, connection: quinn::Connection, config: &TransportConfig) -> Box<Link<Self>> {
+        let http::Accepted { session, request, id, settings, control: (send, recv), early } = accepted;
+        let served = Session::Served(Served { connection, id, datagrams: settings.datagrams });
+        let streams = (Sending::Quic(send), Receiving::Quic(recv));
+        let mut link = Self::link(Side::Server, served, streams, config);
+        link.driver.http = Some(Box::new(session));
+        link.driver.is_page = request.origin.is_some();
+        link.driver.incoming.begin_with(&early);
+        link
     }
 
     /// Waits until the peer has acknowledged the streams, then closes the connection.
     pub(crate) async fn close(self, code: u16, reason: &str) {
-        let Self { session, outgoing, mut incoming, is_page } = self;
+        let Self { mut http, session, outgoing, mut incoming, is_page } = self;
         // A peer that does not acknowledge in time does not get the rest.
         let _ = timeout(CLOSE_FLUSH_MAX, outgoing.settle()).await;
+        let mut gone = poll_fn(|cx| poll_gone(&mut http, &mut incoming, &session, cx));
+        let mut left = false;
         if is_page {
-            // A browser acknowledges what its page has not read, and throws that away when the connection closes.
-            let _ = timeout(PAGE_CLOSE_MAX, poll_fn(|cx| incoming.poll_end(&session, cx))).await;
+            // A browser acknowledges what its page has not read, and throws that away when the session closes.
+            left = timeout(PAGE_CLOSE_MAX, &mut gone).await.is_ok();
+        }
+        drop(gone);
+        if let Some(http) = http.as_mut().filter(|_| !left) {
+            let _ = timeout(CLOSE_HEARD_MAX, http.close_with(code, reason)).await;
+        }
+        if is_page && !left {
+            // It tells the page why before it learns that the connection is closed as well.
+            let _ = timeout(PAGE_CLOSE_MAX, poll_fn(|cx| poll_gone(&mut http, &mut incoming, &session, cx))).await;
         }
         drop(incoming);
-        let connection = session.quic();
-        let ended = connection.close_reason().is_some();
-        let sent = || connection.stats().udp_tx.datagrams;
-        let sent_before = sent();
-        connection.close(VarInt::from(code), reason.as_bytes());
-        // The packet is written by QUIC's own task; a program that ends right now would take it along.
-        let told = async {
-            while !ended && sent() == sent_before {
-                sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let _ = timeout(CLOSE_SENT_MAX, told).await;
+        close_connection(session.quic(), code, reason).await;
     }
+}
+
+/// The end of the session or its connection, by the peer.
+fn poll_gone(
+    http: &mut Option<Box<http::Session>>,
+    incoming: &mut incoming::Incoming,
+    session: &Session,
+    cx: &mut Context<'_>,
+) -> Poll<Closed> {
+    match incoming.poll_end(session, cx) {
+        Poll::Pending => http.as_mut().map_or(Poll::Pending, |http| http.poll(cx)),
+        closed => closed,
+    }
+}
+
+/// Closes it, and waits a moment until the packet that says so is sent.
+async fn close_connection(connection: &quinn::Connection, code: u16, reason: &str) {
+    let ended = connection.close_reason().is_some();
+    let sent = || connection.stats().udp_tx.datagrams;
+    let sent_before = sent();
+    connection.close(VarInt::from(code), reason.as_bytes());
+    // The packet is written by QUIC's own task; a program that ends right now would take it along.
+    let told = async {
+        while !ended && sent() == sent_before {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let _ = timeout(CLOSE_SENT_MAX, told).await;
 }
 
 impl Driver for Quic {
@@ -131,7 +177,12 @@ impl Driver for Quic {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {
-        self.incoming.poll_read(&self.session, cx)
+        let end = self.http.as_mut().map_or(Poll::Pending, |http| http.poll(cx));
+        match (self.incoming.poll_read(&self.session, cx), end) {
+            // What arrived before the session's end is read first; that of the connection follows from it.
+            (Poll::Pending | Poll::Ready(Err(_)), Poll::Ready(end)) => Poll::Ready(Err(end)),
+            (read, _) => read,
+        }
     }
 
     fn send_datagram(&mut self, lane: LaneId, payload: &[u8]) -> Result<(), DatagramRefused> {
@@ -158,7 +209,7 @@ impl Driver for Quic {
     fn max_datagram_size(&self) -> Option<usize> {
         let mut prefix = Vec::new();
         self.session.put_datagram_prefix(&mut prefix);
-        self.session.quic().max_datagram_size()?.checked_sub(prefix.len() + VARINT_BYTES_MAX)
+        self.session.max_datagram_size()?.checked_sub(prefix.len() + VARINT_BYTES_MAX)
     }
 
     fn end_lane(&mut self, lane: LaneId) {

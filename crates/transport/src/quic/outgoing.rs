@@ -28,6 +28,8 @@ pub(super) enum Side {
 
 pub(super) struct Outgoing {
     side: Side,
+    /// What each lane's stream begins with, before the lane's number.
+    prefix: Vec<u8>,
     control: Lane,
     /// Those sent on and not ended, in the order in which they were first sent on.
     lanes: Vec<(LaneId, Lane)>,
@@ -64,11 +66,12 @@ impl AsRef<[u8]> for Payload {
 }
 
 impl Outgoing {
-    pub(super) fn new(side: Side, mut control: Sending) -> Self {
+    pub(super) fn new(side: Side, mut control: Sending, prefix: Vec<u8>) -> Self {
         // Fails only on a stream that is closed; writing to it tells.
         let _ = control.quic().set_priority(CONTROL_PRIORITY);
         Self {
             side,
+            prefix,
             control: Lane::new(Some(control)),
             lanes: Vec::new(),
             opening: None,
@@ -128,10 +131,10 @@ impl Outgoing {
         let (place, preamble) = match self.lanes.iter().position(|(other, lane)| *other == id && !lane.ended) {
             Some(place) => (place, None),
             None => {
-                let mut number = Vec::new();
-                put_varint(id.0.into(), &mut number);
+                let mut preamble = self.prefix.clone();
+                put_varint(id.0.into(), &mut preamble);
                 self.lanes.push((id, Lane::new(None)));
-                (self.lanes.len() - 1, Some(number.into()))
+                (self.lanes.len() - 1, Some(preamble.into()))
             }
         };
         (&mut self.lanes[place].1, preamble)

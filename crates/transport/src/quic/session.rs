@@ -3,9 +3,10 @@
 
 use std::pin::Pin;
 
-use anteroom_protocol::record::put_varint;
-use bytes::Bytes;
+use anteroom_protocol::record::{put_varint, read_varint};
+use bytes::{Buf, Bytes};
 
+use super::http::{Code, UNIDIRECTIONAL};
 use crate::error::Closed;
 
 /// A future that outlives the poll in which it was made.
@@ -14,42 +15,56 @@ pub(super) type Waiting<T> = Pin<Box<dyn Future<Output = Result<T, Closed>> + Se
 #[derive(Debug, Clone)]
 pub(super) enum Session {
     Raw(quinn::Connection),
-    WebTransport(wtransport::Connection),
+    /// A server's end of WebTransport.
+    Served(Served),
+    /// A client's end of WebTransport.
+    Dialed(wtransport::Connection),
+}
+
+/// What a server needs to know of a session of WebTransport in order to use it.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    pub(super) connection: quinn::Connection,
+    /// The number of the stream that the session was asked for on.
+    pub(super) id: u64,
+    /// Whether the client reads datagrams of HTTP/3.
+    pub(super) datagrams: bool,
 }
 
 /// A stream to write on.
 #[derive(Debug)]
 pub(super) enum Sending {
-    Raw(quinn::SendStream),
-    WebTransport(wtransport::SendStream),
+    Quic(quinn::SendStream),
+    Dialed(wtransport::SendStream),
 }
 
 /// A stream to read from.
 #[derive(Debug)]
 pub(super) enum Receiving {
-    Raw(quinn::RecvStream),
-    WebTransport(wtransport::RecvStream),
+    Quic(quinn::RecvStream),
+    Dialed(wtransport::RecvStream),
 }
 
 impl Session {
     pub(super) fn quic(&self) -> &quinn::Connection {
         match self {
             Self::Raw(connection) => connection,
-            Self::WebTransport(connection) => connection.quic_connection(),
+            Self::Served(served) => &served.connection,
+            Self::Dialed(connection) => connection.quic_connection(),
         }
     }
 
     /// Opens a stream from here to the peer, waiting until the peer allows one more.
     pub(super) fn open(&self) -> Waiting<Sending> {
         match self.clone() {
-            Self::Raw(connection) => Box::pin(async move {
+            Self::Raw(connection) | Self::Served(Served { connection, .. }) => Box::pin(async move {
                 let stream = connection.open_uni().await.map_err(closed)?;
-                Ok(Sending::Raw(stream))
+                Ok(Sending::Quic(stream))
             }),
-            Self::WebTransport(connection) => Box::pin(async move {
+            Self::Dialed(connection) => Box::pin(async move {
                 let opening = connection.open_uni().await.map_err(session_closed)?;
                 let stream = opening.await.map_err(|error| Closed::Lost(error.to_string().into()))?;
-                Ok(Sending::WebTransport(stream))
+                Ok(Sending::Dialed(stream))
             }),
         }
     }
@@ -57,13 +72,13 @@ impl Session {
     /// Waits for a stream from the peer to here.
     pub(super) fn accept(&self) -> Waiting<Receiving> {
         match self.clone() {
-            Self::Raw(connection) => Box::pin(async move {
+            Self::Raw(connection) | Self::Served(Served { connection, .. }) => Box::pin(async move {
                 let stream = connection.accept_uni().await.map_err(closed)?;
-                Ok(Receiving::Raw(stream))
+                Ok(Receiving::Quic(stream))
             }),
-            Self::WebTransport(connection) => Box::pin(async move {
+            Self::Dialed(connection) => Box::pin(async move {
                 let stream = connection.accept_uni().await.map_err(session_closed)?;
-                Ok(Receiving::WebTransport(stream))
+                Ok(Receiving::Dialed(stream))
             }),
         }
     }
@@ -72,7 +87,8 @@ impl Session {
     pub(super) fn datagram(&self) -> Waiting<Bytes> {
         match self.clone() {
             Self::Raw(connection) => Box::pin(async move { connection.read_datagram().await.map_err(closed) }),
-            Self::WebTransport(connection) => Box::pin(async move {
+            Self::Served(served) => Box::pin(async move { served.datagram().await }),
+            Self::Dialed(connection) => Box::pin(async move {
                 let datagram = connection.receive_datagram().await.map_err(session_closed)?;
                 Ok(datagram.payload())
             }),
@@ -82,8 +98,45 @@ impl Session {
     /// Appends what comes before our payload in a QUIC datagram: on WebTransport the quarter stream id of
     /// RFC 9297, section 2.1.
     pub(super) fn put_datagram_prefix(&self, out: &mut Vec<u8>) {
-        if let Self::WebTransport(connection) = self {
-            put_varint(connection.session_id().into_u64() / 4, out);
+        match self {
+            Self::Raw(_) => {}
+            Self::Served(served) => put_varint(served.id / 4, out),
+            Self::Dialed(connection) => put_varint(connection.session_id().into_u64() / 4, out),
+        }
+    }
+
+    /// What comes before our bytes on a stream from here to the peer.
+    pub(super) fn stream_prefix(&self) -> Vec<u8> {
+        let mut prefix = Vec::new();
+        // A client opens none, but for the one that the session's own library begins.
+        if let Self::Served(served) = self {
+            put_varint(UNIDIRECTIONAL, &mut prefix);
+            put_varint(served.id, &mut prefix);
+        }
+        prefix
+    }
+
+    /// The largest datagram of QUIC; `None` if the peer reads none.
+    pub(super) fn max_datagram_size(&self) -> Option<usize> {
+        match self {
+            Self::Served(Served { datagrams: false, .. }) => None,
+            _ => self.quic().max_datagram_size(),
+        }
+    }
+}
+
+impl Served {
+    /// Waits for a datagram of this session. Those of others are dropped.
+    async fn datagram(&self) -> Result<Bytes, Closed> {
+        loop {
+            let mut datagram = self.connection.read_datagram().await.map_err(closed)?;
+            let Some((quarter, len)) = read_varint(&datagram) else {
+                return Err(Code::Datagram.says("a datagram of no stream").end(&self.connection));
+            };
+            if quarter == self.id / 4 {
+                datagram.advance(len);
+                return Ok(datagram);
+            }
         }
     }
 }
@@ -91,8 +144,8 @@ impl Session {
 impl Sending {
     pub(super) fn quic(&mut self) -> &mut quinn::SendStream {
         match self {
-            Self::Raw(stream) => stream,
-            Self::WebTransport(stream) => stream.quic_stream_mut(),
+            Self::Quic(stream) => stream,
+            Self::Dialed(stream) => stream.quic_stream_mut(),
         }
     }
 }
@@ -100,8 +153,8 @@ impl Sending {
 impl Receiving {
     pub(super) fn quic(&mut self) -> &mut quinn::RecvStream {
         match self {
-            Self::Raw(stream) => stream,
-            Self::WebTransport(stream) => stream.quic_stream_mut(),
+            Self::Quic(stream) => stream,
+            Self::Dialed(stream) => stream.quic_stream_mut(),
         }
     }
 }
@@ -117,7 +170,7 @@ pub(super) fn closed(error: quinn::ConnectionError) -> Closed {
     }
 }
 
-pub(super) fn session_closed(error: wtransport::error::ConnectionError) -> Closed {
+fn session_closed(error: wtransport::error::ConnectionError) -> Closed {
     use wtransport::error::ConnectionError;
     match error {
         ConnectionError::ApplicationClosed(close) => Closed::by_peer(close.code().into_inner(), close.reason()),

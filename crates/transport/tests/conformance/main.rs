@@ -10,6 +10,7 @@ mod closing;
 mod datagrams;
 mod establishing;
 mod foreign;
+mod http;
 mod lanes;
 mod liveness;
 mod pair;
