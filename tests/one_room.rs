@@ -172,7 +172,7 @@ async fn a_page_of_a_foreign_origin_is_told_4506_in_chromium() {
     let script = browser::script("foreign.mjs", &[&server.addr().to_string()]);
     let Some(mut chromium) = browser::or_skip(script) else { return };
     let said = chromium.json().await;
-    for transport in ["websocket", "webtransport"] {
+    for transport in ["websocket", "webtransport", "closed"] {
         assert_eq!(said[transport]["code"], json!(4506), "{said}");
         assert_eq!(said[transport]["reason"], json!("Pages of this origin may not connect here."), "{said}");
     }

@@ -1,6 +1,6 @@
 // node foreign.mjs SERVER: serves a page of another origin and tries to connect to SERVER (HOST:PORT) from it, over
-// WebSocket and over WebTransport. Says {"origin","websocket":{code,reason},"webtransport":{code,reason}}; the code
-// is the one of `goodbye`, which is all a page may get to see on WebTransport.
+// WebSocket and over WebTransport. Says {"origin","websocket":{code,reason},"webtransport":{code,reason},
+// "closed":{code,reason}}: on WebTransport what `goodbye` says, and then what `closed` does for a page that waits.
 import { createServer } from "node:http";
 import { launch, openPage, tell } from "./browser.mjs";
 
@@ -22,7 +22,7 @@ try {
     const socket = new WebSocket(`ws://${server}/ws`);
     socket.onclose = ({ code, reason }) => done({ code, reason });
   }), server);
-  const webtransport = await page.evaluate(async ({ webtransport_url, hashes }) => {
+  const { closed, ...webtransport } = await page.evaluate(async ({ webtransport_url, hashes }) => {
     const serverCertificateHashes = hashes.map(({ algorithm, value }) =>
       ({ algorithm, value: Uint8Array.from(atob(value), (c) => c.charCodeAt(0)) }));
     const transport = new WebTransport(webtransport_url, { serverCertificateHashes });
@@ -39,13 +39,15 @@ try {
         if (done) return { heard };
         heard += new TextDecoder().decode(value);
         const goodbye = heard.indexOf('{"type":"goodbye"');
-        if (goodbye >= 0 && heard.endsWith("}}")) return JSON.parse(heard.slice(goodbye)).data;
+        if (goodbye < 0 || !heard.endsWith("}}")) continue;
+        const { closeCode, reason } = await transport.closed;
+        return { ...JSON.parse(heard.slice(goodbye)).data, closed: { code: closeCode, reason } };
       }
     } catch (error) {
       return { error: String(error), code: error.streamErrorCode ?? null };
     }
   }, certificate);
-  tell({ origin, websocket, webtransport });
+  tell({ origin, websocket, webtransport, closed });
 } finally {
   await browser.close();
   foreign.close();
