@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::machine::CoreTime;
 use crate::servers::{Server, Subject};
-use crate::workload::{Load, MEMBERS, Tally};
+use crate::workload::{Load, Tally};
 use crate::{Outcomes, quic, socket};
 
 /// How long a load runs before it counts.
@@ -20,12 +20,14 @@ pub(crate) const OWN_SHARE_MAX: f64 = 0.6;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) rooms: usize,
+    /// Members of each room.
+    pub(crate) members: usize,
     pub(crate) seconds: u64,
 }
 
 impl Plan {
-    pub(crate) fn members(self) -> usize {
-        self.rooms * MEMBERS
+    pub(crate) fn everybody(self) -> usize {
+        self.rooms * self.members
     }
 }
 
@@ -50,10 +52,13 @@ pub(crate) struct Outcome {
 /// The loads that a server goes through, by the names they have in the tables.
 fn loads(subject: Subject) -> &'static [(&'static str, Load)] {
     match subject {
-        Subject::Websocket | Subject::AxumRoom => {
+        Subject::LimitTick => &[("200k", Load::Rate(200_000))],
+        Subject::Websocket | Subject::AxumRoom | Subject::Limit => {
             &[("closed", Load::Closed), ("50k", Load::Rate(50_000)), ("200k", Load::Rate(200_000))]
         }
-        Subject::WebsocketResume => &[("closed", Load::Closed), ("50k", Load::Rate(50_000))],
+        Subject::WebsocketResume => {
+            &[("closed", Load::Closed), ("50k", Load::Rate(50_000)), ("200k", Load::Rate(200_000))]
+        }
         Subject::QuicResume => &[("20k", Load::Rate(20_000))],
         // QUIC costs a client as much as a server: more than this, and the generator is what is measured.
         _ => &[("closed", Load::Closed), ("20k", Load::Rate(20_000))],
@@ -63,7 +68,7 @@ fn loads(subject: Subject) -> &'static [(&'static str, Load)] {
 /// Fills a server's rooms and puts every load on it.
 pub(crate) fn run(subject: Subject, server: &Server, plan: Plan) -> Result<Outcomes> {
     let mut generator: Box<dyn Generator> = match subject {
-        Subject::Websocket | Subject::WebsocketResume | Subject::AxumRoom => {
+        Subject::Websocket | Subject::WebsocketResume | Subject::AxumRoom | Subject::Limit | Subject::LimitTick => {
             Box::new(socket::Sockets::open(subject, server, plan)?)
         }
         _ => Box::new(quic::Players::open(subject, server, plan)?),

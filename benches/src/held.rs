@@ -12,9 +12,10 @@ use crate::frames::{Dialed, text_frame};
 use crate::machine::Memory;
 use crate::servers::Server;
 use crate::socket::{self, message};
-use crate::workload::{MEMBERS, Stamp};
+use crate::workload::Stamp;
 
 const ROOMS: usize = 100;
+const MEMBERS: usize = 10;
 /// How many messages each room hears.
 pub(crate) const MESSAGES: u32 = 100;
 /// How far apart they are, so that each of them is sent by itself.

@@ -47,9 +47,12 @@ struct Arguments {
     /// How long each load is measured, in seconds.
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// How many rooms there are, of ten members each.
+    /// How many rooms there are.
     #[arg(long, default_value_t = 100)]
     rooms: usize,
+    /// How many members each room has.
+    #[arg(long, default_value_t = 10)]
+    members: usize,
     /// How many connections are cut, and how many moved over, on each route in all.
     #[arg(long, default_value_t = 210)]
     cuts: usize,
@@ -90,6 +93,23 @@ enum Peer {
     /// The room everybody writes first: axum, and a broadcast channel for each room.
     #[command(hide = true)]
     AxumRoom,
+    /// Frames and writes, and nothing else.
+    #[command(hide = true)]
+    Limit {
+        /// Writes once in so many milliseconds; 0 is after each turn of the loop.
+        #[arg(long, default_value_t = 0)]
+        tick_ms: u64,
+    },
+    /// One task and one queue for each client on tokio-tungstenite.
+    #[command(hide = true)]
+    TungsteniteRoom,
+    /// Accepts QUIC connections, and tells rooms what is said in them once a tick.
+    #[command(hide = true)]
+    BareQuinn {
+        /// The tick in milliseconds.
+        #[arg(long, default_value_t = 16)]
+        tick_ms: u64,
+    },
     /// Accepts WebTransport sessions and does nothing with them.
     #[command(hide = true)]
     BareSessions,
@@ -99,6 +119,9 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.peer {
         Some(Peer::AxumRoom) => peers::axum_room::main(),
+        Some(Peer::Limit { tick_ms }) => peers::limit::main(tick_ms),
+        Some(Peer::TungsteniteRoom) => peers::tungstenite_room::main(),
+        Some(Peer::BareQuinn { tick_ms }) => peers::bare_quinn::main(tick_ms),
         Some(Peer::BareSessions) => peers::bare_sessions::main(),
         None => measure(arguments),
     }
@@ -110,7 +133,7 @@ fn measure(mut arguments: Arguments) -> Result<()> {
         None => servers::build().context("cannot build the server")?,
     };
     machine::settle()?;
-    let plan = Plan { rooms: arguments.rooms, seconds: arguments.seconds };
+    let plan = Plan { rooms: arguments.rooms, members: arguments.members, seconds: arguments.seconds };
     let mut run = Run { report: Report::new(arguments.repeats), anteroom, plan, arguments };
     for repeat in 1..=run.arguments.repeats {
         eprintln!("repeat {repeat} of {}: loads and memory", run.arguments.repeats);

@@ -26,7 +26,7 @@ use crate::entry::{Destination, Entered, Entry, Step};
 use crate::resuming::{Resuming, now_ms};
 use crate::servers::{Server, Subject};
 use crate::socket::message;
-use crate::workload::{Load, MEMBERS, Tally};
+use crate::workload::{Load, Tally};
 
 /// Sockets that the members share, so that no single one overflows.
 const SOCKETS: usize = 20;
@@ -40,6 +40,7 @@ pub(crate) struct Players {
     runtime: Runtime,
     members: Vec<Member>,
     rooms: usize,
+    in_room: usize,
 }
 
 struct Member {
@@ -64,10 +65,10 @@ impl Players {
         let runtime = runtime()?;
         let members = runtime.block_on(async {
             let dialers = dialers(server, SOCKETS)?;
-            let mut members = Vec::with_capacity(plan.members());
+            let mut members = Vec::with_capacity(plan.everybody());
             for room in 0..plan.rooms {
                 let mut destination = Destination::NewRoom;
-                for _ in 0..MEMBERS {
+                for _ in 0..plan.members {
                     let dialer = &dialers[room % SOCKETS];
                     let entered = enter(dialer, subject, server, destination).await?;
                     let room_id = entered.room_id.context("not in a room")?;
@@ -77,7 +78,7 @@ impl Players {
             }
             anyhow::Ok(members)
         })?;
-        Ok(Self { runtime, members, rooms: plan.rooms })
+        Ok(Self { runtime, members, rooms: plan.rooms, in_room: plan.members })
     }
 }
 
@@ -86,14 +87,15 @@ impl Generator for Players {
         let count = self.members.len();
         let run = Rc::new(Run {
             load,
-            tally: RefCell::new(Tally::new(count)),
+            tally: RefCell::new(Tally::new(count, self.in_room)),
             is_sending: Cell::new(true),
             over: Notify::new(),
         });
         let members = std::mem::take(&mut self.members);
-        let (rooms, shared) = (self.rooms, run.clone());
+        let (rooms, in_room, shared) = (self.rooms, self.in_room, run.clone());
         let (members, outcome) = LocalSet::new().block_on(&self.runtime, async move {
-            let play = |(place, member)| tokio::task::spawn_local(play(member, place, rooms, shared.clone()));
+            let play =
+                |(place, member)| tokio::task::spawn_local(play(member, place, (rooms, in_room), shared.clone()));
             let playing: Vec<_> = members.into_iter().enumerate().map(play).collect();
             while !watch.is_over() {
                 sleep(Duration::from_millis(5)).await;
@@ -112,13 +114,13 @@ impl Generator for Players {
     }
 }
 
-async fn play(mut member: Member, place: usize, rooms: usize, run: Rc<Run>) -> Result<Member> {
+async fn play(mut member: Member, place: usize, (rooms, in_room): (usize, usize), run: Rc<Run>) -> Result<Member> {
     let mut over = pin!(run.over.notified());
     over.as_mut().enable();
-    let mut ticks = run.load.period(rooms * MEMBERS).map(|period| {
+    let mut ticks = run.load.period(rooms * in_room, in_room).map(|period| {
         // One room after the other, so that what is sent together concerns different ones.
-        let turn = place % MEMBERS * rooms + place / MEMBERS;
-        interval_at(Instant::now() + period * turn as u32 / (rooms * MEMBERS) as u32, period)
+        let turn = place % in_room * rooms + place / in_room;
+        interval_at(Instant::now() + period * turn as u32 / (rooms * in_room) as u32, period)
     });
     let mut sweep = member.resuming.is_some().then(|| interval_at(Instant::now() + SWEEP, SWEEP));
     if ticks.is_none() {

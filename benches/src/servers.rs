@@ -19,6 +19,8 @@ pub(crate) enum Subject {
     Websocket,
     WebsocketResume,
     AxumRoom,
+    Limit,
+    LimitTick,
     QuicJson,
     QuicResume,
     QuicBincode,
@@ -29,10 +31,12 @@ pub(crate) enum Subject {
 
 impl Subject {
     /// Those that take part in broadcasts, neighbours being compared with each other.
-    pub(crate) const BROADCAST: [Self; 8] = [
+    pub(crate) const BROADCAST: [Self; 10] = [
         Self::Websocket,
         Self::WebsocketResume,
         Self::AxumRoom,
+        Self::Limit,
+        Self::LimitTick,
         Self::QuicJson,
         Self::QuicResume,
         Self::QuicBincode,
@@ -78,6 +82,8 @@ impl fmt::Display for Subject {
             Self::Websocket => "Anteroom, WebSocket, JSON",
             Self::WebsocketResume => "Anteroom, WebSocket, JSON, resume",
             Self::AxumRoom => "axum + broadcast channel",
+            Self::Limit => "limit",
+            Self::LimitTick => "limit, 16 ms tick",
             Self::QuicJson => "Anteroom, QUIC, JSON",
             Self::QuicResume => "Anteroom, QUIC, JSON, resume",
             Self::QuicBincode => "Anteroom, QUIC, bincode",
@@ -126,6 +132,8 @@ pub(crate) fn start(subject: Subject, anteroom: &Path) -> Result<Server> {
     let own = std::env::current_exe()?;
     let (program, arguments): (&Path, &[&str]) = match subject {
         Subject::AxumRoom => (&own, &["axum-room"]),
+        Subject::Limit => (&own, &["limit"]),
+        Subject::LimitTick => (&own, &["limit", "--tick-ms", "16"]),
         Subject::BareSessions => (&own, &["bare-sessions"]),
         _ => (anteroom, &["--listen", "127.0.0.1:0", "--log", "error"]),
     };

@@ -14,7 +14,7 @@ use crate::entry::{Destination, Entered, Entry, Step};
 use crate::frames::{Dialed, take_frames, text_frame};
 use crate::resuming::{FIRST_N, Resuming, now_ms};
 use crate::servers::{Server, Subject};
-use crate::workload::{BODY, Load, MEMBERS, Tally};
+use crate::workload::{BODY, Load, Tally};
 
 /// How long the loop sleeps at most. At a fixed rate, what is due meanwhile is sent together, to different rooms.
 const TURN: Duration = Duration::from_millis(1);
@@ -27,6 +27,7 @@ pub(crate) struct Sockets {
     poll: Poll,
     members: Vec<Member>,
     rooms: usize,
+    in_room: usize,
     space: Vec<u8>,
 }
 
@@ -45,12 +46,12 @@ impl Sockets {
     /// Connects everybody.
     pub(crate) fn open(subject: Subject, server: &Server, plan: Plan) -> Result<Self> {
         let poll = Poll::new()?;
-        let mut members = Vec::with_capacity(plan.members());
+        let mut members = Vec::with_capacity(plan.everybody());
         for room in 0..plan.rooms {
             let mut destination = Destination::NewRoom;
-            for _ in 0..MEMBERS {
+            for _ in 0..plan.members {
                 let (dialed, message, resuming) = match subject {
-                    Subject::AxumRoom => {
+                    Subject::AxumRoom | Subject::Limit | Subject::LimitTick => {
                         (Dialed::open(server.addr, &format!("/rooms/{room}"), None)?, BODY.as_bytes().to_vec(), None)
                     }
                     _ => {
@@ -68,7 +69,7 @@ impl Sockets {
                 members.push(Member { stream, frame: text_frame(&message).0, partial, unsent: Vec::new(), resuming });
             }
         }
-        Ok(Self { poll, members, rooms: plan.rooms, space: vec![0; READ_BYTES] })
+        Ok(Self { poll, members, rooms: plan.rooms, in_room: plan.members, space: vec![0; READ_BYTES] })
     }
 
     /// Sends a member's next message.
@@ -140,8 +141,8 @@ impl Sockets {
 impl Generator for Sockets {
     fn run(&mut self, load: Load, mut watch: Watch) -> Result<Outcome> {
         let count = self.members.len();
-        let mut tally = Tally::new(count);
-        let gap = load.period(count).map(|period| period / count as u32);
+        let mut tally = Tally::new(count, self.in_room);
+        let gap = load.period(count, self.in_room).map(|period| period / count as u32);
         let (mut due, mut turn) = (Instant::now(), 0);
         let mut sweep = Instant::now() + SWEEP;
         let mut events = Events::with_capacity(1024);
@@ -175,8 +176,8 @@ impl Generator for Sockets {
                 && due <= Instant::now()
             {
                 // One room after the other, so that what is sent together concerns different ones.
-                let (room, seat) = (turn % self.rooms, turn / self.rooms % MEMBERS);
-                self.send(room * MEMBERS + seat, &mut tally)?;
+                let (room, seat) = (turn % self.rooms, turn / self.rooms % self.in_room);
+                self.send(room * self.in_room + seat, &mut tally)?;
                 (due, turn) = (due + gap, turn + 1);
             }
         }

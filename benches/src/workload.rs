@@ -4,13 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-/// Members of each room.
-pub(crate) const MEMBERS: usize = 10;
 /// The payload of every message, 60 bytes of JSON. The stamp is written over the zeros.
-pub(crate) const BODY: &str = r#"{"at":"@00.00000000.0000000000","move":"up","x":12.5,"y":40}"#;
+pub(crate) const BODY: &str = r#"{"at":"@0000.00000000.0000000000","move":"up","x":12,"y":40}"#;
 /// Where a stamp begins. Nothing else that a server sends has one.
 const MARK: u8 = b'@';
-const STAMP_BYTES: usize = 23;
+const STAMP_BYTES: usize = 25;
 
 /// What a message says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +26,9 @@ impl Stamp {
     pub(crate) fn put(self, message: &mut [u8]) {
         let Some(start) = memchr::memchr(MARK, message) else { return };
         let stamp = &mut message[start..start + STAMP_BYTES];
-        put_digits(&mut stamp[1..3], self.sender as u64);
-        put_digits(&mut stamp[4..12], self.number.into());
-        put_digits(&mut stamp[13..23], self.at_us);
+        put_digits(&mut stamp[1..5], self.sender as u64);
+        put_digits(&mut stamp[6..14], self.number.into());
+        put_digits(&mut stamp[15..25], self.at_us);
     }
 
     /// Every stamp in a payload, in order.
@@ -38,9 +36,9 @@ impl Stamp {
         memchr::memchr_iter(MARK, payload).filter_map(|start| {
             let stamp = payload.get(start..start + STAMP_BYTES)?;
             Some(Self {
-                sender: digits(&stamp[1..3]) as usize,
-                number: digits(&stamp[4..12]) as u32,
-                at_us: digits(&stamp[13..23]),
+                sender: digits(&stamp[1..5]) as usize,
+                number: digits(&stamp[6..14]) as u32,
+                at_us: digits(&stamp[15..25]),
             })
         })
     }
@@ -69,11 +67,11 @@ pub(crate) enum Load {
 
 impl Load {
     /// How long each member waits between two messages.
-    pub(crate) fn period(self, members: usize) -> Option<Duration> {
+    pub(crate) fn period(self, members: usize, in_room: usize) -> Option<Duration> {
         match self {
             Self::Closed => None,
             Self::Rate(deliveries) => {
-                Some(Duration::from_secs_f64((members * MEMBERS) as f64 / f64::from(deliveries.max(1))))
+                Some(Duration::from_secs_f64((members * in_room) as f64 / f64::from(deliveries.max(1))))
             }
         }
     }
@@ -82,6 +80,8 @@ impl Load {
 /// Everything that was heard during one load.
 #[derive(Debug)]
 pub(crate) struct Tally {
+    /// Members of each room.
+    in_room: usize,
     start: Instant,
     /// The number expected next, by receiver and sender's place.
     expected: Vec<u32>,
@@ -96,10 +96,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn new(members: usize) -> Self {
+    pub(crate) fn new(members: usize, in_room: usize) -> Self {
         Self {
+            in_room,
             start: Instant::now(),
-            expected: vec![0; members * MEMBERS],
+            expected: vec![0; members * in_room],
             sent: vec![0; members],
             delivered: 0,
             missing: 0,
@@ -117,15 +118,15 @@ impl Tally {
     pub(crate) fn sends(&mut self, member: usize) -> Stamp {
         let number = self.sent[member];
         self.sent[member] += 1;
-        Stamp { sender: member % MEMBERS, number, at_us: self.now_us() }
+        Stamp { sender: member % self.in_room, number, at_us: self.now_us() }
     }
 
     /// Notes everything in a payload; says whether the member's own newest message is among it.
     pub(crate) fn hears(&mut self, member: usize, payload: &[u8], now_us: u64) -> bool {
         let mut own = false;
         for stamp in Stamp::all(payload) {
-            own |= stamp.sender == member % MEMBERS && stamp.number + 1 == self.sent[member];
-            let expected = &mut self.expected[member * MEMBERS + stamp.sender];
+            own |= stamp.sender == member % self.in_room && stamp.number + 1 == self.sent[member];
+            let expected = &mut self.expected[member * self.in_room + stamp.sender];
             self.delivered += 1;
             if stamp.number < *expected {
                 self.repeated_or_late += 1;
@@ -142,7 +143,7 @@ impl Tally {
 
     /// How many messages have not reached somebody.
     pub(crate) fn under_way(&self) -> u64 {
-        let sent: u64 = self.sent.iter().map(|sent| u64::from(*sent) * MEMBERS as u64).sum();
+        let sent: u64 = self.sent.iter().map(|sent| u64::from(*sent) * self.in_room as u64).sum();
         sent.saturating_sub(self.delivered + self.missing)
     }
 

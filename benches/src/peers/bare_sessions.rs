@@ -1,14 +1,11 @@
 //! A WebTransport server with nothing on top: the library as it comes, sessions accepted and kept.
 
-use std::time::{Duration, SystemTime};
-
 use anyhow::Result;
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use wtransport::endpoint::IncomingSession;
 use wtransport::tls::{Certificate, CertificateChain, PrivateKey, Sha256DigestFmt};
-use wtransport::{Endpoint, Identity, ServerConfig};
+use wtransport::{Endpoint, ServerConfig};
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+use super::identity::Identity;
 
 /// Serves until it is killed.
 pub(crate) fn main() -> Result<()> {
@@ -36,13 +33,8 @@ async fn keep(incoming: IncomingSession) -> Result<()> {
     Ok(())
 }
 
-fn identity() -> Result<Identity> {
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut params = CertificateParams::new(["localhost".to_owned()])?;
-    let now = SystemTime::now();
-    // A hash is trusted only of a certificate that is valid for two weeks at most.
-    (params.not_before, params.not_after) = ((now - DAY).into(), (now + 10 * DAY).into());
-    let certificate = Certificate::from_der(params.self_signed(&key)?.der().to_vec())?;
-    let key = PrivateKey::from_der_pkcs8(key.serialize_der());
-    Ok(Identity::new(CertificateChain::single(certificate), key))
+fn identity() -> Result<wtransport::Identity> {
+    let Identity { certificate, key } = Identity::new()?;
+    let chain = CertificateChain::single(Certificate::from_der(certificate)?);
+    Ok(wtransport::Identity::new(chain, PrivateKey::from_der_pkcs8(key)))
 }

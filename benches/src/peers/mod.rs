@@ -1,4 +1,9 @@
-//! What Anteroom is compared with. Each is what a good programmer writes in an afternoon, and nothing more.
+//! What Anteroom is compared with. Each is what a good programmer writes in an afternoon, and nothing more; the limit is
+//! less than that. Those on Node.js are in `benches/peers`.
 
 pub(crate) mod axum_room;
+pub(crate) mod bare_quinn;
 pub(crate) mod bare_sessions;
+mod identity;
+pub(crate) mod limit;
+pub(crate) mod tungstenite_room;
