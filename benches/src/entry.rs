@@ -6,7 +6,7 @@ use anteroom_protocol::message::result::{HandshakeAccepted, RoomJoined};
 use anteroom_protocol::{Batch, Codec, Data, Header, LaneId, RoomId, SCHEMA, VERSION};
 use anyhow::{Result, bail, ensure};
 
-use crate::resuming::{Resuming, nonce};
+use crate::resuming::nonce;
 
 /// Where a session is going.
 #[derive(Debug, Clone, Copy)]
@@ -17,25 +17,6 @@ pub(crate) enum Destination {
     NewRoom,
     /// Into a room that is there.
     Room(RoomId),
-}
-
-/// A session that has arrived, on its connection.
-#[derive(Debug)]
-pub(crate) struct Entered<C> {
-    pub(crate) connection: C,
-    /// The room, if it was going to one.
-    pub(crate) room_id: Option<RoomId>,
-    /// What it has to do to be resumed, if it asked for that.
-    pub(crate) resuming: Option<Resuming>,
-}
-
-impl<C> Entered<C> {
-    pub(crate) fn new(connection: C, arrived: Option<(RoomId, LaneId)>, mut resuming: Option<Resuming>) -> Self {
-        if let (Some((_, lane)), Some(resuming)) = (arrived, &mut resuming) {
-            resuming.enters(lane);
-        }
-        Self { connection, room_id: arrived.map(|(room_id, _)| room_id), resuming }
-    }
 }
 
 /// A session on its way.

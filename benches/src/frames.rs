@@ -95,11 +95,6 @@ impl Dialed {
         Ok(())
     }
 
-    /// The socket, and what came behind the last whole frame.
-    pub(crate) fn into_parts(self) -> (TcpStream, Vec<u8>) {
-        (self.stream, self.early)
-    }
-
     fn read(&mut self) -> Result<()> {
         let mut space = [0; 4096];
         let read = self.stream.read(&mut space).context("no answer")?;

@@ -5,14 +5,14 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anteroom_protocol::Codec;
+use anteroom_server::bench::{Memory, Stamp};
 use anyhow::{Result, bail, ensure};
 
-use crate::entry::{Destination, Entered};
+use crate::entry::Destination;
 use crate::frames::{Dialed, text_frame};
-use crate::machine::Memory;
+use crate::idle::{Growth, grown};
 use crate::servers::Server;
 use crate::socket::{self, message};
-use crate::workload::Stamp;
 
 const ROOMS: usize = 100;
 const MEMBERS: usize = 10;
@@ -24,17 +24,17 @@ const APART: Duration = Duration::from_millis(15);
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// Growth of the memory for each session of a room that heard [`MESSAGES`] messages, in KiB.
-pub(crate) fn run(server: &Server, resumes: bool) -> Result<Memory> {
+pub(crate) fn run(server: &Server, resumes: bool) -> Result<Growth> {
     let mut members = Vec::with_capacity(ROOMS * MEMBERS);
     // The first of each room speaks: its place among the members, and what it says.
     let mut speakers = Vec::with_capacity(ROOMS);
     for _ in 0..ROOMS {
         let mut destination = Destination::NewRoom;
         for _ in 0..MEMBERS {
-            let Entered { connection, room_id, .. } = socket::enter(server, destination, resumes)?;
-            let Some(room_id) = room_id else { bail!("not in a room") };
+            let (connection, arrived) = socket::enter(server, destination, resumes)?;
+            let Some((room_id, _)) = arrived else { bail!("not in a room") };
             if matches!(destination, Destination::NewRoom) {
-                speakers.push((members.len(), text_frame(&message(Codec::Json, room_id, false)?).0));
+                speakers.push((members.len(), text_frame(&message(Codec::Json, room_id)?).0));
             }
             destination = Destination::Room(room_id);
             members.push(connection);
@@ -51,9 +51,7 @@ pub(crate) fn run(server: &Server, resumes: bool) -> Result<Memory> {
     for member in &mut members {
         hear_all(member)?;
     }
-    let each = |before: f64, after: f64| (after - before) / members.len() as f64;
-    let grown =
-        Memory { resident: each(before.resident, after.resident), anonymous: each(before.anonymous, after.anonymous) };
+    let grown = grown(before, after, members.len());
     eprintln!("      {:.2} KiB resident, {:.2} KiB anonymous", grown.resident, grown.anonymous);
     Ok(grown)
 }
@@ -61,7 +59,8 @@ pub(crate) fn run(server: &Server, resumes: bool) -> Result<Memory> {
 /// Says something in every room.
 fn speak(members: &mut [Dialed], speakers: &mut [(usize, Vec<u8>)], number: u32) -> Result<()> {
     for (place, frame) in speakers {
-        Stamp { sender: 0, number, at_us: 0 }.put(frame);
+        let Some(start) = Stamp::place(frame) else { bail!("the message has no stamp") };
+        Stamp { sender: 0, number, at_us: 0 }.put(frame, start);
         members[*place].write(frame)?;
     }
     sleep(APART);

@@ -5,93 +5,154 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::str::FromStr;
 
-use anteroom_protocol::Codec;
-use anyhow::{Context, Result, ensure};
+use anteroom_server::bench::Target;
+use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use wtransport::tls::{Sha256Digest, Sha256DigestFmt};
 
-use crate::machine::SERVER_CORE;
+use crate::machine::{FOLDER, SERVER_CORE};
 
 /// A server, and how it is talked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Subject {
-    Websocket,
-    WebsocketResume,
-    AxumRoom,
+    /// Anteroom over WebSocket.
+    Anteroom,
+    /// Anteroom over WebSocket, with sessions that do not ask to be resumed.
+    Unresumed,
+    /// Anteroom over QUIC.
+    Quic,
+    /// Anteroom over WebTransport.
+    Webtransport,
+    /// Frames and writes, and nothing else.
     Limit,
-    LimitTick,
-    QuicJson,
-    QuicResume,
-    QuicBincode,
-    WebtransportJson,
-    WebtransportBincode,
+    /// tokio-tungstenite with a queue for each client.
+    Tungstenite,
+    /// axum with a broadcast channel for each room.
+    Axum,
+    /// `ws` on Node.js.
+    NodeWs,
+    /// Colyseus on Node.js.
+    Colyseus,
+    /// Socket.IO on Node.js.
+    SocketIo,
+    /// quinn alone.
+    BareQuinn,
+    /// wtransport alone.
     BareSessions,
 }
 
 impl Subject {
-    /// Those that take part in broadcasts, neighbours being compared with each other.
-    pub(crate) const BROADCAST: [Self; 10] = [
-        Self::Websocket,
-        Self::WebsocketResume,
-        Self::AxumRoom,
-        Self::Limit,
-        Self::LimitTick,
-        Self::QuicJson,
-        Self::QuicResume,
-        Self::QuicBincode,
-        Self::WebtransportJson,
-        Self::WebtransportBincode,
-    ];
-    /// Those whose idle sessions are weighed.
-    pub(crate) const IDLE: [Self; 6] = [
-        Self::Websocket,
-        Self::WebsocketResume,
-        Self::AxumRoom,
-        Self::QuicJson,
-        Self::WebtransportJson,
-        Self::BareSessions,
-    ];
+    /// Whether it is the program that is shipped.
+    pub(crate) fn is_anteroom(self) -> bool {
+        matches!(self, Self::Anteroom | Self::Unresumed | Self::Quic | Self::Webtransport)
+    }
 
-    /// The same with sessions that ask to be resumed, and acknowledge.
-    pub(crate) fn resumed(self) -> Option<Self> {
+    /// What runs on Node.js: the module that has to be installed, and the program.
+    fn node(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Websocket => Some(Self::WebsocketResume),
-            Self::QuicJson => Some(Self::QuicResume),
+            Self::NodeWs => Some(("ws", "node-ws.js")),
+            Self::Colyseus => Some(("@colyseus/core", "colyseus.js")),
+            Self::SocketIo => Some(("socket.io", "socketio.js")),
             _ => None,
         }
     }
 
-    /// Whether its sessions ask to be resumed.
-    pub(crate) fn resumes(self) -> bool {
-        matches!(self, Self::WebsocketResume | Self::QuicResume)
-    }
-
-    /// The codec of its sessions.
-    pub(crate) fn codec(self) -> Codec {
-        match self {
-            Self::QuicBincode | Self::WebtransportBincode => Codec::Bincode,
-            _ => Codec::Json,
+    /// Why it cannot take part, if it cannot.
+    pub(crate) fn missing(self) -> Option<&'static str> {
+        let (module, _) = self.node()?;
+        let runs = Command::new("node").arg("--version").output().is_ok_and(|done| done.status.success());
+        if !runs {
+            return Some("there is no Node.js here");
         }
+        let installed = peers().join("node_modules").join(module).join("package.json").exists();
+        (!installed).then_some("its package could not be installed")
     }
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Websocket => "Anteroom, WebSocket, JSON",
-            Self::WebsocketResume => "Anteroom, WebSocket, JSON, resume",
-            Self::AxumRoom => "axum + broadcast channel",
+            Self::Anteroom => "Anteroom",
+            Self::Unresumed => "Anteroom, without resume",
+            Self::Quic => "Anteroom, QUIC",
+            Self::Webtransport => "Anteroom, WebTransport",
             Self::Limit => "limit",
-            Self::LimitTick => "limit, 16 ms tick",
-            Self::QuicJson => "Anteroom, QUIC, JSON",
-            Self::QuicResume => "Anteroom, QUIC, JSON, resume",
-            Self::QuicBincode => "Anteroom, QUIC, bincode",
-            Self::WebtransportJson => "Anteroom, WebTransport, JSON",
-            Self::WebtransportBincode => "Anteroom, WebTransport, bincode",
+            Self::Tungstenite => "tokio-tungstenite",
+            Self::Axum => "axum + broadcast channel",
+            Self::NodeWs => "node ws",
+            Self::Colyseus => "Colyseus",
+            Self::SocketIo => "Socket.IO",
+            Self::BareQuinn => "bare quinn",
             Self::BareSessions => "bare wtransport session",
         })
     }
+}
+
+/// One row of the tables: a server, perhaps with settings that the row is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Contender {
+    pub(crate) subject: Subject,
+    pub(crate) variant: Option<Variant>,
+}
+
+impl Contender {
+    pub(crate) fn plain(subject: Subject) -> Self {
+        Self { subject, variant: None }
+    }
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.variant {
+            None => self.subject.fmt(f),
+            Some(variant) => write!(f, "{}, {}", self.subject, variant.name),
+        }
+    }
+}
+
+/// Anteroom with some environment, to be compared with itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Variant {
+    name: String,
+    environment: Vec<(String, String)>,
+}
+
+impl FromStr for Variant {
+    type Err = String;
+
+    /// `NAME=KEY=VALUE,KEY=VALUE...`
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not of the form NAME=KEY=VALUE,KEY=VALUE");
+        let (name, settings) = text.split_once('=').ok_or_else(wrong)?;
+        let setting = |setting: &str| {
+            let (key, value) = setting.split_once('=').filter(|(key, _)| !key.is_empty())?;
+            Some((key.to_owned(), value.to_owned()))
+        };
+        let environment = settings.split(',').map(setting).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
+        if name.is_empty() { Err(wrong()) } else { Ok(Self { name: name.to_owned(), environment }) }
+    }
+}
+
+/// How servers are started, besides what a row is about.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Starting {
+    /// The program that is shipped.
+    pub(crate) anteroom: PathBuf,
+    /// Further arguments for it.
+    pub(crate) arguments: Vec<String>,
+}
+
+/// What a load asks of a server.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Needs {
+    /// How often it writes; after each turn without. Rooms of Anteroom are created with it.
+    pub(crate) tick_ms: Option<u64>,
+    /// More may be unread or unacknowledged than usual: what everybody in a crowded closed loop has under way.
+    pub(crate) crowded: bool,
 }
 
 /// A server that listens.
@@ -102,12 +163,19 @@ pub(crate) struct Server {
     _stdout: BufReader<ChildStdout>,
     pub(crate) addr: SocketAddr,
     /// The hash of the certificate, if the server says it at the start.
-    pub(crate) certificate: Option<Sha256Digest>,
+    pub(crate) certificate_hash: Option<Sha256Digest>,
+    /// The certificate in DER, if the server says it at the start.
+    pub(crate) certificate: Option<Vec<u8>>,
 }
 
 impl Server {
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// As the generator sees it.
+    pub(crate) fn target(&self) -> Target {
+        Target { addr: self.addr, pid: Some(self.pid()) }
     }
 }
 
@@ -122,43 +190,100 @@ impl Drop for Server {
 /// Builds the program that is shipped, as it is shipped, and says where it is.
 pub(crate) fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo).args(["build", "--release", "-p", "anteroom-server"]).status()?;
+    let built =
+        Command::new(cargo).args(["build", "--release", "-p", "anteroom-server"]).current_dir(FOLDER).status()?;
     ensure!(built.success(), "cargo build failed");
     Ok(std::env::current_exe()?.with_file_name("anteroom"))
 }
 
-/// Starts a server on any free port and waits until it listens.
-pub(crate) fn start(subject: Subject, anteroom: &Path) -> Result<Server> {
-    let own = std::env::current_exe()?;
-    let (program, arguments): (&Path, &[&str]) = match subject {
-        Subject::AxumRoom => (&own, &["axum-room"]),
-        Subject::Limit => (&own, &["limit"]),
-        Subject::LimitTick => (&own, &["limit", "--tick-ms", "16"]),
-        Subject::BareSessions => (&own, &["bare-sessions"]),
-        _ => (anteroom, &["--listen", "127.0.0.1:0", "--log", "error"]),
-    };
-    // `taskset` becomes the program it starts, so the process id is the server's.
-    let mut child = Command::new("taskset")
-        .args(["-c", SERVER_CORE])
-        .arg(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start the server")?;
-    let mut stdout = BufReader::new(child.stdout.take().context("the server has no output")?);
+impl Starting {
+    /// Starts a server on any free port of core 0, and waits until it listens.
+    pub(crate) fn start(&self, contender: &Contender, needs: Needs) -> Result<Server> {
+        // `taskset` becomes the program it starts, so the process id is the server's.
+        let mut command = Command::new("taskset");
+        command.args(["-c", SERVER_CORE]);
+        self.program(&mut command, contender, needs)?;
+        listening(command)
+    }
+
+    fn program(&self, command: &mut Command, contender: &Contender, needs: Needs) -> Result<()> {
+        let subject = contender.subject;
+        if subject.is_anteroom() {
+            command.arg(&self.anteroom).args(["--listen", "127.0.0.1:0", "--log", "error"]).args(&self.arguments);
+            if needs.crowded {
+                command.envs(CROWDED);
+            }
+            command.envs(contender.variant.iter().flat_map(|variant| variant.environment.clone()));
+            return Ok(());
+        }
+        if let Some((_, program)) = subject.node() {
+            command.env("NODE_ENV", "production").args([Path::new("node"), &peers().join(program)]);
+            return Ok(());
+        }
+        let tick_ms = needs.tick_ms.unwrap_or_default().to_string();
+        // This program is the servers of this crate, too.
+        command.arg(std::env::current_exe()?);
+        match subject {
+            Subject::Limit => command.args(["limit", "--tick-ms", &tick_ms]),
+            Subject::BareQuinn => command.args(["bare-quinn", "--tick-ms", &tick_ms]),
+            Subject::Tungstenite => command.arg("tungstenite-room"),
+            Subject::Axum => command.arg("axum-room"),
+            Subject::BareSessions => command.arg("bare-sessions"),
+            other => bail!("{other} is no program"),
+        };
+        Ok(())
+    }
+}
+
+/// What lets a thousand members of one room have a message each under way, and all acknowledgements, too.
+const CROWDED: [(&str, &str); 3] = [
+    ("ANTEROOM_LIMITS__KEPT_BYTES_MAX", "16777216"),
+    ("ANTEROOM_LIMITS__LANE_BYTES_MAX", "16777216"),
+    ("ANTEROOM_LIMITS__ROOM_BYTES_MAX", "2147483647"),
+];
+
+/// Where the peers on Node.js are.
+fn peers() -> PathBuf {
+    Path::new(FOLDER).join("peers")
+}
+
+fn listening(mut command: Command) -> Result<Server> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start the server")?;
+    let stdout = child.stdout.take().context("the server has no output")?;
+    let addr = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut server = Server { child, _stdout: BufReader::new(stdout), addr, certificate_hash: None, certificate: None };
     let mut line = String::new();
-    let mut certificate = None;
     loop {
         line.clear();
-        ensure!(stdout.read_line(&mut line)? > 0, "the server ended before it listened");
-        if let Some(hash) = line.trim().strip_prefix("certificate ") {
-            certificate = Some(Sha256Digest::from_str_fmt(hash, Sha256DigestFmt::DottedHex)?);
+        ensure!(server._stdout.read_line(&mut line)? > 0, "the server ended before it listened");
+        let line = line.trim();
+        if let Some(hash) = line.strip_prefix("certificate ") {
+            server.certificate_hash = Some(Sha256Digest::from_str_fmt(hash, Sha256DigestFmt::DottedHex)?);
         }
-        if let Some(addr) = line.trim().strip_prefix("listening on ") {
-            let addr = addr.parse()?;
-            eprintln!("      process {} on {addr}", child.id());
-            return Ok(Server { child, _stdout: stdout, addr, certificate });
+        if let Some(certificate) = line.strip_prefix("certificate-der ") {
+            server.certificate = Some(STANDARD.decode(certificate)?);
+        }
+        if let Some(addr) = line.strip_prefix("listening on ") {
+            server.addr = addr.parse()?;
+            return Ok(server);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variants_are_a_name_and_settings() {
+        let variant: Variant = "shards=ANTEROOM_A__B=2,C=x=y".parse().unwrap();
+        assert_eq!(variant.name, "shards");
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(variant.environment, [pair("ANTEROOM_A__B", "2"), pair("C", "x=y")]);
+        let contender = Contender { subject: Subject::Anteroom, variant: Some(variant) };
+        assert_eq!(contender.to_string(), "Anteroom, shards");
+        for wrong in ["", "name", "name=KEY", "=KEY=1", "name==1"] {
+            assert!(wrong.parse::<Variant>().is_err(), "{wrong}");
         }
     }
 }

@@ -12,6 +12,7 @@ use anteroom_protocol::lane::{AckDue, Inbound, is_counted};
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Ack, Counts, LaneOpened, Reconnect, Reconnected, Resume};
 use anteroom_protocol::{Batch, Codec, Data, Header, Json, LaneId, RoomId};
+use anteroom_server::bench::Stamp;
 use anteroom_transport::{Closed, Connection, Event, Transport};
 use anyhow::{Context, Result, ensure};
 use tokio::time::{sleep, timeout};
@@ -20,7 +21,6 @@ use crate::entry::{Destination, text};
 use crate::quic::ENTER_MAX;
 use crate::resuming::now_ms;
 use crate::way::{Arrived, Way, enter};
-use crate::workload::Stamp;
 
 /// How many messages must arrive behind a move until it is over.
 const MESSAGES_AFTER_MOVE: u32 = 3;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_protocol::{BatchBuilder, Codec, LaneId, RoomId};
+use anteroom_server::bench::Stamp;
 use anteroom_transport::Dialer;
 use anteroom_transport::Transport::{self, Quic, WebSocket, WebTransport};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{interval, timeout};
 
@@ -22,7 +23,6 @@ use crate::servers::Server;
 use crate::session::{Cut, Outage, Session};
 use crate::socket::message;
 use crate::way::{self, Way};
-use crate::workload::Stamp;
 
 /// How many players change connections at the same time.
 const PLAYERS: usize = 10;
@@ -155,14 +155,15 @@ async fn finish(session: &mut Session, sending: JoinHandle<Result<u32>>) -> Resu
 async fn send(way: Way, room_id: RoomId, period: Duration, stop: Rc<Cell<bool>>) -> Result<u32> {
     let connection = way.dial(WebSocket).await?;
     let (mut connection, _) = way::enter(connection, Destination::Room(room_id), false).await?;
-    let mut message = message(Codec::Json, room_id, false)?;
+    let mut message = message(Codec::Json, room_id)?;
+    let place = Stamp::place(&message).context("the message has no stamp")?;
     let mut ticks = interval(period);
     let mut number = 0;
     while !stop.get() {
         tokio::select! {
             event = connection.recv() => drop(event?),
             _ = ticks.tick() => {
-                Stamp { sender: 0, number, at_us: 0 }.put(&mut message);
+                Stamp { sender: 0, number, at_us: 0 }.put(&mut message, place);
                 number += 1;
                 let mut batch = BatchBuilder::new(Codec::Json);
                 batch.push_encoded(&message);

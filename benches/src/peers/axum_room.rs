@@ -23,13 +23,12 @@ const BEHIND_MAX: usize = 1024;
 type Rooms = Arc<Mutex<HashMap<String, Sender<Utf8Bytes>>>>;
 
 /// Serves until it is killed, with the runtime that `#[tokio::main]` would give it.
-pub(crate) fn main() -> Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve())
+pub(crate) fn serve(listener: std::net::TcpListener) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(accept(listener))
 }
 
-async fn serve() -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on {}", listener.local_addr()?);
+async fn accept(listener: std::net::TcpListener) -> Result<()> {
+    let listener = TcpListener::from_std(listener)?;
     let router = Router::new().route("/rooms/{room}", get(upgrade)).with_state(Rooms::default());
     let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
     Ok(axum::serve(listener, router).await?)

@@ -28,14 +28,13 @@ type Rooms = Rc<RefCell<HashMap<String, Room>>>;
 type Room = Rc<RefCell<Vec<Sender<Message>>>>;
 
 /// Serves until it is killed.
-pub(crate) fn main() -> Result<()> {
+pub(crate) fn serve(listener: std::net::TcpListener) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, serve())
+    LocalSet::new().block_on(&runtime, accept(listener))
 }
 
-async fn serve() -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on {}", listener.local_addr()?);
+async fn accept(listener: std::net::TcpListener) -> Result<()> {
+    let listener = TcpListener::from_std(listener)?;
     let rooms = Rooms::default();
     loop {
         let (stream, _) = listener.accept().await?;
@@ -61,12 +60,12 @@ async fn member(stream: TcpStream, rooms: Rooms) -> Result<()> {
     loop {
         tokio::select! {
             biased;
-            heard = socket.next() => match heard.ok_or_else(|| anyhow!("hung up"))?? {
-                message @ (Message::Text(_) | Message::Binary(_)) => {
-                    room.borrow_mut().retain(|member| member.try_send(message.clone()).is_ok());
+            heard = socket.next() => {
+                let heard = heard.ok_or_else(|| anyhow!("hung up"))??;
+                if matches!(heard, Message::Text(_) | Message::Binary(_)) {
+                    room.borrow_mut().retain(|member| member.try_send(heard.clone()).is_ok());
                 }
-                _ => {}
-            },
+            }
             count = said.recv_many(&mut waiting, FED_MAX) => {
                 if count == 0 {
                     return Ok(());

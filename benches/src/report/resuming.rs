@@ -5,46 +5,37 @@ use std::time::Duration;
 
 use anteroom_transport::Transport;
 
-use super::{Report, median, ratio, share};
-use crate::broadcast::Outcome;
+use super::{Report, median, ratio};
 use crate::held;
-use crate::machine::Memory;
-use crate::servers::Subject;
+use crate::idle::Growth;
+use crate::scenes::Scene;
+use crate::servers::{Contender, Subject};
 use crate::switching::Route;
 
 impl Report {
     /// CPU of sessions that can be resumed, beside the same that cannot.
     pub(super) fn retention(&self, out: &mut String) {
         let mut rows = String::new();
-        for subject in Subject::BROADCAST {
-            let Some(resumed) = subject.resumed() else { continue };
-            for load in ["closed", "20k", "50k"] {
-                let with = |figure: fn(&Outcome) -> f64| self.median(load, resumed, figure);
-                let (Some(plain), Some(kept)) =
-                    (self.median(load, subject, |outcome| outcome.cpu_us), with(|outcome| outcome.cpu_us))
-                else {
-                    continue;
-                };
-                let _ = writeln!(
-                    rows,
-                    "| {load} | {subject} | {plain:.2} | {kept:.2} | {} | {} |",
-                    ratio(kept, Some(plain)),
-                    share(with(|outcome| outcome.own_share).unwrap_or(f64::NAN)),
-                );
-            }
+        for (scene, name) in [
+            (Scene::ClosedRooms, "closed, 100 x 10"),
+            (Scene::ClosedCrowd, "closed, 1 x 1000"),
+            (Scene::Rate(50_000), "50k"),
+        ] {
+            let plain = self.cpu_us(scene, Subject::Unresumed);
+            let (Some(plain), Some(kept)) = (plain, self.cpu_us(scene, Subject::Anteroom)) else { continue };
+            let _ = writeln!(rows, "| {name} | {plain:.2} | {kept:.2} | {} |", ratio(kept, Some(plain)));
         }
         if !rows.is_empty() {
-            out.push_str("\n### Retention: server CPU for each delivery\n\n");
-            out.push_str("| load | server | us | us with resume | ratio | generator with resume |\n");
-            let _ = write!(out, "|---|---|---:|---:|---:|---:|\n{rows}");
+            out.push_str("\n### Retention: server CPU for each delivery on WebSocket\n\n");
+            let _ = write!(out, "| load | us | us with resume | ratio |\n|---|---:|---:|---:|\n{rows}");
         }
     }
 
     /// Memory of sessions that can be resumed, beside the same that cannot.
     pub(super) fn retained(&self, out: &mut String) {
-        let idle = |subject| median(self.idle.get(&subject)?.iter().map(resident));
+        let idle = |subject| median(self.idle.get(&Contender::plain(subject))?.iter().map(resident));
+        let idle = (idle(Subject::Unresumed), idle(Subject::Anteroom));
         let held = |resumes| median(self.held.get(&resumes)?.iter().map(resident));
-        let idle = (idle(Subject::Websocket), idle(Subject::WebsocketResume));
         let messages = format!("{} messages of a room of ten, none acknowledged", held::MESSAGES);
         let mut rows = String::new();
         for (name, figures) in [("idle", idle), (messages.as_str(), (held(false), held(true)))] {
@@ -100,8 +91,8 @@ impl Report {
     }
 }
 
-fn resident(memory: &Memory) -> f64 {
-    memory.resident
+fn resident(growth: &Growth) -> f64 {
+    growth.resident
 }
 
 fn name((from, to): Route) -> String {

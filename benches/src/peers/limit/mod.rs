@@ -22,11 +22,10 @@ const READ_BYTES: usize = 64 << 10;
 const EVENTS: usize = 1024;
 
 /// Serves until it is killed: writes at the end of each turn, or once in so many milliseconds.
-pub(crate) fn main(tick_ms: u64) -> Result<()> {
-    let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
+pub(crate) fn serve(listener: std::net::TcpListener, tick_ms: u64) -> Result<()> {
+    let mut listener = TcpListener::from_std(listener);
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    println!("listening on {}", listener.local_addr()?);
     let server = Server { poll, listener, members: Vec::new(), free: Vec::new(), rooms: Rooms::default() };
     server.serve((tick_ms > 0).then(|| Duration::from_millis(tick_ms)))
 }

@@ -35,10 +35,10 @@ mod tests {
     #[test]
     fn a_whole_request_is_answered() {
         let bytes = format!("{REQUEST}more");
-        let (path, answer, len) = super::answer(bytes.as_bytes()).unwrap().unwrap();
+        let (path, response, len) = answer(bytes.as_bytes()).unwrap().unwrap();
         assert_eq!((path, len), ("/rooms/7", REQUEST.len()));
         // The example of RFC 6455, section 1.3.
-        assert!(answer.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"), "{answer}");
+        assert!(response.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"), "{response}");
     }
 
     #[test]
