@@ -223,6 +223,25 @@ impl Session {
         None
     }
 
+    /// The same on one lane, for whoever has just put something there that [`put`](Self::put) says has to be written.
+    /// Mostly that is all there is, which [`is_idle`](Self::is_idle) tells.
+    pub fn next_on(&mut self, now: Time, pipe: PipeId, id: LaneId) -> Option<Write> {
+        if self.carrying.attached() != Some(pipe) {
+            return None;
+        }
+        if id == LaneId::CONTROL {
+            return self.next_of_control(now);
+        }
+        let place = self.rooms.iter().position(|(other, _)| *other == id)?;
+        if self.follows(place) { None } else { self.next_of_room(now, place, id) }
+    }
+
+    /// Whether there is nothing to write on a lane.
+    #[must_use]
+    pub fn is_idle(&self, lane: LaneId) -> bool {
+        self.lane(lane).is_none_or(Lane::is_idle)
+    }
+
     fn next_of_control(&mut self, now: Time) -> Option<Write> {
         self.end_gap_of_control(now);
         let batch = match self.control.out.next()? {
@@ -278,6 +297,9 @@ impl Session {
 
     /// Whether an earlier lane of the same room has something to write still.
     fn follows(&self, place: usize) -> bool {
+        if place == 0 {
+            return false;
+        }
         let room_id = self.rooms[place].1.room_id;
         room_id.is_some() && self.rooms[..place].iter().any(|(_, lane)| lane.room_id == room_id && !lane.finished)
     }

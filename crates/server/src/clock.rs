@@ -45,12 +45,13 @@ impl Clock {
         self.start + Duration::from_millis(time.as_millis())
     }
 
-    /// When a tick of that length ends next. The ticks of all rooms end together, so that one wake-up does for all.
+    /// When a tick of that length ends next. `phase` says when the first one ended.
     #[must_use]
-    pub(crate) fn next_tick(&self, tick: Duration) -> Instant {
+    pub(crate) fn next_tick(&self, tick: Duration, phase: u64) -> Instant {
         let tick_ms = u64::try_from(tick.as_millis()).unwrap_or(u64::MAX).max(1);
         let now_ms = self.now().as_millis();
-        self.instant(Time::from_millis(now_ms - now_ms % tick_ms + tick_ms))
+        let since = (now_ms + tick_ms - phase % tick_ms) % tick_ms;
+        self.instant(Time::from_millis(now_ms + tick_ms - since))
     }
 
     /// Milliseconds since the Unix epoch that never go back, as clients see them.

@@ -2,6 +2,9 @@
 //!
 //! One task owns the connection. It is the only place that closes it, once, with one code. The session outlives it:
 //! a connection that is lost leaves its session waiting for another one.
+//!
+//! Futures of what is rare are boxed where they are awaited: a task is as large as the largest thing it ever does, and
+//! most connections do nothing.
 
 mod alarm;
 mod ending;
@@ -92,7 +95,7 @@ pub(crate) async fn run<P>(shared: Arc<Shared>, connection: Connection, arrival:
     // A session that waits has no connection that could count.
     drop(permit);
     if let Some(session) = waiting {
-        wait_for_return(&shared, &session).await;
+        Box::pin(wait_for_return(&shared, &session)).await;
     }
 }
 
@@ -115,7 +118,7 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
         tracing::info!(origin = pipe.arrival.origin, "origin refused");
         End::from(CloseCode::OriginRefused)
     };
-    pipe.finish(end).await
+    Box::pin(pipe.finish(end)).await
 }
 
 impl Pipe {
@@ -145,7 +148,7 @@ impl Pipe {
             let done = match turn.await {
                 Ok(Turn::Event(event)) => self.on_event(event).await,
                 Ok(Turn::Ask(lanes)) => {
-                    self.ask_for_snapshots(lanes).await;
+                    Box::pin(self.ask_for_snapshots(lanes)).await;
                     Ok(())
                 }
                 Err(end) => Err(end),
@@ -293,7 +296,7 @@ impl Pipe {
         match self.carried.as_ref().map(|carried| carried.session.codec) {
             Some(agreed) if agreed == codec => {}
             // Handshakes and goodbyes are JSON in every codec.
-            _ if is_text => return self.on_ceremony(&payload).await,
+            _ if is_text => return Box::pin(self.on_ceremony(&payload)).await,
             None if self.arrival.codec.is_none() => return Err(malformed("the first message must be JSON")),
             _ => return Err(CloseCode::WrongFrameKind.into()),
         }

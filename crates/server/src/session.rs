@@ -17,7 +17,7 @@ use anteroom_core::session::{
 use anteroom_protocol::lane::CountNotSent;
 use anteroom_protocol::message::resume::{Counts, Subscription};
 use anteroom_protocol::{Batch, CloseCode, Codec, ErrorBody, ErrorCode, LaneId, RoomId, SessionId};
-use anteroom_transport::websocket::Direct;
+use anteroom_transport::websocket::{Direct, Opening};
 use anteroom_transport::{Connection, DatagramRefused};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -195,7 +195,7 @@ impl Session {
     pub(crate) fn put(&self, now: Time, lane: LaneId, outgoing: Outgoing) {
         let mut state = self.lock();
         if state.lanes.put(now, lane, outgoing) {
-            state.write(now);
+            state.write_one(now, lane);
         }
     }
 
@@ -218,7 +218,7 @@ impl Session {
     pub(crate) fn end_lane(&self, now: Time, lane: LaneId, last: Vec<Outgoing>) {
         let mut state = self.lock();
         state.lanes.end(now, lane, last);
-        state.write(now);
+        state.write_all(now);
     }
 
     /// What the task of a connection does before it waits: writes, and sees what else there is to do. The waker is told
@@ -528,13 +528,27 @@ impl Session {
 }
 
 impl State {
-    /// Writes what waits, if the connection takes it from here; else tells its task.
-    fn write(&mut self, now: Time) {
+    /// Writes what was just put on a lane, if the connection takes it from here; else tells its task.
+    fn write_one(&mut self, now: Time, lane: LaneId) {
+        let Self { lanes, pipes, .. } = self;
+        let Some((line, mut opening)) = opening(lanes, pipes) else { return self.wake() };
+        let is_done = match lanes.next_on(now, line.id, lane) {
+            Some(Write::Record(_, batch)) => opening.write(&batch) && lanes.is_idle(lane),
+            Some(Write::Snapshot(lane)) => {
+                lanes.ask_again(lane);
+                false
+            }
+            _ => false,
+        };
+        if !is_done {
+            line.wake();
+        }
+    }
+
+    /// The same with all that waits.
+    fn write_all(&mut self, now: Time) {
         let Self { lanes, rooms, pipes, .. } = self;
-        let attached = lanes.attached();
-        let Some(line) = pipes.iter().find(|line| Some(line.id) == attached) else { return };
-        let direct = line.direct.as_ref().filter(|_| !lanes.is_beyond_hope());
-        let Some(mut opening) = direct.and_then(Direct::open) else { return line.wake() };
+        let Some((line, mut opening)) = opening(lanes, pipes) else { return self.wake() };
         loop {
             match lanes.next(now, line.id, |_| false) {
                 None => return,
@@ -615,6 +629,14 @@ impl State {
             self.pipes.swap_remove(place).end(code);
         }
     }
+}
+
+/// The right to write on the connection that carries the lanes, if it takes what is written from here.
+fn opening<'a>(lanes: &Lanes, pipes: &'a [Line]) -> Option<(&'a Line, Opening<'a>)> {
+    let attached = lanes.attached()?;
+    let line = pipes.iter().find(|line| line.id == attached)?;
+    let direct = line.direct.as_ref().filter(|_| !lanes.is_beyond_hope())?;
+    Some((line, direct.open()?))
 }
 
 /// The room's lane is not there to take the message, so it is refused in front of it.

@@ -28,7 +28,9 @@ pub struct Occupant {
 /// The seats of a room and who has them.
 #[derive(Debug, Default)]
 pub struct Seating {
+    /// Up to the last that was ever taken: a room for a thousand costs no more than those who are in it.
     seats: Vec<Option<Occupant>>,
+    seats_max: usize,
     taken: usize,
     /// Seats that wait for their player, by when they are given up.
     kept: BTreeSet<(Time, Seat)>,
@@ -36,7 +38,7 @@ pub struct Seating {
 
 impl Seating {
     pub(crate) fn new(seats: u16) -> Self {
-        Self { seats: (0..seats).map(|_| None).collect(), ..Self::default() }
+        Self { seats_max: usize::from(seats), ..Self::default() }
     }
 
     /// The player of a seat.
@@ -48,6 +50,10 @@ impl Seating {
     /// Puts a player into a seat, connected.
     pub(crate) fn sit(&mut self, seat: Seat, user_id: UserId, username: String, member: MemberId) {
         self.free_seat(seat);
+        let place = usize::from(seat.0);
+        if place < self.seats_max && self.seats.len() <= place {
+            self.seats.resize(place + 1, None);
+        }
         if let Some(place) = self.seats.get_mut(usize::from(seat.0)) {
             *place = Some(Occupant { user_id, username, member: Some(member), connected: true, kept_until: None });
             self.taken += 1;
@@ -95,7 +101,8 @@ impl Seating {
     /// The first free seat.
     #[must_use]
     pub fn free(&self) -> Option<Seat> {
-        (0..).map(Seat).zip(&self.seats).find_map(|(seat, occupant)| occupant.is_none().then_some(seat))
+        let free = self.seats.iter().position(Option::is_none).unwrap_or(self.seats.len());
+        (free < self.seats_max).then(|| u16::try_from(free).ok().map(Seat)).flatten()
     }
 
     /// The seat of a user.

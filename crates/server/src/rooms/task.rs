@@ -20,6 +20,9 @@ use crate::session::Session;
 /// waits for a thousand of them.
 const SLICE_MESSAGES_MAX: usize = 64;
 
+/// In how many groups rooms of the same tick flush.
+const TICK_TURNS: u64 = 4;
+
 /// The lane of a member.
 struct Link {
     session: Arc<Session>,
@@ -50,6 +53,12 @@ pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id
     let input_bytes = inbox.input_bytes.clone();
     let game = room.summary().game;
     tracing::info!(%room_id, game, "room opened");
+    // Rooms that flush by ticks do so in turns: few enough that a wake-up does for many, and enough of them that none
+    // waits for all others' writes.
+    let phase = match room.flush_mode() {
+        FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
+        FlushMode::Immediate => 0,
+    };
     let (links, effects, answers) = (BTreeMap::new(), Effects::default(), Vec::new());
     let mut task = RoomTask { rooms, room_id, room, input_bytes, links, effects, answers };
     let mut mails = Vec::new();
@@ -66,7 +75,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id
             }
             () = until(deadline) => {}
         }
-        inbox.gather(task.room.flush_mode(), task.rooms.clock, &mut mails).await;
+        inbox.gather(task.room.flush_mode(), task.rooms.clock, phase, &mut mails).await;
         if let Err(Failed(why)) = task.turn(&mut mails) {
             task.fail(&why);
         }
@@ -87,7 +96,7 @@ async fn until(deadline: Option<Instant>) {
 
 impl Inbox {
     /// Waits for what goes into the same flush, and takes it.
-    async fn gather(&mut self, mode: FlushMode, clock: Clock, mails: &mut Vec<Mail>) {
+    async fn gather(&mut self, mode: FlushMode, clock: Clock, phase: u64, mails: &mut Vec<Mail>) {
         let most = match mode {
             FlushMode::Immediate => {
                 // Let others post first what they have to say: one flush for many messages is the point of it all.
@@ -98,7 +107,7 @@ impl Inbox {
                 tokio::select! {
                     biased;
                     () = self.filling.notified() => {}
-                    () = sleep_until(clock.next_tick(tick)) => {}
+                    () = sleep_until(clock.next_tick(tick, phase)) => {}
                 }
                 MAILBOX_MESSAGES_MAX
             }
