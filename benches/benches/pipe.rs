@@ -1,0 +1,25 @@
+//! One record from a server's connection to a client's, and a session's lanes in front of it.
+
+#[path = "common/link.rs"]
+mod link;
+
+mod common;
+
+use anteroom_protocol::Codec;
+use criterion::{Criterion, criterion_group, criterion_main};
+use link::{Pair, batch, bench};
+
+criterion_group!(name = benches; config = common::config(); targets = session, record);
+criterion_main!(benches);
+
+fn session(criterion: &mut Criterion) {
+    common::operations(criterion, "pipe");
+}
+
+fn record(criterion: &mut Criterion) {
+    for codec in Codec::ALL {
+        let record = batch(codec, 100);
+        bench(criterion, &format!("pipe/websocket_{codec}"), Pair::websocket(), |pair| pair.down(&record, 1));
+        bench(criterion, &format!("pipe/memory_{codec}"), Pair::memory(), |pair| pair.down(&record, 1));
+    }
+}

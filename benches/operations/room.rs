@@ -1,0 +1,94 @@
+//! A relay room at work: ten members say something, and everyone is told in one flush.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec};
+use anteroom_core::{Command, Effects, Room, Time};
+use anteroom_games::relay::Action;
+use anteroom_protocol::message::Role;
+use anteroom_protocol::{Codec, LaneId, RoomId, variant};
+
+use crate::messages::{self, as_data};
+use crate::{Operation, Step};
+
+/// How many members say something before the flush.
+const INPUTS: u32 = 10;
+
+pub(crate) const ALL: &[Operation] = &[
+    operation("10_members_json", 10, || flush(10, &[Codec::Json])),
+    operation("10_members_half_bincode", 10, || flush(10, &Codec::ALL)),
+    operation("1000_members_json", 1000, || flush(1000, &[Codec::Json])),
+    operation("1000_members_half_bincode", 1000, || flush(1000, &Codec::ALL)),
+];
+
+const fn operation(name: &'static str, members: u32, prepare: fn() -> Step) -> Operation {
+    let repetitions = if members > 100 { 64 } else { 256 };
+    Operation { group: "room_flush", name, repetitions, messages: INPUTS * members, prepare }
+}
+
+/// What a member says, in its codec.
+struct Input {
+    member: MemberId,
+    codec: Codec,
+    kind: &'static str,
+    data: Vec<u8>,
+}
+
+impl Input {
+    fn new(number: u32, codecs: &[Codec]) -> Self {
+        let (codec, mut data) = (codec_of(number, codecs), Vec::new());
+        let kind = variant::encode::<Action>(codec, &messages::action(), &mut data).expect("an action");
+        Self { member: MemberId(number.into()), codec, kind, data }
+    }
+
+    fn command(&self) -> Command<'_> {
+        let data = as_data(self.codec, black_box(&self.data));
+        Command::Act { member: self.member, kind: self.kind, data, reference: None }
+    }
+}
+
+/// Members speak the codecs by turns.
+fn codec_of(number: u32, codecs: &[Codec]) -> Codec {
+    codecs[number as usize % codecs.len()]
+}
+
+fn flush(members: u32, codecs: &[Codec]) -> Step {
+    let (mut room, mut effects) = seated(members, codecs);
+    let inputs: Vec<Input> = (0..INPUTS).map(|number| Input::new(number, codecs)).collect();
+    Box::new(move || {
+        for input in &inputs {
+            room.handle(Time::default(), input.command(), &mut effects).expect("only joins are refused");
+        }
+        room.flush(&mut effects).expect("messages that can be sent");
+        assert!(effects.dispatches.len() >= members as usize, "everyone hears of it");
+        black_box(&effects);
+        effects.clear();
+    })
+}
+
+/// A room that everyone has come into.
+fn seated(members: u32, codecs: &[Codec]) -> (Room, Effects) {
+    let registry = anteroom_games::registry().expect("the games go together");
+    let policy = RoomPolicy { grace: Duration::ZERO, spectators_max: 0 };
+    let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Relay".into(), options: None, seed: 0, policy };
+    let kind = registry.kind("relay").expect("a game of the registry");
+    let (mut room, mut effects) = (Room::create(kind, spec, Time::default()).expect("a room"), Effects::default());
+    for number in 0..members {
+        let join = Join {
+            member: MemberId(number.into()),
+            user_id: format!("user-{number:04}").parse().expect("a user id"),
+            username: format!("User {number}"),
+            role: Role::Player,
+            lane: LaneId(1),
+            codec: codec_of(number, codecs),
+            answer: "join_room_result",
+            reference: None,
+        };
+        room.handle(Time::default(), Command::Join(join), &mut effects).expect("there is a seat");
+        effects.clear();
+    }
+    room.flush(&mut effects).expect("messages that can be sent");
+    effects.clear();
+    (room, effects)
+}
