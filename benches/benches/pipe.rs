@@ -1,4 +1,4 @@
-//! One record from a server's connection to a client's, and a session's lanes in front of it.
+//! One record between a server's connection and a client's, and a session's lanes in front of it.
 
 #[path = "common/link.rs"]
 mod link;
@@ -21,5 +21,6 @@ fn record(criterion: &mut Criterion) {
         let record = batch(codec, 100);
         bench(criterion, &format!("pipe/websocket_{codec}"), Pair::websocket(), |pair| pair.down(&record, 1));
         bench(criterion, &format!("pipe/memory_{codec}"), Pair::memory(), |pair| pair.down(&record, 1));
+        bench(criterion, &format!("pipe/memory_up_{codec}"), Pair::memory(), |pair| pair.up(&record, 1));
     }
 }
