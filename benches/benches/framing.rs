@@ -24,7 +24,7 @@ fn websocket(criterion: &mut Criterion) {
     for (size, bytes) in [("100_bytes", 100), ("1500_bytes", 1500)] {
         let text = batch(Codec::Json, bytes);
         let name = |way: &str| format!("framing/websocket_{way}_{FRAMES}_of_{size}");
-        bench(criterion, &name("server"), Pair::websocket(), |pair| pair.down(&text, FRAMES));
-        bench(criterion, &name("client"), Pair::websocket(), |pair| pair.up(&text, FRAMES));
+        bench(criterion, &name("server"), Pair::new(link::websocket), |pair| pair.down(&text, FRAMES));
+        bench(criterion, &name("client"), Pair::new(link::websocket), |pair| pair.up(&text, FRAMES));
     }
 }

@@ -6,6 +6,7 @@ mod link;
 mod common;
 
 use anteroom_protocol::Codec;
+use anteroom_transport::memory;
 use criterion::{Criterion, criterion_group, criterion_main};
 use link::{Pair, batch, bench};
 
@@ -19,8 +20,9 @@ fn session(criterion: &mut Criterion) {
 fn record(criterion: &mut Criterion) {
     for codec in Codec::ALL {
         let record = batch(codec, 100);
-        bench(criterion, &format!("pipe/websocket_{codec}"), Pair::websocket(), |pair| pair.down(&record, 1));
-        bench(criterion, &format!("pipe/memory_{codec}"), Pair::memory(), |pair| pair.down(&record, 1));
-        bench(criterion, &format!("pipe/memory_up_{codec}"), Pair::memory(), |pair| pair.up(&record, 1));
+        let name = |way: &str| format!("pipe/{way}_{codec}");
+        bench(criterion, &name("websocket_server"), Pair::new(link::websocket), |pair| pair.down(&record, 1));
+        bench(criterion, &name("websocket_client"), Pair::new(link::websocket), |pair| pair.up(&record, 1));
+        bench(criterion, &name("memory"), Pair::new(|config| memory::pair(config, 1)), |pair| pair.down(&record, 1));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anteroom_protocol::limits::SERVER_FRAME_BYTES_MAX;
 use anteroom_protocol::{Batch, BatchBuilder, Codec, Header, LaneId};
-use anteroom_transport::{Connection, Event, TransportConfig, memory, websocket};
+use anteroom_transport::{Connection, Event, TransportConfig, websocket};
 use bytes::Bytes;
 use criterion::{Bencher, Criterion};
 use tokio::io::duplex;
@@ -24,21 +24,8 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Client and server on a WebSocket, after the handshake.
-    pub(crate) fn websocket() -> Self {
-        Self::new(|config| {
-            let (near, far) = duplex(DUPLEX_BYTES);
-            let client = websocket::connected(near, Bytes::new(), PEER, config);
-            (client, websocket::accept(far, Bytes::new(), PEER, config))
-        })
-    }
-
-    /// Client and server in memory.
-    pub(crate) fn memory() -> Self {
-        Self::new(|config| memory::pair(config, 1))
-    }
-
-    fn new(connect: impl Fn(TransportConfig) -> (Connection, Connection)) -> Self {
+    /// Connects them, with the transport's bounds.
+    pub(crate) fn new(connect: impl Fn(TransportConfig) -> (Connection, Connection)) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (client, server) = {
             let _inside = runtime.enter();
@@ -56,6 +43,13 @@ impl Pair {
     pub(crate) fn up(&mut self, batch: &Arc<Batch>, count: u32) {
         self.runtime.block_on(carry(&mut self.client, &mut self.server, batch, count));
     }
+}
+
+/// Client and server on a WebSocket, after the handshake.
+pub(crate) fn websocket(config: TransportConfig) -> (Connection, Connection) {
+    let (near, far) = duplex(DUPLEX_BYTES);
+    let client = websocket::connected(near, Bytes::new(), PEER, config);
+    (client, websocket::accept(far, Bytes::new(), PEER, config))
 }
 
 /// Queues records, writes them all, and takes them out again.

@@ -90,7 +90,8 @@ impl<'a> Comparison<'a> {
 
 fn judge(committed: Option<u64>, counted: u64, tolerance_percent: f64) -> Verdict {
     let Some(committed) = committed else { return Verdict::New };
-    let percent = (counted as f64 / committed as f64 - 1.0) * 100.0;
+    // The difference first, so that what lies exactly on the border is not moved over it.
+    let percent = (counted as f64 - committed as f64) * 100.0 / committed as f64;
     if percent > tolerance_percent {
         Verdict::Worse(percent)
     } else if percent < -tolerance_percent {
