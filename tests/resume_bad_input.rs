@@ -524,3 +524,22 @@ async fn what_comes_on_a_connection_that_lost_ends_nothing() {
         }
     }
 }
+
+/// What a room owes to a session that has left it meanwhile was asked for again and again, without a pause.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_a_room_that_owes_a_snapshot_holds_up_nobody() {
+    let server = TestServer::start();
+    for options in [json!({}), json!({"flush": "tick", "tick_ms": 1000})] {
+        for _ in 0..4 {
+            let mut ada = Resuming::enter(&server, Way::json(Via::WebSocket), "Ada").await;
+            let room_id = ada.create("relay", options.clone()).await;
+            let claim = ada.claim(Carrying::Fresh);
+            ada.cut();
+            let mut peer = Peer::dial(&server, Way::json(Via::WebSocket)).await;
+            peer.json(&json!({"type": "reconnect", "data": claim})).await;
+            peer.json(&json!({"type": "leave_room", "ref": 1, "room_id": room_id})).await;
+            peer.until("the end of the lane", |message| message.kind == "leave_room_result").await;
+            Peer::enter(&server, Way::json(Via::WebSocket), "Bob").await.leave().await;
+        }
+    }
+}

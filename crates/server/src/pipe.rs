@@ -128,7 +128,11 @@ impl Pipe {
         // Boxed, so that a session does not carry the state of its beginning around for the rest of its life.
         match Box::pin(self.take_turns(Some(deadline))).await {
             Some(end) => end,
-            None => self.take_turns(None).await.unwrap_or(End::Goodbye),
+            None => {
+                // It was set for the handshake.
+                self.alarm = Alarm::default();
+                self.take_turns(None).await.unwrap_or(End::Goodbye)
+            }
         }
     }
 
@@ -205,10 +209,8 @@ impl Pipe {
             let waits = Attended { written: own, ack_at: deadline, ..Attended::default() };
             return if is_late { Err(CloseCode::HandshakeTimeout.into()) } else { Ok(waits) };
         };
-        if !own.is_full && !std::mem::replace(&mut self.is_open, true) {
-            session.open(place.id, self.connection.direct());
-        }
-        let mut attended = session.attend(place.id, now, &mut self.connection, cx.waker());
+        let opens = !own.is_full && !std::mem::replace(&mut self.is_open, true);
+        let mut attended = session.attend(place.id, now, &mut self.connection, cx.waker(), opens);
         if let Some(code) = place.pipe.over() {
             return Err(End::Displaced(code));
         }
@@ -255,10 +257,10 @@ impl Pipe {
     async fn ask_for_snapshots(&mut self, lanes: Vec<LaneId>) {
         let Some(Carried { session, .. }) = self.carried.clone() else { return };
         for lane in lanes {
-            match session.membership(lane) {
-                Some(membership) => membership.room.ask_for_snapshot(membership.member).await,
-                // The room's answer is not in yet; with it comes the next opportunity.
-                None => session.ask_again(lane),
+            // Of a room that has not let the session in yet it is asked again when it has, and one that was left ends the
+            // lane with its last message.
+            if let Some(membership) = session.membership(lane) {
+                membership.room.ask_for_snapshot(membership.member).await;
             }
         }
     }

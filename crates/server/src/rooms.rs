@@ -56,7 +56,7 @@ pub(crate) struct Rooms {
 pub(crate) struct RoomHandle {
     pub(crate) room_id: RoomId,
     mailbox: mpsc::Sender<Mail>,
-    /// Told when the mailbox fills up: a room that flushes by ticks does not look at it in between.
+    /// Told when the mailbox fills up, or somebody knocks: a room that flushes by ticks does not look at it in between.
     filling: Arc<Notify>,
     /// Bytes of player input in the mailbox.
     input_bytes: Arc<AtomicUsize>,
@@ -192,7 +192,7 @@ impl Rooms {
         request: CreateRoom,
         join: Join,
         session: Arc<Session>,
-    ) -> Result<RoomHandle, ErrorBody> {
+    ) -> Result<(), ErrorBody> {
         let kind = *self.registry.kind(&request.game)?;
         let name = match &request.name {
             Some(name) => name::checked(name)?,
@@ -226,7 +226,7 @@ impl Rooms {
         }
         let inbox = Inbox { mailbox, filling: handle.filling.clone(), input_bytes: handle.input_bytes.clone() };
         self.tasks.spawn(task::run(self.clone(), room, inbox, room_id));
-        answered.await.map_err(|_| gone())?.map(|()| handle)
+        answered.await.map_err(|_| gone())?
     }
 
     fn reserve(&self, room_id: RoomId) -> Result<(RoomHandle, mpsc::Receiver<Mail>), ErrorBody> {
@@ -241,6 +241,11 @@ impl Rooms {
         let handle = RoomHandle { room_id, mailbox: sender, filling: Arc::default(), input_bytes: Arc::default() };
         running.insert(room_id, handle.clone());
         Ok((handle, mailbox))
+    }
+
+    /// A room that runs.
+    fn running(&self, room_id: &RoomId) -> Option<RoomHandle> {
+        self.lock().get(room_id).cloned()
     }
 
     fn forget(&self, room_id: &RoomId) {
@@ -278,6 +283,8 @@ impl RoomHandle {
         let (answer, answered) = oneshot::channel();
         let knock = Box::new(Knock { join, session, answer });
         self.mailbox.send(Mail::Join(knock)).await.map_err(|_| gone())?;
+        // Whoever knocks waits at the door with everything else; a tick would hold that up.
+        self.filling.notify_one();
         answered.await.map_err(|_| gone())?
     }
 
@@ -312,9 +319,13 @@ impl RoomHandle {
     /// # Errors
     /// `busy` if the room has fallen behind, `room_not_found` if it is over.
     pub(crate) fn act(&self, member: MemberId, input: Input) -> Result<(), ErrorBody> {
-        let busy = || ErrorBody::new(ErrorCode::Busy, "The room has fallen behind; try again.");
+        let busy = || {
+            self.filling.notify_one();
+            ErrorBody::new(ErrorCode::Busy, "The room has fallen behind; try again.")
+        };
         let bytes = input.data.len();
-        if self.input_bytes.load(Ordering::Relaxed) + bytes > MAILBOX_BYTES_MAX {
+        let waiting_bytes = self.input_bytes.load(Ordering::Relaxed) + bytes;
+        if waiting_bytes > MAILBOX_BYTES_MAX {
             return Err(busy());
         }
         // Counted before it is there, so that the room never takes off more than was put on.
@@ -326,7 +337,7 @@ impl RoomHandle {
                 mpsc::error::TrySendError::Closed(_) => gone(),
             }
         })?;
-        if self.mailbox.capacity() < MAILBOX_MESSAGES_MAX / 2 {
+        if self.mailbox.capacity() < MAILBOX_MESSAGES_MAX / 2 || waiting_bytes > MAILBOX_BYTES_MAX / 2 {
             self.filling.notify_one();
         }
         Ok(())

@@ -222,15 +222,26 @@ impl Session {
     }
 
     /// What the task of a connection does before it waits: writes, and sees what else there is to do. The waker is told
-    /// when there is more.
-    pub(crate) fn attend(&self, pipe: PipeId, now: Instant, connection: &mut Connection, waker: &Waker) -> Attended {
+    /// when there is more. `opens` lets others write on the connection from now on: what goes before everything else on
+    /// it has been written.
+    pub(crate) fn attend(
+        &self,
+        pipe: PipeId,
+        now: Instant,
+        connection: &mut Connection,
+        waker: &Waker,
+        opens: bool,
+    ) -> Attended {
         let now = self.clock.time(now);
         let mut state = self.lock();
         let written = state.write_on(now, pipe, connection);
-        if let Some(line) = state.pipes.iter_mut().find(|line| line.id == pipe)
-            && !line.waker.as_ref().is_some_and(|known| known.will_wake(waker))
-        {
-            line.waker = Some(waker.clone());
+        if let Some(line) = state.pipes.iter_mut().find(|line| line.id == pipe) {
+            if !line.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                line.waker = Some(waker.clone());
+            }
+            if opens {
+                line.direct = connection.direct();
+            }
         }
         let (mut ack, mut ack_at) = (Counts::default(), None);
         if state.lanes.attached() == Some(pipe) {
@@ -248,13 +259,6 @@ impl Session {
         self.lock().write_on(self.clock.now(), pipe, connection)
     }
 
-    /// Lets others write on a connection from now on: what goes before everything else on it has been written.
-    pub(crate) fn open(&self, pipe: PipeId, direct: Option<Direct>) {
-        if let Some(line) = self.lock().pipes.iter_mut().find(|line| line.id == pipe) {
-            line.direct = direct;
-        }
-    }
-
     /// Whether so much waits that it was no use to keep more. Cheap enough to ask after every message.
     pub(crate) fn is_beyond_hope(&self) -> bool {
         self.lock().lanes.is_beyond_hope()
@@ -263,11 +267,6 @@ impl Session {
     /// The membership whose lane it is; `None` before the room has let the session in, and after the end.
     pub(crate) fn membership(&self, lane: LaneId) -> Option<Membership> {
         self.lock().rooms.iter().find(|membership| membership.lane == lane).cloned()
-    }
-
-    /// The room of a lane could not be asked for a snapshot yet.
-    pub(crate) fn ask_again(&self, lane: LaneId) {
-        self.lock().lanes.ask_again(lane);
     }
 
     /// The rooms this session is in: not those that have ended its lane, though the end may not be written yet.
@@ -290,14 +289,18 @@ impl Session {
         (rooms.len() < rooms_max && !*ended).then(|| lanes.open(room_id))
     }
 
-    /// The room has let the session in. `false` if the session has ended meanwhile, and somebody has to tell the room.
+    /// The room has let the session in: said by the room itself, before anything of it can be seen. `false` if the
+    /// session has ended meanwhile.
     pub(crate) fn enter(&self, membership: Membership) -> bool {
         let mut state = self.lock();
         if state.ended {
             return false;
         }
-        state.lanes.assign(membership.lane, membership.room.room_id);
+        let lane = membership.lane;
+        state.lanes.assign(lane, membership.room.room_id);
         state.rooms.push(membership);
+        // It may have wanted a snapshot that nobody could be asked for.
+        state.lanes.ask_again(lane);
         state.wake();
         true
     }
@@ -530,15 +533,20 @@ impl Session {
 impl State {
     /// Writes what was just put on a lane, if the connection takes it from here; else tells its task.
     fn write_one(&mut self, now: Time, lane: LaneId) {
-        let Self { lanes, pipes, .. } = self;
+        let Self { lanes, rooms, pipes, .. } = self;
         let Some((line, mut opening)) = opening(lanes, pipes) else { return self.wake() };
         let is_done = match lanes.next_on(now, line.id, lane) {
             Some(Write::Record(_, batch)) => opening.write(&batch) && lanes.is_idle(lane),
+            // Asking takes waiting.
             Some(Write::Snapshot(lane)) => {
                 lanes.ask_again(lane);
                 false
             }
-            _ => false,
+            Some(Write::LaneEnded(lane)) => {
+                rooms.retain(|membership| membership.lane != lane);
+                true
+            }
+            Some(Write::Datagram(..)) | None => false,
         };
         if !is_done {
             line.wake();

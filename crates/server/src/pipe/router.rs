@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use anteroom_core::room::{Join, MemberId};
+use anteroom_core::room::Join;
 use anteroom_core::session::PipeId;
 use anteroom_protocol::code::floor_char_boundary;
 use anteroom_protocol::codec::InvalidData;
@@ -149,9 +149,8 @@ impl Pipe {
         request: CreateRoom,
     ) -> Result<(), ErrorBody> {
         let join = self.prepare(session, message, answer, Role::Player, None)?;
-        let (lane, member) = (join.lane, join.member);
-        let created = self.shared.rooms.create(request, join, session.clone()).await;
-        enter(session, lane, member, created).await
+        let lane = join.lane;
+        settled(session, lane, self.shared.rooms.create(request, join, session.clone()).await)
     }
 
     async fn join_room(&mut self, session: &Arc<Session>, message: &Envelope<'_>) -> Result<(), ErrorBody> {
@@ -209,9 +208,8 @@ impl Pipe {
             return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "You are in that room already."));
         }
         let join = self.prepare(session, message, "join_room_result", role, Some(room.room_id))?;
-        let (lane, member) = (join.lane, join.member);
-        let joined = room.join(join, session.clone()).await.map(|()| room);
-        enter(session, lane, member, joined).await
+        let lane = join.lane;
+        settled(session, lane, room.join(join, session.clone()).await)
     }
 
     /// Gives a room a lane of this session, to be used if the room lets us in; a new room has no id yet.
@@ -277,25 +275,9 @@ fn act(session: &Session, membership: &Membership, payload: &Bytes, message: &En
     membership.room.act(membership.member, input)
 }
 
-async fn enter(
-    session: &Session,
-    lane: LaneId,
-    member: MemberId,
-    joined: Result<RoomHandle, ErrorBody>,
-) -> Result<(), ErrorBody> {
-    match joined {
-        Ok(room) => {
-            if !session.enter(Membership { room: room.clone(), lane, member }) {
-                // The session ended while the room was asked; nobody else knows of the room.
-                room.abandon(member).await;
-            }
-            Ok(())
-        }
-        Err(error) => {
-            session.retract_lane(lane);
-            Err(error)
-        }
-    }
+/// Takes the lane back from a room that did not let the session in; one that did has entered it itself.
+fn settled(session: &Session, lane: LaneId, joined: Result<(), ErrorBody>) -> Result<(), ErrorBody> {
+    joined.inspect_err(|_| session.retract_lane(lane))
 }
 
 /// How many bytes of data a message has.

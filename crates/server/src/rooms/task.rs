@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Inbox, Knock, MAILBOX_MESSAGES_MAX, Mail, Rooms, TURN_MESSAGES_MAX};
 use crate::clock::Clock;
-use crate::session::Session;
+use crate::session::{Membership, Session};
 
 /// How many messages to members go out before other tasks get their turn: a write takes microseconds, and nobody
 /// waits for a thousand of them.
@@ -103,6 +103,7 @@ impl Inbox {
                 tokio::task::yield_now().await;
                 TURN_MESSAGES_MAX
             }
+            FlushMode::Tick(_) if mails.iter().any(|mail| matches!(mail, Mail::Join(_))) => MAILBOX_MESSAGES_MAX,
             FlushMode::Tick(tick) => {
                 tokio::select! {
                     biased;
@@ -141,11 +142,15 @@ impl RoomTask {
                 let Knock { join, session, answer } = *knock;
                 let (member, lane) = (join.member, join.lane);
                 let answered = room.handle(now, Command::Join(join), effects);
-                if answered.is_ok() {
-                    self.links.insert(member, Link { session, lane });
+                self.answers.push(Answer { to: answer, answered: answered.clone() });
+                if answered.is_err() {
+                    return;
                 }
-                self.answers.push(Answer { to: answer, answered });
-                Ok(())
+                // Before anything of the room can be seen, so that whoever sees it can act on it.
+                let handle = self.rooms.running(&self.room_id);
+                let entered = handle.is_some_and(|room| session.enter(Membership { room, lane, member }));
+                self.links.insert(member, Link { session, lane });
+                if entered { Ok(()) } else { room.handle(now, Command::Abandon { member }, effects) }
             }
             Mail::Leave { member, reference } => room.handle(now, Command::Leave { member, reference }, effects),
             Mail::LookFor { member } => return self.look_for(now, member),
