@@ -54,8 +54,8 @@ pub(super) fn run(job: &mut Job<'_>, sessions: usize) -> Result<Findings, BenchE
     if let Some(error) = turns.first_error {
         findings.failures.push(format!("{} cycles failed; the first: {error}.", turns.errors));
     }
-    if outcome.delivered_in_all == 0 {
-        findings.failures.push("No cycle was completed.".to_owned());
+    if outcome.measured_nothing() {
+        findings.failures.push("No cycle was completed in the measured time.".to_owned());
     }
     for (key, name, latencies, meaning) in [
         ("cycle", "Cycle", outcome.latencies, "from asking to join until the session is resumed, in a closed loop"),

@@ -23,8 +23,8 @@ pub(super) fn run(job: &mut Job<'_>, at_a_time: usize) -> Result<Findings, Bench
     findings.add("handshakes", "handshakes in all, with the warm-up", outcome.delivered_in_all as f64, "");
     findings.add_server(&outcome, &PER_HANDSHAKE);
     findings.add_generator(&outcome);
-    if outcome.delivered_in_all == 0 {
-        findings.failures.push("No handshake was completed.".to_owned());
+    if outcome.measured_nothing() {
+        findings.failures.push("No handshake was completed in the measured time.".to_owned());
     }
     let meaning = "from dialing to handshake_accepted, in a closed loop";
     findings.times.push(Times { key: "handshake", name: "Handshake", latencies: outcome.latencies, meaning });

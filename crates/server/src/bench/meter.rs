@@ -31,6 +31,7 @@ pub(super) struct Meter {
     lost_at_once: u64,
     delivered: u64,
     sent_count: u64,
+    unsent: u64,
     accounted: u64,
     pub(super) bytes_up: u64,
     pub(super) bytes_down: u64,
@@ -57,6 +58,7 @@ pub(super) struct Tally {
     expected: Vec<u32>,
     missing: u64,
     pub(super) sent_count: u64,
+    pub(super) unsent: u64,
     pub(super) delivered: u64,
     pub(super) duplicated: u64,
     pub(super) out_of_order: u64,
@@ -83,6 +85,7 @@ impl Meter {
             lost_at_once: 0,
             delivered: 0,
             sent_count: 0,
+            unsent: 0,
             accounted: 0,
             bytes_up: 0,
             bytes_down: 0,
@@ -106,12 +109,22 @@ impl Meter {
         let number = self.sent[member];
         self.sent[member] += 1;
         self.sent_count += 1;
-        if let Some(due_us) = due_us
-            && self.shared.counts(due_us)
-        {
-            self.lag.record_us(now_us.saturating_sub(due_us));
+        if let Some(due_us) = due_us {
+            self.begins(due_us);
         }
         Stamp { sender: self.place(member).1, number, at_us: due_us.unwrap_or(now_us) }
+    }
+
+    /// Notes that something begins just now that was due then.
+    pub(super) fn begins(&mut self, due_us: u64) {
+        if self.shared.counts(due_us) {
+            self.lag.record_us(self.shared.now_us().saturating_sub(due_us));
+        }
+    }
+
+    /// Notes messages that were due and could not even be sent.
+    pub(super) fn leaves_unsent(&mut self, count: usize) {
+        self.unsent += count as u64;
     }
 
     /// Notes everything in a payload; says whether the member's own newest message is among it.
@@ -224,6 +237,7 @@ impl Meter {
             expected: self.expected,
             missing: self.missing_count + self.lost_at_once,
             sent_count: self.sent_count,
+            unsent: self.unsent,
             delivered: self.delivered,
             duplicated: self.duplicated,
             out_of_order: self.out_of_order,
@@ -235,11 +249,15 @@ impl Meter {
     }
 }
 
-/// How many messages did not reach somebody, over all threads.
-pub(super) fn lost(tallies: &[Tally], members: usize) -> u64 {
+/// How many messages were overtaken and never came, over all threads.
+pub(super) fn holes(tallies: &[Tally]) -> u64 {
+    tallies.iter().map(|tally| tally.missing).sum()
+}
+
+/// How many messages there are behind the last that reached somebody, over all threads.
+pub(super) fn behind(tallies: &[Tally], members: usize) -> u64 {
     let sent: BTreeMap<usize, &[u32]> = tallies.iter().map(|tally| (tally.first, &tally.sent[..])).collect();
     let sent: Vec<u32> = sent.into_values().flatten().copied().collect();
-    let missing: u64 = tallies.iter().map(|tally| tally.missing).sum();
     let behind = tallies.iter().flat_map(|tally| {
         tally.expected.chunks(members).enumerate().flat_map(|(member, expected)| {
             let room = (tally.first + member) / members;
@@ -247,7 +265,7 @@ pub(super) fn lost(tallies: &[Tally], members: usize) -> u64 {
             sent.iter().zip(expected).map(|(sent, expected)| u64::from(sent.saturating_sub(*expected)))
         })
     });
-    missing + behind.sum::<u64>()
+    behind.sum()
 }
 
 #[cfg(test)]
@@ -255,6 +273,10 @@ mod tests {
     use super::*;
     use crate::bench::plan::{Load, Plan};
     use crate::bench::stamp::BODY;
+
+    fn lost(tallies: &[Tally], members: usize) -> u64 {
+        holes(tallies) + behind(tallies, members)
+    }
 
     fn shared(load: Load) -> Arc<Shared> {
         let second = Duration::from_secs(1);

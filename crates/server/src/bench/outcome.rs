@@ -28,8 +28,14 @@ pub struct Outcome {
     pub sent_in_all: u64,
     /// Messages that reached a member in the whole run, each counted once for each member.
     pub delivered_in_all: u64,
+    /// What was due in the whole run and could not even be sent, because the server took nothing any more.
+    pub unsent: u64,
     /// What is missing of the whole run, the warm-up included, once nothing more came.
     pub lost: u64,
+    /// What had not come of the whole run when it ended while messages were still coming: late, and not known to be lost.
+    pub under_way: u64,
+    /// Whether messages were still coming when it ended, so long after the last was due.
+    pub ended_while_coming: bool,
     /// What came again, in the whole run.
     pub duplicated: u64,
     /// What came behind a later message of its sender, in the whole run.
@@ -55,6 +61,11 @@ impl Outcome {
     #[must_use]
     pub fn wrong(&self) -> u64 {
         self.lost + self.duplicated + self.out_of_order
+    }
+
+    /// Whether there is nothing to tell of the measured time.
+    pub(super) fn measured_nothing(&self) -> bool {
+        self.delivered == 0 || self.latencies.count() == 0
     }
 
     /// Deliveries a second.

@@ -21,14 +21,18 @@ pub(super) fn run(
 ) -> Result<Findings, BenchError> {
     let plan = job.plan(rooms, members, load);
     plan.validate()?;
-    let plain = job.way.transport == Transport::WebSocket && !job.way.tls;
-    let outcome = if plain {
+    let outcome = if is_plain(job) {
         let dialect = Anteroom { codec: job.way.codec, options, token: job.way.token.clone() };
         running::run(&job.target, &dialect, &plan, job.watch)?
     } else {
         job.play(&plan, "deliveries/s", |players, place, phase| talk(players, place, phase, options.clone()))?
     };
     Ok(findings(job, &plan, outcome))
+}
+
+/// Whether members speak WebSocket without TLS, for which the generator has sockets of its own that cost it less.
+fn is_plain(job: &Job<'_>) -> bool {
+    job.way.transport == Transport::WebSocket && !job.way.tls
 }
 
 fn findings(job: &Job<'_>, plan: &Plan, outcome: Outcome) -> Findings {
@@ -44,15 +48,17 @@ fn findings(job: &Job<'_>, plan: &Plan, outcome: Outcome) -> Findings {
     let each = |bytes: u64| (outcome.delivered > 0).then(|| bytes as f64 / outcome.delivered as f64);
     findings.add("bytes_up_per_delivery", "bytes from clients, per delivery", each(outcome.bytes_up), "B");
     findings.add("bytes_down_per_delivery", "bytes from the server, per delivery", each(outcome.bytes_down), "B");
+    findings.add("unsent", "due and not sent", outcome.unsent as f64, "");
+    findings.add("under_way", "still under way when it ended", outcome.under_way as f64, "");
     findings.add("lost", "lost", outcome.lost as f64, "");
     findings.add("duplicated", "duplicated", outcome.duplicated as f64, "");
     findings.add("out_of_order", "out of order", outcome.out_of_order as f64, "");
     findings.add_generator(&outcome);
     let lag = plan.period().map(|_| outcome.generator.lag_p99.as_secs_f64() * 1000.0);
     findings.add("generator_lag_p99_ms", "generator behind its schedule, p99", lag, "ms");
-    findings.failures.extend(failure(&outcome));
-    if job.way.transport != Transport::WebSocket {
-        let note = "Bytes are those of records; what QUIC and TLS add to them is not counted.";
+    findings.failures.extend(failures(&outcome));
+    if !is_plain(job) {
+        let note = "Bytes are those of records; what the transport and TLS add to them is not counted.";
         findings.notes.push(note.to_owned());
     }
     let meaning = match plan.period() {
@@ -74,18 +80,25 @@ const PER_DELIVERY: PerServer = PerServer {
     cpu_name: "server's CPU per delivery",
 };
 
-/// What must not be, in a sentence.
-fn failure(outcome: &Outcome) -> Option<String> {
-    if outcome.delivered_in_all == 0 && outcome.wrong() == 0 {
-        return Some("Nothing was delivered.".to_owned());
+/// What must not be, each in a sentence.
+fn failures(outcome: &Outcome) -> Vec<String> {
+    let Outcome { lost, duplicated, out_of_order, unsent, under_way, .. } = outcome;
+    let mut failures = Vec::new();
+    if outcome.wrong() > 0 {
+        let why = outcome.refused.as_ref().map(|words| format!(" The server refused messages: {words}"));
+        failures.push(format!(
+            "Reliable delivery failed: {lost} messages lost, {duplicated} duplicated, {out_of_order} out of order.{}",
+            why.unwrap_or_default()
+        ));
     }
-    if outcome.wrong() == 0 {
-        return None;
+    if *under_way > 0 {
+        failures.push(format!("{under_way} messages had not come when it ended: the server cannot carry this rate."));
     }
-    let Outcome { lost, duplicated, out_of_order, .. } = outcome;
-    let why =
-        outcome.refused.as_ref().map(|words| format!(" The server refused messages: {words}")).unwrap_or_default();
-    Some(format!(
-        "Reliable delivery failed: {lost} messages lost, {duplicated} duplicated, {out_of_order} out of order.{why}"
-    ))
+    if *unsent > 0 {
+        failures.push(format!("{unsent} messages that were due could not be sent: the server did not take them."));
+    }
+    if outcome.measured_nothing() {
+        failures.push("Nothing was delivered in the measured time.".to_owned());
+    }
+    failures
 }

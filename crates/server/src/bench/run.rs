@@ -18,8 +18,9 @@ use super::socket::Sockets;
 const TICK: Duration = Duration::from_millis(100);
 /// How long what setting up left behind may take to settle.
 const SETTLE: Duration = Duration::from_millis(300);
-/// How long the last messages may take to arrive.
-const TAIL_MAX: Duration = Duration::from_secs(3);
+/// How long nothing comes before what is missing counts as lost, and how long the last messages may take to arrive.
+const QUIET_MAX: Duration = Duration::from_secs(3);
+const TAIL_MAX: Duration = Duration::from_secs(30);
 
 /// Where a run is, ten times a second.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,8 +37,8 @@ pub struct Live {
 
 /// Fills a server's rooms over WebSocket, puts a load on them, and checks and measures what comes back.
 ///
-/// Blocks for the time of the plan, of entering, and of at most three seconds for the last messages. `watch` is called
-/// ten times a second meanwhile.
+/// Blocks for the time of the plan, of entering, and of at most half a minute for the last messages: it ends when all have
+/// come, or none has for three seconds. `watch` is called ten times a second meanwhile.
 ///
 /// # Errors
 /// [`BenchError`] if the plan makes no sense, or the server could not be reached, refused, closed or died. Lost,
@@ -48,7 +49,7 @@ pub fn run(
     plan: &Plan,
     watch: &mut dyn FnMut(Live),
 ) -> Result<Outcome, BenchError> {
-    conduct(target, plan, "deliveries", watch, |shared, thread| {
+    conduct(target, plan, "deliveries/s", watch, |shared, thread| {
         Sockets::open(shared, thread, target.addr, dialect)?.play()
     })
 }
@@ -116,6 +117,7 @@ struct Readings {
     after: Reading,
     memory: Option<Memory>,
     course: Vec<Sample>,
+    ended_while_coming: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -146,8 +148,8 @@ impl Conductor<'_> {
         let after = self.read()?;
         self.shared.enter(Phase::Tail);
         let memory = self.target.pid.map(Memory::of).transpose().map_err(|error| unreadable(self.target, &error))?;
-        self.let_arrive()?;
-        Ok(Readings { before, after, memory, course })
+        let ended_while_coming = self.let_arrive()?;
+        Ok(Readings { before, after, memory, course, ended_while_coming })
     }
 
     /// Waits until everybody is in.
@@ -189,18 +191,36 @@ impl Conductor<'_> {
         }
     }
 
-    /// Waits until all that was sent has come, or nothing more does.
-    fn let_arrive(&mut self) -> Result<(), BenchError> {
+    /// Waits until all that was sent has come, or nothing more does; says whether something still came at the very end.
+    fn let_arrive(&mut self) -> Result<bool, BenchError> {
         let begin = Instant::now();
+        let mut newest = (begin, self.shared.totals());
         while begin.elapsed() < TAIL_MAX {
             self.check()?;
             thread::sleep(TICK / 2);
-            let Totals { sent, accounted, missing, .. } = self.shared.totals();
-            if self.shared.all_is_sent() && accounted >= sent * self.shared.plan.members as u64 && missing == 0 {
-                break;
+            let totals = self.shared.totals();
+            if self.shared.all_is_sent() && self.has_all(totals) {
+                return Ok(false);
+            }
+            if totals.delivered > newest.1.delivered {
+                self.show_tail(begin, newest, totals);
+                newest = (Instant::now(), totals);
+            } else if newest.0.elapsed() >= QUIET_MAX {
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    fn has_all(&self, totals: Totals) -> bool {
+        let Totals { sent, accounted, missing, .. } = totals;
+        accounted >= sent * self.shared.plan.members as u64 && missing == 0
+    }
+
+    fn show_tail(&mut self, begin: Instant, (since, earlier): (Instant, Totals), now: Totals) {
+        let figure = (now.delivered - earlier.delivered) as f64 / since.elapsed().as_secs_f64().max(1e-6);
+        let done = begin.elapsed().as_secs_f64() / TAIL_MAX.as_secs_f64();
+        (self.watch)(Live { stage: "last messages", done, figure, unit: self.unit });
     }
 
     fn check(&self) -> Result<(), BenchError> {
@@ -227,7 +247,7 @@ fn sample(begin: Instant, earlier: Reading, now: Reading) -> Sample {
 }
 
 fn outcome(shared: &Shared, tallies: &[Tally], readings: Readings, memory: Option<Memory>) -> Outcome {
-    let Readings { before, after, memory: memory_after, course } = readings;
+    let Readings { before, after, memory: memory_after, course, ended_while_coming } = readings;
     let mut latencies = Latencies::default();
     let mut lag = Latencies::default();
     for tally in tallies {
@@ -237,6 +257,7 @@ fn outcome(shared: &Shared, tallies: &[Tally], readings: Readings, memory: Optio
     let cpu = after.cpu.zip(before.cpu).map(|(after, before)| after.since(before));
     let server = cpu.zip(memory).zip(memory_after);
     let late = |share| Duration::from_secs_f64(if lag.count() == 0 { 0.0 } else { lag.quantile_ms(share) / 1000.0 });
+    let behind = meter::behind(tallies, shared.plan.members);
     let most = |figure: fn(&Tally) -> f64| tallies.iter().map(figure).fold(0.0, f64::max);
     Outcome {
         measured: after.at - before.at,
@@ -244,7 +265,10 @@ fn outcome(shared: &Shared, tallies: &[Tally], readings: Readings, memory: Optio
         delivered: after.totals.delivered - before.totals.delivered,
         sent_in_all: tallies.iter().map(|tally| tally.sent_count).sum(),
         delivered_in_all: tallies.iter().map(|tally| tally.delivered).sum(),
-        lost: meter::lost(tallies, shared.plan.members),
+        unsent: tallies.iter().map(|tally| tally.unsent).sum(),
+        lost: meter::holes(tallies) + if ended_while_coming { 0 } else { behind },
+        under_way: if ended_while_coming { behind } else { 0 },
+        ended_while_coming,
         duplicated: tallies.iter().map(|tally| tally.duplicated).sum(),
         out_of_order: tallies.iter().map(|tally| tally.out_of_order).sum(),
         refused: shared.refused.get().cloned(),

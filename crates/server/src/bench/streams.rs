@@ -3,6 +3,7 @@
 //! A client pays for QUIC what a server pays, so this generator is busy as soon as the server is.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -46,8 +47,15 @@ pub(super) struct Players {
 /// Tells a member that something is due, and remembers what, until it is sent.
 #[derive(Default)]
 struct Call {
-    due_us: RefCell<Vec<u64>>,
+    due_us: RefCell<VecDeque<u64>>,
     notify: Notify,
+}
+
+impl Call {
+    /// Takes what has been due for longest.
+    fn next(&self) -> Option<u64> {
+        self.due_us.borrow_mut().pop_front()
+    }
 }
 
 impl Players {
@@ -140,7 +148,7 @@ impl Players {
             let ends = !self.shared.phase().is_sending();
             let until_us = self.shared.sends_until_us();
             while let Some((member, due_us)) = schedule.take(until_us) {
-                self.calls[member].due_us.borrow_mut().push(due_us);
+                self.calls[member].due_us.borrow_mut().push_back(due_us);
                 self.calls[member].notify.notify_one();
             }
             if ends {
@@ -167,7 +175,7 @@ pub(super) async fn talk(
     }
     players.shared.entered.fetch_add(1, SeqCst);
     let mut talker = Talker { players, place, client, written: 0 };
-    talker.talk(phase).await?;
+    talker.talk_until_over(phase).await?;
     talker.finish().await;
     Ok(())
 }
@@ -202,6 +210,19 @@ struct Talker {
 }
 
 impl Talker {
+    /// Talks until the run is over, even if the server takes nothing any more: then what it was to be told is left.
+    async fn talk_until_over(&mut self, phase: watch::Receiver<Phase>) -> Result<(), BenchError> {
+        let mut end = phase.clone();
+        tokio::select! {
+            biased;
+            over = end.wait_for(|phase| *phase == Phase::Over) => drop(over.map_err(BenchError::failed)?),
+            talked = self.talk(phase) => talked?,
+        }
+        let unsent = self.players.calls[self.place].due_us.borrow().len();
+        self.players.meter.borrow_mut().leaves_unsent(unsent);
+        Ok(())
+    }
+
     async fn talk(&mut self, mut phase: watch::Receiver<Phase>) -> Result<(), BenchError> {
         let players = self.players.clone();
         let call = &players.calls[self.place];
@@ -220,8 +241,7 @@ impl Talker {
                     }
                 }
                 () = call.notify.notified() => {
-                    let due = std::mem::take(&mut *call.due_us.borrow_mut());
-                    for due_us in due {
+                    while let Some(due_us) = call.next() {
                         self.say(Some(due_us)).await?;
                     }
                 }
