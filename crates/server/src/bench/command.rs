@@ -1,7 +1,9 @@
 //! `anteroom bench`: finds or starts a server, does a workload to it, and tells what came of it.
 
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::time::Duration;
 
 use anteroom_protocol::Json;
@@ -32,6 +34,11 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), BenchError> {
     }
     let (time, options, output) = workload.common();
     check(workload, time)?;
+    if let Some(file) = &output.report {
+        writable(file)?;
+    }
+    // The generator may be moved to some of the cores below.
+    let machine = machine::description();
     machine::allow_connections(needs(workload).sessions)?;
     let mut own = match &options.server {
         Some(_) => None,
@@ -43,20 +50,36 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), BenchError> {
         (Err(_), Some(ended)) => return Err(BenchError::failed(ended)),
         (measured, _) => measured?,
     };
-    let report = report(workload, options, &target, own.as_ref(), findings);
+    let report = report(workload, options, &target, own.as_ref(), (machine, findings));
     drop(own);
-    if let Some(file) = &output.report {
-        let written = std::fs::write(file, html::page(&report));
-        written.map_err(|error| BenchError::failed(format_args!("cannot write {}: {error}", file.display())))?;
-    }
     let text = if output.json { format!("{:#}\n", json::json(&report)) } else { table::table(&report) };
     let mut stdout = io::stdout().lock();
     let said = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     said.map_err(|error| BenchError::failed(format_args!("cannot write: {error}")))?;
+    if let Some(file) = &output.report {
+        let written = std::fs::write(file, html::page(&report));
+        written.map_err(|error| BenchError::failed(unwritable(file, &error)))?;
+    }
     match report.findings.failures.first() {
         Some(failure) => Err(BenchError::failed(failure.trim_end_matches('.'))),
         None => Ok(()),
     }
+}
+
+/// Refuses a file that could not be written after the run, and leaves what is in it.
+fn writable(file: &Path) -> Result<(), BenchError> {
+    let is_new = !file.exists();
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(file);
+    opened.map_err(|error| BenchError::usage(unwritable(file, &error)))?;
+    if is_new {
+        // A run that fails leaves no empty page behind.
+        let _ = std::fs::remove_file(file);
+    }
+    Ok(())
+}
+
+fn unwritable(file: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", file.display())
 }
 
 /// Refuses what would only fail later.
@@ -174,7 +197,7 @@ fn report(
     options: &ServerOptions,
     target: &Target,
     own: Option<&OwnServer>,
-    findings: Findings,
+    (machine, findings): (String, Findings),
 ) -> Report {
     let (transport, codec) = (options.transport.transport(), options.codec.name());
     let tls = if transport == Transport::WebSocket && options.tls { " with TLS" } else { "" };
@@ -204,7 +227,7 @@ fn report(
     Report {
         workload: workload.name(),
         command: command_line(),
-        machine: machine::description(),
+        machine,
         subject: format!("{what}; {transport}{tls}, {codec}; {place}."),
         transport: options.transport.name(),
         codec,

@@ -71,7 +71,7 @@ pub(super) fn move_to(cores: &[usize]) -> Result<(), BenchError> {
     }
 }
 
-/// The machine in a few words: its processor, cores and system.
+/// The machine in a few words: its processor, the cores that this process may use now, and its system.
 pub(super) fn description() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -79,7 +79,8 @@ pub(super) fn description() -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let model = model.map(|(_, model)| format!("{model}, ")).unwrap_or_default();
     let os = std::env::consts::OS;
-    format!("{model}{cores} cores, {os} {}", kernel.trim()).trim_end().to_owned()
+    let unit = if cores == 1 { "core" } else { "cores" };
+    format!("{model}{cores} {unit}, {os} {}", kernel.trim()).trim_end().to_owned()
 }
 
 #[cfg(test)]
