@@ -4,6 +4,12 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+/// Where user and system time are among the fields behind a program's name.
+const UTIME: usize = 11;
+const STIME: usize = 12;
+/// In which unit the kernel tells them, whatever its own ticks are.
+const TICK_MS: u64 = 10;
+
 /// What a process or a thread has used of its cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CoreTime {
@@ -14,7 +20,8 @@ pub struct CoreTime {
 }
 
 impl CoreTime {
-    /// Sums up a process's threads. Those that have ended do not count.
+    /// Sums up a process's threads. What those that have ended used counts to a hundredth of a second, and what they
+    /// waited does not.
     ///
     /// # Errors
     /// There is no such process, it has ended, or there is no such file.
@@ -33,7 +40,17 @@ impl CoreTime {
             sum.used += used;
             sum.waited += waited;
         }
+        // The process's own sum is coarser, and keeps what ended threads used.
+        sum.used = sum.used.max(Self::of_process(state)?);
         Ok(sum)
+    }
+
+    /// User and system time of all threads that there were, from the fields behind a program's name.
+    fn of_process(fields: &str) -> io::Result<Duration> {
+        let ticks = |place| fields.split_whitespace().nth(place).and_then(|ticks| ticks.parse::<u64>().ok());
+        let all = ticks(UTIME).zip(ticks(STIME)).map(|(user, system)| user + system);
+        let all = all.ok_or_else(|| io::Error::other("stat is not as expected"))?;
+        Ok(Duration::from_millis(all * TICK_MS))
     }
 
     /// The thread that asks; nothing where that cannot be known.
@@ -97,6 +114,21 @@ mod tests {
         let memory = Memory::of(std::process::id()).unwrap();
         assert!(memory.resident >= memory.anonymous && memory.anonymous > 0);
         assert!(CoreTime::of(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn what_a_thread_used_that_has_ended_stays_used() {
+        let pid = std::process::id();
+        let busy = std::thread::spawn(|| {
+            let work = Duration::from_millis(100);
+            while CoreTime::of_this_thread().used < work {
+                std::hint::black_box(());
+            }
+            work
+        });
+        let work = busy.join().unwrap();
+        // Two parts are cut off at whole ticks.
+        assert!(CoreTime::of(pid).unwrap().used + Duration::from_millis(2 * TICK_MS) >= work);
     }
 
     #[test]
