@@ -13,14 +13,15 @@ body{font:16px/1.5 system-ui,sans-serif;color:var(--text);background:var(--page)
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.4rem 0}.soft{color:var(--soft)}
 code{font:.9em ui-monospace,monospace;overflow-wrap:anywhere}table{border-collapse:collapse;width:100%}
 td,th{padding:.25rem .5rem;border-bottom:1px solid var(--line);text-align:left;font-weight:normal}
-td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}.failed{border-left:4px solid #c0392b;padding-left:.75rem}
+td.number,th.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}.failed{border-left:4px solid #c0392b;padding-left:.75rem}
 svg{width:100%;height:auto;display:block}svg text{fill:var(--soft);font-size:12px}svg .grid{stroke:var(--line)}
-svg .first{stroke:var(--first)}svg .second{stroke:var(--second)}svg path{fill:none;stroke-width:2}";
+svg .first{stroke:var(--first)}svg .second{stroke:var(--second)}svg path{fill:none;stroke-width:2}
+@media(max-width:40rem){svg text{font-size:20px}table{font-size:.85em}td,th{padding:.25rem}}";
 
 /// Where a plot is drawn.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 260.0;
-const LEFT: f64 = 76.0;
+const LEFT: f64 = 100.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 34.0;
