@@ -36,6 +36,9 @@ pub(super) fn run(job: &mut Job<'_>, sessions: usize) -> Result<Findings, BenchE
     findings
         .notes
         .push("Memory is what the server's process grew by, with all of its caches, divided by sessions.".into());
+    if job.target.pid.is_none() {
+        findings.notes.push("Nothing is known of the server's process; give --pid to weigh it.".into());
+    }
     findings.course = outcome.course;
     Ok(findings)
 }
