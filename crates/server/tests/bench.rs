@@ -288,6 +288,7 @@ fn wrong_options_end_it_with_2_and_a_sentence() {
         (&["broadcast", "--server", "127.0.0.1:1", "--tls", "--transport", "quic"], "--tls is for WebSocket"),
         (&["broadcast", "--server", "127.0.0.1:1", "--cert-hash", "abc"], "not a SHA-256"),
         (&["--listen", "127.0.0.1:0", "broadcast"], "takes --server"),
+        (&["broadcast", "--report", "/nowhere/report.html"], "cannot write /nowhere/report.html"),
     ] {
         let ended = bench(arguments);
         assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);

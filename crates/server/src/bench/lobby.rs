@@ -293,6 +293,8 @@ impl<'a> Maker<'a> {
     }
 
     async fn open(&mut self, client: &mut Client) -> Result<(), BenchError> {
+        // It may have become due since this was looked at.
+        self.expect();
         let (number, due_us) = (self.made, self.due_us(self.made));
         self.made += 1;
         self.stage.board.lock().unwrap_or_else(PoisonError::into_inner).rooms.push(Row { due_us, seen: 0 });
