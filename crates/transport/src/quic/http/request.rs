@@ -36,6 +36,7 @@ struct Fields {
     scheme: Option<String>,
     authority: Option<String>,
     path: Option<String>,
+    host: Option<String>,
     origin: Option<String>,
     draft02: Option<String>,
 }
@@ -43,7 +44,7 @@ struct Fields {
 impl Asked {
     pub(super) fn of(fields: Vec<Field>) -> Self {
         let Some(fields) = Fields::collect(fields) else { return Self::Malformed };
-        let Fields { method: Some(method), protocol, scheme, authority, path, origin, draft02 } = fields else {
+        let Fields { method: Some(method), protocol, scheme, authority, path, origin, draft02, .. } = fields else {
             return Self::Malformed;
         };
         match (&*method, protocol.as_deref(), scheme, authority, path) {
@@ -65,13 +66,14 @@ impl Asked {
 }
 
 impl Fields {
-    /// `None` if they break the rules of RFC 9114, section 4.3.
+    /// `None` if they break the rules of RFC 9114, sections 4.2 and 4.3.
     fn collect(fields: Vec<Field>) -> Option<Self> {
         let mut collected = Self::default();
         let mut pseudo_over = false;
         for Field { name, value } in fields {
             let is_pseudo = name.first() == Some(&b':');
-            if !is_name(&name) || !is_value(&value) || is_pseudo && pseudo_over {
+            let is_sound = is_name(&name) && is_value(&value) && !is_of_connection(&name, &value);
+            if !is_sound || is_pseudo && pseudo_over {
                 return None;
             }
             pseudo_over |= !is_pseudo;
@@ -81,6 +83,7 @@ impl Fields {
                 b":scheme" => &mut collected.scheme,
                 b":authority" => &mut collected.authority,
                 b":path" => &mut collected.path,
+                b"host" => &mut collected.host,
                 b"origin" => &mut collected.origin,
                 b"sec-webtransport-http3-draft02" => &mut collected.draft02,
                 _ if is_pseudo => return None,
@@ -90,13 +93,29 @@ impl Fields {
                 return None;
             }
         }
-        Some(collected)
+        collected.is_of_one_place().then_some(collected)
+    }
+
+    /// Whether what names the server does so without a user, and twice only in the same words.
+    fn is_of_one_place(&self) -> bool {
+        let mut named = self.authority.iter().chain(&self.host);
+        let is_same = self.authority.is_none() || self.host.is_none() || self.authority == self.host;
+        is_same && named.all(|place| !place.is_empty() && !place.contains('@'))
     }
 }
 
 fn is_name(name: &[u8]) -> bool {
     let letters = name.strip_prefix(b":").unwrap_or(name);
     !letters.is_empty() && letters.iter().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
+}
+
+/// Whether a field concerns one connection of HTTP/1.1, which HTTP/3 does without.
+fn is_of_connection(name: &[u8], value: &[u8]) -> bool {
+    match name {
+        b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => true,
+        b"te" => !value.eq_ignore_ascii_case(b"trailers"),
+        _ => false,
+    }
 }
 
 fn is_value(value: &[u8]) -> bool {
@@ -180,6 +199,28 @@ mod tests {
             let mut other = SESSION;
             other[place].1 = value;
             assert_eq!(asked(&other), Asked::Malformed, "{:?}", other[place]);
+        }
+    }
+
+    #[test]
+    fn fields_of_one_connection_have_no_place_in_a_request() {
+        for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"] {
+            assert_eq!(with(&[(name, "x")]), Asked::Malformed, "{name}");
+        }
+        let Asked::Session(_) = with(&[("te", "trailers")]) else { panic!() };
+    }
+
+    #[test]
+    fn a_request_is_for_one_place() {
+        let Asked::Session(_) = with(&[("host", SESSION[3].1)]) else { panic!() };
+        for host in ["", "game.example", "other.example:7350"] {
+            assert_eq!(with(&[("host", host)]), Asked::Malformed, "{host:?}");
+        }
+        assert_eq!(with(&[("host", SESSION[3].1), ("host", SESSION[3].1)]), Asked::Malformed);
+        for authority in ["me@game.example:7350", "me:secret@game.example", "@game.example"] {
+            let mut other = SESSION;
+            other[3].1 = authority;
+            assert_eq!(asked(&other), Asked::Malformed, "{authority:?}");
         }
     }
 
