@@ -9,6 +9,9 @@ use bytes::{Buf, Bytes};
 use super::http::{Code, UNIDIRECTIONAL};
 use crate::error::Closed;
 
+/// The largest quarter of a stream's number that a datagram can begin with (RFC 9297, section 2.1).
+const QUARTER_MAX: u64 = (1 << 60) - 1;
+
 /// A future that outlives the poll in which it was made.
 pub(super) type Waiting<T> = Pin<Box<dyn Future<Output = Result<T, Closed>> + Send>>;
 
@@ -133,6 +136,9 @@ impl Served {
             let Some((quarter, len)) = read_varint(&datagram) else {
                 return Err(Code::Datagram.says("a datagram of no stream").end(&self.connection));
             };
+            if quarter > QUARTER_MAX {
+                return Err(Code::Datagram.says("a datagram of a stream that cannot be").end(&self.connection));
+            }
             if quarter == self.id / 4 {
                 datagram.advance(len);
                 return Ok(datagram);

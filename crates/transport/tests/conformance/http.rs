@@ -242,6 +242,45 @@ async fn what_nobody_knows_is_ignored_up_to_a_bound() {
 }
 
 #[tokio::test]
+async fn saying_nothing_is_borne_up_to_a_bound() {
+    in_time(async {
+        let ended = async |peer: &Peer| {
+            peer.client.open_uni().await.ok()?.finish().ok();
+            Some(())
+        };
+        assert_eq!(flood(ended).await, (0x107, true), "streams that end at once");
+        let reset = async |peer: &Peer| {
+            peer.client.open_uni().await.ok()?.reset(VarInt::from_u32(0x10c)).ok();
+            Some(())
+        };
+        assert_eq!(flood(reset).await, (0x107, true), "streams that are given up at once");
+        for (what, kind, bytes) in [("encoder", 2, &b"\x20\x20"[..]), ("decoder", 3, b"\x44\x44")] {
+            let instructions = async |peer: &Peer| {
+                let mut stream = peer.client.open_uni().await.ok()?;
+                stream.write_all(&[kind]).await.ok()?;
+                while stream.write_all(&bytes.repeat(5000)).await.is_ok() {}
+                None
+            };
+            assert_eq!(flood(instructions).await, (0x107, true), "{what}");
+        }
+        let server = Server::start(client_config(), server_config());
+        for (what, bytes) in [("frames on the control stream", &b"\x07\x01\x00"[..]), ("empty data", b"\x00\x00")] {
+            let (mut peer, mut connection) = Peer::session(&server).await;
+            let stream = match bytes.len() {
+                3 => &mut peer.unidirectional[0],
+                _ => &mut peer.bidirectional[0].0,
+            };
+            let (ended, ()) = tokio::join!(connection.until_closed(), async {
+                while stream.write_all(&bytes.repeat(5000)).await.is_ok() {}
+            });
+            assert!(matches!(ended, Closed::Malformed(_)), "{what}: {ended:?}");
+            assert_eq!(peer.closed().await, 0x107, "{what}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_request_for_something_else_is_answered_and_a_session_still_opens() {
     let status = |status: &str| Ok([b"\x01\x0f\x00\x00\x27\x00:status\x03", status.as_bytes()].concat());
     let get = [(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/wt")];
@@ -263,6 +302,8 @@ async fn a_request_for_something_else_is_answered_and_a_session_still_opens() {
         (request(&no_scheme), Err(0x10e)),
         (request(&[get[0], get[0], get[1], get[3]]), Err(0x10e)),
         (request(&[get[0], ("Host", "a"), get[1], get[3]]), Err(0x10e)),
+        (request(&[&get[..], &[("connection", "close")]].concat()), Err(0x10e)),
+        (request(&[&get[..], &[("host", "b")]].concat()), Err(0x10e)),
         // Ended before it was whole.
         (b"\x01\x40".to_vec(), Err(0x10d)),
         (b"\x01\x05\x00\x00".to_vec(), Err(0x10d)),
@@ -296,7 +337,7 @@ async fn a_request_for_something_else_is_answered_and_a_session_still_opens() {
 
 #[tokio::test]
 async fn a_session_that_breaks_a_rule_ends_with_its_number() {
-    let cases: [(&str, &[u8], u64); 8] = [
+    let cases: [(&str, &[u8], u64); 9] = [
         ("a close that is too short", b"\x00\x06\x68\x43\x03\x00\x00\x0f", 0x10e),
         ("a close that is too long", b"\x00\x04\x68\x43\x44\x05", 0x10e),
         ("a close without an end", b"\x00\x0a\x68\x43\xff\xff\xff\xff\xff\xff\xff\xff", 0x10e),
@@ -304,7 +345,8 @@ async fn a_session_that_breaks_a_rule_ends_with_its_number() {
         ("settings", b"\x04\x00", 0x105),
         ("a frame of HTTP/2", b"\x08\x00", 0x105),
         ("a stream within", b"\x40\x41\x00", 0x106),
-        ("half a frame", b"", 0x106),
+        ("half a frame", b"\x00\x09\x68", 0x106),
+        ("half a capsule", b"\x00\x03\x68\x43\x07", 0x10e),
     ];
     in_time(async {
         let server = Server::start(client_config(), server_config());
@@ -314,17 +356,19 @@ async fn a_session_that_breaks_a_rule_ends_with_its_number() {
             // What nobody knows is skipped before: a frame, a capsule of its own, DRAIN_WEBTRANSPORT_SESSION.
             send.write_all(b"\x21\x03abc\x00\x03\x17\x01x\x00\x05\x80\x00\x78\xae\x00").await.unwrap();
             send.write_all(bytes).await.unwrap();
-            if bytes.is_empty() {
-                send.write_all(b"\x00\x09\x68").await.unwrap();
+            if what.starts_with("half") {
                 send.finish().unwrap();
             }
             assert!(matches!(connection.until_closed().await, Closed::Malformed(_)), "{what}");
             assert_eq!(peer.closed().await, code, "{what}");
         }
-        let (peer, mut connection) = Peer::session(&server).await;
-        peer.client.send_datagram(b"".to_vec().into()).unwrap();
-        assert!(matches!(connection.until_closed().await, Closed::Malformed(_)));
-        assert_eq!(peer.closed().await, 0x33);
+        // Of no stream, and of one whose number would be 2^62.
+        for datagram in [&b""[..], b"\xd0\0\0\0\0\0\0\0\x01x"] {
+            let (peer, mut connection) = Peer::session(&server).await;
+            peer.client.send_datagram(datagram.to_vec().into()).unwrap();
+            assert!(matches!(connection.until_closed().await, Closed::Malformed(_)), "{datagram:x?}");
+            assert_eq!(peer.closed().await, 0x33, "{datagram:x?}");
+        }
         let (mut peer, mut connection) = Peer::session(&server).await;
         peer.unidirectional[0].write_all(b"\x04\x00").await.unwrap();
         assert!(matches!(connection.until_closed().await, Closed::Malformed(_)));

@@ -10,6 +10,7 @@ use super::fault::{Code, Fault};
 use super::kind::stream;
 use super::settings::{self, Settings};
 use super::unidirectional::{Found, Reader};
+use super::values::SKIPPED_BYTES_MAX;
 use crate::quic::session::Waiting;
 
 /// How much is taken off a stream at once.
@@ -20,7 +21,8 @@ const REFUSED_MAX: u32 = 64;
 /// What a connection has besides its requests. Dropping it closes the connection.
 pub(super) struct Connection {
     quic: quinn::Connection,
-    /// It says nothing after the settings, but its end would be the connection's.
+    /// It says nothing after the settings, but its end would be the connection's. A peer that stops it is not noticed:
+    /// to wait for that would make every idle session some hundreds of bytes larger.
     _control: SendStream,
     accepting: Option<Waiting<RecvStream>>,
     /// No more than QUIC allows at a time.
@@ -29,6 +31,8 @@ pub(super) struct Connection {
     seen: u8,
     settings: Option<Settings>,
     refused: u32,
+    /// How many bytes have come that carry none of the session's records.
+    spent: u64,
 }
 
 impl Connection {
@@ -37,8 +41,16 @@ impl Connection {
         let mut control = quic.open_uni().await?;
         // Fails with the connection, whose end others see, or if the peer does not want to know.
         let _ = control.write_all(&settings::control_stream()).await;
-        let mut connection =
-            Self { quic, _control: control, accepting: None, streams: Vec::new(), seen: 0, settings: None, refused: 0 };
+        let mut connection = Self {
+            quic,
+            _control: control,
+            accepting: None,
+            streams: Vec::new(),
+            seen: 0,
+            settings: None,
+            refused: 0,
+            spent: 0,
+        };
         connection.accepting = Some(connection.accept());
         Ok(connection)
     }
@@ -57,6 +69,16 @@ impl Connection {
         self.refused += 1;
         if self.refused > REFUSED_MAX {
             return Err(Code::ExcessiveLoad.says("too many streams that nobody knows"));
+        }
+        Ok(())
+    }
+
+    /// Counts what has come on the connection's own streams and on the session's. Each may say next to nothing over and
+    /// over, within every rule, and all of it is read.
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.spent += bytes as u64;
+        if self.spent > SKIPPED_BYTES_MAX {
+            return Err(Code::ExcessiveLoad.says("too much that is not the session's"));
         }
         Ok(())
     }
@@ -101,8 +123,13 @@ impl Connection {
                 Poll::Pending => return Ok(true),
                 Poll::Ready(Ok(Some(input))) => input,
                 Poll::Ready(Err(ReadError::ConnectionLost(_))) => return Ok(false),
-                Poll::Ready(Ok(None) | Err(_)) => return reader.ended().and(Ok(false)),
+                Poll::Ready(Ok(None) | Err(_)) => {
+                    reader.ended()?;
+                    self.refuse()?;
+                    return Ok(false);
+                }
             };
+            self.spend(input.len())?;
             while let Some(found) = self.streams[place].1.next(&mut input)? {
                 match found {
                     Found::Settings(settings) => self.settings = Some(settings),

@@ -54,10 +54,15 @@ impl Session {
                 Ok(None) if self.frames.is_between() && self.capsules.is_between() => {
                     return Poll::Ready(Ok(Closed::by_peer(0, &[])));
                 }
+                // RFC 9297, section 3.3: here it is the message that is malformed, not its framing.
+                Ok(None) if self.frames.is_between() => {
+                    return Poll::Ready(Err(Code::Message.says("a capsule that is not whole")));
+                }
                 Ok(None) => return Poll::Ready(Err(Code::Frame.says("a frame that is not whole"))),
                 Err(ReadError::ConnectionLost(_)) => return Poll::Pending,
                 Err(_) => return Poll::Ready(Ok(Closed::Lost("the peer gave the session up".into()))),
             };
+            self.connection.spend(self.early.len())?;
         }
     }
 
