@@ -3,7 +3,8 @@
 //! It is shared. Rooms and the lobby put what they have to say on its lanes from their own tasks and never wait; the
 //! task of each connection takes off what is to be written. A session without a connection waits for the grace time.
 
-use std::cell::RefCell;
+mod writing;
+
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -11,20 +12,20 @@ use std::time::Duration;
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
 use anteroom_core::room::MemberId;
-use anteroom_core::session::{
-    Accepted, Claim, NotMoving, PipeId, Refused, Session as Lanes, SessionBounds, Verdict, Write,
-};
+use anteroom_core::session::{Accepted, Claim, NotMoving, PipeId, Refused, Session as Lanes, SessionBounds, Verdict};
 use anteroom_protocol::lane::CountNotSent;
 use anteroom_protocol::message::resume::{Counts, Subscription};
 use anteroom_protocol::{Batch, CloseCode, Codec, ErrorBody, ErrorCode, LaneId, RoomId, SessionId};
-use anteroom_transport::websocket::{Direct, Opening};
-use anteroom_transport::{Connection, DatagramRefused};
+use anteroom_transport::Connection;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
+
+pub(crate) use writing::Written;
 
 use crate::clock::Clock;
 use crate::identity::Identity;
 use crate::rooms::RoomHandle;
+use writing::Line;
 
 /// A room this session is in.
 #[derive(Debug, Clone)]
@@ -50,31 +51,6 @@ impl Membership {
     /// Whether it is of this room, whose id is read without regard to case.
     fn is_of(&self, room_id: &str) -> bool {
         self.room.room_id.as_str().eq_ignore_ascii_case(room_id)
-    }
-}
-
-/// One connection of a session, and how it is reached.
-#[derive(Debug)]
-struct Line {
-    id: PipeId,
-    pipe: Arc<Pipe>,
-    /// Its task, once that waits for something to do.
-    waker: Option<Waker>,
-    /// Where whoever puts something on a lane writes it at once, as long as the connection takes it.
-    direct: Option<Direct>,
-}
-
-impl Line {
-    fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn end(self, code: CloseCode) {
-        // It ends once: it is taken from the session for it.
-        let _ = self.pipe.over.set(code);
-        self.wake();
     }
 }
 
@@ -127,17 +103,6 @@ pub(crate) struct Beginning {
     pub(crate) bounds: SessionBounds,
     pub(crate) outbox_bytes_max: usize,
     pub(crate) datagram_bytes_max: Option<usize>,
-}
-
-/// What came of writing.
-#[derive(Debug, Default)]
-pub(crate) struct Written {
-    /// Lanes that wait for a snapshot.
-    pub(crate) wanted: Vec<LaneId>,
-    /// Whether more may wait than the connection has room for.
-    pub(crate) is_full: bool,
-    /// Whether anything was written at all.
-    pub(crate) some: bool,
 }
 
 /// What [`Session::attend`] found.
@@ -531,120 +496,11 @@ impl Session {
 }
 
 impl State {
-    /// Writes what was just put on a lane, if the connection takes it from here; else tells its task.
-    fn write_one(&mut self, now: Time, lane: LaneId) {
-        let Self { lanes, rooms, pipes, .. } = self;
-        let Some((line, mut opening)) = opening(lanes, pipes) else { return self.wake() };
-        let is_done = match lanes.next_on(now, line.id, lane) {
-            Some(Write::Record(_, batch)) => opening.write(&batch) && lanes.is_idle(lane),
-            // Asking takes waiting.
-            Some(Write::Snapshot(lane)) => {
-                lanes.ask_again(lane);
-                false
-            }
-            Some(Write::LaneEnded(lane)) => {
-                rooms.retain(|membership| membership.lane != lane);
-                true
-            }
-            Some(Write::Datagram(..)) | None => false,
-        };
-        if !is_done {
-            line.wake();
-        }
-    }
-
-    /// The same with all that waits.
-    fn write_all(&mut self, now: Time) {
-        let Self { lanes, rooms, pipes, .. } = self;
-        let Some((line, mut opening)) = opening(lanes, pipes) else { return self.wake() };
-        loop {
-            match lanes.next(now, line.id, |_| false) {
-                None => return,
-                Some(Write::Record(_, batch)) if opening.write(&batch) => {}
-                Some(Write::Record(..)) => break,
-                // There are no datagrams next to a direct writer.
-                Some(Write::Datagram(..)) => {}
-                // Asking takes waiting.
-                Some(Write::Snapshot(lane)) => {
-                    lanes.ask_again(lane);
-                    break;
-                }
-                Some(Write::LaneEnded(lane)) => rooms.retain(|membership| membership.lane != lane),
-            }
-        }
-        line.wake();
-    }
-
-    fn line(&self, id: PipeId) -> Option<&Line> {
-        self.pipes.iter().find(|line| line.id == id)
-    }
-
-    /// Tells whoever writes that there is something.
-    fn wake(&self) {
-        if let Some(line) = self.lanes.attached().and_then(|id| self.line(id)) {
-            line.wake();
-        }
-    }
-
-    /// Moves what waits into a connection. Nobody else writes meanwhile, so lanes stay in order.
-    fn write_on(&mut self, now: Time, pipe: PipeId, connection: &mut Connection) -> Written {
-        let mut written = Written::default();
-        loop {
-            let full = RefCell::new(Vec::new());
-            let is_full = |lane| {
-                let is_full = !connection.has_room(lane);
-                if is_full {
-                    full.borrow_mut().push(lane);
-                }
-                is_full
-            };
-            let write = self.lanes.next(now, pipe, is_full);
-            for lane in full.into_inner() {
-                written.is_full = true;
-                connection.want_room(lane);
-            }
-            match write {
-                Some(Write::Record(lane, batch)) => {
-                    let refused = connection.try_send(lane, batch).is_err();
-                    debug_assert!(!refused, "there was room");
-                    written.some = true;
-                }
-                Some(Write::Datagram(lane, key, message)) => {
-                    let sent = connection.send_datagram(lane, message.payload());
-                    // What does not fit goes the way it goes where there are no datagrams; others may be lost.
-                    if let Err(DatagramRefused::TooLarge { .. }) = sent {
-                        self.lanes.put(now, lane, Outgoing::Latest { key, message });
-                    }
-                }
-                Some(Write::Snapshot(lane)) => written.wanted.push(lane),
-                Some(Write::LaneEnded(lane)) => {
-                    self.forget(lane);
-                    connection.end_lane(lane);
-                    written.some = true;
-                }
-                None => return written,
-            }
-        }
-    }
-
-    /// A lane was written to its end.
-    fn forget(&mut self, lane: LaneId) {
-        self.rooms.retain(|membership| membership.lane != lane);
-    }
-
     fn end_pipe(&mut self, id: PipeId, code: CloseCode) {
         if let Some(place) = self.pipes.iter().position(|line| line.id == id) {
             self.pipes.swap_remove(place).end(code);
         }
     }
-}
-
-/// The right to write on the connection that carries the lanes, if it takes what is written from here.
-fn opening<'a>(lanes: &Lanes, pipes: &'a [Line]) -> Option<(&'a Line, Opening<'a>)> {
-    let attached = lanes.attached()?;
-    let line = pipes.iter().find(|line| line.id == attached)?;
-    let direct = line.direct.as_ref().filter(|_| !lanes.is_beyond_hope())?;
-    Some((line, direct.open()?))
 }
 
 /// The room's lane is not there to take the message, so it is refused in front of it.
