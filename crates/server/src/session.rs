@@ -174,9 +174,10 @@ impl Session {
         }
     }
 
-    /// Puts a batch on the control lane.
+    /// Puts an answer on the control lane. The connection's task, which mostly is who says it, writes it with the others of
+    /// the same input.
     pub(crate) fn put_control(&self, batch: Batch) {
-        self.put(self.clock.now(), LaneId::CONTROL, Outgoing::Reliable(Arc::new(batch)));
+        self.leave(LaneId::CONTROL, Outgoing::Reliable(Arc::new(batch)));
     }
 
     /// Puts the last messages on a room's lane and ends it.

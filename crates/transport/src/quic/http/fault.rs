@@ -53,6 +53,11 @@ impl Fault {
     /// Ends the connection because of it.
     pub(in crate::quic) fn end(self, connection: &quinn::Connection) -> Closed {
         connection.close(self.code.into(), self.says.as_bytes());
-        Closed::Malformed(Cow::Borrowed(self.says))
+        match self.code {
+            // A program that is dropped has its streams finished for it, and some of that may arrive before the end of the
+            // connection does. It has gone, which a session survives; it has not said anything wrong.
+            Code::ClosedCriticalStream => Closed::Lost(Cow::Borrowed(self.says)),
+            _ => Closed::Malformed(Cow::Borrowed(self.says)),
+        }
     }
 }
