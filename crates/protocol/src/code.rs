@@ -174,6 +174,7 @@ close_codes! {
     SlowConsumer = 4002, "slow_consumer", "The client reads more slowly than messages arrive.";
     Move = 4003, "move", "The session moves to another connection.";
     Busy = 4004, "busy", "The server has no room for another session just now.";
+    Flooded = 4005, "flooded", "Too many control frames or fragments came at once; connect again in a moment.";
     ProtocolVersion = 4500, "protocol_version", "This server speaks protocol version 1.";
     Malformed = 4501, "malformed", "That was not a message of this protocol.";
     MessageTooLarge = 4502, "message_too_large", "The message is larger than the server accepts.";
@@ -278,6 +279,7 @@ mod tests {
                 "4002 slow_consumer",
                 "4003 move",
                 "4004 busy",
+                "4005 flooded",
                 "4500 protocol_version",
                 "4501 malformed",
                 "4502 message_too_large",

@@ -63,7 +63,7 @@ export const ERROR_CODES = table({
  * @type {Readonly<Record<string, Readonly<{number: number, retryable: boolean}>>>}
  */
 export const CLOSE_CODES = table({
-  4000: "shutting_down! silence! slow_consumer! move! busy!",
+  4000: "shutting_down! silence! slow_consumer! move! busy! flooded!",
   4500: "protocol_version malformed message_too_large handshake_required handshake_timeout unauthorized origin_refused",
   4507: "wrong_frame_kind replaced superseded token_reused bad_ack",
 });
