@@ -10,12 +10,12 @@ use crate::foreign::quinn_connect;
 use crate::pair::{ConnectionExt, Server, client_config, in_time, record, server_config};
 
 /// A control stream with settings: datagrams, and one that nobody knows.
-const SETTINGS: &[u8] = b"\x00\x04\x04\x33\x01\x21\x05";
+pub(crate) const SETTINGS: &[u8] = b"\x00\x04\x04\x33\x01\x21\x05";
 /// A stream of the session that the first stream asks for, and a record on it.
-const STREAM: &[u8] = b"\x40\x41\x00\x02{}";
+pub(crate) const STREAM: &[u8] = b"\x40\x41\x00\x02{}";
 
 /// A request with these fields, as literals.
-fn request(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn request(fields: &[(&str, &str)]) -> Vec<u8> {
     let string = |flags: u8, prefix: u32, text: &str| {
         let max = (1 << prefix) - 1;
         let head = match text.len() {
@@ -40,32 +40,35 @@ fn session(path: &str) -> Vec<u8> {
 }
 
 /// A client that speaks for itself, and the streams it has opened.
-struct Peer {
-    client: quinn::Connection,
+pub(crate) struct Peer {
+    pub(crate) client: quinn::Connection,
     unidirectional: Vec<SendStream>,
-    bidirectional: Vec<(SendStream, RecvStream)>,
+    pub(crate) bidirectional: Vec<(SendStream, RecvStream)>,
 }
 
 impl Peer {
     async fn of(server: &Server) -> Self {
-        let client = quinn_connect(&server.address, b"h3", server.hash).await;
+        Self::on(quinn_connect(&server.address, b"h3", server.hash).await)
+    }
+
+    pub(crate) fn on(client: quinn::Connection) -> Self {
         Self { client, unidirectional: Vec::new(), bidirectional: Vec::new() }
     }
 
-    async fn uni(&mut self, bytes: &[u8]) {
+    pub(crate) async fn uni(&mut self, bytes: &[u8]) {
         let mut stream = self.client.open_uni().await.unwrap();
         stream.write_all(bytes).await.unwrap();
         self.unidirectional.push(stream);
     }
 
-    async fn bi(&mut self, bytes: &[u8]) {
+    pub(crate) async fn bi(&mut self, bytes: &[u8]) {
         let (mut send, recv) = self.client.open_bi().await.unwrap();
         send.write_all(bytes).await.unwrap();
         self.bidirectional.push((send, recv));
     }
 
     /// How the server closes the connection.
-    async fn closed(&self) -> u64 {
+    pub(crate) async fn closed(&self) -> u64 {
         match self.client.closed().await {
             ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
             other => panic!("{other:?}"),
