@@ -1,8 +1,10 @@
 //! HTTP/3 below a session, spoken by hand: in every order, and with every rule broken.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anteroom_protocol::LaneId;
+use anteroom_protocol::record::read_varint;
 use anteroom_transport::{Closed, Connection, DatagramRefused, EstablishError, TransportConfig};
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt};
 
@@ -35,7 +37,11 @@ fn headers(section: &[u8]) -> Vec<u8> {
 }
 
 fn session(path: &str) -> Vec<u8> {
-    let (method, protocol) = ((":method", "CONNECT"), (":protocol", "webtransport"));
+    session_of("webtransport", path)
+}
+
+fn session_of(protocol: &str, path: &str) -> Vec<u8> {
+    let (method, protocol) = ((":method", "CONNECT"), (":protocol", protocol));
     request(&[method, protocol, (":scheme", "https"), (":authority", "127.0.0.1"), (":path", path)])
 }
 
@@ -53,6 +59,23 @@ impl Peer {
 
     pub(crate) fn on(client: quinn::Connection) -> Self {
         Self { client, unidirectional: Vec::new(), bidirectional: Vec::new() }
+    }
+
+    /// The server's settings, which come first on its first stream.
+    async fn settings(&self) -> BTreeMap<u64, u64> {
+        let mut stream = self.client.accept_uni().await.unwrap();
+        let mut head = [0; 3];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head[..2], b"\x00\x04");
+        let mut payload = vec![0; head[2].into()];
+        stream.read_exact(&mut payload).await.unwrap();
+        let mut payload = &payload[..];
+        let mut number = || {
+            let (number, len) = read_varint(payload)?;
+            payload = &payload[len..];
+            Some(number)
+        };
+        std::iter::from_fn(|| Some((number()?, number()?))).collect()
     }
 
     pub(crate) async fn uni(&mut self, bytes: &[u8]) {
@@ -134,6 +157,66 @@ async fn a_session_begins_in_any_order() {
                 assert_eq!(established.connection.next_record().await.1, "{}", "{order:?}, {step} bytes at a time");
             }
         }
+    })
+    .await;
+}
+
+/// What a client of each draft sends, and wants to see among the server's settings first. Drafts 15 and later have limits
+/// for each session, too, which count only where both sides announce some.
+const DRAFTS: [(&[u8], &str, &[(u64, u64)]); 3] = [
+    (b"\x00\x04\x0c\x33\x01\x08\x01\xab\x60\x37\x42\x01\x21\x40\x05", "webtransport", &[(0x2b60_3742, 1)]),
+    (b"\x00\x04\x0b\x33\x01\xc0\x00\x00\x00\xc6\x71\x70\x6a\x01", "webtransport", &[(0xc671_706a, 1)]),
+    (
+        b"\x00\x04\x13\x33\x01\xac\x7c\xf0\x00\x01\x6b\x61\x80\x10\x00\x00\x6b\x64\x0a\x6b\x65\x0a",
+        "webtransport-h3",
+        &[(0x2c7c_f000, 1), (0x2b61, 0), (0x2b64, 0), (0x2b65, 0)],
+    ),
+];
+
+#[tokio::test]
+async fn older_and_newer_drafts_are_served() {
+    in_time(async {
+        let server = Server::start(client_config(), server_config());
+        for (settings, protocol, wanted) in DRAFTS {
+            let dial = async {
+                let mut peer = Peer::of(&server).await;
+                let theirs = peer.settings().await;
+                for (id, value) in [&[(0x08, 1), (0x33, 1)], wanted].concat() {
+                    assert_eq!(theirs.get(&id).copied().unwrap_or_default(), value, "{protocol}: {id:#x}");
+                }
+                peer.uni(settings).await;
+                peer.bi(&session_of(protocol, "/wt")).await;
+                let mut status = [0; 17];
+                peer.bidirectional[0].1.read_exact(&mut status).await.unwrap();
+                assert_eq!(&status, b"\x01\x0f\x00\x00\x27\x00:status\x03200", "{protocol}");
+                peer.bi(STREAM).await;
+                peer
+            };
+            let (_peer, mut established) = tokio::join!(dial, server.establish());
+            assert_eq!(established.connection.next_record().await.1, "{}", "{protocol}");
+        }
+    })
+    .await;
+}
+
+/// A client of the later drafts may tell its limits before it knows that there are none.
+#[tokio::test]
+async fn limits_of_a_session_are_ignored_where_none_were_agreed_on() {
+    in_time(async {
+        let server = Server::start(client_config(), server_config());
+        let (mut peer, mut connection) = Peer::session(&server).await;
+        for kind in [0x190b_4d3d_u32, 0x190b_4d3f, 0x190b_4d40, 0x190b_4d41, 0x190b_4d43, 0x190b_4d44] {
+            let capsule = [&b"\x00\x06"[..], &(kind | 0x8000_0000).to_be_bytes(), b"\x01\x00"].concat();
+            peer.bidirectional[0].0.write_all(&capsule).await.unwrap();
+        }
+        // It is about to leave, and says so.
+        peer.bidirectional[0].0.write_all(b"\x00\x05\x80\x00\x78\xae\x00").await.unwrap();
+        peer.bidirectional[1].0.write_all(b"\x02[]").await.unwrap();
+        assert_eq!(connection.next_record().await.1, "[]");
+        connection.send(LaneId(1), record(b"{}")).await.unwrap();
+        connection.flush().await.unwrap();
+        peer.bidirectional[0].0.write_all(b"\x00\x0a\x68\x43\x07\x00\x00\x0f\xa0bye").await.unwrap();
+        assert_eq!(connection.until_closed().await, Closed::ByPeer { code: 4000, reason: "bye".into() });
     })
     .await;
 }
