@@ -4,16 +4,53 @@
 use std::collections::BTreeMap;
 use std::process::Stdio;
 
-use anteroom_tests::browser;
+use anteroom_tests::browser::{self, Browser};
 use anteroom_tests::program::{Running, command, example};
 use anteroom_tests::server::TestServer;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_tabs_are_two_players_over_webtransport() {
+    two_tabs_are_two_players(Browser::Chromium).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_are_two_players_over_webtransport_in_firefox() {
+    two_tabs_are_two_players(Browser::Firefox).await;
+}
+
+async fn two_tabs_are_two_players(browser: Browser) {
     let server = TestServer::start();
     let about = json!({"url": format!("http://{}", server.addr())});
-    browser::tell("two_tabs.mjs", &about, browser::nothing).await;
+    browser::tell_in(browser, "two_tabs.mjs", &about, browser::nothing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn back_and_forward_lead_to_the_seat_over_the_same_transport() {
+    back_and_forward_lead_to_the_seat(Browser::Chromium).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn back_and_forward_lead_to_the_seat_over_the_same_transport_in_firefox() {
+    back_and_forward_lead_to_the_seat(Browser::Firefox).await;
+}
+
+async fn back_and_forward_lead_to_the_seat(browser: Browser) {
+    let server = TestServer::start();
+    let about = json!({"url": format!("http://{}", server.addr())});
+    if let Some(told) = browser::tell_in(browser, "history.mjs", &about, browser::nothing).await {
+        println!("{} of 3 times the page had been kept", told["kept"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_complains_is_heard() {
+    let server = TestServer::start();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let about = json!({"url": format!("http://{}", server.addr()), "gone": format!("http://{gone}")});
+    for browser in [Browser::Chromium, Browser::Firefox] {
+        browser::tell_in(browser, "complaints.mjs", &about, browser::nothing).await;
+    }
 }
 
 /// The program for terminals, without one: it prints every state, and reads moves.
