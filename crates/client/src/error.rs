@@ -119,6 +119,10 @@ pub enum ClientError {
         /// The server's bound.
         max: usize,
     },
+    /// A server would not take it for a message of this game, and might end the session for it: the data nests too
+    /// deeply, or the type is too long or one of the protocol's own. It was not sent.
+    #[error("the message cannot be sent: {0}")]
+    InvalidData(&'static str),
     /// The action is not an enum's struct variant, or refuses to be encoded.
     #[error("the message cannot be encoded: {0}")]
     Encode(InvalidData),

@@ -281,9 +281,8 @@ impl Shared {
 
     /// Lets through what the server takes.
     pub(crate) fn checked(&self, draft: Draft) -> Result<Draft, ClientError> {
-        let len = draft.len_max().map_err(ClientError::Encode)?;
-        let max = self.accepted.limits.message_bytes_max as usize;
-        if len > max { Err(ClientError::TooLarge { len, max }) } else { Ok(draft) }
+        draft.check(self.accepted.limits.message_bytes_max as usize)?;
+        Ok(draft)
     }
 }
 
