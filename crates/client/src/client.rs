@@ -141,7 +141,20 @@ impl Client {
     /// [`ConnectError`]: why there is no other connection; [`ConnectError::BrokenOff`] if another move is asked for
     /// meanwhile, or the connection there was is lost.
     pub async fn move_to(&self, choice: TransportChoice) -> Result<(), ConnectError> {
-        self.shared.move_to(choice).await
+        self.shared.move_to(Some(choice)).await
+    }
+
+    /// Goes on with a session whose connection the server has closed for what this program sent
+    /// ([`SessionState::Closed`]), and waits until it does. What was sent before and was not answered is not sent again;
+    /// find out what made the server close, or it will do so again. While the client is looking for a connection by
+    /// itself, it tries at once; while it has one, there is nothing to do.
+    ///
+    /// If it is dropped, the session goes on all the same.
+    ///
+    /// # Errors
+    /// [`ConnectError::Ended`] if the server keeps the session no longer; [`ConnectError::BrokenOff`] if it closes again.
+    pub async fn reconnect(&self) -> Result<(), ConnectError> {
+        self.shared.move_to(None).await
     }
 
     /// Makes a room and takes a seat in it.

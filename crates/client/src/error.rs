@@ -102,8 +102,9 @@ pub enum ClientError {
     /// any more. It is not done again.
     #[error("the connection was lost before the answer came, and it cannot be known any more")]
     OutcomeUnknown,
-    /// The session has ended.
-    #[error("the session has ended: {0}")]
+    /// The session has ended, or the server has closed its connection for what this program sent: see
+    /// [`SessionState::Closed`](crate::SessionState::Closed).
+    #[error("the session is closed: {0}")]
     Closed(SessionEnd),
     /// Too many requests wait for an answer already.
     #[error("more than {max} requests wait for an answer")]

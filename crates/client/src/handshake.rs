@@ -100,6 +100,13 @@ fn is_unheard(code: u16) -> bool {
     code == CloseCode::HandshakeTimeout.number()
 }
 
+/// Whether the server has closed a connection for what this program said on it, and keeps the session: the same would
+/// be said again, so only the program knows whether to go on.
+pub(crate) fn is_programs_fault(code: u16) -> bool {
+    let faults = [CloseCode::Malformed, CloseCode::MessageTooLarge, CloseCode::WrongFrameKind];
+    faults.iter().any(|fault| fault.number() == code)
+}
+
 /// A connection on which the server is ready to go on with the session.
 pub(crate) struct Arrived {
     pub(crate) connection: Connection,

@@ -27,7 +27,9 @@ impl Hole {
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_client::bincode")]
 enum Action {
-    Dig { hole: Hole },
+    Dig {
+        hole: Hole,
+    },
     Goodbye {},
     Ack {},
     DigResult {},
@@ -82,12 +84,7 @@ async fn data_may_nest_as_deep_as_the_server_takes_and_no_deeper() {
 async fn an_action_is_not_named_as_what_means_something_else() {
     for codec in Codec::ALL {
         let (_client, mut peer, room) = in_room(codec).await;
-        for action in [
-            Action::Goodbye {},
-            Action::Ack {},
-            Action::DigResult {},
-            Action::TooLong {},
-        ] {
+        for action in [Action::Goodbye {}, Action::Ack {}, Action::DigResult {}, Action::TooLong {}] {
             refused(&room, &action).await;
         }
         room.send(&Action::Longest {}).await.unwrap();
