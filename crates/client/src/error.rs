@@ -20,6 +20,9 @@ pub enum ConnectError {
     /// The hash of a loopback server's certificate could not be asked for.
     #[error("cannot learn the server's certificate: {0}")]
     Certificate(#[from] CertificateError),
+    /// The token that was to be asked for is not there.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// There is no connection.
     #[error(transparent)]
     Dial(#[from] DialError),
@@ -70,6 +73,18 @@ impl ConnectError {
         let reason = sentence(code, reason);
         Self::Refused { code, reason }
     }
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Whoever was asked for it gave an error.
+    #[error("there is no token: {0}")]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+    /// It did not come within [`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout).
+    #[error("the token did not come in time")]
+    Timeout,
 }
 
 /// Why the hash of a loopback server's certificate is not known.
