@@ -7,6 +7,7 @@ use std::time::Duration;
 use anteroom_protocol::Codec;
 
 use crate::paths::PathMemory;
+use crate::token::Token;
 
 /// What carries the session. One that is named is used, and no other; the session resumes over it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -92,7 +93,7 @@ pub struct ConnectOptions {
     pub address: String,
     /// Which certificates to accept.
     pub trust: Trust,
-    /// How long it may take until there is a session, from the first packet to the end of the handshake.
+    /// How long it may take until there is a session: to get a token, to connect, and to shake hands.
     pub connect_timeout: Duration,
     /// What is remembered of the ways to servers; one for the whole process unless told otherwise.
     pub paths: PathMemory,
@@ -105,8 +106,8 @@ pub struct ConnectOptions {
 pub struct SessionOptions {
     /// The name to show; the server makes one up without, and a token's name comes first.
     pub name: Option<String>,
-    /// A JWT. Without one this is a guest, where guests are welcome.
-    pub token: Option<String>,
+    /// A JWT, or where to get one. Without it this is a guest, where guests are welcome.
+    pub token: Option<Token>,
     /// The codec to ask for. The server may decide for JSON.
     pub codec: Codec,
     /// This program's name and version, for the server's log.
@@ -156,9 +157,9 @@ impl ConnectOptions {
         self
     }
 
-    /// With a JWT.
+    /// With a JWT, or with what to ask for one: [`Token::with`].
     #[must_use]
-    pub fn token(mut self, token: impl Into<String>) -> Self {
+    pub fn token(mut self, token: impl Into<Token>) -> Self {
         self.session.token = Some(token.into());
         self
     }
