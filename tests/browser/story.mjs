@@ -24,9 +24,11 @@ export const WITHOUT_NETWORK = IN_FIREFOX ? [
 ];
 
 /** And for a WebSocket that goes with its page. */
-export const WITH_THE_PAGE = IN_FIREFOX ? [
-  /^exception: The connection to ws:\/\/[\d.:]+\/ws was interrupted while the page was loading\.$/,
-] : [];
+export const WITH_THE_PAGE = [
+  IN_FIREFOX
+    ? /^exception: The connection to ws:\/\/[\d.:]+\/ws was interrupted while the page was loading\.$/
+    : /^error: WebSocket connection to 'ws:\/\/[\d.:]+\/ws' failed: Page entered Back-Forward Cache\.$/,
+];
 
 /**
  * Tells a story in a browser of its own. It fails when something is thrown, or when a page complained.
