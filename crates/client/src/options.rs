@@ -32,16 +32,6 @@ impl TransportChoice {
         ("webtransport", Self::WebTransport),
         ("websocket", Self::WebSocket),
     ];
-
-    /// The transports that it may come to.
-    pub(crate) fn tried(self) -> &'static [Self] {
-        match self {
-            Self::Automatic => &[Self::Quic, Self::WebSocket],
-            Self::Quic => &[Self::Quic],
-            Self::WebTransport => &[Self::WebTransport],
-            Self::WebSocket => &[Self::WebSocket],
-        }
-    }
 }
 
 impl fmt::Display for TransportChoice {
@@ -87,9 +77,11 @@ pub enum Trust {
 pub struct ConnectOptions {
     /// What carries the session.
     pub transport: TransportChoice,
-    /// `HOST:PORT`, or for WebTransport `https://HOST:PORT/wt`, for WebSocket `ws://HOST:PORT/ws` or `wss://...`.
-    /// A bare `HOST:PORT` over WebSocket means `ws://` on this machine and `wss://` elsewhere;
-    /// [`TransportChoice::Automatic`] takes nothing else.
+    /// `HOST:PORT`, `http://HOST:PORT` or `https://HOST:PORT`, and perhaps a path that all of the server's paths begin
+    /// with, such as `https://HOST/game/`. Over WebSocket `http` means without TLS; a bare `HOST:PORT` has none on this
+    /// machine, and has it elsewhere. Raw QUIC has no paths, so [`TransportChoice::Automatic`] takes WebTransport in its
+    /// place where there is one. With [`TransportChoice::WebSocket`] it may also be the URL of the WebSocket itself:
+    /// `ws://HOST:PORT/ws` or `wss://...`; with [`TransportChoice::WebTransport`], `https://HOST:PORT/wt`.
     pub address: String,
     /// Which certificates to accept.
     pub trust: Trust,
