@@ -32,8 +32,7 @@ pub(crate) fn lean(script: &str) -> String {
 /// The name and the number in a line that does nothing but give one to the other, for the whole module.
 fn named_number(line: &str) -> Option<(&str, &str)> {
     let (name, number) = line.strip_prefix("const ")?.strip_suffix(';')?.split_once(" = ")?;
-    let is_name =
-        name.contains('_') && name.chars().all(|character| character == '_' || character.is_uppercase());
+    let is_name = name.contains('_') && name.chars().all(|character| character == '_' || character.is_uppercase());
     (is_name && number.chars().all(|digit| digit.is_ascii_digit())).then_some((name, number))
 }
 
