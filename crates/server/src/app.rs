@@ -79,16 +79,14 @@ impl Server {
     /// # Errors
     /// [`StartError`], before anything listens.
     pub fn start(config: Config, mode: Mode, games: Registry) -> Result<Self, StartError> {
-        config.validate()?;
-        if mode == Mode::Production {
-            config.check_production()?;
+        if let Some(error) = Self::check(&config, mode).into_iter().next() {
+            return Err(error);
+        }
+        if let Some(sentence) = config.tls.certificate.as_deref().and_then(certificate::out_of_date) {
+            tracing::error!("{sentence}");
         }
         let is_development = mode != Mode::Production;
         let wanted = config.listen_addr().map_err(|why| ConfigError::Invalid { key: "listen", why })?;
-        if mode == (Mode::Development { on_network: false }) && !wanted.ip().is_loopback() {
-            let why = "is not this machine alone; for a development server on the network add --danger-dev-on-network";
-            return Err(ConfigError::Invalid { key: "listen", why: why.into() }.into());
-        }
         let certificate = certificate(&config, wanted)?;
         let tcp_tls = tcp_tls(&config, is_development, &certificate)?;
         let (tcp, udp) = bind(wanted)?;
@@ -101,6 +99,28 @@ impl Server {
         let server = Self { shared: shared(config, games, seat)?, quic: Some(Arc::new(quic)) };
         server.spawn(tcp, tcp_tls);
         Ok(server)
+    }
+
+    /// Everything about a configuration for which [`start`](Self::start) would refuse it. Reads the files that it names, and
+    /// neither binds nor writes anything.
+    #[must_use]
+    pub fn check(config: &Config, mode: Mode) -> Vec<StartError> {
+        let mut wrong: Vec<StartError> = config.problems().into_iter().map(StartError::Config).collect();
+        if mode == Mode::Production {
+            wrong.extend(config.missing_in_production().into_iter().map(StartError::Config));
+        }
+        let is_elsewhere = config.listen_addr().is_ok_and(|listen| !listen.ip().is_loopback());
+        if mode == (Mode::Development { on_network: false }) && is_elsewhere {
+            let why = "is not this machine alone; for a development server on the network add --danger-dev-on-network";
+            wrong.push(ConfigError::Invalid { key: "listen", why: why.into() }.into());
+        }
+        if let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) {
+            wrong.extend(certificate::problems(certificate, key));
+        }
+        if config.auth.token_key_file.is_some() {
+            wrong.extend(config.token_key().err().map(StartError::Config));
+        }
+        wrong
     }
 
     /// Starts a development server that has no sockets and makes no random choices but those of the seed, for a
