@@ -64,9 +64,14 @@ struct Arguments {
 /// What both commands that serve take.
 #[derive(Debug, clap::Args)]
 struct ServerOptions {
-    /// Where to listen, TCP and UDP alike; port 0 takes one that is free for both [default: 127.0.0.1:7350].
+    /// Where to listen, TCP and UDP alike; port 0 takes one that is free for both, localhost is 127.0.0.1
+    /// [default: 127.0.0.1:7350].
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
+
+    /// Where to listen for UDP (QUIC, WebTransport), if that is elsewhere than for TCP.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen_udp: Option<String>,
 
     /// What to log to stderr: error, warn, info, debug, trace, or a list such as info,anteroom_server=debug.
     #[arg(long, value_name = "FILTER", env = "ANTEROOM_LOG", default_value = "info")]
@@ -208,12 +213,12 @@ fn run(arguments: Arguments, games: Registry) -> Result<ExitCode, Failure> {
     let Arguments { command, server, danger_dev_on_network, ends_with_stdin } = arguments;
     match command {
         None => {
-            let configured = configured(&Config::development(), None, server.listen)?;
+            let configured = configured(&Config::development(), None, Some(&server))?;
             let mode = Mode::Development { on_network: danger_dev_on_network };
             serving::start(configured, mode, games, &server.log, ends_with_stdin.then(end_of_stdin))?;
         }
         Some(Command::Serve { config, server }) => {
-            let configured = configured(&Config::default(), Some(&config), server.listen)?;
+            let configured = configured(&Config::default(), Some(&config), Some(&server))?;
             serving::start(configured, Mode::Production, games, &server.log, None)?;
         }
         Some(Command::Cert { hosts, out }) => make_certificate(&hosts, &out)?,
@@ -243,15 +248,19 @@ struct Configured {
     remarks: Vec<String>,
 }
 
-fn configured(base: &Config, file: Option<&Path>, listen: Option<String>) -> Result<Configured, Failure> {
+fn configured(base: &Config, file: Option<&Path>, typed: Option<&ServerOptions>) -> Result<Configured, Failure> {
     let variables: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let remarks = config::remarks(variables.iter().map(|(name, _)| &**name));
     let mut config = config::load(base, file, variables)?;
-    if let Some(listen) = listen {
-        config.listen = listen;
+    if let Some(listen) = typed.and_then(|typed| typed.listen.as_deref()) {
+        config.listen = config::typed_addr(listen);
         config.listen_addr().map_err(|why| Failure(2, format!("--listen {why}")))?;
+    }
+    if let Some(listen) = typed.and_then(|typed| typed.listen_udp.as_deref()) {
+        config.listen_udp = Some(config::typed_addr(listen));
+        config.listen_udp_addr().map_err(|why| Failure(2, format!("--listen-udp {why}")))?;
     }
     Ok(Configured { config, remarks })
 }

@@ -549,6 +549,8 @@ async function dialWebTransport(certificate, signal) {
   const dial = async () => {
     const { webtransport_url, hashes } = await certificate;
     if (signal.aborted) throw aborted(signal);
+    // The server does not know under which address it is reached.
+    if (!webtransport_url) throw new AnteroomError("unreachable", "The server names no address for WebTransport.");
     const serverCertificateHashes = hashes.map((/** @type {any} */ { algorithm, value }) => {
       return { algorithm, value: Uint8Array.from(atob(value), (character) => character.charCodeAt(0)) };
     });

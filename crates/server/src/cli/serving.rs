@@ -82,11 +82,12 @@ async fn serve(config: Config, mode: Mode, games: Registry) -> Result<(), Failur
 }
 
 fn announcement(server: &Server, mode: Mode, kinds: &str) -> String {
-    let listening = server.local_addr();
+    let (listening, udp) = (server.local_addr(), server.udp_addr());
+    let elsewhere = if udp == listening { String::new() } else { format!("UDP on {udp}\n") };
     if mode == Mode::Production {
-        return format!("listening on {listening}\n");
+        return format!("listening on {listening}\n{elsewhere}");
     }
-    let address = reachable(listening);
+    let (address, udp) = (reachable(listening), reachable(udp));
     let option = if address == SocketAddr::from(([127, 0, 0, 1], anteroom_protocol::DEFAULT_PORT)) {
         String::new()
     } else {
@@ -96,21 +97,24 @@ fn announcement(server: &Server, mode: Mode, kinds: &str) -> String {
         Mode::Development { on_network: true } => "ANY machine that reaches this one",
         _ => "this machine only",
     };
+    let page = if server.has_demo() {
+        format!("  Play:  http://{address}/\n\nOpen it in two tabs, or play from a second terminal:")
+    } else {
+        "Play from two terminals:".to_owned()
+    };
     format!(
         "Anteroom {} - development server, for {who}
 listening on {listening}
-
-  Play:  http://{address}/
-
-Open it in two tabs, or play from a second terminal:
+{elsewhere}
+{page}
 
   cargo run --release --example native_quic{option}
 
 For programs of your own:
 
-  WebTransport   https://{address}/wt
+  WebTransport   https://{udp}/wt
   WebSocket      ws://{address}/ws
-  QUIC           {address}, ALPN anteroom/1
+  QUIC           {udp}, ALPN anteroom/1
   Games          {kinds}
 
 Stop with Ctrl-C.

@@ -33,6 +33,7 @@ const IDLE_MAX: Duration = Duration::from_secs(3);
 pub struct Listener {
     endpoint: Endpoint,
     config: TransportConfig,
+    path_prefix: Arc<str>,
     pending: Pending,
     stopped: AtomicBool,
 }
@@ -55,7 +56,16 @@ impl Listener {
         endpoint: impl FnOnce(quinn::ServerConfig) -> io::Result<Endpoint>,
     ) -> io::Result<Self> {
         let endpoint = endpoint(config::server(tls, &config).map_err(io::Error::other)?)?;
-        Ok(Self { endpoint, config, pending: Pending::default(), stopped: AtomicBool::new(false) })
+        let (path_prefix, pending, stopped) = (Arc::default(), Pending::default(), AtomicBool::new(false));
+        Ok(Self { endpoint, config, path_prefix, pending, stopped })
+    }
+
+    /// Accepts sessions of WebTransport under this path as well, as `/game` for `/game/wt`. It begins with a slash and
+    /// does not end with one; what is not written so is no page's path, and opens nothing.
+    #[must_use]
+    pub fn path_prefix(mut self, prefix: &str) -> Self {
+        self.path_prefix = prefix.into();
+        self
     }
 
     /// The next peer that wants to connect; `None` after [`close`](Self::close), or when the socket is broken. It
@@ -70,7 +80,10 @@ impl Listener {
                 continue;
             }
             match self.pending.admit(incoming.remote_address().ip(), !incoming.may_retry()) {
-                Verdict::Accept(place) => return Some(Incoming { incoming, config: self.config, place }),
+                Verdict::Accept(place) => {
+                    let path_prefix = Arc::clone(&self.path_prefix);
+                    return Some(Incoming { incoming, config: self.config, path_prefix, place });
+                }
                 // It fails only for an address that is proven already.
                 Verdict::Retry => drop(incoming.retry()),
                 Verdict::Ignore => incoming.ignore(),
@@ -125,6 +138,7 @@ impl fmt::Debug for Listener {
 pub struct Incoming {
     incoming: quinn::Incoming,
     config: TransportConfig,
+    path_prefix: Arc<str>,
     place: Place,
 }
 
@@ -137,7 +151,7 @@ pub struct Established {
     pub origin: Option<String>,
     /// The host the client wanted to reach. `None` on raw QUIC.
     pub authority: Option<String>,
-    /// The path with its query: [`WEBTRANSPORT_PATH`]. `None` on raw QUIC.
+    /// The path with its query: [`WEBTRANSPORT_PATH`], or that behind [`Listener::path_prefix`]. `None` on raw QUIC.
     pub path: Option<String>,
 }
 
@@ -165,9 +179,9 @@ impl Incoming {
     /// # Errors
     /// [`EstablishError`], which concerns this peer only.
     pub async fn establish(self) -> Result<Established, EstablishError> {
-        let Self { incoming, config, place } = self;
+        let Self { incoming, config, path_prefix, place } = self;
         let deadline = Instant::now() + config.establish_timeout;
-        let established = timeout_at(deadline, Box::pin(establish(incoming, &config, deadline))).await;
+        let established = timeout_at(deadline, Box::pin(establish(incoming, &config, &path_prefix, deadline))).await;
         drop(place);
         established.map_err(|_| EstablishError::Timeout(config.establish_timeout))?
     }
@@ -179,13 +193,14 @@ const NO_HANDSHAKE: CloseCode = CloseCode::HandshakeTimeout;
 async fn establish(
     incoming: quinn::Incoming,
     config: &TransportConfig,
+    path_prefix: &str,
     deadline: Instant,
 ) -> Result<Established, EstablishError> {
     let mut connecting = incoming.accept().map_err(failed)?;
     let data = connecting.handshake_data().await.map_err(failed)?;
     let protocol = data.downcast::<HandshakeData>().ok().and_then(|data| data.protocol);
     match protocol.as_deref() {
-        Some(H3_ALPN) => establish_session(connecting, config, deadline).await,
+        Some(H3_ALPN) => establish_session(connecting, config, path_prefix, deadline).await,
         Some(ALPN) => establish_raw(connecting, config, deadline).await,
         _ => Err(EstablishError::Handshake("no protocol was agreed on".into())),
     }
@@ -210,10 +225,12 @@ async fn establish_raw(
 async fn establish_session(
     connecting: Connecting,
     config: &TransportConfig,
+    path_prefix: &str,
     deadline: Instant,
 ) -> Result<Established, EstablishError> {
     let connection = connecting.await.map_err(failed)?;
-    let Ok(accepted) = timeout_at(deadline, http::accept(connection.clone(), is_our_path)).await else {
+    let is_here = |path: &str| is_our_path(path, path_prefix);
+    let Ok(accepted) = timeout_at(deadline, http::accept(connection.clone(), is_here)).await else {
         connection.close(VarInt::from(NO_HANDSHAKE.number()), NO_HANDSHAKE.sentence().as_bytes());
         return Err(EstablishError::Timeout(config.establish_timeout));
     };
@@ -225,8 +242,9 @@ async fn establish_session(
     Ok(Established { connection, origin, authority, path })
 }
 
-fn is_our_path(path: &str) -> bool {
-    path.split('?').next() == Some(WEBTRANSPORT_PATH)
+fn is_our_path(path: &str, prefix: &str) -> bool {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    path == WEBTRANSPORT_PATH || path.strip_prefix(prefix) == Some(WEBTRANSPORT_PATH)
 }
 
 fn refused(refused: http::Refused) -> EstablishError {

@@ -87,6 +87,35 @@ async fn another_path_is_not_found() {
 }
 
 #[tokio::test]
+async fn sessions_are_accepted_under_a_prefix_as_well() {
+    in_time(async {
+        let mut server = Server::start(client_config(), server_config());
+        server.listener = server.listener.path_prefix("/game/one");
+        let endpoint = session_endpoint(server.hash);
+        for path in ["/wt", "/game/one/wt", "/game/one/wt?a=/wt"] {
+            let url = format!("https://{}{path}", server.address);
+            let dial = async {
+                let client = endpoint.connect(url).await.unwrap();
+                let control = client.open_bi().await.unwrap().await.unwrap();
+                (client, control)
+            };
+            let (_client, established) = tokio::join!(dial, server.establish());
+            assert_eq!(established.path.as_deref(), Some(path));
+        }
+        for path in ["/game/wt", "/game/one", "/game/one/", "/game/onewt", "/game/one//wt", "/game/one/wt/", "/one/wt"]
+        {
+            let url = format!("https://{}{path}", server.address);
+            let (dialed, established) = tokio::join!(endpoint.connect(url), async {
+                server.listener.accept().await.unwrap().establish().await
+            });
+            assert!(matches!(dialed, Err(wtransport::error::ConnectingError::SessionRejected)), "{path}: {dialed:?}");
+            assert!(matches!(established, Err(EstablishError::NotFound(asked)) if asked == path));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_peer_that_fails_concerns_nobody_else() {
     in_time(async {
         let config = TransportConfig { establish_timeout: Duration::from_secs(2), ..server_config() };
