@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use anteroom_server::config::Config;
-use anteroom_tests::browser;
+use anteroom_tests::browser::{self, Browser};
 use anteroom_tests::fault::Relay;
 use anteroom_tests::in_time;
 use anteroom_tests::server::TestServer;
@@ -51,7 +51,7 @@ impl Network {
     }
 
     /// Tells a story about pages at `url`, which is right at the server, and at `relay`.
-    async fn tell(&self, name: &str, more: Value) -> Option<Value> {
+    async fn tell(&self, browser: Browser, name: &str, more: Value) -> Option<Value> {
         let mut about = json!({
             "url": format!("http://{}", self.server.addr()),
             "relay": format!("http://{}", self.relay.addr()),
@@ -66,14 +66,23 @@ impl Network {
             }
             _ => browser::relayed(&self.relay, ask),
         };
-        browser::tell(name, &about, act).await
+        browser::tell_in(browser, name, &about, act).await
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_udp_is_blocked_the_page_plays_over_websocket_until_it_is_open() {
+    where_udp_is_blocked(Browser::Chromium).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_udp_is_blocked_the_page_plays_over_websocket_until_it_is_open_in_firefox() {
+    where_udp_is_blocked(Browser::Firefox).await;
+}
+
+async fn where_udp_is_blocked(browser: Browser) {
     let network = Network::with(|_| ());
-    let Some(told) = network.tell("udp_blocked.mjs", json!({})).await else { return };
+    let Some(told) = network.tell(browser, "udp_blocked.mjs", json!({})).await else { return };
     let ms = told["ms"].as_u64().unwrap();
     println!("in the lobby after {ms} ms");
     assert!(ms <= LOBBY_WITHIN_MS, "in the lobby after {ms} ms");
@@ -89,20 +98,29 @@ fn notices_soon(config: &mut Config, grace_ms: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_match_goes_on_whatever_becomes_of_the_connection() {
+    a_match_goes_on(Browser::Chromium).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_match_goes_on_whatever_becomes_of_the_connection_in_firefox() {
+    a_match_goes_on(Browser::Firefox).await;
+}
+
+async fn a_match_goes_on(browser: Browser) {
     let network = Network::with(|config| notices_soon(config, 60_000));
-    network.tell("cuts.mjs", json!({})).await;
+    network.tell(browser, "cuts.mjs", json!({})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tab_that_slept_is_back_in_its_seat_or_told_why_not() {
     let network = Network::with(|config| notices_soon(config, GRACE_MS));
-    network.tell("tabs.mjs", json!({"grace_ms": GRACE_MS, "silence_ms": SILENCE_MS})).await;
+    network.tell(Browser::Chromium, "tabs.mjs", json!({"grace_ms": GRACE_MS, "silence_ms": SILENCE_MS})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_enters_where_nothing_answers_is_told_and_can_try_again() {
     let network = Network::with(|_| ());
-    network.tell("no_answer.mjs", json!({})).await;
+    network.tell(Browser::Chromium, "no_answer.mjs", json!({})).await;
 }
 
 /// `ANTEROOM_SEED=N` tells another story than the usual one.
@@ -111,7 +129,7 @@ async fn no_move_is_lost_or_doubled_through_twenty_switches_cuts_and_reloads() {
     let seed = std::env::var("ANTEROOM_SEED").map_or(1, |text| text.parse::<u32>().unwrap());
     println!("ANTEROOM_SEED={seed}");
     let network = Network::with(|_| ());
-    let Some(told) = network.tell("storm.mjs", json!({"seed": seed, "troubles": TROUBLES})).await else { return };
+    let Some(told) = network.tell(Browser::Chromium, "storm.mjs", json!({"seed": seed, "troubles": TROUBLES})).await else { return };
     println!("{told}");
     assert!(told["befell"].as_array().unwrap().len() >= TROUBLES, "{told}");
 }

@@ -4,16 +4,25 @@
 use std::collections::BTreeMap;
 use std::process::Stdio;
 
-use anteroom_tests::browser;
+use anteroom_tests::browser::{self, Browser};
 use anteroom_tests::program::{Running, command, example};
 use anteroom_tests::server::TestServer;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_tabs_are_two_players_over_webtransport() {
+    two_tabs_are_two_players(Browser::Chromium).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_are_two_players_over_webtransport_in_firefox() {
+    two_tabs_are_two_players(Browser::Firefox).await;
+}
+
+async fn two_tabs_are_two_players(browser: Browser) {
     let server = TestServer::start();
     let about = json!({"url": format!("http://{}", server.addr())});
-    browser::tell("two_tabs.mjs", &about, browser::nothing).await;
+    browser::tell_in(browser, "two_tabs.mjs", &about, browser::nothing).await;
 }
 
 /// The program for terminals, without one: it prints every state, and reads moves.

@@ -7,6 +7,7 @@ use anteroom_protocol::Codec;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::LeftReason;
 use anteroom_tests::bare::Bare;
+use anteroom_tests::browser::Browser;
 use anteroom_tests::server::TestServer;
 use anteroom_tests::{browser, in_time};
 use serde_json::{Value, json};
@@ -88,7 +89,7 @@ async fn four_clients_see_the_same_states_in_one_room() {
     let mut o = Player::new(webtransport, room);
 
     let url = format!("http://{}", server.addr());
-    let Some(mut chromium) = browser::or_skip(browser::script("watch.mjs", &[&url, &room_id])) else { return };
+    let Some(mut chromium) = browser::or_skip(browser::script(Browser::Chromium, "watch.mjs", &[&url, &room_id])) else { return };
     assert_eq!(chromium.json().await, json!({"watching": true}));
     let mut bare = Bare::enter(server.addr(), "Wes").await;
     bare.send(&json!({"type": "join_room", "ref": 1, "data": {"room_id": room_id, "as": "spectator"}})).await;
@@ -167,15 +168,24 @@ fn marks(state: &Value) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_a_foreign_origin_is_told_4506_in_chromium() {
+    a_page_of_a_foreign_origin_is_told_4506(Browser::Chromium).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_a_foreign_origin_is_told_4506_in_firefox() {
+    a_page_of_a_foreign_origin_is_told_4506(Browser::Firefox).await;
+}
+
+async fn a_page_of_a_foreign_origin_is_told_4506(browser: Browser) {
     // The page is of this machine, which a development server would let in without a list.
     let server = TestServer::with(|config| config.origins.allowed = vec!["https://play.example.com".into()]);
-    let script = browser::script("foreign.mjs", &[&server.addr().to_string()]);
-    let Some(mut chromium) = browser::or_skip(script) else { return };
-    let said = chromium.json().await;
+    let script = browser::script(browser, "foreign.mjs", &[&server.addr().to_string()]);
+    let Some(mut page) = browser::or_skip(script) else { return };
+    let said = page.json().await;
     for transport in ["websocket", "webtransport", "closed"] {
         assert_eq!(said[transport]["code"], json!(4506), "{said}");
         assert_eq!(said[transport]["reason"], json!("Pages of this origin may not connect here."), "{said}");
     }
-    chromium.hush();
-    assert_eq!(chromium.end().await.code, Some(0));
+    page.hush();
+    assert_eq!(page.end().await.code, Some(0));
 }

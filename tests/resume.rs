@@ -2,7 +2,6 @@
 //! or the gap is told.
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
-use anteroom_protocol::LaneId;
 use anteroom_tests::games::with_broken;
 use anteroom_tests::message::Message;
 use anteroom_tests::peer::{Peer, Via, Way};
@@ -157,19 +156,10 @@ async fn a_goodbye_ends_the_session_at_once() {
     for (way, to) in changes() {
         let mut pair = Pair::meet(&server, way).await;
         let (claim, way) = (pair.ada.claim(Carrying::Received), pair.ada.way(to));
-        if to.is_quic() {
-            // To finish the control stream says the same.
-            pair.ada.move_to(&server, to).await;
-            pair.ada.raw().connection().end_lane(LaneId::CONTROL);
-            pair.ada.end().await;
-            let left = pair.bob_is_told("client_left").await;
-            assert_eq!(left.data["reason"], "left", "{way:?}");
-        } else {
-            let ada = pair.ada.user_id.clone();
-            pair.ada.leave().await;
-            let left = pair.bob.find("client_left").await;
-            assert_eq!((&left.data["user_id"], &left.data["reason"]), (&json!(ada), &json!("left")), "{way:?}");
-        }
+        let ada = pair.ada.user_id.clone();
+        pair.ada.leave().await;
+        let left = pair.bob.find("client_left").await;
+        assert_eq!((&left.data["user_id"], &left.data["reason"]), (&json!(ada), &json!("left")), "{way:?}");
         let mut late = present(&server, way, &claim).await;
         assert_eq!(late.expect("reconnect_result").await.code(), "session_unknown", "{way:?}");
     }

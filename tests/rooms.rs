@@ -195,17 +195,19 @@ async fn a_second_session_of_a_user_takes_the_seat_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn finishing_the_control_stream_is_a_goodbye() {
+async fn finishing_the_control_stream_loses_the_connection_and_keeps_the_seat() {
     let server = TestServer::start();
     for way in [Way::json(Via::Quic), Way::binary(Via::WebTransport)] {
         let mut ada = Peer::enter(&server, way, "Ada").await;
         let room_id = ada.create("tic_tac_toe", json!({})).await;
         let mut bob = Peer::enter(&server, Way::json(Via::WebSocket), "Bob").await;
         bob.join(&room_id, "player").await;
+        let ada_id = ada.user_id.clone();
         ada.connection().end_lane(anteroom_protocol::LaneId::CONTROL);
         let end = ada.end().await;
         assert_eq!(end.code, 1000, "{end:?}");
-        assert_eq!(bob.find("client_left").await.data["reason"], "left");
+        let gone = bob.until("Ada's end", |message| message.data["user_id"] == json!(ada_id)).await;
+        assert_eq!(gone.kind, "client_disconnected", "{way:?}: {gone:?}");
     }
 }
 

@@ -1,19 +1,29 @@
-// The system's Chromium, as the tests use it: headless, with what its pages complain about.
+// The system's browsers, as the tests use them: headless, with what their pages complain about.
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { launchFirefox } from "./firefox.mjs";
 
 /** How long anything in a page may take: less than the test's own patience, so that this says what it was. */
 export const PATIENCE_MS = 18_000;
+/** How long a browser may take to start: on a busy machine that is longer than anything it does later. */
+const LAUNCH_MS = 60_000;
 
 /** A sandbox needs rights that containers do not give, and root may not have one at all. */
 const ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"];
 
-/** Starts the browser at $ANTEROOM_CHROMIUM; `chromium` is found by the caller. */
-export async function launch() {
-  return chromium.launch({ executablePath: installed(), headless: true, args: ARGUMENTS });
+/** Whether the pages are Firefox's, which says some things in other words. */
+export const IN_FIREFOX = Boolean(process.env.ANTEROOM_FIREFOX);
+
+/**
+ * Starts the browser at $ANTEROOM_CHROMIUM or $ANTEROOM_FIREFOX; one of them is found by the caller. Stories use both
+ * in the same way.
+ */
+export async function launch({ args = [], ...options } = {}) {
+  if (IN_FIREFOX) return launchFirefox(process.env.ANTEROOM_FIREFOX, { patienceMs: PATIENCE_MS, timeout: LAUNCH_MS, ...options });
+  return chromium.launch({ executablePath: installed(), headless: true, args: [...ARGUMENTS, ...args], timeout: LAUNCH_MS });
 }
 
 /**

@@ -2,7 +2,7 @@
 // which goes on.
 import assert from "node:assert/strict";
 import { Board, DRAW, LEFT_COLUMN, goOn } from "./player.mjs";
-import { WITHOUT_NETWORK, tellStory } from "./story.mjs";
+import { WITHOUT_NETWORK, WITH_THE_PAGE, tellStory } from "./story.mjs";
 
 await tellStory(async (story) => {
   const ada = await (await story.player("Ada", { url: story.about.relay })).enter();
@@ -31,6 +31,7 @@ await tellStory(async (story) => {
   await ada.hasLogged("resumed", 3);
 
   story.step("Ada loads the page anew: her seat and the board are there");
+  story.expect(...WITH_THE_PAGE);
   await ada.page.reload();
   await ada.hasState("open");
   assert.equal(await ada.roomId(), roomId);

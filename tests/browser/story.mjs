@@ -2,17 +2,20 @@
 // that started this program as `node NAME.mjs JSON`. The story asks for what it needs (`cut`, `unplug`...)
 // with a line {"ask":...}, and hears one line of JSON in return. Its last line is {"told":...}.
 import assert from "node:assert/strict";
-import { heard, launch, launchPlain, listenTo, openContext, tell } from "./browser.mjs";
+import { IN_FIREFOX, heard, launch, launchPlain, listenTo, openContext, tell } from "./browser.mjs";
 import { Player } from "./player.mjs";
 
 /** How often a story says where it is, so that the test knows it is alive. */
 const HEARTBEAT_MS = 5_000;
 
-/** Chromium's own words for WebTransport that does not get through, and for no network at all. */
-export const WITHOUT_UDP = [
+/** A browser's own words for WebTransport that does not get through, and for no network at all. */
+export const WITHOUT_UDP = IN_FIREFOX ? [] : [
   /^error: Failed to establish a connection to https:\/\/[\d.:]+\/wt: net::ERR_[\w.]+/,
 ];
-export const WITHOUT_NETWORK = [
+export const WITHOUT_NETWORK = IN_FIREFOX ? [
+  ...WITHOUT_UDP,
+  /^exception: Firefox can’t establish a connection to the server at ws:\/\/[\d.:]+\/ws\.$/,
+] : [
   ...WITHOUT_UDP,
   /^error: WebSocket connection to 'ws:\/\/[\d.:]+\/ws' failed: /,
   // One that hangs is given up.
@@ -20,15 +23,22 @@ export const WITHOUT_NETWORK = [
   /^failed: http:\/\/[\d.:]+\/api\/certificate net::ERR_\w+$/,
 ];
 
+/** And for a WebSocket that goes with its page. */
+export const WITH_THE_PAGE = IN_FIREFOX ? [
+  /^exception: The connection to ws:\/\/[\d.:]+\/ws was interrupted while the page was loading\.$/,
+] : [];
+
 /**
  * Tells a story in a browser of its own. It fails when something is thrown, or when a page complained.
  *
  * @param {(story: Story) => Promise<any>} tale gives what the test is to look at
+ * @param {object} options of the browser
  */
-export async function tellStory(tale) {
-  const story = new Story(JSON.parse(process.argv[2] ?? "{}"), await launch());
+export async function tellStory(tale, options) {
+  const story = new Story(JSON.parse(process.argv[2] ?? "{}"));
   const alive = setInterval(() => tell({ at: story.at }), HEARTBEAT_MS);
   try {
+    story.browser = await launch(options);
     const told = await tale(story);
     story.assertContent();
     tell({ told: told ?? null });
@@ -37,7 +47,7 @@ export async function tellStory(tale) {
     await story.explain(error);
   } finally {
     clearInterval(alive);
-    await story.browser.close();
+    await story.browser?.close();
     for (const stop of story.plain) await stop();
     story.lines.return();
     process.stdin.destroy();
@@ -46,7 +56,7 @@ export async function tellStory(tale) {
 
 class Story {
   /** Where the story is; told when it fails. */
-  at = "the beginning";
+  at = "the browser starts";
   /** Every page there was. */
   watched = [];
   /** What ends the browsers that are as they are. */
@@ -54,9 +64,8 @@ class Story {
   /** What pages may complain about; every other complaint is a failure. */
   expected = [];
 
-  constructor(about, browser) {
+  constructor(about) {
     this.about = about;
-    this.browser = browser;
     this.lines = heard();
   }
 

@@ -3,7 +3,7 @@
 // Tells {"ms"}: from opening the page to the lobby.
 import assert from "node:assert/strict";
 import { Board, DRAW, LEFT_COLUMN, goOn, play } from "./player.mjs";
-import { WITHOUT_UDP, tellStory } from "./story.mjs";
+import { WITHOUT_UDP, WITH_THE_PAGE, tellStory } from "./story.mjs";
 
 await tellStory(async (story) => {
   const { relay } = story.about;
@@ -30,6 +30,7 @@ await tellStory(async (story) => {
   await ada.page.waitForFunction(() => Object.keys(localStorage).some((key) => key.includes("udp")));
   const before = await story.ask("datagrams");
   assert.ok(before > 0);
+  story.expect(...WITH_THE_PAGE);
   await ada.page.reload();
   await ada.hasState("open");
   await ada.sees(String(board));

@@ -1,4 +1,4 @@
-//! Real Chromium, driven by the programs in `tests/browser`.
+//! Real browsers, driven by the programs in `tests/browser`.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,29 +8,71 @@ use serde_json::{Value, json};
 use crate::fault::{Cut, Relay, Way};
 use crate::program::{Running, command, repository};
 
+/// A browser that the system has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Browser {
+    /// Driven by Playwright.
+    Chromium,
+    /// Driven over WebDriver BiDi, by Puppeteer.
+    Firefox,
+}
+
+impl Browser {
+    /// The variable that names its program, here and for the programs in `tests/browser`.
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Chromium => "ANTEROOM_CHROMIUM",
+            Self::Firefox => "ANTEROOM_FIREFOX",
+        }
+    }
+
+    fn find(self) -> Result<PathBuf, String> {
+        if let Some(path) = std::env::var_os(self.variable()) {
+            return Ok(path.into());
+        }
+        let names: &[&str] = match self {
+            Self::Chromium => &["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"],
+            Self::Firefox => &["firefox-esr", "firefox"],
+        };
+        names.iter().find_map(|name| in_path(name)).ok_or_else(|| format!("{} is not installed", names[0]))
+    }
+}
+
 /// Starts a program of `tests/browser`, or says why that cannot be done here.
 ///
 /// # Errors
 /// What is missing, in words.
-pub fn script(name: &str, arguments: &[&str]) -> Result<Running, String> {
-    let chromium = chromium()?;
+pub fn script(browser: Browser, name: &str, arguments: &[&str]) -> Result<Running, String> {
+    let path = browser.find()?;
     let node = in_path("node").ok_or("node is not installed")?;
     let folder = repository().join("tests/browser");
-    if !folder.join("node_modules/playwright-core").exists() {
-        return Err("playwright-core is not installed: run `npm ci` in tests/browser".into());
+    for package in ["playwright-core", "puppeteer-core"] {
+        if !folder.join("node_modules").join(package).exists() {
+            return Err(format!("{package} is not installed: run `npm ci` in tests/browser"));
+        }
     }
     let mut command = command(node, &[name]);
-    command.args(arguments).current_dir(folder).env("ANTEROOM_CHROMIUM", chromium).stdin(Stdio::piped());
+    command.args(arguments).current_dir(folder).env(browser.variable(), path).stdin(Stdio::piped());
     Ok(Running::start(command))
 }
 
-/// Tells a story of `tests/browser` in a browser, and gives what it found out; nothing if there is no browser here. What
+/// Tells a story of `tests/browser` in Chromium, and gives what it found out; nothing if there is no Chromium here. What
 /// the story asks for is done by `act`, whose answer it gets.
 ///
 /// # Panics
 /// If the story fails; with what it complained about.
-pub async fn tell(name: &str, about: &Value, mut act: impl AsyncFnMut(&Value) -> Value) -> Option<Value> {
-    let mut story = or_skip(script(name, &[&about.to_string()]))?;
+pub async fn tell(name: &str, about: &Value, act: impl AsyncFnMut(&Value) -> Value) -> Option<Value> {
+    tell_in(Browser::Chromium, name, about, act).await
+}
+
+/// Tells one in a browser.
+///
+/// # Panics
+/// If the story fails; with what it complained about.
+pub async fn tell_in(
+    browser: Browser, name: &str, about: &Value, mut act: impl AsyncFnMut(&Value) -> Value,
+) -> Option<Value> {
+    let mut story = or_skip(script(browser, name, &[&about.to_string()]))?;
     loop {
         let mut said = story.json().await;
         if said["ask"].is_string() {
@@ -91,14 +133,6 @@ pub fn or_skip<T>(found: Result<T, String>) -> Option<T> {
             None
         }
     }
-}
-
-fn chromium() -> Result<PathBuf, String> {
-    if let Some(path) = std::env::var_os("ANTEROOM_CHROMIUM") {
-        return Ok(path.into());
-    }
-    let names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-    names.into_iter().find_map(in_path).ok_or_else(|| "chromium is not installed".into())
 }
 
 fn in_path(name: &str) -> Option<PathBuf> {

@@ -409,7 +409,7 @@ impl Peer {
     /// Loses the connection, as far as the server can tell: it is gone without a goodbye.
     pub async fn hang_up(mut self) {
         if self.way.via.is_quic() {
-            // Dropping streams finishes them, which is a goodbye. What the server itself has to close is none.
+            // A connection that is dropped closes with 0. What the server itself has to close does not.
             drop(self.try_bytes(self.way.codec, b"{").await);
             self.end().await;
         }

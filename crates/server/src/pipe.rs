@@ -249,8 +249,7 @@ impl Pipe {
         match event {
             Ok(Event::Record { codec, payload, .. }) => self.on_payload(codec, payload).await,
             Ok(Event::Datagram { lane, payload }) => self.on_datagram(lane, &payload),
-            // The client will say no more; what is on its way to it still gets there.
-            Ok(Event::LaneEnded { lane: LaneId::CONTROL }) => Err(End::Goodbye),
+            Ok(Event::LaneEnded { lane: LaneId::CONTROL }) => Err(End::Finished),
             Ok(_) => Ok(()),
             Err(closed) => Err(closed_end(closed)),
         }

@@ -25,6 +25,8 @@ pub(super) enum End {
     Displaced(CloseCode),
     /// The client said goodbye: it gives its seats up.
     Goodbye,
+    /// The client has finished its control stream. So does a browser, for a page that it leaves or loads anew.
+    Finished,
     /// The connection is gone.
     Lost(Closed),
 }
@@ -40,6 +42,7 @@ impl End {
         match self {
             Self::Close(code, _) | Self::Displaced(code) => code.to_string(),
             Self::Goodbye => "goodbye".to_owned(),
+            Self::Finished => "the client has finished".to_owned(),
             Self::Lost(closed) => closed.to_string(),
         }
     }
@@ -76,7 +79,8 @@ impl Pipe {
                 self.close(code, &reason).await;
             }
             End::Displaced(code) => self.close(code, code.sentence()).await,
-            End::Goodbye => {
+            // The client will say no more; what is on its way to it still gets there.
+            End::Goodbye | End::Finished => {
                 self.write();
                 self.connection.close(NORMAL_CLOSURE, "").await;
             }
@@ -107,7 +111,7 @@ impl Pipe {
                 end_session(&self.shared, session, Departure::Abandoned, Some(*code), &code.to_string()).await;
             }
             // A connection that carries nothing yet ends alone, by a goodbye or by what cannot be read.
-            End::Goodbye | End::Close(..) | End::Lost(_) => {
+            End::Goodbye | End::Finished | End::Close(..) | End::Lost(_) => {
                 if !session.lost(place.id) {
                     return None;
                 }

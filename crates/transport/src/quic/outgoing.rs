@@ -198,7 +198,7 @@ impl Outgoing {
     }
 }
 
-/// A client that is dropped has not said goodbye: QUIC would finish its control stream, which says just that.
+/// A client that is dropped has not finished what it wrote: QUIC would finish its control stream, which says just that.
 impl Drop for Outgoing {
     fn drop(&mut self) {
         if let (Side::Client, Some(stream)) = (self.side, &mut self.control.stream) {
