@@ -250,10 +250,10 @@ async fn the_snippets_of_the_readme_mint_what_the_server_accepts() {
     }
     for (language, program, file) in [("js", "node", "token.mjs"), ("python", "python3", "token.py")] {
         let Some(()) = or_skip(installed(program)) else { continue };
-        let snippet = readme::block("Deploy", language);
+        let [snippet] = &readme::blocks("Deploy", language)[..] else { panic!("one snippet for each language") };
         for name in NAMES {
             let text = snippet.replace("\"Ada\"", &json!(name).to_string());
-            assert_eq!(text == snippet, name == "Ada", "{language}: the snippet names Ada");
+            assert_eq!(text == *snippet, name == "Ada", "{language}: the snippet names Ada");
             std::fs::write(folder.join(file), text).unwrap();
             let mut command = command(program, &[file]);
             command.current_dir(&folder);
