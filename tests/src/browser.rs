@@ -70,7 +70,10 @@ pub async fn tell(name: &str, about: &Value, act: impl AsyncFnMut(&Value) -> Val
 /// # Panics
 /// If the story fails; with what it complained about.
 pub async fn tell_in(
-    browser: Browser, name: &str, about: &Value, mut act: impl AsyncFnMut(&Value) -> Value,
+    browser: Browser,
+    name: &str,
+    about: &Value,
+    mut act: impl AsyncFnMut(&Value) -> Value,
 ) -> Option<Value> {
     let mut story = or_skip(script(browser, name, &[&about.to_string()]))?;
     loop {
