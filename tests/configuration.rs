@@ -56,9 +56,7 @@ fn flat(table: &Table) -> BTreeMap<String, Value> {
 
 /// Every key there is, those without a default too: a configuration where all of them are set.
 fn all_keys() -> Vec<String> {
-    let mut config = Config::default();
-    config.listen_udp = Some("x".into());
-    config.public_url = Some("x".into());
+    let mut config = Config { listen_udp: Some("x".into()), public_url: Some("x".into()), ..Config::default() };
     config.tls.certificate = Some("x".into());
     config.tls.key = Some("x".into());
     config.auth.token_key = Some("x".into());
