@@ -25,6 +25,36 @@ async fn two_tabs_are_two_players(browser: Browser) {
     browser::tell_in(browser, "two_tabs.mjs", &about, browser::nothing).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn back_and_forward_lead_to_the_seat_over_the_same_transport() {
+    back_and_forward_lead_to_the_seat(Browser::Chromium).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn back_and_forward_lead_to_the_seat_over_the_same_transport_in_firefox() {
+    back_and_forward_lead_to_the_seat(Browser::Firefox).await;
+}
+
+async fn back_and_forward_lead_to_the_seat(browser: Browser) {
+    let server = TestServer::start();
+    let about = json!({"url": format!("http://{}", server.addr())});
+    if let Some(told) = browser::tell_in(browser, "history.mjs", &about, browser::nothing).await {
+        // Or the other half would not have been tried: Firefox loads it anew, as things are.
+        println!("{} of 3 times the page had been kept", told["kept"]);
+        assert!(browser != Browser::Chromium || told["kept"] == 3, "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_complains_is_heard() {
+    let server = TestServer::start();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let about = json!({"url": format!("http://{}", server.addr()), "gone": format!("http://{gone}")});
+    for browser in [Browser::Chromium, Browser::Firefox] {
+        browser::tell_in(browser, "complaints.mjs", &about, browser::nothing).await;
+    }
+}
+
 /// The program for terminals, without one: it prints every state, and reads moves.
 struct Terminal {
     program: Running,

@@ -27,6 +27,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("npm", &["npm"]),
     ("procps", &["kill"]),
     ("python3", &["python3"]),
+    ("python3-venv", &["ensurepip"]),
     ("valgrind", &["valgrind"]),
 ];
 
@@ -63,6 +64,17 @@ if [ "$1" = install ]; then
   chmod +x "$folder/node"
 fi"#;
 
+/// Makes an environment with a `pip` of its own, if Debian's part for that is there.
+const PYTHON: &str = r#"
+case "$*" in
+  *ensurepip*) [ -e "$MACHINE/bin/ensurepip" ] || exit 1 ;;
+  "-m venv "*)
+    mkdir -p "$3/bin"
+    printf '#!/bin/sh\nmkdir -p "$3"\n' >"$3/bin/pip"
+    chmod +x "$3/bin/pip"
+    ;;
+esac"#;
+
 /// A machine of its own for a test, with a copy of what `./tests/run` looks at.
 struct Machine {
     folder: PathBuf,
@@ -77,7 +89,7 @@ impl Machine {
         let bin = machine.folder.join("bin");
         fs::create_dir_all(&bin).unwrap();
         for name in SYSTEM {
-            symlink(in_path(name), bin.join(name)).unwrap();
+            symlink(find(name).unwrap(), bin.join(name)).unwrap();
         }
         write_program(&bin.join("id"), "echo \"$USER_ID\"");
         write_program(&bin.join("apt-get"), APT_GET);
@@ -89,6 +101,7 @@ impl Machine {
                 let text = match *program {
                     "node" => NODE,
                     "npm" => NPM,
+                    "python3" => PYTHON,
                     _ => "",
                 };
                 write_program(&folder.join(program), text);
@@ -146,9 +159,9 @@ fn write_program(path: &Path, text: &str) {
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
-fn in_path(name: &str) -> PathBuf {
+fn find(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap();
-    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file()).unwrap()
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 #[tokio::test]
@@ -170,6 +183,7 @@ async fn each_stage_gets_what_it_needs_without_the_others() {
         ("sdk", &node),
         ("browser", &[&node[..], &["chromium", "firefox-esr", "procps"]].concat()),
         ("stranger", &["gcc", "libc6-dev", "python3"]),
+        ("webtransport", &["gcc", "libc6-dev", "python3", "python3-venv"]),
         ("instructions", &["gcc", "libc6-dev", "valgrind"]),
     ] {
         let machine = Machine::new(stage).with("CI", "1");
@@ -232,6 +246,16 @@ async fn a_node_that_is_too_old_is_left_alone_and_a_new_one_used() {
     let ended = machine.checks(&["sdk", "browser"]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);
     assert!(machine.folder.join("target/tools/bin/node").is_file());
+}
+
+/// One that is would be found where a program is looked for, or started in its place.
+#[test]
+fn no_function_of_the_script_is_named_like_a_program() {
+    let script = fs::read_to_string(repository().join("tests/run")).unwrap();
+    let functions: BTreeSet<_> = script.lines().filter_map(|line| Some(line.split_once("() {")?.0.trim())).collect();
+    assert!(functions.contains("package") && functions.contains("stage_browser"), "{functions:?}");
+    let programs = functions.iter().filter(|name| find(name).is_some() || PACKAGES.iter().any(|(_, all)| all.contains(name)));
+    assert_eq!(programs.collect::<Vec<_>>(), Vec::<&&str>::new());
 }
 
 #[tokio::test]

@@ -192,3 +192,29 @@ async fn a_page_of_a_foreign_origin_is_told_4506(browser: Browser) {
     page.hush();
     assert_eq!(page.end().await.code, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_page_that_does_not_read_is_told_4501_in_chromium() {
+    a_busy_page_that_does_not_read_is_told_4501(Browser::Chromium).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_page_that_does_not_read_is_told_4501_in_firefox() {
+    a_busy_page_that_does_not_read_is_told_4501(Browser::Firefox).await;
+}
+
+/// What a page has not read when its session closes is lost to it, but for why: that it is given the time to read.
+async fn a_busy_page_that_does_not_read_is_told_4501(browser: Browser) {
+    const SESSIONS: usize = 20;
+    let server = TestServer::start();
+    let script = browser::script(browser, "nonsense.mjs", &[&server.addr().to_string(), &SESSIONS.to_string()]);
+    let Some(mut page) = browser::or_skip(script) else { return };
+    let said = page.json().await;
+    assert_eq!(said.as_array().map(Vec::len), Some(SESSIONS), "{said}");
+    for told in said.as_array().unwrap() {
+        assert_eq!(told["code"], json!(4501), "{said}");
+        assert!(told["reason"].as_str().unwrap().starts_with("The message cannot be read: "), "{said}");
+    }
+    page.hush();
+    assert_eq!(page.end().await.code, Some(0));
+}

@@ -2,58 +2,66 @@
 // use it: what is here is called, waits and matches as it does there.
 import puppeteer from "puppeteer-core";
 
-/** Pages may do in a test what they may do when somebody sits there; what Firefox does for itself is turned off. */
-const PREFERENCES = {
-  "ui.prefersReducedMotion": 1,
-  // A page of http://127.0.0.N is asked nothing about another of these.
-  "network.lna.enabled": false,
-};
-/** What `prefers-color-scheme` says, which cannot be changed while it runs. */
+/** What a page can ask about whoever looks at it; Firefox is told when it starts. */
 const COLOURS = { dark: 0, light: 1 };
+const MOTION = { reduce: 1, "no-preference": 0 };
 
 /** Starts it. */
-export async function launchFirefox(executablePath, { patienceMs, timeout, colorScheme = "light" }) {
-  const browser = await puppeteer.launch({
+export async function launchFirefox(executablePath, { patienceMs, timeout }) {
+  const launch = ([colorScheme, reducedMotion]) => puppeteer.launch({
     browser: "firefox",
     protocol: "webDriverBiDi",
     executablePath,
     headless: true,
     timeout,
     protocolTimeout: patienceMs,
-    extraPrefsFirefox: { ...PREFERENCES, "layout.css.prefers-color-scheme.content-override": COLOURS[colorScheme] },
+    extraPrefsFirefox: {
+      "layout.css.prefers-color-scheme.content-override": COLOURS[colorScheme],
+      "ui.prefersReducedMotion": MOTION[reducedMotion],
+    },
   });
-  return new Firefox(browser, patienceMs);
+  const firefox = new Firefox(launch, patienceMs);
+  await firefox.for();
+  return firefox;
 }
 
 class Firefox {
-  constructor(browser, patienceMs) {
-    this.browser = browser;
+  /** By what was asked for, a browser that was started so. */
+  browsers = new Map();
+
+  constructor(launch, patienceMs) {
+    this.launch = launch;
     this.patienceMs = patienceMs;
   }
 
-  /** A window with storage of its own. */
-  async newContext({ viewport = null } = {}) {
-    return new Context(await this.browser.createBrowserContext(), { viewport, patienceMs: this.patienceMs });
+  async for(colorScheme = "light", reducedMotion = "no-preference") {
+    const key = `${colorScheme} ${reducedMotion}`;
+    if (!this.browsers.has(key)) this.browsers.set(key, await this.launch([colorScheme, reducedMotion]));
+    return this.browsers.get(key);
   }
 
-  close() {
-    return this.browser.close();
+  /** A window with storage of its own. */
+  async newContext({ colorScheme, reducedMotion } = {}) {
+    const browser = await this.for(colorScheme, reducedMotion);
+    return new Context(await browser.createBrowserContext(), this.patienceMs);
+  }
+
+  async close() {
+    for (const browser of this.browsers.values()) await browser.close();
   }
 }
 
 class Context {
-  constructor(context, options) {
+  constructor(context, patienceMs) {
     this.context = context;
-    this.options = options;
+    this.patienceMs = patienceMs;
   }
 
   /** Waits have the browser's patience. */
   setDefaultTimeout() {}
 
   async newPage() {
-    const page = new Page(await this.context.newPage(), this.options.patienceMs);
-    if (this.options.viewport) await page.setViewportSize(this.options.viewport);
-    return page;
+    return new Page(await this.context.newPage(), this.patienceMs);
   }
 
   close() {
@@ -121,6 +129,17 @@ class Page {
     return this.page.setViewport({ width, height });
   }
 
+  /** That is so since the browser was started. */
+  async emulateMedia({ colorScheme, reducedMotion }) {
+    const media = [`(prefers-color-scheme: ${colorScheme})`, `(prefers-reduced-motion: ${reducedMotion})`];
+    const isSo = await this.evaluate((media) => media.every((one) => matchMedia(one).matches), media);
+    if (!isSo) throw new Error(`this browser was not started with ${media.join(" and ")}`);
+  }
+
+  title() {
+    return this.page.title();
+  }
+
   screenshot(options) {
     return this.page.screenshot(options);
   }
@@ -185,21 +204,28 @@ class Locator {
 
   async getAttribute(name) {
     await this.waitFor({ state: "attached" });
-    return this.page.page.$eval(this.wanted.css, (element, name) => element.getAttribute(name), name);
+    return this.page.page.$eval(this.#css(), (element, name) => element.getAttribute(name), name);
   }
 
   evaluateAll(what) {
-    return this.page.page.$$eval(this.wanted.css, what);
+    return this.page.page.$$eval(this.#css(), what);
   }
 
   async #get(what, timeout) {
     await this.waitFor({ state: "attached", timeout });
-    return this.page.page.$eval(this.wanted.css, what);
+    return this.page.page.$eval(this.#css(), what);
+  }
+
+  /** What is meant by its text or its number can be waited for, and nothing else. */
+  #css() {
+    const { css, ...more } = this.wanted;
+    if (Object.keys(more).length) throw new Error(`only a place in the page will do: ${JSON.stringify(this.wanted)}`);
+    return css;
   }
 
   /** What Puppeteer presses: it waits until this is seen, enabled, and stands still. */
   #one() {
-    return this.page.page.locator(this.wanted.css).setTimeout(this.page.patienceMs);
+    return this.page.page.locator(this.#css()).setTimeout(this.page.patienceMs);
   }
 }
 

@@ -2,7 +2,7 @@
 // that started this program as `node NAME.mjs JSON`. The story asks for what it needs (`cut`, `unplug`...)
 // with a line {"ask":...}, and hears one line of JSON in return. Its last line is {"told":...}.
 import assert from "node:assert/strict";
-import { IN_FIREFOX, heard, launch, launchPlain, listenTo, openContext, tell } from "./browser.mjs";
+import { IN_FIREFOX, PATIENCE_MS, heard, launch, launchPlain, listenTo, openContext, tell } from "./browser.mjs";
 import { Player } from "./player.mjs";
 
 /** How often a story says where it is, so that the test knows it is alive. */
@@ -24,9 +24,11 @@ export const WITHOUT_NETWORK = IN_FIREFOX ? [
 ];
 
 /** And for a WebSocket that goes with its page. */
-export const WITH_THE_PAGE = IN_FIREFOX ? [
-  /^exception: The connection to ws:\/\/[\d.:]+\/ws was interrupted while the page was loading\.$/,
-] : [];
+export const WITH_THE_PAGE = [
+  IN_FIREFOX
+    ? /^exception: The connection to ws:\/\/[\d.:]+\/ws was interrupted while the page was loading\.$/
+    : /^error: WebSocket connection to 'ws:\/\/[\d.:]+\/ws' failed: Page entered Back-Forward Cache\.$/,
+];
 
 /**
  * Tells a story in a browser of its own. It fails when something is thrown, or when a page complained.
@@ -92,8 +94,10 @@ class Story {
     return openContext(this.browser, options);
   }
 
-  /** A window in which tabs that nobody sees can be put to sleep. */
+  /** A window in which tabs that nobody sees can be put to sleep, and pages that were left are kept. */
   async plainWindow() {
+    // This one is as it is.
+    if (IN_FIREFOX) return this.window();
     const { context, stop } = await launchPlain();
     this.plain.push(stop);
     return context;
@@ -115,6 +119,15 @@ class Story {
     const page = await this.tab(context, name);
     await page.goto(url + path);
     return new Player(this, page, name);
+  }
+
+  /** Waits until a page has complained like this, which may take a moment to come here. */
+  async heard(complaint) {
+    const late = performance.now() + PATIENCE_MS;
+    while (!this.watched.some(({ complaints }) => complaints.some((text) => complaint.test(text)))) {
+      if (performance.now() > late) throw new Error(`nobody complains: ${complaint}`);
+      await this.watched[0].page.evaluate(() => {});
+    }
   }
 
   /** What pages have complained about although nothing was expected. */

@@ -233,9 +233,9 @@ impl Connection {
     /// Writes what is queued, then ends the connection with a code and a reason, which is cut to 123 bytes.
     ///
     /// Takes at most about 4 seconds: 2 for the peer to take what is queued (on QUIC and WebTransport to acknowledge
-    /// it), and on WebSocket 2 for its answer to the close frame. A server's session of WebTransport takes 1 more if
-    /// the peer does not acknowledge that it is closed, and 2 more if it is a page that does not go. Dropping the
-    /// future ends the connection at once.
+    /// it), and on WebSocket 2 for its answer to the close frame. A server's session of WebTransport takes up to 3 more
+    /// until the peer, which is told that the session is closed, closes the connection, and before that 1 more for a
+    /// page to close first. Dropping the future ends the connection at once.
     pub async fn close(self, code: u16, reason: &str) {
         let reason = close_reason(reason);
         match self {

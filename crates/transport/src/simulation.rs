@@ -153,6 +153,15 @@ impl Network {
         Dialer::simulated(Host::new(self.clone(), addr), trust, config)
     }
 
+    /// QUIC alone at an address, which must have no other UDP socket, for a peer that speaks for itself. With port 0 one
+    /// is picked.
+    ///
+    /// # Errors
+    /// If the address is taken.
+    pub fn bare_quic(&self, addr: SocketAddr) -> io::Result<Endpoint> {
+        self.endpoint(addr, None)
+    }
+
     /// Takes streams at an address, for WebSocket or anything else. With port 0 one is picked.
     ///
     /// # Errors

@@ -12,8 +12,7 @@ pub(crate) struct PublicUrl {
     scheme: &'static str,
     /// In lower case.
     host: String,
-    /// What is written, or what the scheme implies.
-    port: u16,
+    port: Option<u16>,
     /// Empty, or begins with a slash and does not end with one.
     pub(crate) prefix: String,
 }
@@ -26,22 +25,23 @@ const OWN: [&str; 7] = ["ws", "wt", "api", "sdk", "demo", "healthz", "favicon.ic
 impl PublicUrl {
     /// The origin of pages that are loaded from there.
     pub(crate) fn origin(&self) -> Origin {
-        Origin { scheme: self.scheme.to_owned(), host: self.host.clone(), port: Some(self.port) }
+        let port = self.port.or(default_port(self.scheme));
+        Origin { scheme: self.scheme.to_owned(), host: self.host.clone(), port }
     }
 
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The same place by another scheme; its port is named unless that scheme implies it.
-    pub(crate) fn by(&self, scheme: &str) -> String {
-        let Self { host, port, .. } = self;
-        let implied = match scheme {
-            "ws" => Some(80),
-            "wss" => Some(443),
-            _ => default_port(scheme),
-        };
-        if implied == Some(*port) { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") }
+    /// Where pages from there find WebSocket.
+    pub(crate) fn websocket_origin(&self) -> String {
+        let (scheme, host) = (if self.scheme == "https" { "wss" } else { "ws" }, &self.host);
+        self.port.map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}"))
+    }
+
+    /// Under which port they find WebTransport: the same, unless none is written and UDP has a number of its own.
+    pub(crate) fn udp_port(&self, own: Option<u16>) -> u16 {
+        self.port.or(own).or(default_port(self.scheme)).unwrap_or_default()
     }
 }
 
@@ -84,8 +84,7 @@ impl FromStr for PublicUrl {
                 "has a path that begins with /{own}, where the server has something of its own"
             )));
         }
-        let port = host.port.or(default_port(scheme)).unwrap_or(443);
-        Ok(Self { scheme, host: host.name.to_ascii_lowercase(), port, prefix: prefix.to_owned() })
+        Ok(Self { scheme, host: host.name.to_ascii_lowercase(), port: host.port, prefix: prefix.to_owned() })
     }
 }
 
@@ -100,21 +99,28 @@ mod tests {
 
     #[test]
     fn addresses_have_a_host_and_perhaps_a_port_and_a_path() {
-        for (text, https, prefix) in [
-            ("https://play.example.com", "https://play.example.com", ""),
-            ("https://play.example.com/", "https://play.example.com", ""),
-            ("HTTPS://PLAY.example.com.:443", "https://play.example.com", ""),
-            ("https://play.example.com:8443/game", "https://play.example.com:8443", "/game"),
-            ("https://play.example.com/a/b-c_d.e~f/", "https://play.example.com", "/a/b-c_d.e~f"),
-            ("http://game_server", "https://game_server:80", ""),
-            ("http://192.168.1.5:7350", "https://192.168.1.5:7350", ""),
-            ("https://[2001:db8::1]:7350", "https://[2001:db8::1]:7350", ""),
+        for (text, websocket, udp_port, prefix) in [
+            ("https://play.example.com", "wss://play.example.com", 443, ""),
+            ("https://play.example.com/", "wss://play.example.com", 443, ""),
+            ("HTTPS://PLAY.example.com.:443", "wss://play.example.com:443", 443, ""),
+            ("https://play.example.com:8443/game", "wss://play.example.com:8443", 8443, "/game"),
+            ("https://play.example.com/a/b-c_d.e~f/", "wss://play.example.com", 443, "/a/b-c_d.e~f"),
+            ("http://game_server", "ws://game_server", 80, ""),
+            ("http://192.168.1.5:7350", "ws://192.168.1.5:7350", 7350, ""),
+            ("https://[2001:db8::1]:7350", "wss://[2001:db8::1]:7350", 7350, ""),
         ] {
             let url: PublicUrl = text.parse().unwrap();
-            assert_eq!((&*url.by("https"), &*url.prefix), (https, prefix), "{text}");
+            let found = (&*url.websocket_origin(), url.udp_port(None), &*url.prefix);
+            assert_eq!(found, (websocket, udp_port, prefix), "{text}");
         }
-        let url: PublicUrl = "http://192.168.1.5".parse().unwrap();
-        assert_eq!((url.by("ws"), url.by("wss")), ("ws://192.168.1.5".into(), "wss://192.168.1.5:80".into()));
+    }
+
+    /// The port of a proxy in front is that of TCP.
+    #[test]
+    fn udp_has_its_own_port_unless_one_is_written() {
+        let of = |text: &str, own| text.parse::<PublicUrl>().unwrap().udp_port(own);
+        assert_eq!(of("https://play.example.com", Some(7350)), 7350);
+        assert_eq!(of("https://play.example.com:443", Some(7350)), 443);
     }
 
     #[test]

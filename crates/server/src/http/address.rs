@@ -62,7 +62,9 @@ impl Asked {
 /// Where WebTransport is for a page that came from this host. None where nothing tells.
 pub(super) fn webtransport_origin(shared: &Shared, host: Option<Host<'_>>) -> Option<String> {
     if let Some(public) = &shared.public {
-        return Some(public.by("https"));
+        // One that was picked on the spot is none that anybody outside could let through.
+        let own = shared.config.listen_udp_addr().ok().flatten().map(|own| own.port()).filter(|port| *port != 0);
+        return Some(origin(public.host(), public.udp_port(own)));
     }
     let is_here = shared.is_development && !shared.on_network;
     let has_proxy = !shared.is_development && shared.config.tls.tcp == TcpTls::Off;
@@ -84,5 +86,38 @@ pub(super) fn webtransport_origin(shared: &Shared, host: Option<Host<'_>>) -> Op
     };
     // There is no socket on ::1, which is what `localhost` may mean to a browser.
     let name = if name == "localhost" && shared.udp_addr.is_ipv4() { "127.0.0.1" } else { &name };
-    Some(if port == 443 { format!("https://{name}") } else { format!("https://{name}:{port}") })
+    Some(origin(name, port))
+}
+
+fn origin(host: &str, port: u16) -> String {
+    if port == 443 { format!("https://{host}") } else { format!("https://{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use anteroom_core::game::Registry;
+
+    use super::*;
+    use crate::app::Server;
+    use crate::config::Config;
+
+    /// What a proxy in front does with TCP says nothing about UDP, which goes past it.
+    #[tokio::test]
+    async fn udp_of_its_own_is_reached_under_its_own_port_unless_another_is_written() {
+        for (public_url, listen_udp, origin) in [
+            ("https://play.example.com", "0.0.0.0:7350", "https://play.example.com:7350"),
+            ("https://play.example.com:443", "0.0.0.0:7350", "https://play.example.com"),
+            ("https://play.example.com:8443", "0.0.0.0:7350", "https://play.example.com:8443"),
+            ("https://play.example.com", "0.0.0.0:0", "https://play.example.com"),
+        ] {
+            let config = Config {
+                public_url: Some(public_url.into()),
+                listen_udp: Some(listen_udp.into()),
+                ..Config::default()
+            };
+            let shared = Server::simulate(config, Registry::new(), 1).unwrap().shared;
+            let host = Host::parse("inside:80");
+            assert_eq!(webtransport_origin(&shared, host).as_deref(), Some(origin), "{public_url} {listen_udp}");
+        }
+    }
 }

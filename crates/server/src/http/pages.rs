@@ -22,7 +22,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::address::Asked;
-use crate::config::TcpTls;
+use crate::config::{PublicUrl, TcpTls};
 use crate::host::Host;
 use crate::shared::Shared;
 
@@ -135,14 +135,14 @@ fn compress(text: &[u8]) -> Bytes {
 fn policy(shared: &Shared, host: Option<Host<'_>>) -> HeaderValue {
     // 'self' is meant to cover WebSocket and WebTransport at the same host and port, which not every browser knows.
     let mut connect = "'self'".to_owned();
-    for scheme in websocket_schemes(shared) {
-        if let Some(public) = shared.public.as_ref().filter(|public| !public.host().starts_with('[')) {
-            connect += &format!(" {}", public.by(scheme));
-        } else if let Some(host) = host.filter(|host| !host.is_ipv6()) {
+    if let Some(host) = host.filter(|host| !host.is_ipv6()) {
+        for scheme in websocket_schemes(shared) {
             connect += &format!(" {scheme}://{host}");
         }
     }
-    if let Some(origin) = super::webtransport_origin(shared, host).filter(|origin| !origin.contains('[')) {
+    let public = shared.public.as_ref().map(PublicUrl::websocket_origin);
+    let webtransport = super::webtransport_origin(shared, host);
+    for origin in public.into_iter().chain(webtransport).filter(|origin| !origin.contains('[')) {
         connect += &format!(" {origin}");
     }
     HeaderValue::try_from(format!("{POLICY}; connect-src {connect}")).expect("a host that was checked")

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anteroom_protocol::{ALPN, CloseCode, WEBTRANSPORT_PATH};
 use quinn::crypto::rustls::HandshakeData;
-use quinn::{Connecting, Endpoint, EndpointConfig, TokioRuntime, VarInt};
+use quinn::{Endpoint, EndpointConfig, TokioRuntime, VarInt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::{self, H3_ALPN};
@@ -173,17 +173,18 @@ impl Incoming {
         self.incoming.refuse();
     }
 
-    /// Completes the handshake, for at most [`establish_timeout`](TransportConfig::establish_timeout). It belongs in
-    /// a task of its own. Dropping the future ends the attempt.
+    /// Completes the handshake, for at most [`establish_timeout`](TransportConfig::establish_timeout), and 3 seconds more
+    /// if it tells a peer of HTTP/3 why there is no session. It belongs in a task of its own. Dropping the future ends
+    /// the attempt.
     ///
     /// # Errors
     /// [`EstablishError`], which concerns this peer only.
     pub async fn establish(self) -> Result<Established, EstablishError> {
         let Self { incoming, config, path_prefix, place } = self;
         let deadline = Instant::now() + config.establish_timeout;
-        let established = timeout_at(deadline, Box::pin(establish(incoming, &config, &path_prefix, deadline))).await;
+        let established = Box::pin(establish(incoming, &config, &path_prefix, deadline)).await;
         drop(place);
-        established.map_err(|_| EstablishError::Timeout(config.establish_timeout))?
+        established
     }
 }
 
@@ -196,22 +197,28 @@ async fn establish(
     path_prefix: &str,
     deadline: Instant,
 ) -> Result<Established, EstablishError> {
-    let mut connecting = incoming.accept().map_err(failed)?;
-    let data = connecting.handshake_data().await.map_err(failed)?;
-    let protocol = data.downcast::<HandshakeData>().ok().and_then(|data| data.protocol);
+    let late = || EstablishError::Timeout(config.establish_timeout);
+    let (connection, protocol) = timeout_at(deadline, connect(incoming)).await.map_err(|_| late())??;
     match protocol.as_deref() {
-        Some(H3_ALPN) => establish_session(connecting, config, path_prefix, deadline).await,
-        Some(ALPN) => establish_raw(connecting, config, deadline).await,
+        Some(H3_ALPN) => establish_session(connection, config, path_prefix, deadline).await,
+        Some(ALPN) => establish_raw(connection, config, deadline).await,
         _ => Err(EstablishError::Handshake("no protocol was agreed on".into())),
     }
 }
 
+/// The connection, and the protocol that both sides speak.
+async fn connect(incoming: quinn::Incoming) -> Result<(quinn::Connection, Option<Vec<u8>>), EstablishError> {
+    let mut connecting = incoming.accept().map_err(failed)?;
+    let data = connecting.handshake_data().await.map_err(failed)?;
+    let protocol = data.downcast::<HandshakeData>().ok().and_then(|data| data.protocol);
+    Ok((connecting.await.map_err(failed)?, protocol))
+}
+
 async fn establish_raw(
-    connecting: Connecting,
+    connection: quinn::Connection,
     config: &TransportConfig,
     deadline: Instant,
 ) -> Result<Established, EstablishError> {
-    let connection = connecting.await.map_err(failed)?;
     let Ok(control) = timeout_at(deadline, connection.accept_bi()).await else {
         connection.close(VarInt::from(NO_HANDSHAKE.number()), NO_HANDSHAKE.sentence().as_bytes());
         return Err(EstablishError::Timeout(config.establish_timeout));
@@ -223,18 +230,14 @@ async fn establish_raw(
 }
 
 async fn establish_session(
-    connecting: Connecting,
+    connection: quinn::Connection,
     config: &TransportConfig,
     path_prefix: &str,
     deadline: Instant,
 ) -> Result<Established, EstablishError> {
-    let connection = connecting.await.map_err(failed)?;
     let is_here = |path: &str| is_our_path(path, path_prefix);
-    let Ok(accepted) = timeout_at(deadline, http::accept(connection.clone(), is_here)).await else {
-        connection.close(VarInt::from(NO_HANDSHAKE.number()), NO_HANDSHAKE.sentence().as_bytes());
-        return Err(EstablishError::Timeout(config.establish_timeout));
-    };
-    let accepted = accepted.map_err(refused)?;
+    let accepted = http::accept(connection.clone(), is_here, deadline, NO_HANDSHAKE).await;
+    let accepted = accepted.map_err(|why| refused(why, config))?;
     let origin = accepted.request.origin.clone();
     let authority = Some(accepted.request.authority.clone());
     let path = Some(accepted.request.path.clone());
@@ -247,8 +250,9 @@ fn is_our_path(path: &str, prefix: &str) -> bool {
     path == WEBTRANSPORT_PATH || path.strip_prefix(prefix) == Some(WEBTRANSPORT_PATH)
 }
 
-fn refused(refused: http::Refused) -> EstablishError {
+fn refused(refused: http::Refused, config: &TransportConfig) -> EstablishError {
     match refused {
+        http::Refused::Late => EstablishError::Timeout(config.establish_timeout),
         http::Refused::NotFound(path) => EstablishError::NotFound(path.chars().take(100).collect()),
         http::Refused::Lost(error) => failed(error),
         http::Refused::Broken(closed) => EstablishError::Handshake(closed.to_string().into()),

@@ -35,10 +35,7 @@ pub(crate) use self::config::{H3_ALPN, client_transport};
 /// How long to wait for the packet that tells the peer to have left.
 const CLOSE_SENT_MAX: Duration = Duration::from_millis(100);
 
-/// How long a session's peer may take to acknowledge that it is closed.
-const CLOSE_HEARD_MAX: Duration = Duration::from_secs(1);
-
-/// How long a page may take to read what it was told last, and close; and then, to notice that it is closed.
+/// How long a page may take to read what it was told last, and close.
 const PAGE_CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// The driver of [`Connection::Quic`] and [`Connection::WebTransport`].
@@ -97,24 +94,18 @@ impl Quic {
         link
     }
 
-    /// Waits until the peer has acknowledged the streams, then closes the connection.
+    /// Waits until the peer has acknowledged the streams, then closes the session, if there is one, and the connection.
     pub(crate) async fn close(self, code: u16, reason: &str) {
         let Self { mut http, session, outgoing, mut incoming, is_page } = self;
         // A peer that does not acknowledge in time does not get the rest.
         let _ = timeout(CLOSE_FLUSH_MAX, outgoing.settle()).await;
-        let mut gone = poll_fn(|cx| poll_gone(&mut http, &mut incoming, &session, cx));
-        let mut left = false;
         if is_page {
             // A browser acknowledges what its page has not read, and throws that away when the session closes.
-            left = timeout(PAGE_CLOSE_MAX, &mut gone).await.is_ok();
+            let gone = poll_fn(|cx| poll_gone(&mut http, &mut incoming, &session, cx));
+            let _ = timeout(PAGE_CLOSE_MAX, gone).await;
         }
-        drop(gone);
-        if let Some(http) = http.as_mut().filter(|_| !left) {
-            let _ = timeout(CLOSE_HEARD_MAX, http.close_with(code, reason)).await;
-        }
-        if is_page && !left {
-            // It tells the page why before it learns that the connection is closed as well.
-            let _ = timeout(PAGE_CLOSE_MAX, poll_fn(|cx| poll_gone(&mut http, &mut incoming, &session, cx))).await;
+        if let Some(http) = &mut http {
+            http.close_with(code, reason).await;
         }
         drop(incoming);
         close_connection(session.quic(), code, reason).await;

@@ -1,8 +1,10 @@
 //! HTTP/3 below a session, spoken by hand: in every order, and with every rule broken.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anteroom_protocol::LaneId;
+use anteroom_protocol::record::read_varint;
 use anteroom_transport::{Closed, Connection, DatagramRefused, EstablishError, TransportConfig};
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt};
 
@@ -10,12 +12,12 @@ use crate::foreign::quinn_connect;
 use crate::pair::{ConnectionExt, Server, client_config, in_time, record, server_config};
 
 /// A control stream with settings: datagrams, and one that nobody knows.
-const SETTINGS: &[u8] = b"\x00\x04\x04\x33\x01\x21\x05";
+pub(crate) const SETTINGS: &[u8] = b"\x00\x04\x04\x33\x01\x21\x05";
 /// A stream of the session that the first stream asks for, and a record on it.
-const STREAM: &[u8] = b"\x40\x41\x00\x02{}";
+pub(crate) const STREAM: &[u8] = b"\x40\x41\x00\x02{}";
 
 /// A request with these fields, as literals.
-fn request(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn request(fields: &[(&str, &str)]) -> Vec<u8> {
     let string = |flags: u8, prefix: u32, text: &str| {
         let max = (1 << prefix) - 1;
         let head = match text.len() {
@@ -35,37 +37,61 @@ fn headers(section: &[u8]) -> Vec<u8> {
 }
 
 fn session(path: &str) -> Vec<u8> {
-    let (method, protocol) = ((":method", "CONNECT"), (":protocol", "webtransport"));
+    session_of("webtransport", path)
+}
+
+fn session_of(protocol: &str, path: &str) -> Vec<u8> {
+    let (method, protocol) = ((":method", "CONNECT"), (":protocol", protocol));
     request(&[method, protocol, (":scheme", "https"), (":authority", "127.0.0.1"), (":path", path)])
 }
 
 /// A client that speaks for itself, and the streams it has opened.
-struct Peer {
-    client: quinn::Connection,
+pub(crate) struct Peer {
+    pub(crate) client: quinn::Connection,
     unidirectional: Vec<SendStream>,
-    bidirectional: Vec<(SendStream, RecvStream)>,
+    pub(crate) bidirectional: Vec<(SendStream, RecvStream)>,
 }
 
 impl Peer {
     async fn of(server: &Server) -> Self {
-        let client = quinn_connect(&server.address, b"h3", server.hash).await;
+        Self::on(quinn_connect(&server.address, b"h3", server.hash).await)
+    }
+
+    pub(crate) fn on(client: quinn::Connection) -> Self {
         Self { client, unidirectional: Vec::new(), bidirectional: Vec::new() }
     }
 
-    async fn uni(&mut self, bytes: &[u8]) {
+    /// The server's settings, which come first on its first stream.
+    async fn settings(&self) -> BTreeMap<u64, u64> {
+        let mut stream = self.client.accept_uni().await.unwrap();
+        let mut head = [0; 3];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head[..2], b"\x00\x04");
+        let mut payload = vec![0; head[2].into()];
+        stream.read_exact(&mut payload).await.unwrap();
+        let mut payload = &payload[..];
+        let mut number = || {
+            let (number, len) = read_varint(payload)?;
+            payload = &payload[len..];
+            Some(number)
+        };
+        std::iter::from_fn(|| Some((number()?, number()?))).collect()
+    }
+
+    pub(crate) async fn uni(&mut self, bytes: &[u8]) {
         let mut stream = self.client.open_uni().await.unwrap();
         stream.write_all(bytes).await.unwrap();
         self.unidirectional.push(stream);
     }
 
-    async fn bi(&mut self, bytes: &[u8]) {
+    pub(crate) async fn bi(&mut self, bytes: &[u8]) {
         let (mut send, recv) = self.client.open_bi().await.unwrap();
         send.write_all(bytes).await.unwrap();
         self.bidirectional.push((send, recv));
     }
 
     /// How the server closes the connection.
-    async fn closed(&self) -> u64 {
+    pub(crate) async fn closed(&self) -> u64 {
         match self.client.closed().await {
             ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
             other => panic!("{other:?}"),
@@ -131,6 +157,81 @@ async fn a_session_begins_in_any_order() {
                 assert_eq!(established.connection.next_record().await.1, "{}", "{order:?}, {step} bytes at a time");
             }
         }
+    })
+    .await;
+}
+
+/// A draft, as a client of it sees it.
+struct Draft {
+    settings: &'static [u8],
+    protocol: &'static str,
+    /// What it looks for among the server's settings.
+    wanted: &'static [(u64, u64)],
+}
+
+/// 2, 7, and 15, which has limits for each session, too; they count only where both sides announce some.
+const DRAFTS: [Draft; 3] = [
+    Draft {
+        settings: b"\x00\x04\x0c\x33\x01\x08\x01\xab\x60\x37\x42\x01\x21\x40\x05",
+        protocol: "webtransport",
+        wanted: &[(0x2b60_3742, 1)],
+    },
+    Draft {
+        settings: b"\x00\x04\x0b\x33\x01\xc0\x00\x00\x00\xc6\x71\x70\x6a\x01",
+        protocol: "webtransport",
+        wanted: &[(0xc671_706a, 1)],
+    },
+    Draft {
+        settings: b"\x00\x04\x13\x33\x01\xac\x7c\xf0\x00\x01\x6b\x61\x80\x10\x00\x00\x6b\x64\x0a\x6b\x65\x0a",
+        protocol: "webtransport-h3",
+        wanted: &[(0x2c7c_f000, 1), (0x2b61, 0), (0x2b64, 0), (0x2b65, 0)],
+    },
+];
+
+#[tokio::test]
+async fn older_and_newer_drafts_are_served() {
+    in_time(async {
+        let server = Server::start(client_config(), server_config());
+        for Draft { settings, protocol, wanted } in DRAFTS {
+            let dial = async {
+                let mut peer = Peer::of(&server).await;
+                let theirs = peer.settings().await;
+                for (id, value) in [&[(0x08, 1), (0x33, 1)], wanted].concat() {
+                    assert_eq!(theirs.get(&id).copied().unwrap_or_default(), value, "{protocol}: {id:#x}");
+                }
+                peer.uni(settings).await;
+                peer.bi(&session_of(protocol, "/wt")).await;
+                let mut status = [0; 17];
+                peer.bidirectional[0].1.read_exact(&mut status).await.unwrap();
+                assert_eq!(&status, b"\x01\x0f\x00\x00\x27\x00:status\x03200", "{protocol}");
+                peer.bi(STREAM).await;
+                peer
+            };
+            let (_peer, mut established) = tokio::join!(dial, server.establish());
+            assert_eq!(established.connection.next_record().await.1, "{}", "{protocol}");
+        }
+    })
+    .await;
+}
+
+/// A client of the later drafts may tell its limits before it knows that there are none.
+#[tokio::test]
+async fn limits_of_a_session_are_ignored_where_none_were_agreed_on() {
+    in_time(async {
+        let server = Server::start(client_config(), server_config());
+        let (mut peer, mut connection) = Peer::session(&server).await;
+        for kind in [0x190b_4d3d_u32, 0x190b_4d3f, 0x190b_4d40, 0x190b_4d41, 0x190b_4d43, 0x190b_4d44] {
+            let capsule = [&b"\x00\x06"[..], &(kind | 0x8000_0000).to_be_bytes(), b"\x01\x00"].concat();
+            peer.bidirectional[0].0.write_all(&capsule).await.unwrap();
+        }
+        // It is about to leave, and says so.
+        peer.bidirectional[0].0.write_all(b"\x00\x05\x80\x00\x78\xae\x00").await.unwrap();
+        peer.bidirectional[1].0.write_all(b"\x02[]").await.unwrap();
+        assert_eq!(connection.next_record().await.1, "[]");
+        connection.send(LaneId(1), record(b"{}")).await.unwrap();
+        connection.flush().await.unwrap();
+        peer.bidirectional[0].0.write_all(b"\x00\x0a\x68\x43\x07\x00\x00\x0f\xa0bye").await.unwrap();
+        assert_eq!(connection.until_closed().await, Closed::ByPeer { code: 4000, reason: "bye".into() });
     })
     .await;
 }

@@ -12,6 +12,7 @@ mod establishing;
 mod foreign;
 mod http;
 mod lanes;
+mod leaving;
 mod liveness;
 mod pair;
 mod pressure;

@@ -2,9 +2,11 @@
 
 use std::pin::pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream};
+use tokio::time::timeout;
 
 use super::fault::{Code, Fault};
 use super::kind::stream;
@@ -15,6 +17,8 @@ use crate::quic::session::Waiting;
 
 /// How much is taken off a stream at once.
 pub(super) const READ_BYTES: usize = 1024;
+/// How long a peer may take to close the connection once the last thing was said.
+const LEAVE_MAX: Duration = Duration::from_secs(3);
 /// How many streams a peer may open that nobody here reads.
 const REFUSED_MAX: u32 = 64;
 
@@ -173,6 +177,21 @@ impl Drop for Connection {
             self.quic.close(Code::NoError.into(), &[]);
         }
     }
+}
+
+/// Says the last thing on a stream, and gives the peer some time to read it and to close the connection. That the bytes
+/// are acknowledged, or that the peer's half of the stream ends, says nothing: a browser's network does so by itself, and
+/// what its page has not read by the connection's end is lost to it. Chromium lets go of a connection without a word, so
+/// that there it is always waited for as long as can be.
+pub(super) async fn say_last(quic: &quinn::Connection, send: &mut SendStream, bytes: &[u8]) {
+    let said = async {
+        // Fails on a stream that the peer has stopped, or with the connection, which is over then.
+        if send.write_all(bytes).await.is_ok() && send.finish().is_ok() {
+            quic.closed().await;
+        }
+    };
+    // Who takes longer, or never means to go, is not waited for.
+    let _ = timeout(LEAVE_MAX, said).await;
 }
 
 pub(super) fn poll_chunk(stream: &mut RecvStream, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ReadError>> {

@@ -6,11 +6,14 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
+use anteroom_protocol::CloseCode;
 use bytes::Bytes;
-use quinn::{ConnectionError, ReadError, RecvStream, SendStream};
+use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt};
+use tokio::time::{Instant, timeout_at};
 
 use super::bidirectional::{Purpose, Reader};
-use super::connection::{Connection, poll_chunk};
+use super::capsule::Close;
+use super::connection::{Connection, poll_chunk, say_last};
 use super::fault::{Code, Fault};
 use super::qpack::{self, Unreadable};
 use super::request::{self, Asked, Request};
@@ -35,6 +38,8 @@ pub(in crate::quic) struct Accepted {
 pub(in crate::quic) enum Refused {
     /// One at this path was asked for.
     NotFound(String),
+    /// It took too long.
+    Late,
     Lost(ConnectionError),
     Broken(Closed),
 }
@@ -58,42 +63,53 @@ struct Opening {
     reader: Reader,
 }
 
-/// Accepts the connection's session if `is_here` knows its path. Dropping the future closes the connection.
+/// Accepts the connection's session if `is_here` knows its path. What is not here by the deadline is not waited for; the
+/// peer is told `late`, and has a while more to read it. Dropping the future closes the connection.
 pub(in crate::quic) async fn accept(
     quic: quinn::Connection,
     is_here: impl Fn(&str) -> bool,
+    deadline: Instant,
+    late: CloseCode,
 ) -> Result<Accepted, Refused> {
-    let connection = Connection::open(quic.clone()).await.map_err(Refused::Lost)?;
+    let is_late = || {
+        quic.close(VarInt::from(late.number()), late.sentence().as_bytes());
+        Refused::Late
+    };
+    let opened = timeout_at(deadline, Connection::open(quic.clone())).await.map_err(|_| is_late())?;
+    let connection = opened.map_err(Refused::Lost)?;
     let (accepting, openings) = (accept_bi(&quic), Vec::new());
     let mut establishing = Establishing { connection, accepting, openings, asked: None, control: None };
-    let settings = poll_fn(|cx| establishing.poll(cx, Establishing::is_asked)).await?;
+    let asked = timeout_at(deadline, poll_fn(|cx| establishing.poll(cx, Establishing::is_asked))).await;
+    let settings = asked.map_err(|_| is_late())??;
     let Some((request, mut send, recv, early)) = establishing.asked.take() else {
         return Err(Refused::Broken(Closed::Lost("no session was asked for".into())));
     };
     let id = u64::from(send.id());
     if !is_here(&request.path) {
-        say(&mut send, request::answer(404)).await;
+        say_last(&quic, &mut send, &request::answer(404)).await;
         return Err(Refused::NotFound(request.path));
     }
     // Fails with the connection, or when the session is given up; both are noticed next.
     let _ = send.write_all(&request.accepted()).await;
     establishing.reject_others(id).map_err(|fault| establishing.broken(fault))?;
     establishing.asked = Some((request, send, recv, early));
-    poll_fn(|cx| establishing.poll(cx, Establishing::is_open)).await?;
+    let opened = timeout_at(deadline, poll_fn(|cx| establishing.poll(cx, Establishing::is_open))).await;
     let Establishing { connection, asked, control, .. } = establishing;
-    let (Some((request, send, recv, rest)), Some((.., send_control, recv_control, early))) = (asked, control) else {
+    let Some((request, mut send, recv, rest)) = asked else {
+        return Err(Refused::Broken(Closed::Lost("no session was asked for".into())));
+    };
+    let Ok(opened) = opened else {
+        // The session stands already, if only to be closed.
+        let close = Close { code: late.number().into(), reason: late.sentence().into() };
+        say_last(&quic, &mut send, &close.frame()).await;
+        return Err(is_late());
+    };
+    opened?;
+    let Some((.., send_control, recv_control, early)) = control else {
         return Err(Refused::Broken(Closed::Lost("no stream was opened".into())));
     };
     let session = Session::new(connection, send, recv, rest);
     Ok(Accepted { session, request, id, settings, control: (send_control, recv_control), early })
-}
-
-/// Says the last thing on a stream, and waits until it has arrived.
-async fn say(send: &mut SendStream, answer: Vec<u8>) {
-    // A peer that does not want to know is not told.
-    let _ = send.write_all(&answer).await;
-    let _ = send.finish();
-    let _ = send.stopped().await;
 }
 
 fn accept_bi(quic: &quinn::Connection) -> Accepting {

@@ -18,6 +18,9 @@ pub(in crate::quic) struct Request {
     draft02: bool,
 }
 
+/// What a session is called in `:protocol`: up to draft 14, and from draft 15 on.
+const PROTOCOLS: [&str; 2] = ["webtransport", "webtransport-h3"];
+
 /// What there is to do about a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -47,13 +50,14 @@ impl Asked {
         let Fields { method: Some(method), protocol, scheme, authority, path, origin, draft02, .. } = fields else {
             return Self::Malformed;
         };
+        let is_session = |protocol: &str| PROTOCOLS.contains(&protocol);
         match (&*method, protocol.as_deref(), scheme, authority, path) {
-            ("CONNECT", Some("webtransport"), Some(scheme), Some(authority), Some(path))
-                if scheme == "https" && !authority.is_empty() && path.starts_with('/') =>
+            ("CONNECT", Some(protocol), Some(scheme), Some(authority), Some(path))
+                if is_session(protocol) && scheme == "https" && !authority.is_empty() && path.starts_with('/') =>
             {
                 Self::Session(Request { authority, path, origin, draft02: draft02.as_deref() == Some("1") })
             }
-            ("CONNECT", Some("webtransport"), ..) => Self::Malformed,
+            ("CONNECT", Some(protocol), ..) if is_session(protocol) => Self::Malformed,
             // RFC 9220, section 3.
             ("CONNECT", Some(_), Some(_), Some(_), Some(_)) => Self::Answer(501),
             // No tunnels; RFC 9114, section 4.4.
@@ -177,6 +181,19 @@ mod tests {
         assert_eq!(request.accepted(), b"\x01\x0f\x00\x00\x27\x00:status\x03200");
         let Asked::Session(request) = with(&[("sec-webtransport-http3-draft02", "1")]) else { panic!() };
         assert!(request.accepted().ends_with(b"\x27\x15sec-webtransport-http3-draft\x07draft02"));
+    }
+
+    #[test]
+    fn a_session_is_asked_for_by_its_later_name() {
+        let mut later = SESSION;
+        later[1].1 = "webtransport-h3";
+        let Asked::Session(request) = asked(&later) else { panic!() };
+        assert_eq!(request.accepted(), b"\x01\x0f\x00\x00\x27\x00:status\x03200");
+        assert_eq!(asked(&later[..4]), Asked::Malformed);
+        for protocol in ["webtransport-h2", "webtransport-h3x", "WebTransport-h3", "webtransport-"] {
+            later[1].1 = protocol;
+            assert_eq!(asked(&later), Asked::Answer(501), "{protocol}");
+        }
     }
 
     #[test]

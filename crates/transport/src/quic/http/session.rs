@@ -6,7 +6,7 @@ use bytes::Bytes;
 use quinn::{ReadError, RecvStream, SendStream};
 
 use super::capsule::{self, Close};
-use super::connection::{Connection, poll_chunk};
+use super::connection::{Connection, poll_chunk, say_last};
 use super::fault::{Code, Fault};
 use super::kind::{frame, stream};
 use super::values::{Fate, Part, Values};
@@ -77,17 +77,12 @@ impl Session {
         Ok(None)
     }
 
-    /// Closes the session unless it has ended, and waits until the peer has acknowledged that. Its streams are over
-    /// with it.
+    /// Closes the session unless it has ended. Its streams are over with it.
     pub(in crate::quic) async fn close_with(&mut self, code: u16, reason: &str) {
-        if self.end.is_some() {
-            return;
+        if self.end.is_none() {
+            let close = Close { code: code.into(), reason: reason.into() };
+            say_last(self.connection.quic(), &mut self.send, &close.frame()).await;
         }
-        let close = Close { code: code.into(), reason: reason.into() };
-        // Whatever fails here, the connection is closed next.
-        let _ = self.send.write_all(&close.frame()).await;
-        let _ = self.send.finish();
-        let _ = self.send.stopped().await;
     }
 }
 

@@ -19,9 +19,12 @@ const H3_DATAGRAM: u64 = 0x33;
 const ENABLE_WEBTRANSPORT: u64 = 0x2b60_3742;
 /// Draft 7.
 const WEBTRANSPORT_MAX_SESSIONS: u64 = 0xc671_706a;
+/// Drafts 15 and later.
+const WT_ENABLED: u64 = 0x2c7c_f000;
 
-/// What WebTransport needs, in every draft that browsers speak.
-const OURS: [(u64, u64); 7] = [
+/// What WebTransport needs, in every draft that browsers and libraries speak. The later drafts have limits for each
+/// session, which are in force only if both sides announce some; one session to a connection has QUIC's.
+const OURS: [(u64, u64); 8] = [
     (QPACK_MAX_TABLE_CAPACITY, 0),
     (MAX_FIELD_SECTION_SIZE, qpack::FIELDS_BYTES_MAX as u64),
     (QPACK_BLOCKED_STREAMS, 0),
@@ -29,6 +32,7 @@ const OURS: [(u64, u64); 7] = [
     (H3_DATAGRAM, 1),
     (ENABLE_WEBTRANSPORT, 1),
     (WEBTRANSPORT_MAX_SESSIONS, 1),
+    (WT_ENABLED, 1),
 ];
 
 /// What matters of a peer's settings.
