@@ -129,7 +129,10 @@ async fn no_move_is_lost_or_doubled_through_twenty_switches_cuts_and_reloads() {
     let seed = std::env::var("ANTEROOM_SEED").map_or(1, |text| text.parse::<u32>().unwrap());
     println!("ANTEROOM_SEED={seed}");
     let network = Network::with(|_| ());
-    let Some(told) = network.tell(Browser::Chromium, "storm.mjs", json!({"seed": seed, "troubles": TROUBLES})).await else { return };
+    let Some(told) = network.tell(Browser::Chromium, "storm.mjs", json!({"seed": seed, "troubles": TROUBLES})).await
+    else {
+        return;
+    };
     println!("{told}");
     assert!(told["befell"].as_array().unwrap().len() >= TROUBLES, "{told}");
 }

@@ -13,8 +13,8 @@ use anteroom_tests::program::{Ended, command, repository, run, target};
 
 /// What is on the smallest Debian, as far as the script uses it.
 const SYSTEM: &[&str] = &[
-    "bash", "cat", "chmod", "cmp", "cp", "dirname", "env", "grep", "ln", "mkdir", "rm", "sed", "sh", "sleep", "tail", "touch",
-    "uname", "awk",
+    "bash", "cat", "chmod", "cmp", "cp", "dirname", "env", "grep", "ln", "mkdir", "rm", "sed", "sh", "sleep", "tail",
+    "touch", "uname", "awk",
 ];
 /// The packages by which Debian brings programs.
 const PACKAGES: &[(&str, &[&str])] = &[
@@ -107,7 +107,9 @@ impl Machine {
                 write_program(&folder.join(program), text);
             }
         }
-        for path in ["tests/run", "tests/Cargo.toml", "tests/browser/package-lock.json", "crates/web/sdk/package-lock.json"] {
+        for path in
+            ["tests/run", "tests/Cargo.toml", "tests/browser/package-lock.json", "crates/web/sdk/package-lock.json"]
+        {
             let copy = machine.folder.join(path);
             fs::create_dir_all(copy.parent().unwrap()).unwrap();
             fs::copy(repository().join(path), copy).unwrap();
@@ -195,7 +197,8 @@ async fn each_stage_gets_what_it_needs_without_the_others() {
 async fn who_may_not_install_is_told_what_to_install() {
     let machine = Machine::new("user").with("USER_ID", "1000");
     let copy = |name: &str, program: &str| {
-        fs::copy(machine.folder.join("packages").join(name).join(program), machine.folder.join("bin").join(program)).unwrap();
+        fs::copy(machine.folder.join("packages").join(name).join(program), machine.folder.join("bin").join(program))
+            .unwrap();
     };
     copy("gcc", "cc");
     let ended = machine.checks(&["lint", "tests", "browser", "stranger", "instructions"]).await;
@@ -218,7 +221,10 @@ async fn who_may_not_install_is_told_what_to_install() {
     copy("chromium", "chromium");
     let machine = machine.with("CI", "true");
     let ended = machine.checks(&["browser"]).await;
-    assert_eq!(Machine::skipped(&ended), ["browser: firefox-esr is not installed; as root, apt-get install firefox-esr"]);
+    assert_eq!(
+        Machine::skipped(&ended),
+        ["browser: firefox-esr is not installed; as root, apt-get install firefox-esr"]
+    );
     assert_eq!(ended.code, Some(1), "with CI nothing may be skipped");
 }
 
@@ -248,7 +254,8 @@ fn no_function_of_the_script_is_named_like_a_program() {
     let script = fs::read_to_string(repository().join("tests/run")).unwrap();
     let functions: BTreeSet<_> = script.lines().filter_map(|line| Some(line.split_once("() {")?.0.trim())).collect();
     assert!(functions.contains("package") && functions.contains("stage_browser"), "{functions:?}");
-    let programs = functions.iter().filter(|name| find(name).is_some() || PACKAGES.iter().any(|(_, all)| all.contains(name)));
+    let programs =
+        functions.iter().filter(|name| find(name).is_some() || PACKAGES.iter().any(|(_, all)| all.contains(name)));
     assert_eq!(programs.collect::<Vec<_>>(), Vec::<&&str>::new());
 }
 
@@ -266,7 +273,10 @@ async fn parts_of_the_toolchain_that_are_not_there_are_added() {
     let machine = Machine::new("components").with("CI", "1");
     let bin = machine.folder.join("bin");
     write_program(&bin.join("cargo"), &format!("{CARGO}; [ -e \"$MACHINE/has-$1\" ]"));
-    write_program(&bin.join("rustup"), "case $3 in rustfmt) part=fmt ;; *) part=$3 ;; esac; touch \"$MACHINE/has-$part\"");
+    write_program(
+        &bin.join("rustup"),
+        "case $3 in rustfmt) part=fmt ;; *) part=$3 ;; esac; touch \"$MACHINE/has-$part\"",
+    );
     let ended = machine.checks(&["format", "lint"]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);
     fs::remove_file(bin.join("rustup")).unwrap();

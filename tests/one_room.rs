@@ -89,7 +89,10 @@ async fn four_clients_see_the_same_states_in_one_room() {
     let mut o = Player::new(webtransport, room);
 
     let url = format!("http://{}", server.addr());
-    let Some(mut chromium) = browser::or_skip(browser::script(Browser::Chromium, "watch.mjs", &[&url, &room_id])) else { return };
+    let Some(mut chromium) = browser::or_skip(browser::script(Browser::Chromium, "watch.mjs", &[&url, &room_id]))
+    else {
+        return;
+    };
     assert_eq!(chromium.json().await, json!({"watching": true}));
     let mut bare = Bare::enter(server.addr(), "Wes").await;
     bare.send(&json!({"type": "join_room", "ref": 1, "data": {"room_id": room_id, "as": "spectator"}})).await;
