@@ -2,6 +2,7 @@
 //! anybody else noticing.
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
+use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::{Codec, Header, envelope};
 use anteroom_tests::bystanders::Bystanders;
 use anteroom_tests::message::write;
@@ -25,9 +26,9 @@ async fn stranger_sends(server: &TestServer, way: Way, codec: Codec, payload: &[
     peer.refused(code).await.reason
 }
 
+/// Arrays in each other, so many levels deep.
 fn nested(depth: usize) -> String {
-    let (open, close) = ("[".repeat(depth), "]".repeat(depth));
-    format!(r#"{{"type":"ping","data":{{"ts":{open}{close}}}}}"#)
+    "[".repeat(depth) + &"]".repeat(depth)
 }
 
 fn ping() -> Vec<u8> {
@@ -41,7 +42,11 @@ async fn malformed_json_closes_with_4501() {
     let batch = format!("[{}]", [r#"{"type":"ping"}"#; 257].join(","));
     let long = format!(r#"{{"type":"{}"}}"#, "x".repeat(65));
     let long_ref = format!(r#"{{"type":"ping","ref":"{}"}}"#, "x".repeat(65));
-    let deep = nested(63);
+    let deep_field = format!(r#"{{"type":"ping","more":{}}}"#, nested(64));
+    let deep_error = format!(r#"{{"type":"ping","error":{}}}"#, nested(64));
+    let deep_ref = format!(r#"{{"type":"ping","ref":{}}}"#, nested(64));
+    let deep_batch = nested(30_000);
+    let deep_and_open = "[".repeat(60_000);
     for way in Way::JSON {
         for payload in [
             "{",
@@ -64,7 +69,11 @@ async fn malformed_json_closes_with_4501() {
             &batch,
             &long,
             &long_ref,
-            &deep,
+            &deep_field,
+            &deep_error,
+            &deep_ref,
+            &deep_batch,
+            &deep_and_open,
         ] {
             session_sends(&server, way, Codec::Json, payload.as_bytes(), 4501).await;
         }
@@ -74,6 +83,101 @@ async fn malformed_json_closes_with_4501() {
     // Only a WebSocket says by itself that it is text.
     for payload in ["", "nonsense", "7", "null", "\"ping\"", "\u{feff}{}"] {
         session_sends(&server, Way::json(Via::WebSocket), Codec::Json, payload.as_bytes(), 4501).await;
+    }
+    bystanders.assert_undisturbed(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_nests_too_deeply_is_refused_and_nothing_else() {
+    let server = TestServer::start();
+    let mut bystanders = Bystanders::meet(&server).await;
+    for way in Way::JSON {
+        let mut peer = Peer::dial(&server, way).await;
+        // One level is the envelope's.
+        for depth in [64, 30_000] {
+            let deep = nested(depth);
+            for (kind, data) in [
+                ("handshake", format!(r#"{{"version":1,"more":{deep}}}"#)),
+                ("handshake", deep.clone()),
+                (
+                    "reconnect",
+                    format!(r#"{{"session_id":"{}","resume_token":"","attempt":1,"more":{deep}}}"#, "0".repeat(26)),
+                ),
+                ("reconnect", format!(r#"{{"session_id":"","more":{deep}}}"#)),
+            ] {
+                let envelope = format!(r#"{{"type":"{kind}","ref":"r","data":{data}}}"#);
+                peer.bytes(Codec::Json, envelope.as_bytes()).await;
+                let refused = peer.expect(&format!("{kind}_result")).await;
+                assert_eq!((refused.code(), refused.reference), ("invalid_data", Some(json!("r"))), "{way:?} {kind}");
+            }
+        }
+        peer.handshake(json!({"version": 1, "name": "Ada"})).await;
+        let room_id = peer.create("relay", json!({})).await;
+        for depth in [64, 30_000] {
+            let deep = nested(depth);
+            for (kind, data, code) in [
+                ("ping", format!(r#"{{"ts":{deep}}}"#), "invalid_data"),
+                ("ping", deep.clone(), "invalid_data"),
+                ("list_rooms", format!(r#"{{"more":{deep}}}"#), "invalid_data"),
+                ("create_room", format!(r#"{{"game":"relay","options":{deep}}}"#), "invalid_data"),
+                ("join_room", deep.clone(), "invalid_data"),
+                ("leave_room", deep.clone(), "invalid_data"),
+                ("ack", deep.clone(), "invalid_data"),
+                ("resume", deep.clone(), "invalid_data"),
+                ("nothing", deep.clone(), "unknown_type"),
+            ] {
+                // In a batch it disturbs nothing that stands beside it.
+                let ping = |reference| format!(r#"{{"type":"ping","ref":{reference}}}"#);
+                let envelope = format!(r#"{{"type":"{kind}","ref":2,"data":{data}}}"#);
+                let batch = format!("[{},{envelope},{}]", ping(1), ping(3));
+                for payload in [envelope, batch] {
+                    let is_batch = payload.starts_with('[');
+                    peer.bytes(Codec::Json, payload.as_bytes()).await;
+                    let refused = peer.find(&format!("{kind}_result")).await;
+                    assert_eq!((refused.code(), refused.reference), (code, Some(json!(2))), "{way:?} {kind}");
+                    assert_eq!(refused.error.unwrap().details.unwrap().text(), format!(r#"{{"type":"{kind}"}}"#));
+                    for reference in if is_batch { &[1, 3][..] } else { &[] } {
+                        assert_eq!(peer.find("pong").await.reference, Some(json!(reference)));
+                    }
+                }
+            }
+            // A room refuses it on its own lane, as any data that does not fit; the number is taken.
+            let send =
+                format!(r#"{{"type":"send","ref":4,"n":{depth},"room_id":"{room_id}","data":{{"payload":{deep}}}}}"#);
+            peer.bytes(Codec::Json, send.as_bytes()).await;
+            let refused = peer.find("send_result").await;
+            assert_eq!((refused.code(), refused.room_id), ("invalid_data", Some(room_id.clone())), "{way:?}");
+            peer.bytes(Codec::Json, send.replace(&deep, "1").as_bytes()).await;
+            let rest = peer.all_so_far().await;
+            assert!(
+                rest.iter().all(|message| message.kind == "ack"),
+                "{way:?}: it was taken, so it is dropped: {rest:?}"
+            );
+        }
+        // As deep as may be, and what only looks deep.
+        for more in [nested(62), format!("\"{}\"", "[".repeat(1000))] {
+            let ping = format!(r#"{{"type":"list_rooms","ref":5,"data":{{"more":{more}}}}}"#);
+            for payload in [ping.clone(), format!("[{ping}]")] {
+                peer.bytes(Codec::Json, payload.as_bytes()).await;
+                assert_eq!(peer.find("list_rooms_result").await.success, Some(true), "{way:?}");
+            }
+        }
+        peer.leave().await;
+    }
+    for way in Way::BINARY {
+        let mut peer = Peer::enter(&server, way, "Ada").await;
+        // Fields that are JSON are the only ones that can nest.
+        for depth in [33, 30_000] {
+            let mut ping = Vec::new();
+            let reference = Ref::from(7);
+            let header = Header { reference: Some(&reference), ..Header::new("ping") };
+            envelope::encode(Codec::Bincode, &header, &nested(depth), &mut ping).unwrap();
+            peer.bytes(Codec::Bincode, &ping).await;
+            let refused = peer.expect("ping_result").await;
+            assert_eq!((refused.code(), refused.reference), ("invalid_data", Some(json!(7))), "{way:?}");
+            assert!(refused.error.unwrap().message.contains("nests too deeply"), "{way:?}");
+        }
+        peer.leave().await;
     }
     bystanders.assert_undisturbed(&server).await;
 }

@@ -10,8 +10,8 @@ use toml::{Table, Value};
 
 /// What the file sets for production, where the default is that of a first look.
 const DIFFERENT: [&str; 4] = ["listen", "tls.certificate", "tls.key", "auth.token_key_file"];
-/// What has no default, and stays out because something else is set.
-const LEFT_OUT: [&str; 1] = ["auth.token_key"];
+/// What has no default, and stays out because something else is set, or only some need it.
+const LEFT_OUT: [&str; 3] = ["listen_udp", "public_url", "auth.token_key"];
 
 fn text() -> String {
     std::fs::read_to_string(repository().join("deploy/anteroom.toml")).unwrap()
@@ -33,7 +33,7 @@ fn flat(table: &Table) -> BTreeMap<String, Value> {
 
 /// Every key there is, those without a default too: a configuration where all of them are set.
 fn all_keys() -> Vec<String> {
-    let mut config = Config::default();
+    let mut config = Config { listen_udp: Some("x".into()), public_url: Some("x".into()), ..Config::default() };
     config.tls.certificate = Some("x".into());
     config.tls.key = Some("x".into());
     config.auth.token_key = Some("x".into());
@@ -141,7 +141,19 @@ async fn values_that_make_no_sense_are_refused() {
         ),
         ("allowed = []", "allowed = [\"example.com\"]", "\"example.com\" is not an origin such as"),
         ("allowed = []", "allowed = [\"https://*.com\"]", "is not an origin such as"),
+        ("allowed = []", "allowed = [\"null\"]", "\"null\" cannot be allowed"),
+        ("allowed = []", "allowed = [\"file://\"]", "\"file://\" cannot be allowed"),
+        ("allowed = []", "allowed = [\"wss://play.example.com\"]", "is where a WebSocket goes"),
         ("listen = \"0.0.0.0:7350\"", "listen = \"0.0.0.0\"", "is not HOST:PORT"),
+        ("listen = \"0.0.0.0:7350\"", "listen = \"localhost:7350\"", "write 127.0.0.1:7350, or [::1]:7350"),
+        (
+            "listen = \"0.0.0.0:7350\"",
+            "listen = \"0.0.0.0:7350\"\nlisten_udp = \"Localhost:1\"",
+            "`listen_udp` \"Localhost:1\" names a host that may be several addresses; write 127.0.0.1:1, or [::1]:1",
+        ),
+        ("demo = false", "public_url = \"play.example.com\"", "`public_url` \"play.example.com\" is no address"),
+        ("demo = false", "public_url = \"https://play.example.com/ws\"", "begins with /ws"),
+        ("http_idle_ms = 75000", "http_idle_ms = 0", "`times.http_idle_ms` must be 1 to 86400000"),
         ("key = \"certs/key.pem\"", "", "needs both `certificate` and `key`"),
         (
             "guests = false",

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anteroom_tests::in_time;
+use anteroom_tests::message::Message;
 use anteroom_tests::peer::{Peer, Via, Way};
+use anteroom_tests::resuming::Resuming;
 use anteroom_tests::server::TestServer;
+use anteroom_tests::{in_time, token};
 use serde_json::{Value, json};
 
 /// The list as a subscriber keeps it.
@@ -210,4 +212,111 @@ async fn a_quick_join_goes_past_rooms_that_one_is_in() {
     let mut bob = Peer::enter(&server, Way::json(Via::WebSocket), "Bob").await;
     let joined = bob.ask("join_room", json!({"game": "tic_tac_toe", "quick": true})).await.room_id.unwrap();
     assert!([first, second].contains(&joined));
+}
+
+async fn quick_join(peer: &mut Peer) -> Message {
+    let joined = peer.ask("join_room", json!({"game": "tic_tac_toe", "quick": true})).await;
+    assert_eq!(joined.success, Some(true), "{joined:?}");
+    joined
+}
+
+/// A player closes the page and comes back in a new one, as a guest does: as somebody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quick_join_leads_past_a_room_where_nobody_is_connected() {
+    let server = TestServer::start();
+    for way in Way::all() {
+        let mut eve = Peer::enter(&server, way, "Eve").await;
+        let mut rows = Rows::of(&eve.ask("subscribe_rooms", json!({})).await.data);
+        let mut ada = Peer::enter(&server, way, "Ada").await;
+        let left = quick_join(&mut ada).await.room_id.unwrap();
+        follow(&mut eve, &mut rows, |rows| rows.0.len() == 1).await;
+        ada.hang_up().await;
+        follow(&mut eve, &mut rows, |rows| rows.0.is_empty()).await;
+        assert_eq!(eve.ask("list_rooms", json!({})).await.data, json!({"rooms": [], "total": 0}), "{way:?}");
+
+        let mut again = Peer::enter(&server, way, "Ada").await;
+        let joined = quick_join(&mut again).await;
+        assert_ne!(joined.room_id.as_ref(), Some(&left), "{way:?}: a seat beside nobody");
+        let room_id = joined.room_id.unwrap();
+        let mut bob = Peer::enter(&server, way, "Bob").await;
+        let joined = quick_join(&mut bob).await;
+        assert_eq!(joined.room_id.as_ref(), Some(&room_id), "{way:?}: both wait, each alone");
+        let is_there = |member: &Value| member["connected"] == json!(true);
+        assert!(joined.data["members"].as_array().unwrap().iter().all(is_there), "{joined:?}");
+
+        // Whoever knows the room still gets in, and then it is listed again.
+        let mut wes = Peer::enter(&server, way, "Wes").await;
+        wes.join(&left, "spectator").await;
+        follow(&mut eve, &mut rows, |rows| rows.0.contains_key(&left) && rows.0.contains_key(&room_id)).await;
+        assert_eq!((&rows.0[&left]["players"], &rows.0[&left]["spectators"]), (&json!(1), &json!(1)), "{way:?}");
+        // But nobody is led there to wait beside someone who only watches.
+        let mut kay = Peer::enter(&server, way, "Kay").await;
+        assert_ne!(quick_join(&mut kay).await.room_id, Some(left), "{way:?}");
+        for peer in [again, bob, wes, kay, eve] {
+            peer.leave().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_is_listed_again_when_its_player_is_back() {
+    let server = TestServer::start();
+    for way in Way::all() {
+        let mut eve = Peer::enter(&server, way, "Eve").await;
+        let mut rows = Rows::of(&eve.ask("subscribe_rooms", json!({})).await.data);
+        let mut ada = Resuming::enter(&server, way, "Ada").await;
+        let room_id = ada.create("tic_tac_toe", json!({})).await;
+        follow(&mut eve, &mut rows, |rows| rows.0.len() == 1).await;
+        let row = rows.0[&room_id].clone();
+        ada.cut();
+        follow(&mut eve, &mut rows, |rows| rows.0.is_empty()).await;
+        ada.reconnect(&server, way.via).await;
+        follow(&mut eve, &mut rows, |rows| rows.0.len() == 1).await;
+        assert_eq!(rows.0[&room_id], row, "{way:?}");
+        let mut bob = Peer::enter(&server, way, "Bob").await;
+        assert_eq!(quick_join(&mut bob).await.room_id, Some(room_id), "{way:?}");
+        bob.leave().await;
+        ada.leave().await;
+        follow(&mut eve, &mut rows, |rows| rows.0.is_empty()).await;
+    }
+}
+
+/// With a token a player is the same in every session, so a seat of theirs finds them again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quick_join_leads_a_user_back_to_the_seat_that_is_kept_for_them() {
+    let server = TestServer::with(|config| config.auth.token_key = Some(token::KEY.into()));
+    for way in Way::all() {
+        let mut eve = Peer::enter_as(&server, way, "eve").await;
+        let mut rows = Rows::of(&eve.ask("subscribe_rooms", json!({})).await.data);
+        // Alone in a room, and then in one where somebody waits for them.
+        let mut ada = Peer::enter_as(&server, way, "ada").await;
+        let room_id = quick_join(&mut ada).await.room_id.unwrap();
+        follow(&mut eve, &mut rows, |rows| rows.0.len() == 1).await;
+        ada.hang_up().await;
+        follow(&mut eve, &mut rows, |rows| rows.0.is_empty()).await;
+        let mut ada = Peer::enter_as(&server, way, "ada").await;
+        assert_eq!(quick_join(&mut ada).await.room_id.as_ref(), Some(&room_id), "{way:?}");
+        let mut bob = Peer::enter_as(&server, way, "bob").await;
+        assert_eq!(quick_join(&mut bob).await.room_id.as_ref(), Some(&room_id), "{way:?}");
+        ada.hang_up().await;
+        bob.find("client_disconnected").await;
+        let mut ada = Peer::enter_as(&server, way, "ada").await;
+        let joined = quick_join(&mut ada).await;
+        assert_eq!((joined.room_id.as_ref(), &joined.data["seat"]), (Some(&room_id), &json!(0)), "{way:?}");
+        bob.find("client_reconnected").await;
+        // Somebody whose opponent is gone as well is better off with another.
+        bob.hang_up().await;
+        ada.find("client_disconnected").await;
+        ada.hang_up().await;
+        follow(&mut eve, &mut rows, |rows| !rows.0.contains_key(&room_id)).await;
+        let mut ada = Peer::enter_as(&server, way, "ada").await;
+        assert_ne!(quick_join(&mut ada).await.room_id.as_ref(), Some(&room_id), "{way:?}");
+        // The seat is theirs all the same, for whoever asks for it by name.
+        assert_eq!(ada.join(&room_id, "player").await["seat"], json!(0), "{way:?}");
+        let mut bob = Peer::enter_as(&server, way, "bob").await;
+        bob.join(&room_id, "player").await;
+        for peer in [ada, bob, eve] {
+            peer.leave().await;
+        }
+    }
 }

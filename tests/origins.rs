@@ -1,6 +1,9 @@
 //! The doorstep: which pages may connect, over WebSocket and WebTransport alike, and which requests are none.
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
+use std::net::SocketAddr;
+use std::pin::Pin;
+
 use anteroom_protocol::record::RecordReader;
 use anteroom_server::config::Config;
 use anteroom_tests::bare::Bare;
@@ -11,6 +14,7 @@ use anteroom_tests::peer::{Peer, Via, Way};
 use anteroom_tests::server::TestServer;
 use anteroom_tests::words::assert_sentence;
 use serde_json::{Value, json};
+use wtransport::config::{DnsLookupFuture, DnsResolver};
 use wtransport::endpoint::ConnectOptions;
 use wtransport::error::ConnectionError;
 use wtransport::tls::Sha256Digest;
@@ -19,7 +23,13 @@ use wtransport::{ClientConfig, Endpoint};
 /// The code a page of this origin is refused with over WebSocket, and whether `goodbye` said the same; none if it is
 /// let in.
 async fn over_websocket(server: &TestServer, origin: Option<&str>) -> Option<(u16, String)> {
-    let headers: Vec<(&str, &str)> = origin.map(|origin| ("Origin", origin)).into_iter().collect();
+    over_websocket_at(server, &server.addr().to_string(), origin).await
+}
+
+/// The same of a server that is asked for by this host.
+async fn over_websocket_at(server: &TestServer, host: &str, origin: Option<&str>) -> Option<(u16, String)> {
+    let headers: Vec<(&str, &str)> =
+        origin.map(|origin| ("Origin", origin)).into_iter().chain([("Host", host)]).collect();
     let mut bare = Bare::connect(server.addr(), &headers).await;
     let first = bare.try_handshake().await;
     if first.is_some() {
@@ -32,12 +42,28 @@ async fn over_websocket(server: &TestServer, origin: Option<&str>) -> Option<(u1
 
 /// The same over WebTransport.
 async fn over_webtransport(server: &TestServer, origin: Option<&str>) -> Option<(u16, String)> {
+    over_webtransport_at(server, &format!("https://{}/wt", server.addr()), origin).await
+}
+
+/// Whatever the name, it is the server under test.
+#[derive(Debug)]
+struct Rebound(SocketAddr);
+
+impl DnsResolver for Rebound {
+    fn resolve(&self, _host: &str) -> Pin<Box<dyn DnsLookupFuture>> {
+        let addr = self.0;
+        Box::pin(async move { Ok(Some(addr)) })
+    }
+}
+
+async fn over_webtransport_at(server: &TestServer, url: &str, origin: Option<&str>) -> Option<(u16, String)> {
     let config = ClientConfig::builder()
         .with_bind_default()
         .with_server_certificate_hashes([Sha256Digest::new(server.hash())])
+        .dns_resolver(Rebound(server.udp_addr()))
         .build();
     let endpoint = Endpoint::client(config).unwrap();
-    let mut options = ConnectOptions::builder(format!("https://{}/wt", server.addr()));
+    let mut options = ConnectOptions::builder(url);
     if let Some(origin) = origin {
         options = options.add_header("origin", origin);
     }
@@ -175,6 +201,106 @@ async fn a_development_server_with_a_list_keeps_to_it() {
     assert_refused(&server, &LISTED_REFUSED).await;
 }
 
+/// Pages in the shells of apps have schemes of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn shells_of_apps_can_be_listed() {
+    let shells = [
+        "capacitor://localhost",
+        "ionic://localhost",
+        "tauri://localhost",
+        "http://tauri.localhost",
+        "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+        "moz-extension://01234567-89ab-cdef-0123-456789abcdef",
+    ];
+    let server = TestServer::in_production(|config| {
+        config.origins.allowed = shells.map(str::to_owned).into();
+        config.auth.guests = true;
+    });
+    assert_allowed(&server, &shells.map(Some)).await;
+    let others =
+        ["http://localhost", "https://localhost", "capacitor://localhost:80", "chrome-extension://other", "null"];
+    assert_refused(&server, &others).await;
+    // Nobody listed is let in by a development server, other than pages of this machine.
+    assert_refused(&TestServer::start(), &["capacitor://localhost", "tauri://localhost"]).await;
+}
+
+/// The page that the server itself hands out may connect to it, where nobody else can have its name.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_s_own_origin_is_allowed_where_its_certificate_names_it() {
+    let names = ["play.example.com", "*.games.example", "127.0.0.1"];
+    let server = TestServer::in_production_at(&names, |config| config.auth.guests = true);
+    let port = server.addr().port();
+    for (host, origin, is_own) in [
+        ("play.example.com", "play.example.com", true),
+        ("PLAY.example.com.", "play.example.com", true),
+        ("one.games.example", "one.games.example", true),
+        ("127.0.0.1", "127.0.0.1", true),
+        ("games.example", "games.example", false),
+        ("a.b.games.example", "a.b.games.example", false),
+        // A name that was made to point here after its page was loaded.
+        ("evil.test", "evil.test", false),
+        ("play.example.com", "evil.test", false),
+        ("evil.test", "play.example.com", false),
+    ] {
+        let (host, origin) = (format!("{host}:{port}"), format!("https://{origin}:{port}"));
+        let url = format!("https://{}/wt", host.replace(".:", ":"));
+        for refused in [
+            over_websocket_at(&server, &host, Some(&origin)).await,
+            over_webtransport_at(&server, &url, Some(&origin)).await,
+        ] {
+            assert_eq!(refused.map(|(code, _)| code), (!is_own).then_some(4506), "{origin} at {host}");
+        }
+    }
+    // Other servers at the same name, and pages that anyone on the way may have written.
+    let own = format!("https://127.0.0.1:{port}");
+    assert_allowed(&server, &[Some(&own)]).await;
+    let others = [format!("http://127.0.0.1:{port}"), "https://127.0.0.1".into(), "https://127.0.0.1:1".into()];
+    assert_refused(&server, &others.each_ref().map(|origin| &**origin)).await;
+    let answer = get(server.addr(), "/api/certificate", &[&format!("Origin: {own}")]).await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some(&*own));
+}
+
+/// Behind a proxy the server is asked for by names that its pages know nothing of.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_s_own_origin_is_the_configured_one() {
+    let server = TestServer::in_production(|config| {
+        config.public_url = Some("https://play.example.com:8443/game".into());
+        config.auth.guests = true;
+    });
+    let port = server.addr().port();
+    for (origin, is_own) in [
+        ("https://play.example.com:8443", true),
+        ("https://PLAY.example.com:8443", true),
+        ("https://play.example.com", false),
+        ("http://play.example.com:8443", false),
+        ("https://inside:8443", false),
+    ] {
+        for refused in [
+            over_websocket_at(&server, "inside:7350", Some(origin)).await,
+            over_webtransport_at(&server, &format!("https://play.example.com:{port}/game/wt"), Some(origin)).await,
+            over_webtransport_at(&server, &format!("https://inside:{port}/wt"), Some(origin)).await,
+        ] {
+            assert_eq!(refused.map(|(code, _)| code), (!is_own).then_some(4506), "{origin}");
+        }
+    }
+}
+
+/// Its pages come over TCP, so it is that port which tells them from others of the same machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_s_own_origin_has_the_port_of_tcp_on_a_udp_socket_elsewhere_too() {
+    let server = TestServer::in_production(|config| {
+        config.listen_udp = Some("127.0.0.1:0".into());
+        config.auth.guests = true;
+    });
+    let (tcp, udp) = (server.addr(), server.udp_addr());
+    for (port, is_own) in [(tcp.port(), true), (udp.port(), false)] {
+        let origin = format!("https://127.0.0.1:{port}");
+        let refused = over_webtransport_at(&server, &format!("https://{udp}/wt"), Some(&origin)).await;
+        assert_eq!(refused.map(|(code, _)| code), (!is_own).then_some(4506), "{origin}");
+        assert_eq!(over_websocket(&server, Some(&origin)).await.is_none(), is_own, "{origin}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_production_server_without_a_list_lets_no_page_in() {
     let server = TestServer::in_production(|config| config.auth.guests = true);
@@ -254,13 +380,13 @@ async fn the_first_known_subprotocol_is_chosen_and_no_extension() {
 async fn a_development_server_answers_to_its_own_machine_s_names_only() {
     let server = TestServer::start();
     let port = server.addr().port();
-    for host in ["localhost", "127.0.0.1", "[::1]"] {
+    // Names are the same in capitals, and with the dot that ends them all.
+    for host in ["localhost", "127.0.0.1", "[::1]", "LOCALHOST", "LocalHost", "localhost.", "LOCALHOST."] {
         for header in [format!("Host: {host}"), format!("Host: {host}:{port}"), format!("Host: {host}:1")] {
             assert_eq!(get(server.addr(), "/healthz", &[&header]).await.status, 200, "{header}");
         }
     }
-    for host in ["evil.test", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "", "[::2]", "localhost:7350:1"]
-    {
+    for host in ["evil.test", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "[::2]", "localhost.evil"] {
         let header = format!("Host: {host}");
         for path in ["/healthz", "/", "/sdk/anteroom.js", "/api/certificate", "/nothing"] {
             let answer = get(server.addr(), path, &[&header]).await;
@@ -272,7 +398,62 @@ async fn a_development_server_answers_to_its_own_machine_s_names_only() {
         assert_eq!(get(server.addr(), "/ws", &upgrade).await.status, 421, "{host:?}");
     }
     let production = TestServer::in_production(|_| ());
-    assert_eq!(get(production.addr(), "/healthz", &["Host: play.example.com"]).await.status, 200);
+    for host in ["play.example.com", "PLAY.example.com.", "game_server:7350", "localhost", "[2001:db8::1]"] {
+        assert_eq!(get(production.addr(), "/healthz", &[&format!("Host: {host}")]).await.status, 200, "{host}");
+    }
+}
+
+/// RFC 9112, section 3.2.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_names_one_host() {
+    let hosts = [
+        "",
+        "Host: localhost\r\nHost: localhost\r\n",
+        "Host: localhost\r\nhost: play.example.com\r\n",
+        "Host:\r\n",
+        "Host: two words\r\n",
+        "Host: localhost:7350:1\r\n",
+        "Host: localhost:65536\r\n",
+        "Host: localhost, localhost\r\n",
+        "Host: me@localhost\r\n",
+        "Host: localhost/\r\n",
+        "Host: http://localhost\r\n",
+        "Host: ::1\r\n",
+        "Host: .\r\n",
+        "Host: localhost..\r\n",
+        "Host: l\u{f6}calhost\r\n",
+    ];
+    for server in [TestServer::start(), TestServer::in_production(|_| ())] {
+        for host in hosts {
+            for path in ["/healthz", "/api/certificate", "/ws", "/nothing"] {
+                let request = format!("GET {path} HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
+                let answer = http::raw(server.addr(), request.as_bytes()).await;
+                assert_eq!(answer.status, 400, "{host:?} {path}: {answer:?}");
+                assert_sentence(answer.body.trim_end());
+            }
+            let old = http::raw(server.addr(), format!("GET /healthz HTTP/1.0\r\n{host}\r\n").as_bytes()).await;
+            // HTTP/1.0 has no need to name one, and the checks of some balancers do not.
+            assert_eq!(old.status, if host.is_empty() { 200 } else { 400 }, "{host:?}: {old:?}");
+        }
+    }
+}
+
+/// RFC 9112, section 3.2.2: what stands in the request line counts, whatever `Host` says.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_of_an_absolute_target_counts() {
+    let server = TestServer::start();
+    let asked = async |target: &str, host: &str| {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        http::raw(server.addr(), request.as_bytes()).await.status
+    };
+    assert_eq!(asked("http://evil.example/healthz", "127.0.0.1").await, 421);
+    assert_eq!(asked("http://localhost/healthz", "evil.example").await, 200);
+    assert_eq!(asked("http://LOCALHOST.:7350/healthz", "localhost").await, 200);
+    assert_eq!(asked("http://me@localhost/healthz", "localhost").await, 400);
+    assert_eq!(asked("ftp://localhost/healthz", "localhost").await, 400);
+    assert_eq!(asked("http://localhost/healthz", "two words").await, 400);
+    assert_eq!(asked("evil.example:443", "localhost").await, 400);
+    assert_eq!(asked("*", "localhost").await, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,7 +464,7 @@ async fn requests_that_are_none_are_refused_and_hurt_nobody() {
     for (request, statuses) in [
         ("\u{16}\u{3}\u{1}\0\u{5}hello".to_owned(), &[400, 0][..]),
         ("nonsense\r\n\r\n".to_owned(), &[400, 0]),
-        ("GET / HTTP/1.1\r\n\r\n".to_owned(), &[421]),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), &[400]),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), &[400, 0]),
         (format!("GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"), &[431]),
         (format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(40_000)), &[431]),

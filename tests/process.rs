@@ -75,6 +75,9 @@ async fn wrong_usage_ends_it_with_2_and_a_sentence() {
         (&["serve", "--config", "/nowhere/anteroom.toml"], "cannot read the configuration /nowhere/anteroom.toml"),
         (&["config"], "Usage"),
         (&["--listen", "nonsense"], "is not HOST:PORT"),
+        (&["--listen", "localhost:nonsense"], "is not HOST:PORT"),
+        (&["--listen-udp", "nonsense"], "--listen-udp \"nonsense\" is not HOST:PORT"),
+        (&["--listen", "127.0.0.1:0", "--listen-udp", "0.0.0.0:0"], "`listen_udp` is not this machine alone"),
         (&["--listen", "0.0.0.0:0"], "--danger-dev-on-network"),
         (&["--log", "=,=", "--listen", "127.0.0.1:0"], "is not a log filter"),
         (&["completions", "nonsense"], "invalid value"),
@@ -217,6 +220,26 @@ async fn a_second_signal_ends_it_at_once() {
     if ended.code == Some(1) {
         assert!(ended.stderr.contains("second signal"), "{ended:?}");
     }
+}
+
+/// `localhost` is what people type, in whatever letters, and one address of this machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn localhost_is_understood_on_the_command_line() {
+    let mut server = Running::start(command(anteroom(), &["--listen", "LocalHost:0", "--listen-udp", "localhost:0"]));
+    let addr = server.listening().await;
+    assert_eq!(addr.ip(), std::net::Ipv4Addr::LOCALHOST);
+    let udp: std::net::SocketAddr = server.line_with("UDP on ").await.parse().unwrap();
+    assert_eq!(udp.ip(), addr.ip());
+    let certificate: Value = serde_json::from_str(&http::get(addr, "/api/certificate", &[]).await.body).unwrap();
+    assert_eq!(certificate["webtransport_url"], format!("https://{udp}/wt"));
+    let mut ada = Peer::dial_to(&dialer(&[hash(&certificate)]), &address(udp), Way::json(Via::WebTransport)).await;
+    ada.handshake(json!({"version": 1})).await;
+    ada.leave().await;
+    server.signal("TERM").await;
+    let ended = server.end().await;
+    assert!(ended.stdout.contains(&format!("  WebTransport   https://{udp}/wt\n")), "{}", ended.stdout);
+    assert!(ended.stdout.contains(&format!("  QUIC           {udp}, ")), "{}", ended.stdout);
+    assert!(ended.stdout.contains(&format!("  WebSocket      ws://{addr}/ws\n")), "{}", ended.stdout);
 }
 
 /// Every line of a log is one JSON object with a level and a message.

@@ -35,6 +35,12 @@ fn configure(folder: &Path, more: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
+/// Puts keys in front of a configuration.
+fn prepend(config: &str, keys: &str) {
+    let text = std::fs::read_to_string(config).unwrap();
+    std::fs::write(config, format!("{keys}{text}")).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn cert_writes_a_pair_that_only_its_owner_can_read() {
     let folder = scratch("cert").join("new");
@@ -56,6 +62,7 @@ async fn it_serves_over_tls_everywhere_with_a_certificate_pinned_by_its_hash() {
     let folder = scratch("serve");
     let hash = make_certificate(&folder).await;
     let config = configure(&folder, "[origins]\nallowed = [\"https://play.example.com\"]\n");
+    prepend(&config, "demo = true\n");
     let checked = anteroom_with(&["config", "check", &config]).await;
     assert_eq!((checked.code, checked.stdout.lines().count()), (Some(0), 1), "{checked:?}");
     let mut server = Running::start(command(anteroom(), &["serve", "--config", &config]));
@@ -67,15 +74,24 @@ async fn it_serves_over_tls_everywhere_with_a_certificate_pinned_by_its_hash() {
     let certificate: Value = serde_json::from_str(published).unwrap();
     assert_eq!(certificate["hashes"][0]["value"], json!(STANDARD.encode(hash)));
     assert_eq!(certificate["hashes"][0]["algorithm"], "sha-256");
-    assert!(
-        certificate["webtransport_url"].as_str().unwrap().ends_with(&format!(":{}/wt", addr.port())),
-        "{certificate}"
-    );
+    assert_eq!(certificate["webtransport_url"], format!("https://{addr}/wt"));
 
     // The page is allowed to connect over TLS, and over nothing else.
     let page = https_get(&folder, addr, "/").await;
     let connect = format!("connect-src 'self' wss://{addr} https://{addr}\r\n");
     assert!(page.contains(&connect) && page.contains("<!doctype html>"), "{page}");
+    // Its origin is the server's own, which the certificate names, and is not listed.
+    for (origin, is_allowed) in [
+        (format!("https://{addr}"), true),
+        ("https://play.example.com".into(), true),
+        (format!("http://{addr}"), false),
+        (format!("https://localhost:{}", addr.port()), false),
+    ] {
+        let header = format!("Origin: {origin}");
+        let answer = https_get_with(&folder, addr, "/api/certificate", &["--header", &header]).await;
+        let is_named = answer.contains(&format!("access-control-allow-origin: {origin}\r\n"));
+        assert_eq!(is_named, is_allowed, "{origin}: {answer}");
+    }
 
     let mut peers = Vec::new();
     for way in Way::all() {
@@ -121,8 +137,12 @@ async fn it_serves_over_tls_everywhere_with_a_certificate_pinned_by_its_hash() {
 
 /// Asks a server with TLS, trusting its certificate; the answer is the head and what follows.
 async fn https_get(folder: &Path, addr: std::net::SocketAddr, path: &str) -> String {
+    https_get_with(folder, addr, path, &[]).await
+}
+
+async fn https_get_with(folder: &Path, addr: std::net::SocketAddr, path: &str, more: &[&str]) -> String {
     let mut curl = command("curl", &["--silent", "--show-error", "--include", "--cacert"]);
-    curl.arg(folder.join("certificate.pem")).arg(format!("https://127.0.0.1:{}{path}", addr.port()));
+    curl.arg(folder.join("certificate.pem")).args(more).arg(format!("https://127.0.0.1:{}{path}", addr.port()));
     let answer = anteroom_tests::program::run(curl).await;
     assert_eq!(answer.code, Some(0), "{answer:?}");
     answer.stdout
@@ -215,6 +235,34 @@ async fn tcp_without_tls_is_for_proxies() {
     }
     server.signal("TERM").await;
     assert_eq!(server.end().await.code, Some(0));
+}
+
+/// TCP inside, where the proxy is, and UDP outside, which a proxy does not pass on.
+#[tokio::test(flavor = "multi_thread")]
+async fn udp_may_listen_elsewhere() {
+    let folder = scratch("udp");
+    let hash = make_certificate(&folder).await;
+    let config = configure(&folder, "");
+    let text = std::fs::read_to_string(&config).unwrap().replace("[auth]", "tcp = \"off\"\n[auth]");
+    std::fs::write(&config, text).unwrap();
+    prepend(&config, "listen_udp = \"127.0.0.1:0\"\npublic_url = \"https://play.example.com:8443/game\"\n");
+    let mut server = Running::start(command(anteroom(), &["serve", "--config", &config]));
+    let addr = server.listening().await;
+    let udp: std::net::SocketAddr = server.line_with("UDP on ").await.parse().unwrap();
+    assert_ne!(udp, addr);
+    let published: Value =
+        serde_json::from_str(&anteroom_tests::http::get(addr, "/game/api/certificate", &[]).await.body).unwrap();
+    assert_eq!(published["webtransport_url"], "https://play.example.com:8443/game/wt");
+    let dialer = dialer(&[hash]);
+    for (way, addr) in Way::JSON.into_iter().zip([udp, udp, addr]) {
+        let mut peer = Peer::dial_to(&dialer, &address(addr), way).await;
+        peer.handshake(json!({"version": 1, "token": token::of("ada")})).await;
+        peer.leave().await;
+    }
+    assert!(dialer.quic(&address(addr)).await.is_err(), "there is no UDP where TCP is");
+    server.signal("TERM").await;
+    let ended = server.end().await;
+    assert_eq!((ended.code, ended.stdout), (Some(0), format!("listening on {addr}\nUDP on {udp}")));
 }
 
 /// Bytes on a TLS port that are not TLS end that connection alone.

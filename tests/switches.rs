@@ -185,7 +185,7 @@ async fn a_lost_network_says_so() {
         assert_eq!(far.client().state(), SessionState::Ended(end.clone()));
         let refused = far.client().ping().await;
         assert_eq!(refused, Err(ClientError::Closed(end.clone())), "{choice}");
-        assert!(refused.unwrap_err().to_string().starts_with("the session has ended: no connection for"));
+        assert!(refused.unwrap_err().to_string().starts_with("the session is closed: no connection for"));
         assert_eq!(ada.ends().await, RoomEnd::Session(end), "{choice}");
         bob.is_told(&Told::Lost("Ada".into())).await;
         bob.is_told(&Told::Gone("Ada".into())).await;

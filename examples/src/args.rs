@@ -51,7 +51,7 @@ impl ServerArgs {
     #[must_use]
     pub fn options(&self, transport: TransportChoice) -> ConnectOptions {
         let mut options = ConnectOptions::new(transport, &self.server);
-        options.session.token.clone_from(&self.token);
+        options.session.token = self.token.clone().map(Into::into);
         match self.cert_hash {
             Some(hash) => options.trust(Trust::CertificateHashes(vec![hash])),
             None => options,

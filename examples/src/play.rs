@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anteroom_client::{Client, ClientError, Role, Room, RoomEnd, RoomEvent, Transport, TransportChoice};
+use anteroom_client::{Client, ClientError, Role, Room, RoomEnd, RoomEvent, SessionState, Transport, TransportChoice};
 use clap::Parser;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -164,7 +164,12 @@ async fn play(client: &Client, room: &mut Room<TicTacToe>) -> Result<String, Str
                 Err(error) => Next::Told(format!("The transport stays as it is: {error}.")),
             },
         };
-        let link = Link::of(&states.borrow_and_update());
+        let state = states.borrow_and_update().clone();
+        if let SessionState::Closed { why, .. } = state {
+            // There is nothing that the player could mend.
+            return over(RoomEnd::Session(why));
+        }
+        let link = Link::of(&state);
         if let Some(sentence) = link.told_since(&table.link, Instant::now()) {
             face.tell(&sentence, &mut table)?;
         }

@@ -42,7 +42,13 @@ await tellStory(async (story) => {
 
   story.step("it is stopped, and says so");
   await story.ask("stop");
-  for (const player of [ada, bob]) await player.hasState("resuming");
+  for (const player of [ada, bob]) {
+    await player.hasState("resuming");
+    const notice = player.page.locator("#notice").filter({ hasText: "The server is shutting down." });
+    await notice.waitFor();
+    // What becomes of the session is not this page's to promise, nor whether a move is sent.
+    assert.doesNotMatch(await player.page.locator("main").innerText(), /kept|is sent/);
+  }
   await story.ask("start");
   for (const player of [ada, bob]) {
     await player.hasState("open");

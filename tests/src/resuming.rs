@@ -185,6 +185,23 @@ impl Resuming {
         &mut self.links.last_mut().unwrap().peer
     }
 
+    /// The number of the newest connection, to find it again by [`raw_at`](Self::raw_at) when it is not the newest.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn raw_number(&self) -> u64 {
+        self.links.last().unwrap().number
+    }
+
+    /// The connection of that number, as [`raw`](Self::raw).
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn raw_at(&mut self, number: u64) -> &mut Peer {
+        &mut self.links.iter_mut().find(|link| link.number == number).unwrap().peer
+    }
+
     /// A transport, in the codec of the session.
     #[must_use]
     pub fn way(&self, via: Via) -> Way {

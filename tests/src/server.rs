@@ -43,8 +43,15 @@ impl TestServer {
     /// [`token::KEY`](crate::token::KEY).
     #[must_use]
     pub fn in_production(change: impl FnOnce(&mut Config)) -> Self {
+        Self::in_production_at(&["localhost", "127.0.0.1"], change)
+    }
+
+    /// The same with a certificate for these names.
+    #[must_use]
+    pub fn in_production_at(names: &[&str], change: impl FnOnce(&mut Config)) -> Self {
         let folder = scratch("production");
-        let made = certificate::make(&["localhost".into(), "127.0.0.1".into()]).unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let made = certificate::make(&names).unwrap();
         let (chain, key) = made.pem.unwrap();
         let (chain_file, key_file) = (folder.join("certificate.pem"), folder.join("key.pem"));
         std::fs::write(&chain_file, chain).unwrap();
@@ -68,6 +75,12 @@ impl TestServer {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.server.local_addr()
+    }
+
+    /// The same for UDP.
+    #[must_use]
+    pub fn udp_addr(&self) -> SocketAddr {
+        self.server.udp_addr()
     }
 
     /// The same, for dialing.

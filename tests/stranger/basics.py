@@ -11,6 +11,14 @@ from session import Session
 from websocket import BINARY, PING, TEXT, TIMEOUT, Refused, WebSocket
 
 
+def levels(depth):
+    """Lists in each other, so many levels deep."""
+    nested = []
+    for _ in range(depth - 1):
+        nested = [nested]
+    return nested
+
+
 class Play:
     """Three clients, and what they go through. The methods run in the order in which they stand."""
 
@@ -346,11 +354,15 @@ class Play:
             ("leaving an unknown room", "not_in_room", "leave_room", {"room_id": "0000000000"}),
             ("data that is a number", "invalid_data", "list_rooms", 5),
             ("data that is an array", "invalid_data", "list_rooms", []),
+            ("data of 64 levels", "invalid_data", "list_rooms", {"more": levels(63)}),
+            ("data of 200 levels", "invalid_data", "list_rooms", {"more": levels(199)}),
         ):
             result = ada.request(kind, data)
             checks.refused(f"{name}", result, code, kind)
             details = result["error"].get("details") or {}
             checks.ok(f"{name}: details name it", {"type", "room_id"} & details.keys(), details)
+        result = ada.request("list_rooms", {"more": levels(62)})
+        checks.has("data of 63 levels", result, {"type": "list_rooms_result", "success": True})
         ada.send("dance")
         checks.refused("an unknown type without ref", ada.next(), "unknown_type", "dance", ref=False)
         ada.send("make_move", {"row": 0, "col": 0}, "0000000000")
@@ -399,7 +411,7 @@ class Play:
             ("a field twice", 4501, b'{"type":"ping","type":"ping"}'),
             ("a byte order mark", 4501, b'\xef\xbb\xbf{"type":"ping"}'),
             ("text that is not UTF-8", 4501, b'{"type":"ping","data":{"ts":"\xff"}}'),
-            ("65 levels", 4501, b'{"type":"ping","data":' + b"[" * 64 + b"]" * 64 + b"}"),
+            ("65 levels outside data", 4501, b'{"type":"ping","more":' + b"[" * 64 + b"]" * 64 + b"}"),
             ("257 messages in a batch", 4501, b"[" + b",".join([b'{"type":"ping"}'] * 257) + b"]"),
             ("an oversize frame", 4502, b'{"type":"ping"}'.ljust(limit + 1)),
             ("a very oversize frame", 4502, b'{"type":"ping"}'.ljust(16 * limit)),

@@ -139,11 +139,17 @@ class Ends(Chapter):
 
     # -- ends
 
+    def broken(self, limit=2**16):
+        """What nobody can read, what is too large, and what is of the wrong kind."""
+        large = b"{".ljust(limit + 1)
+        if self.binary:
+            return (BINARY, b"\xff"), (BINARY, large), (TEXT, b'{"type":"ping"}')
+        return (TEXT, b"{"), (TEXT, large), (BINARY, b"\0")
+
     def ends(self):
         """What ends a session, and what only a connection."""
         checks = self.checks
-        broken = (BINARY, b"\xff") if self.binary else (TEXT, b"{")
-        wrong = (TEXT, b'{"type":"ping"}') if self.binary else (BINARY, b"\0")
+        broken, _, wrong = self.broken()
         lost, left = "client_disconnected", "client_left"
         for name, lives, code, seen, act in (
             ("a socket that is closed", True, None, lost, lambda line: line.drop()),
@@ -151,8 +157,8 @@ class Ends(Chapter):
             ("a close frame of 4000", True, 4000, lost, lambda line: line.socket.send(CLOSE, b"\x0f\xa0")),
             ("goodbye", False, 1000, left, lambda line: line.send("goodbye", {"code": 1000})),
             ("goodbye without code", False, 1000, left, lambda line: line.send("goodbye")),
-            ("a broken message", False, 4501, lost, lambda line: line.socket.send(*broken)),
-            ("a frame of the wrong kind", False, 4507, lost, lambda line: line.socket.send(*wrong)),
+            ("a broken message", True, 4501, lost, lambda line: line.socket.send(*broken)),
+            ("a frame of the wrong kind", True, 4507, lost, lambda line: line.socket.send(*wrong)),
         ):
             rae, pat = self.rae(), self.pat()
             room = self.room(rae, pat)
@@ -169,6 +175,30 @@ class Ends(Chapter):
                 checks.has(f"{name}: the others see who is back", back, {"type": "client_reconnected"})
             else:
                 self.over(name, rae)
+
+    def faults(self):
+        """A session outlives what its connections are closed for, but not three times in a row."""
+        checks, rae, pat = self.checks, self.rae(), self.pat()
+        room = self.room(rae, pat)
+        frames = self.broken(rae.accepted["limits"]["message_bytes_max"])
+        for number, (frame, code) in enumerate(zip(frames, (4501, 4502, 4507)), 1):
+            name = f"fault {number} in a row"
+            rae.line.socket.send(*frame)
+            checks.ended(name, rae.line, code)
+            checks.equal(f"{name}: the others see", pat.next(room)["type"], "client_disconnected")
+            if number < 3:
+                self.lives(name, rae)
+                checks.equal(f"{name}: the others see who is back", pat.next(room)["type"], "client_reconnected")
+        self.over("three faults in a row", rae)
+
+        rae = self.rae()
+        for number in range(4):
+            thief = rae.dial()
+            thief.send("reconnect", {"session_id": rae.session_id, "resume_token": "x" * 43, "attempt": 90 + number})
+            self.refused(f"a forged token, {number}", thief.get(), "session_unknown")
+            thief.socket.send(TEXT, b"{")
+            checks.ended(f"a fault behind a forged token, {number}", thief, 4501)
+        checks.has("forged tokens: the session does not notice", rae.request("list_rooms"), {"success": True})
 
     def in_no_room(self):
         """A session outlives its connection also without a room."""
@@ -268,5 +298,5 @@ class Ends(Chapter):
         self.over("the grace time passes", rae)
 
     ALL = (
-        nonces, mistakes, ends, in_no_room, begun_anew, spectators, without_resume, grace,
+        nonces, mistakes, ends, faults, in_no_room, begun_anew, spectators, without_resume, grace,
     )  # fmt: skip

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// See the module. Attempts are counted from the beginning or the last [`Backoff::reset`].
 #[derive(Debug, Clone)]
@@ -34,6 +35,12 @@ impl Backoff {
             0 => Duration::ZERO,
             _ => FIRST.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST).mul_f64(self.fraction()),
         }
+    }
+
+    /// How long to wait when the server asks for a pause, so that all who were sent away do not come back at once: 1 s
+    /// to 2 s, or as long as any other failure would take by now.
+    pub(crate) fn next_after_pause(&mut self) -> Duration {
+        PAUSE.mul_f64(1.0 + self.fraction()).max(self.next())
     }
 
     /// SplitMix64 (Steele, Lea, Flood, 2014), as a number from 0 up to 1.
@@ -64,5 +71,17 @@ mod tests {
             backoff.reset();
             assert_eq!(backoff.next(), Duration::ZERO);
         }
+    }
+
+    #[test]
+    fn a_pause_is_one_and_differs() {
+        let pauses: Vec<_> = (0..100).map(|seed| Backoff::new(seed).next_after_pause()).collect();
+        assert!(pauses.iter().all(|pause| (1..2).contains(&pause.as_secs())), "{pauses:?}");
+        assert!(
+            pauses.iter().any(|pause| pause.as_millis() < 1200) && pauses.iter().any(|pause| pause.as_millis() > 1800)
+        );
+        let mut backoff = Backoff::new(1);
+        let longer = (0..20).map(|_| backoff.next_after_pause()).max();
+        assert!(longer > Some(Duration::from_secs(2)), "{longer:?}");
     }
 }

@@ -11,7 +11,9 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::endpoint::Endpoint;
 use crate::error::CertificateError;
+use crate::options::TransportChoice;
 
 /// The longest answer, headers included, in bytes.
 const ANSWER_BYTES_MAX: u64 = 16 << 10;
@@ -19,8 +21,19 @@ const ANSWER_BYTES_MAX: u64 = 16 << 10;
 const HASHES_MAX: usize = 8;
 
 #[derive(Deserialize)]
-struct Published {
+struct Answer {
+    #[serde(default)]
+    webtransport_url: Option<String>,
     hashes: Vec<Hash>,
+}
+
+/// What a server on this machine says of itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// The hashes of its certificates; none if an authority has signed the one it has.
+    pub(crate) hashes: Vec<[u8; 32]>,
+    /// Where its UDP is, which a proxy in front of its TCP knows nothing of: none if it says nothing sensible.
+    pub(crate) udp: Option<Endpoint>,
 }
 
 #[derive(Deserialize)]
@@ -29,20 +42,21 @@ struct Hash {
     value: String,
 }
 
-/// Asks a server on this machine; none if its certificate is one that an authority has signed.
-pub(crate) async fn fetch(address: &Address) -> Result<Vec<[u8; 32]>, CertificateError> {
+/// Asks a server on this machine, whose paths begin with a prefix.
+pub(crate) async fn fetch(address: &Address, prefix: &str) -> Result<Published, CertificateError> {
     let mut stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
     if !stream.peer_addr()?.ip().is_loopback() {
         return Err(CertificateError::NotLoopback(address.host.clone()));
     }
-    let request = format!("GET /api/certificate HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\n\r\n");
+    let request =
+        format!("GET {prefix}/api/certificate HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut answer).await?;
     read(&answer)
 }
 
-fn read(answer: &[u8]) -> Result<Vec<[u8; 32]>, CertificateError> {
+fn read(answer: &[u8]) -> Result<Published, CertificateError> {
     let unexpected = |what: &str| CertificateError::Answer(what.to_owned());
     if answer.len() as u64 > ANSWER_BYTES_MAX {
         return Err(unexpected("it is too long"));
@@ -55,9 +69,12 @@ fn read(answer: &[u8]) -> Result<Vec<[u8; 32]>, CertificateError> {
         Some(status) => return Err(CertificateError::Answer(format!("status {status:.3}"))),
         None => return Err(unexpected("not HTTP")),
     }
-    let published: Published = serde_json::from_str(body).map_err(|_| unexpected("not the JSON that was asked for"))?;
-    let sha256 = published.hashes.iter().filter(|hash| hash.algorithm == "sha-256").take(HASHES_MAX);
-    sha256.map(|hash| decode(&hash.value).ok_or_else(|| unexpected("a hash that is none"))).collect()
+    let answer: Answer = serde_json::from_str(body).map_err(|_| unexpected("not the JSON that was asked for"))?;
+    let sha256 = answer.hashes.iter().filter(|hash| hash.algorithm == "sha-256").take(HASHES_MAX);
+    let hashes = sha256.map(|hash| decode(&hash.value).ok_or_else(|| unexpected("a hash that is none")));
+    let url = answer.webtransport_url.as_deref();
+    let udp = url.and_then(|url| Endpoint::parse(url, TransportChoice::WebTransport).ok());
+    Ok(Published { hashes: hashes.collect::<Result<_, _>>()?, udp })
 }
 
 fn decode(value: &str) -> Option<[u8; 32]> {
@@ -84,9 +101,15 @@ mod tests {
     #[test]
     fn hashes_are_read() {
         let expected: [u8; 32] = std::array::from_fn(|place| place as u8);
-        assert_eq!(read(answer(&body("sha-256", HASH)).as_bytes()).unwrap(), [expected]);
-        assert!(read(answer(&body("sha-512", HASH)).as_bytes()).unwrap().is_empty());
-        assert!(read(answer(r#"{"hashes":[]}"#).as_bytes()).unwrap().is_empty());
+        let published = read(answer(&body("sha-256", HASH)).as_bytes()).unwrap();
+        assert_eq!(published.hashes, [expected]);
+        let udp = published.udp.unwrap();
+        assert_eq!((udp.address.port, &*udp.webtransport_path), (7350, "/wt"));
+        assert!(read(answer(&body("sha-512", HASH)).as_bytes()).unwrap().hashes.is_empty());
+        let nothing = Published { hashes: vec![], udp: None };
+        for body in [r#"{"hashes":[]}"#, r#"{"hashes":[],"webtransport_url":"nonsense://"}"#] {
+            assert_eq!(read(answer(body).as_bytes()).unwrap(), nothing);
+        }
     }
 
     #[test]
@@ -112,7 +135,7 @@ mod tests {
             while stream.write_all(&[b'x'; 1024]).await.is_ok() {}
         });
         let address = Address { host: "127.0.0.1".into(), port };
-        assert!(matches!(fetch(&address).await, Err(CertificateError::Answer(_))));
+        assert!(matches!(fetch(&address, "").await, Err(CertificateError::Answer(_))));
         server.await.unwrap();
     }
 }

@@ -81,7 +81,7 @@ impl Client {
     pub async fn with_dial(dial: impl Dial, options: ConnectOptions) -> Result<Self, ConnectError> {
         let ConnectOptions { transport, address, connect_timeout, paths, session, .. } = options;
         let route = Route::new(Arc::new(dial), paths, &address, transport, session.codec);
-        let beginning = Box::pin(Self::dial_and_begin(route, session));
+        let beginning = Box::pin(Self::dial_and_begin(route, session, Instant::now() + connect_timeout));
         timeout(connect_timeout, beginning).await.unwrap_or(Err(ConnectError::Timeout(connect_timeout)))
     }
 
@@ -92,25 +92,32 @@ impl Client {
     /// [`SessionOptions::request_timeout`].
     pub async fn over(connection: Connection, options: SessionOptions) -> Result<Self, ConnectError> {
         let limit = options.request_timeout;
+        let deadline = Instant::now() + limit;
         let beginning = async move {
             let mut connection = connection;
-            let accepted = handshake::shake(&mut connection, &handshake::handshake(&options)).await?;
+            let handshake = handshake::with_token(handshake::handshake(&options), &options, deadline).await?;
+            let accepted = handshake::shake(&mut connection, &handshake).await?;
             Ok(Self::begin(Links::new(connection, None, None, handshake::seed(&options)), accepted, &options))
         };
         timeout(limit, Box::pin(beginning)).await.unwrap_or(Err(ConnectError::Timeout(limit)))
     }
 
     /// Says the same handshake again if the answer was lost on the way, so that it leads to one session all the same.
-    async fn dial_and_begin(route: Route, options: SessionOptions) -> Result<Self, ConnectError> {
+    async fn dial_and_begin(route: Route, options: SessionOptions, deadline: Instant) -> Result<Self, ConnectError> {
         let (handshake, seed) = (handshake::handshake(&options), handshake::seed(&options));
         let mut backoff = Backoff::new(seed);
-        let mut shaken = Self::shake(&route, &handshake).await;
+        let shake = async || {
+            // The one before may have expired meanwhile. The server is not kept waiting for it.
+            let handshake = handshake::with_token(handshake.clone(), &options, deadline).await?;
+            Self::shake(&route, &handshake).await
+        };
+        let mut shaken = shake().await;
         for _ in 1..HANDSHAKES_MAX {
             if !matches!(shaken, Err(ConnectError::Lost(_))) {
                 break;
             }
             sleep(backoff.next()).await;
-            shaken = Self::shake(&route, &handshake).await;
+            shaken = shake().await;
         }
         let (Stood { connection, better }, accepted) = shaken?;
         let route = route.with_codec(accepted.codec);
@@ -141,7 +148,20 @@ impl Client {
     /// [`ConnectError`]: why there is no other connection; [`ConnectError::BrokenOff`] if another move is asked for
     /// meanwhile, or the connection there was is lost.
     pub async fn move_to(&self, choice: TransportChoice) -> Result<(), ConnectError> {
-        self.shared.move_to(choice).await
+        self.shared.move_to(Some(choice)).await
+    }
+
+    /// Goes on with a session whose connection the server has closed for what this program sent
+    /// ([`SessionState::Closed`]), and waits until it does. What was sent before and was not answered is not sent again;
+    /// find out what made the server close, or it will do so again. While the client is looking for a connection by
+    /// itself, it tries at once; while it has one, there is nothing to do.
+    ///
+    /// If it is dropped, the session goes on all the same.
+    ///
+    /// # Errors
+    /// [`ConnectError::Ended`] if the server keeps the session no longer; [`ConnectError::BrokenOff`] if it closes again.
+    pub async fn reconnect(&self) -> Result<(), ConnectError> {
+        self.shared.move_to(None).await
     }
 
     /// Makes a room and takes a seat in it.

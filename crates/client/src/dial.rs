@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anteroom_protocol::Codec;
 use anteroom_protocol::limits::SERVER_FRAME_BYTES_MAX;
-use anteroom_transport::{Connection, DialError, Dialer, TransportConfig};
+use anteroom_transport::{Address, Connection, DialError, Dialer, TransportConfig};
 
-use crate::certificate;
+use crate::certificate::{self, Published};
 use crate::endpoint::Endpoint;
 use crate::error::ConnectError;
 use crate::options::{ConnectOptions, TransportChoice, Trust};
@@ -36,23 +36,33 @@ pub(crate) struct ServerDial {
 #[derive(Debug)]
 struct Server {
     address: String,
+    /// What to dial in place of raw QUIC: behind a path prefix, only WebTransport can say which server is meant.
+    udp: TransportChoice,
     trust: Trust,
     connect_timeout: Duration,
     /// Made when the certificates to trust are known, and kept, because it holds the sockets.
-    dialer: Mutex<Option<Arc<Dialer>>>,
+    known: Mutex<Option<Arc<Known>>>,
+}
+
+/// How to reach the server when there is TLS.
+#[derive(Debug)]
+struct Known {
+    dialer: Dialer,
+    /// Where the server itself says that its UDP is.
+    udp: Option<Endpoint>,
 }
 
 impl ServerDial {
     /// Checks the address.
     pub(crate) fn new(options: &ConnectOptions) -> Result<Self, ConnectError> {
-        for choice in options.transport.tried() {
-            Endpoint::parse(&options.address, *choice)?;
-        }
+        let endpoint = Endpoint::parse(&options.address, options.transport)?;
+        let is_prefixed = options.transport == TransportChoice::Automatic && !endpoint.prefix.is_empty();
         let server = Server {
             address: options.address.clone(),
+            udp: if is_prefixed { TransportChoice::WebTransport } else { TransportChoice::Quic },
             trust: options.trust.clone(),
             connect_timeout: options.connect_timeout,
-            dialer: Mutex::default(),
+            known: Mutex::default(),
         };
         Ok(Self { server: Arc::new(server) })
     }
@@ -71,11 +81,14 @@ impl Dial for ServerDial {
 
 impl Server {
     async fn dial(&self, choice: TransportChoice, codec: Codec) -> Result<Connection, ConnectError> {
+        let choice = if choice == TransportChoice::Quic { self.udp } else { choice };
         let endpoint = Endpoint::parse(&self.address, choice)?;
-        let dialer = self.dialer(&endpoint).await?;
+        let known = self.known(&endpoint).await?;
+        let Known { dialer, .. } = &*known;
+        let (address, path) = known.place(&endpoint);
         let dialed = match choice {
-            TransportChoice::Quic | TransportChoice::Automatic => dialer.quic(&endpoint.address).await,
-            TransportChoice::WebTransport => dialer.webtransport(&endpoint.address).await,
+            TransportChoice::Quic | TransportChoice::Automatic => dialer.quic(&address).await,
+            TransportChoice::WebTransport => dialer.webtransport_at(&address, path).await,
             TransportChoice::WebSocket => dialer.websocket(&endpoint.websocket_url, codec).await,
         };
         if let Err(DialError::Handshake(_)) = &dialed {
@@ -85,24 +98,25 @@ impl Server {
         Ok(dialed?)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Dialer>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Known>>> {
         // Nothing panics while it holds the lock.
-        self.dialer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn dialer(&self, endpoint: &Endpoint) -> Result<Arc<Dialer>, ConnectError> {
+    async fn known(&self, endpoint: &Endpoint) -> Result<Arc<Known>, ConnectError> {
         if !endpoint.encrypted {
             // Nothing has to be believed, so nothing has to be read from the system.
             let nobody = anteroom_transport::Trust::CertificateHashes(Vec::new());
-            return Ok(Arc::new(Dialer::new(nobody, self.config())));
+            return Ok(Arc::new(Known { dialer: Dialer::new(nobody, self.config()), udp: None }));
         }
         let known = self.lock().clone();
-        if let Some(dialer) = known {
-            return Ok(dialer);
+        if let Some(known) = known {
+            return Ok(known);
         }
-        let dialer = Arc::new(Dialer::new(self.trust(endpoint).await?, self.config()));
-        *self.lock() = Some(dialer.clone());
-        Ok(dialer)
+        let (trust, udp) = self.trust(endpoint).await?;
+        let known = Arc::new(Known { dialer: Dialer::new(trust, self.config()), udp });
+        *self.lock() = Some(known.clone());
+        Ok(known)
     }
 
     fn config(&self) -> TransportConfig {
@@ -113,18 +127,29 @@ impl Server {
         }
     }
 
-    async fn trust(&self, endpoint: &Endpoint) -> Result<anteroom_transport::Trust, ConnectError> {
+    async fn trust(&self, endpoint: &Endpoint) -> Result<(anteroom_transport::Trust, Option<Endpoint>), ConnectError> {
         Ok(match &self.trust {
-            Trust::CertificateHashes(hashes) => anteroom_transport::Trust::CertificateHashes(hashes.clone()),
+            Trust::CertificateHashes(hashes) => (anteroom_transport::Trust::CertificateHashes(hashes.clone()), None),
             Trust::Automatic if endpoint.is_loopback() => {
-                let hashes = certificate::fetch(&endpoint.address).await?;
+                let Published { hashes, udp } = certificate::fetch(&endpoint.address, &endpoint.prefix).await?;
                 if hashes.is_empty() {
-                    anteroom_transport::Trust::System
+                    (anteroom_transport::Trust::System, udp)
                 } else {
-                    anteroom_transport::Trust::CertificateHashes(hashes)
+                    (anteroom_transport::Trust::CertificateHashes(hashes), udp)
                 }
             }
-            Trust::Automatic | Trust::System => anteroom_transport::Trust::System,
+            Trust::Automatic | Trust::System => (anteroom_transport::Trust::System, None),
         })
+    }
+}
+
+impl Known {
+    /// Where to dial over UDP. A server on this machine that was asked for its certificate has said so, and what is in
+    /// front of its TCP may have another port and other paths. The host stays the one that was dialed: by that name its
+    /// certificate is known.
+    fn place<'a>(&'a self, endpoint: &'a Endpoint) -> (Address, &'a str) {
+        let Some(udp) = &self.udp else { return (endpoint.address.clone(), &endpoint.webtransport_path) };
+        let port = if udp.is_loopback() { udp.address.port } else { endpoint.address.port };
+        (Address { port, ..endpoint.address.clone() }, &udp.webtransport_path)
     }
 }

@@ -4,10 +4,13 @@ use std::borrow::Cow;
 
 use anteroom_protocol::codec::{Body, InvalidData};
 use anteroom_protocol::envelope::encode_raw;
-use anteroom_protocol::message::Message;
+use anteroom_protocol::json::depth_within_limit;
+use anteroom_protocol::limits::TYPE_BYTES_MAX;
+use anteroom_protocol::message::{Message, RESERVED_TYPES};
 use anteroom_protocol::{Batch, BatchBuilder, Codec, Header, LaneId, Payload, RoomId, variant};
 use serde::de::DeserializeOwned;
 
+use crate::error::ClientError;
 use crate::inbox::Content;
 
 /// The largest number that every client's language reads exactly from JSON; no session comes near it.
@@ -36,9 +39,15 @@ impl Draft {
     }
 
     /// A game's action.
-    pub(crate) fn action<A: Body + DeserializeOwned>(codec: Codec, action: &A) -> Result<Self, InvalidData> {
+    pub(crate) fn action<A: Body + DeserializeOwned>(codec: Codec, action: &A) -> Result<Self, ClientError> {
         let mut fields = Vec::new();
-        let kind = variant::encode(codec, action, &mut fields)?;
+        let kind = variant::encode(codec, action, &mut fields).map_err(ClientError::Encode)?;
+        if kind.len() > TYPE_BYTES_MAX {
+            return Err(ClientError::InvalidData("its type is too long"));
+        }
+        if RESERVED_TYPES.contains(&kind) || kind.ends_with("_result") {
+            return Err(ClientError::InvalidData("its type means something else"));
+        }
         let content = match codec {
             Codec::Json => Content::Json(String::from_utf8(fields).unwrap_or_default().into()),
             Codec::Bincode => Content::Binary(fields.into()),
@@ -66,9 +75,16 @@ impl Draft {
         self.place.map_or(LaneId::CONTROL, |(_, lane)| lane)
     }
 
-    /// How long it can get.
-    pub(crate) fn len_max(&self) -> Result<usize, InvalidData> {
-        self.message(self.reliable.then_some(N_MAX)).map(|message| message.len())
+    /// Checks that a server takes it, whatever its number will be.
+    pub(crate) fn check(&self, bytes_max: usize) -> Result<(), ClientError> {
+        let longest = self.message(self.reliable.then_some(N_MAX)).map_err(ClientError::Encode)?;
+        if longest.len() > bytes_max {
+            return Err(ClientError::TooLarge { len: longest.len(), max: bytes_max });
+        }
+        if matches!(self.content, Content::Json(_)) && !depth_within_limit(&longest) {
+            return Err(ClientError::InvalidData("its data nests too deeply"));
+        }
+        Ok(())
     }
 
     /// The message as it travels.

@@ -131,7 +131,7 @@ impl Driver {
     /// nothing.
     async fn next(&mut self) -> Next {
         let at = self.deadline();
-        let takes = self.session.has_room() && self.links.is_idle();
+        let takes = self.session.has_room() && self.links.is_idle() && !self.links.is_closed();
         let moves = self.links.is_settled();
         let upgrades = moves && self.links.approach.is_none() && self.session.is_attached();
         let Self { links, inlets, stop, shared, .. } = self;

@@ -20,6 +20,9 @@ pub enum ConnectError {
     /// The hash of a loopback server's certificate could not be asked for.
     #[error("cannot learn the server's certificate: {0}")]
     Certificate(#[from] CertificateError),
+    /// The token that was to be asked for is not there.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// There is no connection.
     #[error(transparent)]
     Dial(#[from] DialError),
@@ -72,6 +75,18 @@ impl ConnectError {
     }
 }
 
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Whoever was asked for it gave an error.
+    #[error("there is no token: {0}")]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+    /// It did not come within [`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout).
+    #[error("the token did not come in time")]
+    Timeout,
+}
+
 /// Why the hash of a loopback server's certificate is not known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -102,8 +117,9 @@ pub enum ClientError {
     /// any more. It is not done again.
     #[error("the connection was lost before the answer came, and it cannot be known any more")]
     OutcomeUnknown,
-    /// The session has ended.
-    #[error("the session has ended: {0}")]
+    /// The session has ended, or the server has closed its connection for what this program sent: see
+    /// [`SessionState::Closed`](crate::SessionState::Closed).
+    #[error("the session is closed: {0}")]
     Closed(SessionEnd),
     /// Too many requests wait for an answer already.
     #[error("more than {max} requests wait for an answer")]
@@ -119,6 +135,10 @@ pub enum ClientError {
         /// The server's bound.
         max: usize,
     },
+    /// A server would not take it for a message of this game, and might end the session for it: the data nests too
+    /// deeply, or the type is too long or one of the protocol's own. It was not sent.
+    #[error("the message cannot be sent: {0}")]
+    InvalidData(&'static str),
     /// The action is not an enum's struct variant, or refuses to be encoded.
     #[error("the message cannot be encoded: {0}")]
     Encode(InvalidData),

@@ -15,9 +15,9 @@ use anteroom_protocol::{
 use anteroom_transport::{Closed, Connection, Event};
 use aws_lc_rs::rand;
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use crate::error::{ConnectError, SessionEnd};
+use crate::error::{ConnectError, SessionEnd, TokenError};
 use crate::options::SessionOptions;
 
 /// How long the answer to `reconnect` may take.
@@ -27,19 +27,32 @@ const HELD_BYTES_MAX: usize = 4 << 20;
 /// What each record counts besides its payload.
 const HELD_RECORD_BYTES: usize = 64;
 
-/// What the handshake of a new session says. Saying it again within the grace time, on whatever connection, gives
+/// What the handshake of a new session says, but for the token. Saying it again within the grace time, on whatever connection, gives
 /// the same session.
 pub(crate) fn handshake(options: &SessionOptions) -> Handshake {
     Handshake {
         version: VERSION,
         name: options.name.clone(),
-        token: options.token.clone(),
+        token: None,
         client: options.software.clone(),
         resume: options.resume,
         codec: Some(options.codec),
         schema: (options.codec == Codec::Bincode).then(|| SCHEMA.to_owned()),
         nonce: nonce(options.seed),
     }
+}
+
+/// The same with a token, if there is to be one.
+pub(crate) async fn with_token(
+    handshake: Handshake,
+    options: &SessionOptions,
+    deadline: Instant,
+) -> Result<Handshake, TokenError> {
+    let token = match &options.token {
+        Some(token) => Some(token.get(deadline).await?),
+        None => None,
+    };
+    Ok(Handshake { token, ..handshake })
 }
 
 /// Says who this is and waits to be let in.
@@ -98,6 +111,13 @@ fn lost(closed: Closed) -> ConnectError {
 /// then, or took too long, and may get through on the next one.
 fn is_unheard(code: u16) -> bool {
     code == CloseCode::HandshakeTimeout.number()
+}
+
+/// Whether the server has closed a connection for what this program said on it, and keeps the session: the same would
+/// be said again, so only the program knows whether to go on.
+pub(crate) fn is_programs_fault(code: u16) -> bool {
+    let faults = [CloseCode::Malformed, CloseCode::MessageTooLarge, CloseCode::WrongFrameKind];
+    faults.iter().any(|fault| fault.number() == code)
 }
 
 /// A connection on which the server is ready to go on with the session.

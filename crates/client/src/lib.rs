@@ -65,6 +65,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`options`] | where to connect, over what, trusting whom, as whom |
+//! | [`token`] | [`Token`]: one that is known, or asked for when a session begins |
 //! | [`client`] | [`Client`]: the session's requests |
 //! | [`state`] | [`SessionState`]: how it is connected just now |
 //! | [`dial`] | [`Dial`]: where connections come from |
@@ -93,16 +94,18 @@ pub mod room;
 mod session;
 mod shared;
 pub mod state;
+pub mod token;
 
 pub use client::{Client, NewRoom};
 pub use dial::Dial;
-pub use error::{CertificateError, ClientError, ConnectError, RoomEnd, SessionEnd};
+pub use error::{CertificateError, ClientError, ConnectError, RoomEnd, SessionEnd, TokenError};
 pub use game::{Game, NoEvents};
 pub use lobby::RoomsWatch;
 pub use options::{ConnectOptions, SessionOptions, TransportChoice, Trust};
 pub use paths::PathMemory;
 pub use room::{Room, RoomEvent};
 pub use state::SessionState;
+pub use token::Token;
 
 pub use anteroom_protocol::message::push::{ClosedReason, LeftReason};
 pub use anteroom_protocol::message::result::RoomList;

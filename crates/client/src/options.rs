@@ -7,6 +7,7 @@ use std::time::Duration;
 use anteroom_protocol::Codec;
 
 use crate::paths::PathMemory;
+use crate::token::Token;
 
 /// What carries the session. One that is named is used, and no other; the session resumes over it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -31,16 +32,6 @@ impl TransportChoice {
         ("webtransport", Self::WebTransport),
         ("websocket", Self::WebSocket),
     ];
-
-    /// The transports that it may come to.
-    pub(crate) fn tried(self) -> &'static [Self] {
-        match self {
-            Self::Automatic => &[Self::Quic, Self::WebSocket],
-            Self::Quic => &[Self::Quic],
-            Self::WebTransport => &[Self::WebTransport],
-            Self::WebSocket => &[Self::WebSocket],
-        }
-    }
 }
 
 impl fmt::Display for TransportChoice {
@@ -86,13 +77,15 @@ pub enum Trust {
 pub struct ConnectOptions {
     /// What carries the session.
     pub transport: TransportChoice,
-    /// `HOST:PORT`, or for WebTransport `https://HOST:PORT/wt`, for WebSocket `ws://HOST:PORT/ws` or `wss://...`.
-    /// A bare `HOST:PORT` over WebSocket means `ws://` on this machine and `wss://` elsewhere;
-    /// [`TransportChoice::Automatic`] takes nothing else.
+    /// `HOST:PORT`, `http://HOST:PORT` or `https://HOST:PORT`, and perhaps a path that all of the server's paths begin
+    /// with, such as `https://HOST/game/`. Over WebSocket `http` means without TLS; a bare `HOST:PORT` has none on this
+    /// machine, and has it elsewhere. Raw QUIC has no paths, so [`TransportChoice::Automatic`] takes WebTransport in its
+    /// place where there is one. With [`TransportChoice::WebSocket`] it may also be the URL of the WebSocket itself:
+    /// `ws://HOST:PORT/ws` or `wss://...`; with [`TransportChoice::WebTransport`], `https://HOST:PORT/wt`.
     pub address: String,
     /// Which certificates to accept.
     pub trust: Trust,
-    /// How long it may take until there is a session, from the first packet to the end of the handshake.
+    /// How long it may take until there is a session: to get a token, to connect, and to shake hands.
     pub connect_timeout: Duration,
     /// What is remembered of the ways to servers; one for the whole process unless told otherwise.
     pub paths: PathMemory,
@@ -105,8 +98,8 @@ pub struct ConnectOptions {
 pub struct SessionOptions {
     /// The name to show; the server makes one up without, and a token's name comes first.
     pub name: Option<String>,
-    /// A JWT. Without one this is a guest, where guests are welcome.
-    pub token: Option<String>,
+    /// A JWT, or where to get one. Without it this is a guest, where guests are welcome.
+    pub token: Option<Token>,
     /// The codec to ask for. The server may decide for JSON.
     pub codec: Codec,
     /// This program's name and version, for the server's log.
@@ -156,9 +149,9 @@ impl ConnectOptions {
         self
     }
 
-    /// With a JWT.
+    /// With a JWT, or with what to ask for one: [`Token::with`].
     #[must_use]
-    pub fn token(mut self, token: impl Into<String>) -> Self {
+    pub fn token(mut self, token: impl Into<Token>) -> Self {
         self.session.token = Some(token.into());
         self
     }

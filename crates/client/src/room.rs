@@ -148,7 +148,7 @@ impl<G: Game> Room<G> {
     /// session wait to be sent. Cancel-safe: sent or not at all.
     ///
     /// # Errors
-    /// [`ClientError::Closed`], [`ClientError::TooLarge`], [`ClientError::Encode`].
+    /// [`ClientError::Closed`], [`ClientError::TooLarge`], [`ClientError::InvalidData`], [`ClientError::Encode`].
     pub async fn send(&self, action: &G::Action) -> Result<(), ClientError> {
         let draft = self.place.shared.checked(self.draft(action)?)?;
         self.place.shared.command(Command::Send(draft)).await
@@ -173,7 +173,7 @@ impl<G: Game> Room<G> {
     }
 
     fn draft(&self, action: &G::Action) -> Result<Draft, ClientError> {
-        let draft = Draft::action(self.place.shared.codec(), action).map_err(ClientError::Encode)?;
+        let draft = Draft::action(self.place.shared.codec(), action)?;
         Ok(draft.within(self.place.room_id, self.place.lane))
     }
 

@@ -288,6 +288,15 @@ impl Session {
         EndedLane { lane, unanswered }
     }
 
+    /// Gives up everything that was sent and is not known to have been taken. It is never sent again, and what becomes of
+    /// the requests among it is not known.
+    pub(crate) fn give_up(&mut self) -> Vec<u64> {
+        for lane in self.lanes.keys() {
+            self.unacknowledged.end_lane(*lane);
+        }
+        self.take_asked(|_| true)
+    }
+
     fn take_asked(&mut self, is_taken: impl Fn(&Asked) -> bool) -> Vec<u64> {
         let taken: Vec<u64> =
             self.asked.iter().filter(|(_, asked)| is_taken(asked)).map(|(reference, _)| *reference).collect();

@@ -43,7 +43,8 @@ pub(crate) enum Command {
 /// A move to another connection, and whom to tell how it went.
 #[derive(Debug)]
 pub(crate) struct Move {
-    pub(crate) choice: TransportChoice,
+    /// To what; none to have any connection again, by whatever was chosen before.
+    pub(crate) choice: Option<TransportChoice>,
     pub(crate) done: oneshot::Sender<Result<(), ConnectError>>,
 }
 
@@ -206,13 +207,23 @@ impl Shared {
         self.end().into()
     }
 
+    /// Lets nothing pass while the server does not listen, and nobody tries to change that.
+    fn check_open(&self) -> Result<(), ClientError> {
+        match &*self.state.borrow() {
+            SessionState::Closed { why, .. } => Err(why.clone().into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Hands something to the session's task, waiting for room. Cancel-safe: handed over or not at all.
     pub(crate) async fn command(&self, command: Command) -> Result<(), ClientError> {
+        self.check_open()?;
         self.commands.send(command).await.map_err(|_| self.ended())
     }
 
     /// Hands over something that may be lost; it is, if there is no room.
     pub(crate) fn send_unreliable(&self, draft: Draft) -> Result<(), ClientError> {
+        self.check_open()?;
         match self.unreliable.try_send(self.checked(draft)?) {
             Ok(()) | Err(TrySendError::Full(_)) => Ok(()),
             Err(TrySendError::Closed(_)) => Err(self.ended()),
@@ -220,7 +231,7 @@ impl Shared {
     }
 
     /// Moves the session to another connection, and waits until it is there or has failed to.
-    pub(crate) async fn move_to(&self, choice: TransportChoice) -> Result<(), ConnectError> {
+    pub(crate) async fn move_to(&self, choice: Option<TransportChoice>) -> Result<(), ConnectError> {
         let (done, outcome) = oneshot::channel();
         let ended = |_| ConnectError::Ended(self.end());
         self.moves.send(Move { choice, done }).await.map_err(|_| ConnectError::Ended(self.end()))?;
@@ -281,9 +292,8 @@ impl Shared {
 
     /// Lets through what the server takes.
     pub(crate) fn checked(&self, draft: Draft) -> Result<Draft, ClientError> {
-        let len = draft.len_max().map_err(ClientError::Encode)?;
-        let max = self.accepted.limits.message_bytes_max as usize;
-        if len > max { Err(ClientError::TooLarge { len, max }) } else { Ok(draft) }
+        draft.check(self.accepted.limits.message_bytes_max as usize)?;
+        Ok(draft)
     }
 }
 

@@ -33,6 +33,16 @@ pub enum SessionState {
         /// When the seats are given up.
         until: Instant,
     },
+    /// The server has closed the connection for what this program sent: something malformed (4501), too large (4502) or
+    /// of the other codec (4507). The same would happen again, so no other connection is made, and what is sent or
+    /// asked fails. What was sent before and was not answered is not sent again. The seats are kept, and
+    /// [`Client::reconnect`](crate::Client::reconnect) goes on.
+    Closed {
+        /// What the server said.
+        why: SessionEnd,
+        /// When the seats are given up, and the session ends.
+        until: Instant,
+    },
     /// It is over.
     Ended(SessionEnd),
 }

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anteroom_client::{CertificateError, Client, ConnectError, ConnectOptions, TransportChoice, Trust};
+use anteroom_client::{CertificateError, Client, ConnectError, ConnectOptions, PathMemory, TransportChoice, Trust};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 
@@ -58,10 +59,63 @@ async fn another_program_is_recognised_as_such() {
     assert!(request.contains(&format!("\r\nHost: {address}\r\n")), "{request}");
 }
 
+/// A server that is asked over TCP and refuses everything but its certificate: what it was asked for, one line each. It
+/// says that its UDP is somewhere else.
+async fn asked_of(address: impl FnOnce(std::net::SocketAddr) -> String, transport: TransportChoice) -> Vec<String> {
+    let (tcp, udp) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let options = ConnectOptions {
+        paths: PathMemory::new(),
+        connect_timeout: Duration::from_secs(2),
+        ..ConnectOptions::new(transport, address(tcp.local_addr().unwrap()))
+    };
+    let hash = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let url = format!("https://{}/inner/wt", udp.local_addr().unwrap());
+    let body = format!(r#"{{"webtransport_url":"{url}","hashes":[{{"algorithm":"sha-256","value":"{hash}"}}]}}"#);
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let lines = asked.clone();
+    let serving = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = tcp.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).await.unwrap();
+            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            let answer = match request.contains("/api/certificate") {
+                true => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+                false => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            };
+            lines.lock().unwrap().push(request.lines().next().unwrap().to_owned());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    refused(options).await;
+    serving.abort();
+    let mut asked = std::mem::take(&mut *asked.lock().unwrap());
+    // What was sent there waits there.
+    if udp.try_recv_from(&mut [0; 2048]).is_ok() {
+        asked.push("over UDP".to_owned());
+    }
+    asked
+}
+
+#[tokio::test]
+async fn a_path_prefix_is_in_front_of_everything_that_is_asked_for() {
+    let (certificate, over_udp) = ("GET /game/api/certificate HTTP/1.0", "over UDP");
+    let websocket = "GET /game/ws HTTP/1.1";
+    assert_eq!(asked_of(|addr| format!("http://{addr}/game/"), TransportChoice::WebSocket).await, [websocket]);
+    let asked = asked_of(|addr| format!("http://{addr}/game"), TransportChoice::WebTransport).await;
+    assert_eq!(asked, [certificate, over_udp]);
+    let asked = asked_of(|addr| format!("http://{addr}/game"), TransportChoice::Automatic).await;
+    assert_eq!(asked, [certificate, websocket, over_udp]);
+    let asked = asked_of(|addr| format!("http://{addr}/"), TransportChoice::Quic).await;
+    assert_eq!(asked, ["GET /api/certificate HTTP/1.0", over_udp]);
+}
+
 #[tokio::test]
 async fn an_address_has_to_be_one() {
     for (transport, address) in [
-        (TransportChoice::Quic, "https://127.0.0.1:1"),
+        (TransportChoice::Quic, "https://127.0.0.1:1/game"),
+        (TransportChoice::Automatic, "http://127.0.0.1:1/?room=1"),
+        (TransportChoice::WebTransport, "https://ada:secret@127.0.0.1:1/"),
         (TransportChoice::Automatic, "ws://127.0.0.1:1/ws"),
         (TransportChoice::WebSocket, "127.0.0.1:99999"),
     ] {

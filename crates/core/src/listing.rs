@@ -3,40 +3,92 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use anteroom_protocol::RoomId;
 use anteroom_protocol::limits::ROOMS_LISTED_MAX;
 use anteroom_protocol::message::RoomSummary;
 use anteroom_protocol::message::push::RoomsChanged;
 use anteroom_protocol::message::result::RoomList;
+use anteroom_protocol::{RoomId, UserId};
+
+/// Who of a room's members is there, and who may come back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// How many players have a connection.
+    pub players: u16,
+    /// How many spectators have one.
+    pub spectators: u16,
+    /// The players who have none, and whose seats are kept.
+    pub away: Vec<UserId>,
+}
+
+impl Presence {
+    fn is_anyone(&self) -> bool {
+        self.players > 0 || self.spectators > 0
+    }
+}
+
+/// What the lobby knows of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What it shows.
+    pub summary: RoomSummary,
+    /// Who is there.
+    pub presence: Presence,
+}
+
+impl Entry {
+    /// Whether a room without anybody to meet is not shown.
+    fn is_listed(&self) -> bool {
+        self.presence.is_anyone()
+    }
+
+    /// Whether a stranger who looks for a game may be led here: there is a seat, and not beside players who are all
+    /// away. Beside someone who watches, a free table is as good as a new one.
+    fn is_open(&self) -> bool {
+        let Self { summary, presence } = self;
+        let is_free_table = summary.players == 0 && presence.spectators > 0;
+        summary.players < summary.seats_max && (presence.players > 0 || is_free_table)
+    }
+
+    /// Whether a player who is away had better come back: others wait here, or nobody else has a seat.
+    fn draws_back(&self) -> bool {
+        self.presence.players > 0 || self.summary.players == 1
+    }
+}
 
 #[derive(Debug)]
 struct Row {
     number: u64,
-    summary: RoomSummary,
+    entry: Entry,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    Added,
-    Updated,
-    Removed,
+impl Row {
+    /// In which order rooms are tried: where most players are, then the fullest, then the oldest.
+    fn place(&self) -> Place {
+        (Reverse(self.entry.presence.players), Reverse(self.entry.summary.players), self.number)
+    }
 }
 
-/// The rooms of one game, by the numbers of their rows.
+type Place = (Reverse<u16>, Reverse<u16>, u64);
+
+/// The rooms of one game that are listed, by the numbers of their rows.
 #[derive(Debug, Default)]
 struct Shelf {
     all: BTreeSet<u64>,
-    /// Those with free seats, the fullest first, then the oldest.
-    open: BTreeSet<(Reverse<u16>, u64)>,
+    /// Those with free seats.
+    open: BTreeSet<Place>,
 }
 
-/// Every room of a lobby, with what changed since it was last asked.
+/// Every room of a lobby, with what changed since it was last asked. Rooms in which nobody is connected are not
+/// listed until somebody is.
 #[derive(Debug, Default)]
 pub struct Listing {
     rows: BTreeMap<RoomId, Row>,
     by_age: BTreeMap<u64, RoomId>,
     by_game: BTreeMap<String, Shelf>,
-    changes: BTreeMap<RoomId, (Change, String)>,
+    /// Whose seats are kept in which rooms, listed or not.
+    away: BTreeMap<UserId, BTreeSet<(u64, RoomId)>>,
+    /// What was known outside of the rooms that may have changed; none of those that were not listed.
+    changes: BTreeMap<RoomId, (String, Option<RoomSummary>)>,
     numbered: u64,
 }
 
@@ -47,81 +99,83 @@ impl Listing {
         Self::default()
     }
 
-    /// How many rooms there are.
+    /// How many rooms are listed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.by_age.len()
     }
 
-    /// Whether there is none.
+    /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.by_age.is_empty()
     }
 
     /// Adds a room, or replaces what is known of it.
-    pub fn put(&mut self, summary: RoomSummary) {
-        let room_id = summary.room_id;
-        let number = match self.rows.remove(&room_id) {
-            Some(row) => {
-                self.take_off_shelf(&row);
-                self.note(room_id, Change::Updated, &row.summary.game);
-                row.number
-            }
+    pub fn put(&mut self, entry: Entry) {
+        let room_id = entry.summary.room_id;
+        let number = match self.take_out(&room_id) {
+            Some(number) => number,
             None => {
+                self.note(&entry.summary, None);
                 self.numbered += 1;
-                self.note(room_id, Change::Added, &summary.game);
                 self.numbered
             }
         };
-        self.by_age.insert(number, room_id);
-        let shelf = self.by_game.entry(summary.game.clone()).or_default();
-        shelf.all.insert(number);
-        if summary.players < summary.seats_max {
-            shelf.open.insert((Reverse(summary.players), number));
+        let row = Row { number, entry };
+        if row.entry.is_listed() {
+            self.by_age.insert(number, room_id);
+            let shelf = self.by_game.entry(row.entry.summary.game.clone()).or_default();
+            shelf.all.insert(number);
+            if row.entry.is_open() {
+                shelf.open.insert(row.place());
+            }
         }
-        self.rows.insert(room_id, Row { number, summary });
+        for user_id in &row.entry.presence.away {
+            self.away.entry(user_id.clone()).or_default().insert((number, room_id));
+        }
+        self.rows.insert(room_id, row);
     }
 
     /// Removes a room.
     pub fn remove(&mut self, room_id: &RoomId) {
-        if let Some(row) = self.rows.remove(room_id) {
-            self.take_off_shelf(&row);
-            self.note(*room_id, Change::Removed, &row.summary.game);
-        }
+        self.take_out(room_id);
     }
 
-    fn take_off_shelf(&mut self, Row { number, summary }: &Row) {
-        self.by_age.remove(number);
+    /// Takes a room from everywhere, notes what was known of it, and gives its number.
+    fn take_out(&mut self, room_id: &RoomId) -> Option<u64> {
+        let row = self.rows.remove(room_id)?;
+        let Row { number, entry: Entry { summary, presence } } = &row;
+        let was_listed = self.by_age.remove(number).is_some();
+        self.note(summary, was_listed.then_some(summary));
         if let Some(shelf) = self.by_game.get_mut(&summary.game) {
             shelf.all.remove(number);
-            shelf.open.remove(&(Reverse(summary.players), *number));
+            shelf.open.remove(&row.place());
             if shelf.all.is_empty() {
                 self.by_game.remove(&summary.game);
             }
         }
+        for user_id in &presence.away {
+            if let Some(places) = self.away.get_mut(user_id) {
+                places.remove(&(*number, *room_id));
+                if places.is_empty() {
+                    self.away.remove(user_id);
+                }
+            }
+        }
+        Some(*number)
     }
 
-    fn note(&mut self, room_id: RoomId, change: Change, game: &str) {
-        let known = self.changes.get(&room_id).map(|(change, _)| *change);
-        let change = match (known, change) {
-            // Nobody was told of it yet, so nobody needs to hear that it is gone.
-            (Some(Change::Added), Change::Removed) => {
-                self.changes.remove(&room_id);
-                return;
-            }
-            (Some(Change::Added), Change::Updated) => Change::Added,
-            (Some(Change::Removed), Change::Added) => Change::Updated,
-            (_, change) => change,
-        };
-        self.changes.insert(room_id, (change, game.to_owned()));
+    fn note(&mut self, summary: &RoomSummary, listed: Option<&RoomSummary>) {
+        // What was known before the first of several changes is known still.
+        self.changes.entry(summary.room_id).or_insert_with(|| (summary.game.clone(), listed.cloned()));
     }
 
     /// The newest rooms, of one game or of all.
     #[must_use]
     pub fn list(&self, game: Option<&str>) -> RoomList {
         match game {
-            None => self.list_of(self.by_age.keys().rev(), self.rows.len()),
+            None => self.list_of(self.by_age.keys().rev(), self.by_age.len()),
             Some(game) => match self.by_game.get(game) {
                 Some(shelf) => self.list_of(shelf.all.iter().rev(), shelf.all.len()),
                 None => RoomList { rooms: Vec::new(), total: 0 },
@@ -131,35 +185,50 @@ impl Listing {
 
     fn list_of<'a>(&self, numbers: impl Iterator<Item = &'a u64>, total: usize) -> RoomList {
         let rows = numbers.filter_map(|number| self.rows.get(self.by_age.get(number)?));
-        let rooms = rows.take(ROOMS_LISTED_MAX).map(|row| row.summary.clone()).collect();
+        let rooms = rows.take(ROOMS_LISTED_MAX).map(|row| row.entry.summary.clone()).collect();
         RoomList { rooms, total: u32::try_from(total).unwrap_or(u32::MAX) }
     }
 
-    /// Rooms of a game with a free seat, the fullest first, then the oldest. They may be full by the time someone
-    /// knocks.
-    pub fn open(&self, game: &str) -> impl Iterator<Item = RoomId> + '_ {
+    /// Rooms of a game where a user finds a seat: the one that is kept for them, if it is worth coming back to, then
+    /// those with a free one, where most players are first, then the fullest, then the oldest. They may be full, or
+    /// empty, by the time someone knocks.
+    pub fn open(&self, game: &str, user_id: &UserId) -> impl Iterator<Item = RoomId> + '_ {
+        let own = self.kept(game, user_id);
         let places = self.by_game.get(game).into_iter().flat_map(|shelf| &shelf.open);
-        places.filter_map(|(_, number)| self.by_age.get(number).copied())
+        let open = places.filter_map(|(.., number)| self.by_age.get(number).copied());
+        own.into_iter().chain(open.filter(move |room_id| Some(*room_id) != own))
+    }
+
+    /// The room where a seat is kept for a user: one where somebody waits, or else the newest.
+    fn kept(&self, game: &str, user_id: &UserId) -> Option<RoomId> {
+        let rows = self.away.get(user_id)?.iter().filter_map(|(_, room_id)| self.rows.get(room_id));
+        let worthwhile = rows.filter(|row| row.entry.summary.game == game && row.entry.draws_back());
+        let best = worthwhile.max_by_key(|row| (row.entry.presence.players > 0, row.number))?;
+        Some(best.entry.summary.room_id)
     }
 
     /// Takes what changed since the last call, for each filter: all rooms (`None`), and each game with a change.
     pub fn take_changes(&mut self) -> BTreeMap<Option<String>, RoomsChanged> {
         let mut by_filter: BTreeMap<Option<String>, RoomsChanged> = BTreeMap::new();
-        for (room_id, (change, game)) in std::mem::take(&mut self.changes) {
+        for (room_id, (game, before)) in std::mem::take(&mut self.changes) {
+            let listed = self.rows.get(&room_id).filter(|row| row.entry.is_listed());
+            let now = listed.map(|row| &row.entry.summary);
+            if now == before.as_ref() {
+                continue;
+            }
             for filter in [None, Some(game)] {
                 let changed = by_filter.entry(filter).or_default();
-                match (change, self.rows.get(&room_id)) {
-                    (Change::Added, Some(row)) => changed.added.push(row.summary.clone()),
-                    (Change::Updated, Some(row)) => changed.updated.push(row.summary.clone()),
-                    (_, None) => changed.removed.push(room_id),
-                    (Change::Removed, Some(_)) => {}
+                match now {
+                    Some(now) if before.is_some() => changed.updated.push(now.clone()),
+                    Some(now) => changed.added.push(now.clone()),
+                    None => changed.removed.push(room_id),
                 }
             }
         }
         by_filter
     }
 
-    /// Whether [`Listing::take_changes`] would give anything.
+    /// Whether [`Listing::take_changes`] may give anything.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         !self.changes.is_empty()
@@ -184,6 +253,26 @@ mod tests {
         }
     }
 
+    /// A room whose players are all there.
+    fn full_of(id: u8, game: &str, players: u16) -> Entry {
+        here(row(id, game, players), players)
+    }
+
+    /// A room with so many players there, and one who watches.
+    fn here(summary: RoomSummary, players: u16) -> Entry {
+        Entry { summary, presence: Presence { players, spectators: 1, away: Vec::new() } }
+    }
+
+    /// A room with so many players there, and these away.
+    fn without(summary: RoomSummary, players: u16, away: &[&str]) -> Entry {
+        let away = away.iter().map(|user| user.parse().unwrap()).collect();
+        Entry { summary, presence: Presence { players, spectators: 0, away } }
+    }
+
+    fn open(listing: &Listing, game: &str, user: &str) -> Vec<RoomId> {
+        listing.open(game, &user.parse().unwrap()).collect()
+    }
+
     fn id(id: u8) -> RoomId {
         RoomId::from_bits(id.into())
     }
@@ -192,7 +281,7 @@ mod tests {
     fn the_newest_rooms_are_listed_by_game() {
         let mut listing = Listing::new();
         for (number, game) in [(1, "a"), (2, "b"), (3, "a")] {
-            listing.put(row(number, game, 0));
+            listing.put(full_of(number, game, 0));
         }
         let listed = |game: Option<&str>| listing.list(game).rooms.iter().map(|room| room.room_id).collect::<Vec<_>>();
         assert_eq!(listed(None), [id(3), id(2), id(1)]);
@@ -204,7 +293,7 @@ mod tests {
     fn a_long_list_is_cut_and_counted() {
         let mut listing = Listing::new();
         for bits in 0..600 {
-            listing.put(RoomSummary { room_id: RoomId::from_bits(bits), ..row(0, "a", 0) });
+            listing.put(here(RoomSummary { room_id: RoomId::from_bits(bits), ..row(0, "a", 0) }, 0));
         }
         let list = listing.list(None);
         assert_eq!((list.rooms.len(), list.total), (500, 600));
@@ -215,29 +304,96 @@ mod tests {
     fn open_rooms_are_the_fullest_that_have_a_seat() {
         let mut listing = Listing::new();
         for (number, players) in [(1, 0), (2, 1), (3, 2), (4, 1)] {
-            listing.put(row(number, "a", players));
+            listing.put(full_of(number, "a", players));
         }
-        assert_eq!(listing.open("a").collect::<Vec<_>>(), [id(2), id(4), id(1)]);
-        listing.put(row(2, "a", 2));
+        assert_eq!(open(&listing, "a", "eve"), [id(2), id(4), id(1)]);
+        listing.put(full_of(2, "a", 2));
         listing.remove(&id(4));
-        assert_eq!(listing.open("a").collect::<Vec<_>>(), [id(1)]);
-        assert_eq!(listing.open("b").count(), 0);
+        assert_eq!(open(&listing, "a", "eve"), [id(1)]);
+        assert!(open(&listing, "b", "eve").is_empty());
+    }
+
+    #[test]
+    fn nobody_is_led_to_players_who_are_all_away() {
+        let big = |number, players| RoomSummary { seats_max: 8, ..row(number, "a", players) };
+        let mut listing = Listing::new();
+        listing.put(without(big(1, 5), 1, &["ada", "bob", "eve", "kay"]));
+        listing.put(without(big(2, 2), 2, &[]));
+        listing.put(without(big(3, 3), 1, &["wes", "lou"]));
+        listing.put(without(big(4, 6), 0, &["a", "b", "c", "d", "e", "f"]));
+        let watched = without(big(5, 1), 0, &["zoe"]);
+        listing.put(Entry { presence: Presence { spectators: 1, ..watched.presence.clone() }, ..watched });
+        assert_eq!(open(&listing, "a", "new"), [id(2), id(1), id(3)], "where most players are");
+        let listed: Vec<_> = listing.list(None).rooms.iter().map(|room| room.room_id).collect();
+        assert_eq!(listed, [id(5), id(3), id(2), id(1)], "somebody who watches is somebody");
+        assert_eq!((listing.list(Some("a")).total, listing.len()), (4, 4));
+        // Somebody comes back.
+        listing.put(without(big(4, 6), 1, &["b", "c", "d", "e", "f"]));
+        assert_eq!(open(&listing, "a", "new"), [id(2), id(4), id(1), id(3)]);
+        assert_eq!(listing.list(None).rooms[1].room_id, id(4), "it is as old as it was");
+    }
+
+    #[test]
+    fn a_user_is_led_back_to_where_they_are_missed() {
+        let mut listing = Listing::new();
+        listing.put(without(row(1, "a", 2), 1, &["ada"]));
+        listing.put(without(row(2, "a", 1), 0, &["ada"]));
+        listing.put(without(row(3, "a", 2), 0, &["ada", "bob"]));
+        listing.put(without(row(4, "b", 2), 1, &["ada"]));
+        listing.put(full_of(5, "a", 1));
+        assert_eq!(open(&listing, "a", "ada"), [id(1), id(5)]);
+        assert_eq!(open(&listing, "a", "bob"), [id(5)]);
+        listing.put(full_of(1, "a", 2));
+        assert_eq!(open(&listing, "a", "ada"), [id(2), id(5)], "nobody else sits there");
+        listing.remove(&id(2));
+        assert_eq!(open(&listing, "a", "ada"), [id(5)]);
+        listing.put(without(RoomSummary { seats_max: 3, ..row(5, "a", 2) }, 1, &["ada"]));
+        assert_eq!(open(&listing, "a", "ada"), [id(5)], "once, though it has a free seat as well");
+        for number in [1, 3, 4, 5] {
+            listing.remove(&id(number));
+        }
+        assert!(listing.away.is_empty() && listing.rows.is_empty() && listing.is_empty());
     }
 
     #[test]
     fn changes_fold_into_what_a_subscriber_must_do() {
         let mut listing = Listing::new();
-        listing.put(row(1, "a", 0));
-        listing.put(row(1, "a", 1));
-        listing.put(row(2, "b", 0));
+        listing.put(full_of(1, "a", 0));
+        listing.put(full_of(1, "a", 1));
+        listing.put(full_of(2, "b", 0));
         listing.remove(&id(2));
         let changes = listing.take_changes();
         assert_eq!(changes[&None], RoomsChanged { added: vec![row(1, "a", 1)], ..RoomsChanged::default() });
         assert_eq!(changes[&Some("a".into())], changes[&None]);
         assert!(!changes.contains_key(&Some("b".into())));
-        listing.put(row(1, "a", 2));
+        listing.put(full_of(1, "a", 2));
         listing.remove(&id(1));
         assert_eq!(listing.take_changes()[&None].removed, [id(1)]);
         assert!(!listing.has_changes());
+    }
+
+    #[test]
+    fn a_room_that_nobody_is_in_is_gone_for_subscribers_until_somebody_is() {
+        let mut listing = Listing::new();
+        let alone = || without(row(1, "a", 1), 1, &[]);
+        let left = || without(row(1, "a", 1), 0, &["ada"]);
+        listing.put(left());
+        assert!(listing.take_changes().is_empty(), "nobody knew of it");
+        listing.put(alone());
+        assert_eq!(listing.take_changes()[&None].added, [row(1, "a", 1)]);
+        listing.put(left());
+        listing.put(alone());
+        assert!(listing.take_changes().is_empty(), "it was away for a moment");
+        listing.put(left());
+        assert_eq!(listing.take_changes()[&Some("a".into())].removed, [id(1)]);
+        listing.put(without(row(1, "a", 2), 0, &["ada", "bob"]));
+        listing.remove(&id(1));
+        assert!(listing.take_changes().is_empty(), "it was gone already");
+        listing.put(alone());
+        assert_eq!(listing.take_changes()[&None].added, [row(1, "a", 1)]);
+        // Who is there changes, and nothing that anybody sees.
+        let Entry { summary, presence } = alone();
+        listing.put(Entry { summary, presence: Presence { spectators: 1, ..presence } });
+        assert!(listing.take_changes().is_empty());
     }
 }

@@ -22,6 +22,7 @@ pub use command::{Command, Effects, Join, MemberId, RoomPolicy, RoomSpec};
 
 use crate::flush::{Flush, To};
 use crate::game::{FlushMode, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
+use crate::listing::{Entry, Presence};
 use crate::rng::Rng;
 use crate::time::Time;
 use inputs::RecentInputs;
@@ -59,8 +60,10 @@ pub struct Room {
     next_tick: Option<Time>,
     recent: RecentInputs,
     spectators: u16,
-    /// What the lobby was told last: players, spectators, state.
-    listed: Option<(u16, u16, RoomState)>,
+    /// How often somebody came or went, or lost or found their connection.
+    turnover: u64,
+    /// What the lobby was told of last: `turnover`, and the state.
+    listed: Option<(u64, RoomState)>,
     closed: bool,
 }
 
@@ -98,6 +101,7 @@ impl Room {
             joining: None,
             recent: RecentInputs::default(),
             spectators: 0,
+            turnover: 0,
             listed: None,
             closed: false,
         })
@@ -188,10 +192,10 @@ impl Room {
         self.stage.flush.seal(&mut effects.dispatches);
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = self.closed;
-        let now = (self.players(), self.spectators, self.stage.state);
+        let now = (self.turnover, self.stage.state);
         if !self.closed && self.listed != Some(now) {
             self.listed = Some(now);
-            effects.summary = Some(self.summary());
+            effects.entry = Some(Entry { summary: self.summary(), presence: self.presence() });
         }
         Ok(())
     }
@@ -247,6 +251,14 @@ impl Room {
             spectators: self.spectators,
             state: self.stage.state,
         }
+    }
+
+    fn presence(&self) -> Presence {
+        let here = self.spectators().filter(|who| who.connected).count();
+        let (there, away): (Vec<_>, Vec<_>) = self.stage.seating.taken().partition(|(_, who)| who.connected);
+        let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
+        let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
+        Presence { players: count(there.len()), spectators: count(here), away }
     }
 
     /// When its owner is to let it handle what came, and flush.

@@ -7,6 +7,7 @@
 //! Knows no player, no room and no socket: who may resume is proven elsewhere, and only the number of the proof
 //! comes in here.
 
+mod faults;
 mod lane;
 mod resume;
 #[cfg(test)]
@@ -74,6 +75,7 @@ pub struct Session {
     bounds: SessionBounds,
     proof: resume::Proof,
     carrying: resume::Pipes,
+    faults: faults::Faults,
     control: Lane,
     /// In the order in which they were opened.
     rooms: Vec<(LaneId, Lane)>,
@@ -107,6 +109,7 @@ impl Session {
             bounds,
             proof: resume::Proof::default(),
             carrying,
+            faults: faults::Faults::default(),
             control: Lane::new(keeps, true),
             rooms: Vec::new(),
             turn: 0,

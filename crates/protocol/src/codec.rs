@@ -119,12 +119,22 @@ impl Data<'_> {
     /// [`InvalidData`], in words for the sender, if the shape is another.
     pub fn decode<T: DeserializeOwned + bincode::Decode<()>>(self) -> Result<T, InvalidData> {
         match self {
-            Self::Json(text) if text.starts_with('[') && json::is_struct::<T>() => {
-                Err(InvalidData::new("an object expected, not an array"))
-            }
-            Self::Json(text) => Ok(serde_json::from_str(text)?),
+            Self::Json(_) => self.decode_json(),
             Self::Binary(bytes) => binary::decode(bytes),
         }
+    }
+
+    /// The same for a type that has a JSON shape only.
+    ///
+    /// # Errors
+    /// [`InvalidData`], also for binary data.
+    pub fn decode_json<T: DeserializeOwned>(self) -> Result<T, InvalidData> {
+        let Self::Json(text) = self else { return Err(InvalidData::new("JSON expected")) };
+        if text.starts_with('[') && json::is_struct::<T>() {
+            return Err(InvalidData::new("an object expected, not an array"));
+        }
+        json::check_data_depth(text)?;
+        Ok(serde_json::from_str(text)?)
     }
 
     /// Keeps the value as it is.

@@ -272,18 +272,18 @@ pub struct MalformedBatch(Cow<'static, str>);
 pub fn decode_batch(codec: Codec, payload: &[u8]) -> Result<Messages<'_>, MalformedBatch> {
     match codec {
         Codec::Bincode if payload.is_empty() => Err(MalformedBatch("an empty payload".into())),
-        Codec::Bincode => Ok(Messages { rest: Rest::Binary(payload), count: 0 }),
+        Codec::Bincode => Ok(Messages { rest: Rest::Binary(payload), count: 0, is_deep: false }),
         Codec::Json => {
             let text = std::str::from_utf8(payload).map_err(|_| MalformedBatch("the text is not UTF-8".into()))?;
-            if !json::depth_within_limit(payload) {
-                return Err(MalformedBatch("the JSON nests too deeply".into()));
-            }
+            // Nothing here follows the nesting, so a payload of any depth is read; how deep the data of a message may be
+            // is for whoever decodes it to say.
+            let is_deep = !json::depth_within_limit(payload);
             let rest = if text.trim_start().starts_with('[') {
                 Rest::Json(serde_json::from_str::<Items<'_>>(text).map_err(malformed_json)?.0.into_iter())
             } else {
                 Rest::One(text.trim_start_matches([' ', '\t', '\n', '\r']))
             };
-            Ok(Messages { rest, count: 0 })
+            Ok(Messages { rest, count: 0, is_deep })
         }
     }
 }
@@ -297,6 +297,8 @@ fn malformed_json(error: serde_json::Error) -> MalformedBatch {
 pub struct Messages<'a> {
     rest: Rest<'a>,
     count: usize,
+    /// Whether some message nests too deeply somewhere.
+    is_deep: bool,
 }
 
 #[derive(Debug)]
@@ -312,11 +314,11 @@ impl<'a> Iterator for Messages<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let decoded = match &mut self.rest {
             Rest::One(text) => {
-                let decoded = decode_json(text);
+                let decoded = decode_json(text, self.is_deep);
                 self.rest = Rest::Binary(&[]);
                 decoded
             }
-            Rest::Json(items) => decode_json(items.next()?.get()),
+            Rest::Json(items) => decode_json(items.next()?.get(), self.is_deep),
             Rest::Binary([]) => return None,
             Rest::Binary(bytes) => decode_binary(bytes).map(|(envelope, taken)| {
                 *bytes = &bytes[taken..];
@@ -389,13 +391,16 @@ struct JsonIn<'a> {
     data: Option<&'a RawValue>,
 }
 
-fn decode_json(text: &str) -> Result<Envelope<'_>, MalformedBatch> {
+fn decode_json(text: &str, is_deep: bool) -> Result<Envelope<'_>, MalformedBatch> {
     // serde would read the fields from an array as well, by position.
     if !text.starts_with('{') {
         return Err(MalformedBatch("not a message: an object expected".into()));
     }
     let JsonIn { kind, reference, n, room_id, latest, success, error, data } =
         serde_json::from_str(text).map_err(malformed_json)?;
+    if is_deep && !json::depth_around_within_limit(text, data.map_or("", RawValue::get)) {
+        return Err(MalformedBatch(json::TOO_DEEP.into()));
+    }
     Ok(Envelope {
         kind,
         reference: reference.map(Ref::new).transpose()?,

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 use serde_json::value::RawValue;
 
 use crate::codec::InvalidData;
-use crate::limits::{JSON_DEPTH_MAX, JSON_VALUE_DEPTH_MAX};
+use crate::limits::{JSON_DATA_DEPTH_MAX, JSON_DEPTH_MAX, JSON_VALUE_DEPTH_MAX};
 
 pub(crate) const EMPTY_OBJECT: &str = "{}";
+pub(crate) const TOO_DEEP: &str = "the JSON nests too deeply";
 
 /// Appends a value's JSON text.
 ///
@@ -39,7 +40,29 @@ fn depth_within(text: &[u8], max: usize) -> bool {
     // the processor, as long as the counter is a byte, too.
     let brackets = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(matches!(byte, b'{' | b'['))).sum::<u8>();
     let count: usize = text.chunks(usize::from(u8::MAX)).map(|chunk| usize::from(brackets(chunk))).sum();
-    count <= max || nests_within(text, max)
+    count <= max || nests_within(text.iter().copied(), max)
+}
+
+/// Checks that the text of a message's data nests no deeper than [`JSON_DATA_DEPTH_MAX`]. Whoever is about to decode it
+/// asks, since only there it is known who has to answer.
+///
+/// # Errors
+/// [`InvalidData`] if it does.
+pub(crate) fn check_data_depth(text: &str) -> Result<(), InvalidData> {
+    // It is one value, so what is opened is closed, and most are too short for that.
+    if text.len() <= 2 * JSON_DATA_DEPTH_MAX || depth_within(text.as_bytes(), JSON_DATA_DEPTH_MAX) {
+        Ok(())
+    } else {
+        Err(InvalidData::new(TOO_DEEP))
+    }
+}
+
+/// Whether the text of a message nests no deeper than [`JSON_DEPTH_MAX`] where its data, a part of the text, is left out.
+pub(crate) fn depth_around_within_limit(text: &str, data: &str) -> bool {
+    let start = data.as_ptr().addr().saturating_sub(text.as_ptr().addr()).min(text.len());
+    let (before, rest) = text.as_bytes().split_at(start);
+    let behind = &rest[data.len().min(rest.len())..];
+    nests_within(before.iter().chain(behind).copied(), JSON_DEPTH_MAX)
 }
 
 /// Appends a string. The serializer does so byte by byte; most strings have nothing to escape, which is quickly seen.
@@ -53,7 +76,7 @@ pub(crate) fn put_string(text: &str, out: &mut Vec<u8>) -> Result<(), InvalidDat
     Ok(())
 }
 
-fn nests_within(text: &[u8], max: usize) -> bool {
+fn nests_within(text: impl Iterator<Item = u8>, max: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text {
         match (in_string, byte) {
@@ -100,7 +123,7 @@ impl Json {
         if depth_within(raw.get().as_bytes(), JSON_VALUE_DEPTH_MAX) {
             Ok(Self(raw))
         } else {
-            Err(InvalidData::new("the JSON nests too deeply"))
+            Err(InvalidData::new(TOO_DEEP))
         }
     }
 
@@ -164,7 +187,8 @@ impl bincode::Encode for Json {
 impl<C> bincode::Decode<C> for Json {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let text = <String as bincode::Decode<C>>::decode(decoder)?;
-        Self::from_text(text).map_err(|_| DecodeError::Other("a JSON text expected"))
+        let raw = RawValue::from_string(text).map_err(|_| DecodeError::Other("a JSON text expected"))?;
+        Self::checked(raw).map_err(|_| DecodeError::Other(TOO_DEEP))
     }
 }
 

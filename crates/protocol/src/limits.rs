@@ -17,8 +17,12 @@ pub const NAME_CHARS_MAX: usize = 32;
 pub const TOKEN_BYTES_MAX: usize = 4096;
 /// The most messages in one batch, in both directions; see [`crate::BatchBuilder::is_full`].
 pub const BATCH_MESSAGES_MAX: usize = 256;
-/// The deepest nesting of a frame or record of JSON, counting the envelope and the array of a batch.
+/// The deepest nesting of a message in JSON, counting the envelope. The array of a batch does not count, so that a
+/// message fits wherever it is put.
 pub const JSON_DEPTH_MAX: usize = 64;
+/// The deepest nesting of the `data` of a message in JSON. What is deeper is [`crate::codec::InvalidData`], as any data
+/// that does not fit; the rest of a message that is deeper makes it malformed.
+pub const JSON_DATA_DEPTH_MAX: usize = JSON_DEPTH_MAX - 1;
 /// The deepest nesting of a [`crate::Json`] value. Less than [`JSON_DEPTH_MAX`], so that what one peer sends still
 /// fits into the messages that bring it to others.
 pub const JSON_VALUE_DEPTH_MAX: usize = 32;

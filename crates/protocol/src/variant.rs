@@ -60,7 +60,10 @@ pub fn not_a_message<T: DeserializeOwned + bincode::Decode<()>>() -> Option<&'st
 pub fn decode<T: DeserializeOwned + bincode::Decode<()>>(kind: &str, data: Data<'_>) -> Result<T, VariantError> {
     let index = names::<T>().iter().position(|name| *name == kind).ok_or(VariantError::Unknown)?;
     match data {
-        Data::Json(text) => Ok(T::deserialize(Variant { kind, text }).map_err(InvalidData::from)?),
+        Data::Json(text) => {
+            json::check_data_depth(text)?;
+            Ok(T::deserialize(Variant { kind, text }).map_err(InvalidData::from)?)
+        }
         Data::Binary(bytes) => {
             Ok(binary::decode_variant(u8::try_from(index).map_err(|_| VariantError::Unknown)?, bytes)?)
         }

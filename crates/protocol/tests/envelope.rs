@@ -1,7 +1,9 @@
 //! The rules of the envelope, one by one: what is the same, what is refused, and in which words.
 
 use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
-use anteroom_protocol::limits::{BATCH_MESSAGES_MAX, JSON_DEPTH_MAX, KEY_BYTES_MAX, REF_BYTES_MAX, TYPE_BYTES_MAX};
+use anteroom_protocol::limits::{
+    BATCH_MESSAGES_MAX, JSON_DATA_DEPTH_MAX, JSON_DEPTH_MAX, KEY_BYTES_MAX, REF_BYTES_MAX, TYPE_BYTES_MAX,
+};
 use anteroom_protocol::message::request::{CreateRoom, JoinRoom, ListRooms, Ping};
 use anteroom_protocol::{Batch, BatchBuilder, Codec, Data, Header};
 
@@ -126,17 +128,56 @@ fn types_and_keys_have_bounds() {
     refuses(&format!(r#"{{"type":"x","latest":"{}"}}"#, "x".repeat(KEY_BYTES_MAX + 1)), "at most 64 bytes");
 }
 
+fn nested(depth: usize) -> String {
+    "[".repeat(depth) + &"]".repeat(depth)
+}
+
 #[test]
-fn deep_nesting_is_refused_without_being_followed() {
-    let nested = |depth: usize| {
-        let data = "[".repeat(depth - 1) + &"]".repeat(depth - 1);
-        format!(r#"{{"type":"x","data":{data}}}"#)
-    };
-    accepts(&nested(JSON_DEPTH_MAX));
-    refuses(&nested(JSON_DEPTH_MAX + 1), "nests too deeply");
-    refuses(&"[".repeat(1_000_000), "nests too deeply");
-    refuses(&r#"{"a":"#.repeat(1_000_000), "nests too deeply");
-    accepts(&format!(r#"{{"type":"x","data":{{"text":"{}"}}}}"#, "[".repeat(1000)));
+fn data_that_nests_too_deeply_does_not_fit_and_its_message_can_be_read() {
+    for (depth, fits) in [(JSON_DATA_DEPTH_MAX, true), (JSON_DATA_DEPTH_MAX + 1, false), (1_000_000, false)] {
+        // Where nobody knows it: the type itself has nothing against it.
+        let data = format!(r#"{{"game":"[[{{","more":{}}}"#, nested(depth - 1));
+        for message in [
+            format!(r#"{{"type":"x","data":{data},"ref":7,"more":[[1]]}}"#),
+            format!(r#" {{"more":{},"data": {data} ,"ref":7,"type":"x"}}"#, nested(JSON_DEPTH_MAX - 1)),
+        ] {
+            let batch = format!(r#"[{{"type":"a"}},{message},{{"type":"b"}}]"#);
+            for (payload, place) in [(&message, 0), (&batch, 1)] {
+                let messages: Result<Vec<_>, _> =
+                    decode_batch(Codec::Json, payload.as_bytes()).expect("a batch").collect();
+                let messages = messages.expect("messages, each of them");
+                assert_eq!(messages[place].reference.as_ref().map(Ref::as_str), Some("7"), "{depth}");
+                assert_eq!(messages[place].data, Data::Json(&data));
+                let error = messages[place].data.decode::<ListRooms>().err().map(|error| error.to_string());
+                assert_eq!(error.as_deref(), if fits { None } else { Some("the JSON nests too deeply") }, "{depth}");
+                assert!(messages.iter().enumerate().all(|(at, other)| at == place || other.data == Data::Json("{}")));
+            }
+        }
+    }
+    // Whatever the type would make of it.
+    let deep = nested(JSON_DATA_DEPTH_MAX + 1);
+    assert!(Data::Json(&deep).decode::<anteroom_protocol::Json>().is_err());
+    assert!(Data::Json(&deep).decode_json::<serde_json::Value>().is_err());
+    assert!(Data::Json(&format!(r#"{{"text":"{}"}}"#, "[".repeat(1000))).decode::<ListRooms>().is_ok());
+}
+
+#[test]
+fn what_nests_too_deeply_around_the_data_is_refused_without_being_followed() {
+    let (deep, deeper) = (nested(JSON_DEPTH_MAX - 1), nested(JSON_DEPTH_MAX));
+    accepts(&format!(r#"{{"type":"x","more":{deep},"data":{deeper}}}"#));
+    accepts(&format!(r#"[{{"type":"x","data":{deeper},"more":{deep}}}]"#));
+    refuses(&format!(r#"{{"type":"x","more":{deeper},"data":{deeper}}}"#), "nests too deeply");
+    refuses(&format!(r#"{{"type":"x","data":{deeper},"more":{deeper}}}"#), "nests too deeply");
+    refuses(&format!(r#"[{{"type":"x","data":{deeper}}},{{"more":{deeper},"type":"x"}}]"#), "nests too deeply");
+    refuses(&format!(r#"{{"type":"x","error":{deeper}}}"#), "not a message");
+    refuses(&format!(r#"{{"type":"x","ref":{deeper}}}"#), "nests too deeply");
+    let details = format!(r#"{{"code":"busy","message":"Wait.","retryable":true,"details":{}}}"#, nested(33));
+    refuses(&format!(r#"{{"type":"x","error":{details}}}"#), "nests too deeply");
+    for endless in ["[", r#"{"a":"#, r#"[{"type":"x"},["#, r#"{"type":"x","data":["#, r#"{"type":"x","error":["#] {
+        refuses(&endless.repeat(1_000_000 / endless.len()), "not a message");
+    }
+    refuses(&nested(1_000_000), "an object expected");
+    refuses(&format!(r#"{{"type":"x","more":{}}}"#, nested(1_000_000)), "nests too deeply");
 }
 
 #[test]

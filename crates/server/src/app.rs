@@ -4,7 +4,7 @@
 //! left, and close; then what is left of HTTP and QUIC.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,12 +20,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::certificate::{self, Certificate, PublishedHashes};
+use crate::certificate::{self, Certificate, Names, PublishedHashes};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, TcpTls};
+use crate::config::{Config, ConfigError, PublicUrl, TcpTls};
+use crate::host::Host;
 use crate::identity::Authority;
 use crate::lobby::Lobby;
-use crate::origin::Origins;
+use crate::origin::{Allowed, Origins, Own};
 use crate::pipe::{self, Arrival};
 use crate::random::Randomness;
 use crate::rooms::Rooms;
@@ -56,7 +57,10 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Somebody else has the port.
-    #[error("port {0} is taken; stop the other program, or choose another with --listen HOST:PORT (port 0 finds one)")]
+    #[error(
+        "port {0} is taken; stop the other program, or choose another with --listen HOST:PORT, or --listen-udp (port 0 \
+         finds one)"
+    )]
     PortInUse(SocketAddr),
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
@@ -69,7 +73,7 @@ pub enum StartError {
 /// A running server. Clones are the same one. Dropping it leaves its tasks running; call [`Server::shutdown`].
 #[derive(Debug, Clone)]
 pub struct Server {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     quic: Option<Arc<Listener>>,
 }
 
@@ -85,20 +89,39 @@ impl Server {
         }
         let is_development = mode != Mode::Production;
         let wanted = config.listen_addr().map_err(|why| ConfigError::Invalid { key: "listen", why })?;
-        if mode == (Mode::Development { on_network: false }) && !wanted.ip().is_loopback() {
-            let why = "is not this machine alone; for a development server on the network add --danger-dev-on-network";
-            return Err(ConfigError::Invalid { key: "listen", why: why.into() }.into());
+        let wanted_udp = config.listen_udp_addr().map_err(|why| ConfigError::Invalid { key: "listen_udp", why })?;
+        for (key, wanted) in [("listen", Some(wanted)), ("listen_udp", wanted_udp)] {
+            let is_elsewhere = wanted.is_some_and(|wanted| !wanted.ip().is_loopback());
+            if mode == (Mode::Development { on_network: false }) && is_elsewhere {
+                let why =
+                    "is not this machine alone; for a development server on the network add --danger-dev-on-network";
+                return Err(ConfigError::Invalid { key, why: why.into() }.into());
+            }
         }
-        let certificate = certificate(&config, wanted)?;
+        let certificate = certificate(&config, wanted_udp.unwrap_or(wanted))?;
+        let names = certificate.tls.certificates.first().map(Names::of).unwrap_or_default();
         let tcp_tls = tcp_tls(&config, is_development, &certificate)?;
-        let (tcp, udp) = bind(wanted)?;
+        let (tcp, udp) = match wanted_udp {
+            None => bind(wanted)?,
+            Some(udp) => (bind_tcp(wanted)?, bind_udp(udp)?),
+        };
         let local_addr = tcp.local_addr().map_err(|error| StartError::Listen(wanted, error))?;
+        let udp_addr = udp.local_addr().map_err(|error| StartError::Listen(wanted_udp.unwrap_or(wanted), error))?;
         let hashes = PublishedHashes::default();
         hashes.publish(certificate.pinned);
         let quic = Listener::bind(udp, certificate.tls, config.transport())
             .map_err(|error| StartError::Certificate(error.to_string()))?;
-        let seat = Seat { clock: Clock::start(), randomness: Randomness::default(), mode, local_addr, hashes };
-        let server = Self { shared: shared(config, games, seat)?, quic: Some(Arc::new(quic)) };
+        let (clock, randomness) = (Clock::start(), Randomness::default());
+        let shared = shared(config, games, Seat { clock, randomness, mode, local_addr, udp_addr, hashes, names })?;
+        let prefix = shared.public.as_ref().map_or("", |public| &public.prefix);
+        let quic = Arc::new(quic.path_prefix(prefix));
+        if mode == Mode::Production && shared.config.tls.tcp == TcpTls::Off && shared.public.is_none() {
+            tracing::warn!(
+                "public_url is not set, so the server goes by the Host header; pages behind a proxy that does not hand \
+                 it on learn no address for WebTransport"
+            );
+        }
+        let server = Self { shared, quic: Some(quic) };
         server.spawn(tcp, tcp_tls);
         Ok(server)
     }
@@ -115,7 +138,9 @@ impl Server {
             randomness: Randomness::seeded(seed),
             mode: Mode::Development { on_network: false },
             local_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            udp_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             hashes: PublishedHashes::default(),
+            names: Names::default(),
         };
         let server = Self { shared: shared(config, games, seat)?, quic: None };
         server.spawn_lobby();
@@ -124,7 +149,7 @@ impl Server {
 
     /// Serves one connection that stands; `codec` is what a WebSocket asked for when it was opened.
     pub fn serve(&self, connection: Connection, codec: Option<Codec>) {
-        let arrival = Arrival { origin: None, codec };
+        let arrival = Arrival { origin: None, authority: None, codec };
         self.shared.pipes.spawn(pipe::run(self.shared.clone(), connection, arrival, ()));
     }
 
@@ -168,10 +193,21 @@ impl Server {
         });
     }
 
-    /// Where the server listens, TCP and UDP alike.
+    /// Where the server listens: for TCP, and for UDP as well unless that has an address of its own.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.local_addr
+    }
+
+    /// Whether there is a page to try it out.
+    pub(crate) fn has_demo(&self) -> bool {
+        self.shared.config.demo
+    }
+
+    /// Where the server listens for UDP.
+    #[must_use]
+    pub fn udp_addr(&self) -> SocketAddr {
+        self.shared.udp_addr
     }
 
     /// The SHA-256 hashes of the certificates that clients may pin, the current one first.
@@ -230,21 +266,29 @@ struct Seat {
     randomness: Randomness,
     mode: Mode,
     local_addr: SocketAddr,
+    udp_addr: SocketAddr,
     hashes: PublishedHashes,
+    /// For which the certificate is.
+    names: Names,
 }
 
 /// Puts together what the parts of a server share.
 fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, StartError> {
-    let Seat { clock, randomness, mode, local_addr, hashes } = seat;
+    let Seat { clock, randomness, mode, local_addr, udp_addr, hashes, names } = seat;
+    let public = config.public_url().map_err(|why| ConfigError::Invalid { key: "public_url", why })?;
+    let is_development = mode != Mode::Production;
+    let own = Own { public: public.as_ref().map(PublicUrl::origin), names, is_development };
     let (lobby, randomness) = (Arc::new(Lobby::default()), Arc::new(randomness));
     let rooms = Rooms::new(games, lobby.clone(), clock, &config, randomness.clone());
     Ok(Arc::new(Shared {
-        is_development: mode != Mode::Production,
+        is_development,
         on_network: mode == Mode::Development { on_network: true },
         local_addr,
+        udp_addr,
+        public,
         clock,
         authority: Authority::new(config.token_key()?.as_deref(), config.auth.guests),
-        origins: origins(&config, mode)?,
+        origins: Origins { allowed: allowed(&config, mode)?, own },
         hashes,
         randomness,
         lobby,
@@ -282,42 +326,61 @@ fn tcp_tls(
     Ok(Some(TlsAcceptor::from(tls)))
 }
 
-fn origins(config: &Config, mode: Mode) -> Result<Origins, StartError> {
+fn allowed(config: &Config, mode: Mode) -> Result<Allowed, StartError> {
     if config.origins.allowed.is_empty() {
         match mode {
-            Mode::Development { on_network: true } => return Ok(Origins::Any),
-            Mode::Development { on_network: false } => return Ok(Origins::Loopback),
+            Mode::Development { on_network: true } => return Ok(Allowed::Any),
+            Mode::Development { on_network: false } => return Ok(Allowed::Loopback),
             Mode::Production => {}
         }
     }
     let patterns = config.origins.allowed.iter().map(|origin| origin.parse()).collect::<Result<_, _>>();
     let invalid =
         |error: crate::origin::InvalidOrigin| ConfigError::Invalid { key: "origins.allowed", why: error.to_string() };
-    Ok(Origins::Listed(patterns.map_err(invalid)?))
+    Ok(Allowed::Listed(patterns.map_err(invalid)?))
 }
 
 /// Binds TCP and UDP on the same number. With port 0 the system picks one for TCP, which may be taken for UDP; a
 /// few tries find one that is free for both.
-fn bind(wanted: SocketAddr) -> Result<(TcpListener, std::net::UdpSocket), StartError> {
+fn bind(wanted: SocketAddr) -> Result<(TcpListener, UdpSocket), StartError> {
     const TRIES: usize = 32;
-    let failed = |address: SocketAddr, error: io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortInUse(address),
-        _ => StartError::Listen(address, error),
-    };
     let mut last = None;
     for _ in 0..if wanted.port() == 0 { TRIES } else { 1 } {
-        let tcp = std::net::TcpListener::bind(wanted).map_err(|error| failed(wanted, error))?;
-        let address = tcp.local_addr().map_err(|error| failed(wanted, error))?;
-        match std::net::UdpSocket::bind(address) {
-            Ok(udp) => {
-                tcp.set_nonblocking(true).map_err(|error| failed(address, error))?;
-                let tcp = TcpListener::from_std(tcp).map_err(|error| failed(address, error))?;
-                return Ok((tcp, udp));
-            }
-            Err(error) => last = Some(failed(address, error)),
+        let tcp = bind_tcp(wanted)?;
+        let address = tcp.local_addr().map_err(|error| not_bound(wanted, error))?;
+        match bind_udp(address) {
+            Ok(udp) => return Ok((tcp, udp)),
+            Err(error) => last = Some(error),
         }
     }
     Err(last.unwrap_or(StartError::PortInUse(wanted)))
+}
+
+fn bind_tcp(wanted: SocketAddr) -> Result<TcpListener, StartError> {
+    let failed = |error| not_bound(wanted, error);
+    let tcp = std::net::TcpListener::bind(wanted).map_err(failed)?;
+    tcp.set_nonblocking(true).map_err(failed)?;
+    TcpListener::from_std(tcp).map_err(failed)
+}
+
+fn bind_udp(wanted: SocketAddr) -> Result<UdpSocket, StartError> {
+    UdpSocket::bind(wanted).map_err(|error| not_bound(wanted, error))
+}
+
+fn not_bound(address: SocketAddr, error: io::Error) -> StartError {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortInUse(address),
+        _ => StartError::Listen(address, error),
+    }
+}
+
+/// By which host and port this server's pages come, for a session of WebTransport that asked for this authority.
+fn authority_of_pages(shared: &Shared, authority: Option<String>) -> Option<String> {
+    let authority = authority?;
+    if shared.config.listen_udp.is_none() {
+        return Some(authority);
+    }
+    Host::parse(&authority).map(|host| format!("{}:{}", host.name, shared.local_addr.port()))
 }
 
 async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
@@ -336,7 +399,8 @@ async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
             };
             match established {
                 Ok(established) => {
-                    let arrival = Arrival { origin: established.origin, codec: None };
+                    let authority = authority_of_pages(&task, established.authority);
+                    let arrival = Arrival { origin: established.origin, authority, codec: None };
                     pipe::run(task, established.connection, arrival, permit).await;
                 }
                 Err(error) => tracing::debug!(%error, "QUIC connection not established"),

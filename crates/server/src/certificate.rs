@@ -3,6 +3,8 @@
 //! A browser accepts a certificate that no authority has signed if the page knows its hash, it has a P-256 key, and
 //! it is valid for at most 14 days (W3C WebTransport, section 6.1.1).
 
+mod names;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,6 +18,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Serialize;
 
 use crate::config::ConfigError;
+
+pub(crate) use names::Names;
 
 /// How long a self-made certificate is valid: a day less than browsers accept.
 pub const VALIDITY: Duration = Duration::from_secs(13 * 24 * 3600);

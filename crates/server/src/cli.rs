@@ -51,9 +51,14 @@ struct Arguments {
 
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// Where to listen, TCP and UDP alike; port 0 takes one that is free for both [default: 127.0.0.1:7350].
+    /// Where to listen, TCP and UDP alike; port 0 takes one that is free for both, localhost is 127.0.0.1
+    /// [default: 127.0.0.1:7350].
     #[arg(long, value_name = "HOST:PORT", global = true)]
     listen: Option<String>,
+
+    /// Where to listen for UDP (QUIC, WebTransport), if that is elsewhere than for TCP.
+    #[arg(long, value_name = "HOST:PORT", global = true)]
+    listen_udp: Option<String>,
 
     /// What to log to stderr: error, warn, info, debug, trace, or a list such as info,anteroom_server=debug.
     #[arg(long, value_name = "FILTER", env = "ANTEROOM_LOG", default_value = "info", global = true)]
@@ -175,8 +180,12 @@ fn configured(base: &Config, file: Option<PathBuf>, common: &Common) -> Result<C
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let mut config = config::load(base, file.as_deref(), variables)?;
     if let Some(listen) = &common.listen {
-        config.listen.clone_from(listen);
+        config.listen = config::typed_addr(listen);
         config.listen_addr().map_err(|why| Failure(2, format!("--listen {why}")))?;
+    }
+    if let Some(listen) = &common.listen_udp {
+        config.listen_udp = Some(config::typed_addr(listen));
+        config.listen_udp_addr().map_err(|why| Failure(2, format!("--listen-udp {why}")))?;
     }
     Ok(config)
 }
@@ -294,11 +303,12 @@ async fn serve(config: Config, mode: Mode, games: Registry) -> Result<(), Failur
 }
 
 fn announce(server: &Server, mode: Mode, kinds: &str) -> Result<(), Failure> {
-    let listening = server.local_addr();
+    let (listening, udp) = (server.local_addr(), server.udp_addr());
+    let elsewhere = if udp == listening { String::new() } else { format!("UDP on {udp}\n") };
     if mode == Mode::Production {
-        return say(format_args!("listening on {listening}\n"));
+        return say(format_args!("listening on {listening}\n{elsewhere}"));
     }
-    let address = reachable(listening);
+    let (address, udp) = (reachable(listening), reachable(udp));
     let option = if address == SocketAddr::from(([127, 0, 0, 1], anteroom_protocol::DEFAULT_PORT)) {
         String::new()
     } else {
@@ -308,21 +318,24 @@ fn announce(server: &Server, mode: Mode, kinds: &str) -> Result<(), Failure> {
         Mode::Development { on_network: true } => "ANY machine that reaches this one",
         _ => "this machine only",
     };
+    let page = if server.has_demo() {
+        format!("  Play:  http://{address}/\n\nOpen it in two tabs, or play from a second terminal:")
+    } else {
+        "Play from two terminals:".to_owned()
+    };
     say(format_args!(
         "Anteroom {} - development server, for {who}
 listening on {listening}
-
-  Play:  http://{address}/
-
-Open it in two tabs, or play from a second terminal:
+{elsewhere}
+{page}
 
   cargo run --release --example native_quic{option}
 
 For programs of your own:
 
-  WebTransport   https://{address}/wt
+  WebTransport   https://{udp}/wt
   WebSocket      ws://{address}/ws
-  QUIC           {address}, ALPN anteroom/1
+  QUIC           {udp}, ALPN anteroom/1
   Games          {kinds}
 
 Stop with Ctrl-C.

@@ -3,7 +3,8 @@
 //! HTTP/1.1 only, one task per connection. The upgrade is answered by hand so that the socket goes to the
 //! WebSocket transport with nothing in between.
 
-mod host;
+mod address;
+mod connection;
 mod pages;
 mod upgrade;
 
@@ -12,36 +13,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_transport::websocket;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Redirect, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use axum::{Extension, Router};
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 
-use self::host::Host;
-use crate::origin::is_loopback;
+use self::address::{Asked, webtransport_origin};
+use crate::config::PublicUrl;
+use crate::host::Host;
 use crate::shared::Shared;
 
 /// How long a client may take to send the head of a request, or to finish a TLS handshake.
 const HEAD_MAX: Duration = Duration::from_secs(10);
-/// How long a connection may go on with HTTP alone; afterwards clients open another.
-const CONNECTION_MAX: Duration = Duration::from_secs(120);
-/// The most bytes of a request's head.
-const HEAD_BYTES_MAX: usize = 16 << 10;
-/// The most headers of a request.
-const HEADERS_MAX: usize = 64;
 /// How long to wait when the process has no file descriptors left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -77,7 +68,7 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, tls: Option<
                 let (shared, router, tls) = (shared.clone(), router.clone(), tls.clone());
                 shared.clone().connections.spawn(async move {
                     tokio::select! {
-                        () = Box::pin(serve(stream, peer, router, tls)) => {}
+                        () = Box::pin(serve(stream, peer, router, tls, shared.clone())) => {}
                         () = shared.stop_serving.cancelled() => {}
                     }
                 });
@@ -96,44 +87,29 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve(stream: TcpStream, peer: Peer, router: Router, tls: Option<TlsAcceptor>) {
+async fn serve(stream: TcpStream, peer: Peer, router: Router, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     // A socket that cannot be tuned is about to fail anyway.
     drop(websocket::tune(&stream));
     match tls {
-        None => serve_http(stream, peer, router).await,
+        None => connection::serve(stream, peer, router, shared).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_MAX, tls.accept(stream)).await {
-                serve_http(stream, peer, router).await;
+                connection::serve(stream, peer, router, shared).await;
             }
         }
     }
 }
 
-async fn serve_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, router: Router) {
-    let addr = peer.addr;
-    let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        request
-    });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-        .with_upgrades();
-    // A client that does not read its answers would otherwise keep the connection for ever.
-    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_MAX, serving).await {
-        tracing::debug!(peer = %addr, %error, "HTTP connection failed");
-    }
-}
-
 fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .merge(pages::routes())
+    let mut router = Router::new()
+        .merge(pages::routes(shared.config.demo))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/api/certificate", get(certificate))
-        .route(anteroom_protocol::WEBSOCKET_PATH, get(upgrade::websocket))
+        .route(anteroom_protocol::WEBSOCKET_PATH, get(upgrade::websocket));
+    if let Some(prefix) = shared.public.as_ref().map(|public| &*public.prefix).filter(|prefix| !prefix.is_empty()) {
+        router = router.route(prefix, get(to_the_page));
+    }
+    router
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing here.") })
         .layer(middleware::from_fn_with_state(shared.clone(), check_host))
         .layer(middleware::map_response(take_at_its_word))
@@ -150,34 +126,44 @@ async fn take_at_its_word(mut response: Response) -> Response {
     response
 }
 
-/// In development the server is this machine's alone: a page elsewhere whose name was made to point here (DNS
-/// rebinding) is refused.
-async fn check_host(State(shared): State<Arc<Shared>>, request: Request<Body>, next: Next) -> Response {
-    let is_ours = Host::read(request.headers()).is_some_and(|host| is_loopback(host.name));
-    if shared.is_development && !is_ours && !shared.on_network {
+/// Refuses requests that name no host, or several. In development the server is this machine's alone: a page elsewhere
+/// whose name was made to point here (DNS rebinding) is refused. No page's request comes without a name.
+async fn check_host(State(shared): State<Arc<Shared>>, mut request: Request<Body>, next: Next) -> Response {
+    let asked = match Asked::of(&request) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal,
+    };
+    let is_ours = |host: Host<'_>| {
+        let is_public = |public: &PublicUrl| host.name.eq_ignore_ascii_case(public.host());
+        host.is_loopback() || shared.public.as_ref().is_some_and(is_public)
+    };
+    if shared.is_development && !shared.on_network && !asked.host().is_none_or(is_ours) {
         return plain(StatusCode::MISDIRECTED_REQUEST, "This development server answers to localhost only.");
     }
+    request.extensions_mut().insert(asked);
     next.run(request).await
 }
 
-/// Where WebTransport is for a page that came from this host.
-fn webtransport_origin(shared: &Shared, host: Option<Host<'_>>) -> String {
-    let name = match host.map_or("localhost", |host| host.name) {
-        // The development server has no socket on ::1, which is what `localhost` may mean to a browser.
-        "localhost" if shared.local_addr.is_ipv4() => "127.0.0.1",
-        name => name,
-    };
-    format!("https://{name}:{}", shared.local_addr.port())
+/// Addresses in a page are relative to its last slash, so that is to be there.
+async fn to_the_page(uri: Uri) -> Response {
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    Redirect::temporary(&format!("{}/{query}", uri.path())).into_response()
 }
 
 /// What a page needs to open WebTransport here.
-async fn certificate(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let url = webtransport_origin(&shared, Host::read(&headers)) + anteroom_protocol::WEBTRANSPORT_PATH;
+async fn certificate(
+    State(shared): State<Arc<Shared>>,
+    Extension(asked): Extension<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let prefix = shared.public.as_ref().map_or("", |public| &public.prefix);
+    let url = webtransport_origin(&shared, asked.host())
+        .map(|origin| format!("{origin}{prefix}{}", anteroom_protocol::WEBTRANSPORT_PATH));
     let body = Json(json!({ "webtransport_url": url, "hashes": &*shared.hashes.current() }));
     let mut response = ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response();
     response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = headers.get(ORIGIN)
-        && origin.to_str().is_ok_and(|origin| shared.origins.allow(Some(origin)))
+        && origin.to_str().is_ok_and(|origin| shared.origins.allow(Some(origin), asked.authority()))
     {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }

@@ -77,9 +77,11 @@ impl Authority {
                 ))?;
                 let no_id = Refused::Unauthorized("The token's `sub` must be 1 to 64 bytes of text.");
                 let user_id: UserId = claims.sub.parse().map_err(|_| no_id)?;
-                let username = match claims.name.as_ref().or(handshake.name.as_ref()) {
-                    Some(name) => name::checked(name).map_err(Refused::Again)?,
-                    None => name::checked(user_id.as_str()).unwrap_or_else(|_| made_up_name(randomness)),
+                // Whoever connects cannot correct what the token says, so that much of it is shown as can be.
+                let username = match (claims.name.as_deref().and_then(name::cleaned), &handshake.name) {
+                    (Some(name), _) => name,
+                    (None, Some(name)) => name::checked(name).map_err(Refused::Again)?,
+                    (None, None) => name::checked(user_id.as_str()).unwrap_or_else(|_| made_up_name(randomness)),
                 };
                 Ok(Identity { user_id, username, is_guest: false })
             }
@@ -133,6 +135,26 @@ mod tests {
         assert_eq!((good.user_id.as_str(), good.username.as_str()), ("u1", "Ada"));
         let unnamed = identify(Some(token(&json!({"sub": "u1", "exp": FAR}))), Some("Other")).unwrap();
         assert_eq!(unnamed.username, "Other");
+    }
+
+    #[test]
+    fn a_name_in_a_token_is_cleaned_and_never_refused() {
+        let named = |name: &str, other: Option<&str>| {
+            identify(Some(token(&json!({"sub": "u1", "name": name, "exp": FAR}))), other).map(|who| who.username)
+        };
+        for (name, shown) in [
+            ("👩\u{200d}🚀 Sally", "👩\u{200d}🚀 Sally"),
+            ("A\u{200d}da\u{202e}", "Ada"),
+            ("  Ada\n", "Ada"),
+            ("Ada of the thirty-three characters", "Ada of the thirty-three characte"),
+        ] {
+            assert_eq!(named(name, Some("Other")).as_deref(), Ok(shown));
+        }
+        for nothing in ["", "\u{200b}", "\u{2800}\n"] {
+            assert_eq!(named(nothing, Some("Other")).as_deref(), Ok("Other"));
+            assert_eq!(named(nothing, None).as_deref(), Ok("u1"));
+            assert!(matches!(named(nothing, Some("\n")), Err(Refused::Again(_))), "that can be corrected");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod cli;
 mod clock;
 pub mod config;
+mod host;
 mod http;
 mod identity;
 mod lobby;

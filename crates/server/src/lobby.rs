@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anteroom_core::flush::Outgoing;
-use anteroom_core::listing::Listing;
+use anteroom_core::listing::{Entry, Listing};
 use anteroom_protocol::limits::ROOMS_LISTED_MAX;
 use anteroom_protocol::message::push::RoomsChanged;
 use anteroom_protocol::message::result::RoomList;
 use anteroom_protocol::message::{Message, RoomSummary};
-use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId, SessionId};
+use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId, SessionId, UserId};
 use tokio::sync::Notify;
 
 use crate::session::Session;
@@ -46,8 +46,8 @@ impl Lobby {
     }
 
     /// Adds a room, or replaces what is known of it.
-    pub(crate) fn put(&self, summary: RoomSummary) {
-        self.lock().listing.put(summary);
+    pub(crate) fn put(&self, entry: Entry) {
+        self.lock().listing.put(entry);
         self.changed.notify_one();
     }
 
@@ -62,9 +62,9 @@ impl Lobby {
         self.lock().listing.list(game)
     }
 
-    /// A few rooms of a game that had a free seat just now, the fullest first.
-    pub(crate) fn open(&self, game: &str, most: usize) -> Vec<RoomId> {
-        self.lock().listing.open(game).take(most).collect()
+    /// A few rooms of a game where a user found a seat just now, the best first.
+    pub(crate) fn open(&self, game: &str, user_id: &UserId, most: usize) -> Vec<RoomId> {
+        self.lock().listing.open(game, user_id).take(most).collect()
     }
 
     /// Gives the rooms there are now, and tells of every change from then on. `answer` puts the list in front of

@@ -40,6 +40,8 @@ use router::Route;
 pub(crate) struct Arrival {
     /// The origin of the page, if a browser sent one.
     pub(crate) origin: Option<String>,
+    /// The host, and perhaps a port, that a browser has asked for to get a page.
+    pub(crate) authority: Option<String>,
     /// The codec that a WebSocket asked for; elsewhere the handshake says.
     pub(crate) codec: Option<Codec>,
 }
@@ -112,10 +114,11 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
         is_open: false,
         unattended: 0,
     };
-    let end = if pipe.shared.origins.allow(pipe.arrival.origin.as_deref()) {
+    let Arrival { origin, authority, .. } = &pipe.arrival;
+    let end = if pipe.shared.origins.allow(origin.as_deref(), authority.as_deref()) {
         pipe.converse().await
     } else {
-        tracing::info!(origin = pipe.arrival.origin, "origin refused");
+        tracing::info!(origin, "origin refused");
         End::from(CloseCode::OriginRefused)
     };
     Box::pin(pipe.finish(end)).await

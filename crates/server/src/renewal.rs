@@ -26,7 +26,7 @@ pub(crate) fn made(listen: SocketAddr) -> Result<Certificate, StartError> {
 /// Uses a new certificate for handshakes from now on. The hash before is published beside its own, so that whoever
 /// has read the hashes just now knows what to do with either answer.
 pub(crate) fn renew(shared: &Shared, quic: &Listener) -> Result<(), StartError> {
-    let Certificate { tls, pinned, .. } = made(shared.local_addr)?;
+    let Certificate { tls, pinned, .. } = made(shared.udp_addr)?;
     let used = shared.hashes.publish_with(pinned, || quic.replace_certificate(tls));
     used.map_err(|error| StartError::Certificate(error.to_string()))
 }

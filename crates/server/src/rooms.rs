@@ -16,7 +16,7 @@ use anteroom_core::room::{Join, MemberId, Room, RoomPolicy, RoomSpec};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::message::request::CreateRoom;
-use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId};
+use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId, UserId};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
@@ -163,9 +163,9 @@ impl Rooms {
         found.ok_or_else(|| ErrorBody::new(ErrorCode::RoomNotFound, "There is no such room."))
     }
 
-    /// Rooms of a game that may have a free seat, the fullest first.
-    pub(crate) fn open(&self, game: &str, most: usize) -> Vec<RoomHandle> {
-        self.lobby.open(game, most).iter().filter_map(|room_id| self.lock().get(room_id).cloned()).collect()
+    /// Rooms of a game that may have a seat for a user, the best first.
+    pub(crate) fn open(&self, game: &str, user_id: &UserId, most: usize) -> Vec<RoomHandle> {
+        self.lobby.open(game, user_id, most).iter().filter_map(|room_id| self.lock().get(room_id).cloned()).collect()
     }
 
     /// Waits until nobody else looks for a free seat in this game: two who look at once would both find none and make

@@ -425,6 +425,13 @@ impl Session {
         is_away
     }
 
+    /// Notes that a connection is closed for what came on it. Whether the session outlives that, which it does unless it
+    /// was the third time and none of them is forgotten.
+    pub(crate) fn outlives_fault(&self, pipe: PipeId, forgotten_after: Duration) -> bool {
+        let now = self.clock.now();
+        self.lock().lanes.outlives_fault(now, pipe, forgotten_after)
+    }
+
     /// Whether a connection carries the lanes.
     pub(crate) fn is_attached(&self, pipe: PipeId) -> bool {
         self.lock().lanes.attached() == Some(pipe)
@@ -564,5 +571,24 @@ mod tests {
         assert!(session.lost(place.id));
         assert!(session.is_given_up(grace).await);
         assert!(session.end(Departure::Expired, None).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_counts_until_it_is_forgotten() {
+        let forgotten_after = Duration::from_secs(120);
+        let (session, mut place) = session();
+        let outlives = |place: &mut Place| {
+            let outlives = session.outlives_fault(place.id, forgotten_after);
+            session.lost(place.id);
+            (_, *place) = session.restart(None).unwrap();
+            outlives
+        };
+        for _ in 0..3 {
+            assert!(outlives(&mut place) && outlives(&mut place), "twice in a row");
+            tokio::time::advance(forgotten_after).await;
+        }
+        assert!(outlives(&mut place) && outlives(&mut place));
+        tokio::time::advance(forgotten_after - Duration::from_millis(1)).await;
+        assert!(!outlives(&mut place), "not long enough");
     }
 }

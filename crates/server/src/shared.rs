@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::certificate::PublishedHashes;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, PublicUrl};
 use crate::identity::Authority;
 use crate::lobby::Lobby;
 use crate::origin::Origins;
@@ -27,6 +27,10 @@ pub(crate) struct Shared {
     pub(crate) is_development: bool,
     pub(crate) on_network: bool,
     pub(crate) local_addr: SocketAddr,
+    /// The same for UDP.
+    pub(crate) udp_addr: SocketAddr,
+    /// Where players reach the server, if that is configured.
+    pub(crate) public: Option<PublicUrl>,
     pub(crate) clock: Clock,
     pub(crate) authority: Authority,
     pub(crate) origins: Origins,

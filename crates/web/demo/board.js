@@ -3,8 +3,8 @@
  * 1 to 9 play from the top left. A mark is shown when the server has said so; before that it is only a hint.
  */
 
-import { byId, make, setAttribute } from "/demo/dom.js";
-import { drawMark } from "/demo/marks.js";
+import { byId, make, setAttribute } from "./dom.js";
+import { drawMark } from "./marks.js";
 
 const SIZE = 3;
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };

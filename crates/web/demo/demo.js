@@ -3,17 +3,17 @@
  * decides which view is shown; the views know nothing of each other.
  */
 
-import { connect } from "/sdk/anteroom.js";
-import { byId, sentence, setAttribute, setText } from "/demo/dom.js";
-import { refuseEntry, showEntering, showEntry, startEntryView } from "/demo/entry-view.js";
-import { showConnecting, showLink, startLinkView } from "/demo/link-view.js";
-import { hideLobby, joinRoom, showLobby, startLobbyView } from "/demo/lobby-view.js";
-import { addToLog } from "/demo/log.js";
-import { enteredName, forgetEntered, forgetInvitation, invitation, rememberEntered } from "/demo/memory.js";
-import { clearNotice, showNotice } from "/demo/notice.js";
-import { followState } from "/demo/reconnecting.js";
-import { hideRoom, showRoom, startRoomView } from "/demo/room-view.js";
-import { currentView, openView, setTitle, showWho } from "/demo/views.js";
+import { connect } from "../sdk/anteroom.js";
+import { byId, sentence, setAttribute, setText } from "./dom.js";
+import { refuseEntry, showEntering, showEntry, startEntryView } from "./entry-view.js";
+import { showConnecting, showLink, startLinkView } from "./link-view.js";
+import { hideLobby, joinRoom, showLobby, startLobbyView } from "./lobby-view.js";
+import { addToLog } from "./log.js";
+import { enteredName, forgetEntered, forgetInvitation, invitation, rememberEntered } from "./memory.js";
+import { clearNotice, showNotice } from "./notice.js";
+import { followState } from "./reconnecting.js";
+import { hideRoom, showRoom, startRoomView } from "./room-view.js";
+import { currentView, openView, setTitle, showWho } from "./views.js";
 
 const DEFAULT_PORT = "7350";
 /** How wrong a clock may be before certificates seem too old, or too new. */
@@ -46,7 +46,8 @@ async function enter(name) {
   showConnecting(true);
   if (currentView() === "closed") openView("loading");
   try {
-    await welcome(await connect(undefined, { name, client: "anteroom-demo" }));
+    // A proxy may have page and server under a path of their own.
+    await welcome(await connect(new URL(".", location.href), { name, client: "anteroom-demo" }));
   } catch (error) {
     showConnecting(false);
     if (error?.code === "invalid_name") openDoor();
@@ -79,7 +80,11 @@ function welcome(session) {
 
 function listen(session) {
   const ifCurrent = (act) => (value) => session === lobby && act(value);
-  session.on("state", ifCurrent((state) => followState(state, placeOf(session))));
+  let lostBy = "";
+  session.on("activity", ({ type, code }) => {
+    if (type === "lost") lostBy = code;
+  });
+  session.on("state", ifCurrent((state) => followState(state, placeOf(session), lostBy)));
   session.on("room", ifCurrent((entered) => room || openRoom(entered)));
   session.on("renewed", ifCurrent(renewed));
   const lost = "Messages of the lobby were lost; here is how it stands.";

@@ -1,7 +1,7 @@
 /** The door: asks for a name, and says why one is not taken. */
 
-import { byId, setAttribute, setText } from "/demo/dom.js";
-import { invitation, offeredName } from "/demo/memory.js";
+import { byId, setAttribute, setText } from "./dom.js";
+import { invitation, offeredName } from "./memory.js";
 
 const field = byId("name");
 const error = byId("name-error");

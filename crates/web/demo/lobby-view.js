@@ -1,6 +1,6 @@
 /** The lobby: the rooms as they are this moment, and the ways into one. */
 
-import { byId, make, sentence, setAttribute, setText } from "/demo/dom.js";
+import { byId, make, sentence, setAttribute, setText } from "./dom.js";
 
 export const GAME = "tic_tac_toe";
 

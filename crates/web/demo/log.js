@@ -1,6 +1,6 @@
 /** The log of what the session did about its connections: newest first, a bounded number of entries. */
 
-import { byId, make } from "/demo/dom.js";
+import { byId, make } from "./dom.js";
 
 const ENTRIES_MAX = 50;
 /** What comes again and again while no server answers: counted, so that the lines before stay in sight. */

@@ -1,6 +1,6 @@
 /** The two marks, drawn: strokes that take their colour from around them. Their words are elsewhere. */
 
-import { makeSvg } from "/demo/dom.js";
+import { makeSvg } from "./dom.js";
 
 /** @param {string} mark "X" or "O" */
 export function drawMark(mark) {

@@ -29,7 +29,7 @@ export function offeredName() {
 }
 
 /**
- * Where the page's address invites to: `/?room=ID`, or `/?room=ID&watch`.
+ * Where the page's address invites to: `?room=ID`, or `?room=ID&watch`.
  * @returns {{roomId: string, as: "player" | "spectator"} | null}
  */
 export function invitation() {
@@ -45,7 +45,7 @@ export function forgetInvitation() {
 
 /** The link that brings a friend into a room. */
 export function invitationLink(roomId) {
-  return new URL(`/?room=${encodeURIComponent(roomId)}`, location.href).href;
+  return new URL(`./?room=${encodeURIComponent(roomId)}`, location.href).href;
 }
 
 function read(storage, key) {

@@ -1,6 +1,6 @@
 /** The place where the page says what has happened to the session. One notice at a time. */
 
-import { byId, make, secondsUntil, setCountdown } from "/demo/dom.js";
+import { byId, make, secondsUntil, setCountdown } from "./dom.js";
 
 const slot = byId("notice");
 let current = null;

@@ -1,14 +1,14 @@
 /** Who is at the table: a plate for each side, and the line of those who watch. */
 
-import { byId, make, setAttribute, setText } from "/demo/dom.js";
-import { drawMark } from "/demo/marks.js";
-import { listOf } from "/demo/words.js";
+import { byId, make, setAttribute, setText } from "./dom.js";
+import { drawMark } from "./marks.js";
+import { listOf } from "./words.js";
 
 const plates = byId("plates");
 const watchers = byId("watchers");
 const rows = new Map();
 
-/** Draws the plates anew. @param {import("/demo/words.js").Table} table */
+/** Draws the plates anew. @param {import("./words.js").Table} table */
 export function showPeople(table) {
   for (const mark of ["X", "O"]) showPlate(plate(mark), mark, table);
   const spectators = table.members.filter((member) => member.role === "spectator");

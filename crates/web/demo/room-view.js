@@ -1,11 +1,12 @@
 /** A room: the table, who sits at it, and the way out. Shows what the server said and nothing else. */
 
-import { createBoard } from "/demo/board.js";
-import { byId, sentence, setAttribute, setCountdown, setText } from "/demo/dom.js";
-import { addToLog } from "/demo/log.js";
-import { invitationLink } from "/demo/memory.js";
-import { showPeople } from "/demo/people.js";
-import { hintOf, opponentOf, rematchNote, statusOf, titleOf } from "/demo/words.js";
+import { createBoard } from "./board.js";
+import { byId, sentence, setAttribute, setCountdown, setText } from "./dom.js";
+import { addToLog } from "./log.js";
+import { invitationLink } from "./memory.js";
+import { showPeople } from "./people.js";
+import { isKept } from "./reconnecting.js";
+import { hintOf, opponentOf, rematchNote, statusOf, titleOf } from "./words.js";
 
 const leave = byId("leave");
 const rematch = byId("rematch");
@@ -80,7 +81,7 @@ function onEvent(event) {
   render();
 }
 
-/** @returns {import("/demo/words.js").Table} */
+/** @returns {import("./words.js").Table} */
 function table() {
   for (const { user_id: userId, username } of room.members) names.set(userId, username);
   return {
@@ -89,6 +90,7 @@ function table() {
     userId: lobby.userId,
     isPlayer: room.role === "player",
     isConnected: lobby.state === "open",
+    isKept: isKept(),
     nameOf: (userId) => names.get(userId) ?? "the other player",
     keptUntil,
   };

@@ -1,6 +1,6 @@
 /** Which of the page's views is shown, and what the tab and the header say about it. */
 
-import { byId, setAttribute, setText } from "/demo/dom.js";
+import { byId, setAttribute, setText } from "./dom.js";
 
 const VIEWS = ["loading", "entry", "lobby", "room", "closed"];
 

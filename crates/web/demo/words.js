@@ -1,6 +1,6 @@
 /** What is said about a match: sentences made from the game's view and the room's members. */
 
-import { secondsUntil } from "/demo/dom.js";
+import { secondsUntil } from "./dom.js";
 
 /**
  * @typedef {object} Table What the sentences are about.
@@ -9,6 +9,7 @@ import { secondsUntil } from "/demo/dom.js";
  * @property {string} userId who is looking
  * @property {boolean} isPlayer whether they play or watch
  * @property {boolean} isConnected whether there is a connection just now
+ * @property {boolean} isKept whether the session is known to be kept until there is one again
  * @property {(userId: string | null) => string} nameOf
  * @property {Map<string, number>} keptUntil until when the seats of those who are away are kept, if known
  */
@@ -55,10 +56,10 @@ export function rematchNote({ view, userId, isPlayer, nameOf }) {
 }
 
 /** The quiet line below the board while there is nothing to decide there. */
-export function hintOf({ view, isPlayer, isConnected }) {
+export function hintOf({ view, isPlayer, isConnected, isKept }) {
   if (!isPlayer) return "You are watching.";
   if (!isConnected && view.status === "playing") {
-    return "A move you make now is sent when the connection is back.";
+    return isKept ? "A move you make now is sent when the connection is back." : "";
   }
   if (view.status === "waiting") return "Open the link in another tab, or send it to a friend.";
   return view.status === "playing" ? "Arrow keys and Enter play as well, and so do 1 to 9." : "";

@@ -2,7 +2,8 @@
 /**
  * Connects to a server, or goes on with the session that this tab had before it was loaded anew.
  *
- * @param {string|URL} [url] where the server is, as `https://host:port`; where the page comes from if not given
+ * @param {string|URL} [url] where the server is, as `https://host:port` or `https://host/path`; the origin of the page if
+ *   not given
  * @param {ConnectOptions} [options]
  * @returns {Promise<Lobby>}
  * @throws {AnteroomError}
@@ -28,8 +29,8 @@ export const CLOSE_CODES: Readonly<Record<string, Readonly<{
 }>>>;
 /**
  * What can go wrong. `code` is what a program acts on: one of {@link ERROR_CODES}, one of {@link CLOSE_CODES}, or
- * `unreachable` (no server answers), `lost` (the connection broke), `aborted` (your signal), `closed` (you closed the
- * lobby). `message` is a sentence for a person.
+ * `unreachable` (no server answers), `lost` (the connection broke), `token_unavailable` (your function gave none),
+ * `aborted` (your signal), `closed` (you closed the lobby). `message` is a sentence for a person.
  */
 export class AnteroomError extends Error {
     /**
@@ -231,9 +232,10 @@ export type ConnectOptions = {
      */
     name?: string | undefined;
     /**
-     * proves who the player is; a guest needs none
+     * proves who the player is; a guest needs none. A function is
+     * asked whenever a session begins, also for the one behind a session that is over, and has 8 s for its answer
      */
-    token?: string | undefined;
+    token?: string | (() => string | Promise<string>) | undefined;
     /**
      * the program and its version, for the server's log
      */
@@ -261,7 +263,7 @@ export type ConnectOptions = {
      */
     storage?: Storage | null | undefined;
     /**
-     * the class to use where the platform has none
+     * the class to use; that of ws if not given, in Node, and the platform's own elsewhere
      */
     WebSocket?: any;
 };

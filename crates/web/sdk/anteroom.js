@@ -29,8 +29,12 @@ const PONG_MS = 10000;
 /** How long an answer may take before the connection is doubted, and how long the answer to that may take. */
 const DOUBT_MS = 4000;
 const PROBE_MS = 3000;
-/** How long a page that is awake hears nothing at most. */
-const AWAKE_MS = 60000;
+/** Until something else happens. */
+const FOR_EVER_MS = 1000000000;
+/** How late a page that is awake looks after its connection at most. */
+const LATE_MS = 5000;
+/** How long whoever was closed for a flood stays away at least. */
+const FLOODED_MS = 1000;
 /** When to acknowledge: after so many messages, characters, or milliseconds, whichever comes first. */
 const ACK_MESSAGES = 64;
 const ACK_LENGTH = 5461;
@@ -41,9 +45,11 @@ const HIGH_WATER = 65536;
 const WAITING_MAX = 4096;
 /** How many events an iteration that is not read may fall behind. */
 const BACKLOG_MAX = 1024;
-const RECORD_MAX = 1 << 20;
+const RECORD_MAX = 1048576;
 const BATCH_MAX = 256;
 const ENDED_MAX = 64;
+/** How deep data may be nested: the server counts 64 levels, with the envelope and the array of a batch. */
+const DEPTH_MAX = 62;
 
 /**
  * The server's error codes: their numbers, and whether the same request may succeed later.
@@ -78,8 +84,8 @@ function table(groups) {
 
 /**
  * What can go wrong. `code` is what a program acts on: one of {@link ERROR_CODES}, one of {@link CLOSE_CODES}, or
- * `unreachable` (no server answers), `lost` (the connection broke), `aborted` (your signal), `closed` (you closed the
- * lobby). `message` is a sentence for a person.
+ * `unreachable` (no server answers), `lost` (the connection broke), `token_unavailable` (your function gave none),
+ * `aborted` (your signal), `closed` (you closed the lobby). `message` is a sentence for a person.
  */
 export class AnteroomError extends Error {
   /**
@@ -92,13 +98,18 @@ export class AnteroomError extends Error {
     this.name = "AnteroomError";
     this.code = code;
     /** Whether the same may succeed later. */
-    this.retryable = retryable ?? (ERROR_CODES[code] ?? CLOSE_CODES[code])?.retryable ?? code === "unreachable";
+    this.retryable = retryable ?? (ERROR_CODES[code] ?? CLOSE_CODES[code])?.retryable ?? UNAVAILABLE.test(code);
     /** What the server says for programs. */
     this.details = details;
     /** The number that the connection ended with, if that is what went wrong. */
     this.closeCode = closeCode;
   }
 }
+
+/** What is not there, and may be later. */
+const UNAVAILABLE = /^(unreachable|token_unavailable)$/;
+/** The close codes of what was said wrongly: the session is left as it is, for who connects again. */
+const MISTAKES = [4501, 4502, 4507];
 
 /** @param {any} error */
 function refusal(error) {
@@ -115,6 +126,9 @@ function ending({ code, reason }) {
   return new AnteroomError(name, message, { retryable, closeCode: code });
 }
 
+/** @param {string} message @param {unknown} [cause] */
+const invalid = (message, cause) => new AnteroomError("invalid_data", message, { cause });
+const late = () => new AnteroomError("timeout", "No answer came in time.");
 const unanswered = () => new AnteroomError("outcome_unknown", "The answer was lost.");
 const closed = () => new AnteroomError("closed", "The lobby was closed.");
 
@@ -141,6 +155,9 @@ function handled(promise) {
 
 /** @param {number} ms */
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** A deadline; none, where it is further away than timers can count. @param {() => void} task @param {number} ms */
+const deadline = (task, ms) => (ms < 2 ** 31 ? setTimeout(task, ms) : 0);
 
 /**
  * Tries what browsers may refuse, or have closed already: undefined if they do.
@@ -227,28 +244,45 @@ class Emitter {
    *
    * @returns {AsyncGenerator<AnteroomEvent, void, void>}
    */
-  async *[Symbol.asyncIterator]() {
+  [Symbol.asyncIterator]() {
     /** @type {AnteroomEvent[]} */
-    const events = [];
+    let events = [];
+    /** @type {((next: any) => void)[]} */
+    const waiting = [];
     let missed = 0;
-    let { isOver } = this;
-    let wake = nothing;
+    let isOver = !this.farewell;
+    const serve = () => {
+      while (waiting.length && (events.length || isOver)) {
+        const value = missed ? { type: "gap", data: { missed } } : events.shift();
+        missed = 0;
+        waiting.shift()?.({ value, done: !value });
+      }
+    };
     const off = this.on("*", (event) => {
       events.push(event);
-      isOver ||= this.isOver;
+      isOver = !this.farewell;
       if (events.length > BACKLOG_MAX) missed += events.splice(0, BACKLOG_MAX / 2).length;
-      wake();
+      serve();
     });
-    try {
-      while (events.length || !isOver) {
-        const event = missed ? { type: "gap", data: { missed } } : events.shift();
-        if (missed) missed = 0;
-        if (event) yield event;
-        else await new Promise((done) => (wake = () => done(0)));
-      }
-    } finally {
+    const end = () => {
       off();
-    }
+      [events, missed, isOver] = [[], 0, true];
+      serve();
+    };
+    // No generator, which would let an end wait for the event that somebody waits for.
+    const iterator = {
+      next: () => new Promise((resolve) => {
+        waiting.push(resolve);
+        serve();
+      }),
+      return: async () => ({ value: end(), done: true }),
+      throw: async (/** @type {unknown} */ error) => {
+        end();
+        throw error;
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return /** @type {any} */ (iterator);
   }
 }
 
@@ -257,34 +291,23 @@ class Emitter {
 /** A variable-length integer (RFC 9000, section 16). @param {number} value @returns {Uint8Array} */
 function encodeVarint(value) {
   const size = value < 64 ? 1 : value < 16384 ? 2 : value < 2 ** 30 ? 4 : 8;
-  const bytes = new Uint8Array(size);
-  for (let at = size - 1, rest = value; at >= 0; at--, rest = Math.floor(rest / 256)) bytes[at] = rest % 256;
+  const bytes = Uint8Array.from({ length: size }, (_, at) => value / 256 ** (size - 1 - at));
   bytes[0] |= Math.log2(size) << 6;
   return bytes;
 }
 
-/**
- * Reads a variable-length integer. Without enough bytes `size` is 0.
- *
- * @param {Uint8Array} bytes
- * @param {number} [at]
- */
-function decodeVarint(bytes, at = 0) {
-  const size = at < bytes.length ? 1 << (bytes[at] >> 6) : 0;
-  if (!size || bytes.length < at + size) return { value: 0, size: 0 };
-  let value = bytes[at] & 63;
-  for (let next = at + 1; next < at + size; next++) value = value * 256 + bytes[next];
-  return { value, size };
+/** Reads a variable-length integer. Without enough bytes `size` is 0. @param {Uint8Array} bytes */
+function decodeVarint(bytes) {
+  const size = 1 << (bytes[0] >> 6);
+  if (bytes.length < size) return { value: 0, size: 0 };
+  return { value: bytes.subarray(1, size).reduce((value, byte) => value * 256 + byte, bytes[0] & 63), size };
 }
 
-/** @param {Uint8Array[]} parts */
-function concat(...parts) {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
+/** @param {Uint8Array} first @param {Uint8Array} second */
+function concat(first, second) {
+  const bytes = new Uint8Array(first.length + second.length);
+  bytes.set(first);
+  bytes.set(second, first.length);
   return bytes;
 }
 
@@ -422,8 +445,14 @@ class WebSocketPipe extends Pipe {
 
   /** @param {number} code */
   shut(code) {
-    this.socket.close(code);
+    hangUp(this.socket, code);
   }
+}
+
+/** Ends a WebSocket. A program in Node does not wait for a peer that hears nothing. @param {any} socket @param {number} [code] */
+function hangUp(socket, code) {
+  socket.close(code);
+  /** @type {any} */ (setTimeout(() => socket.terminate?.(), 900)).unref?.();
 }
 
 class WebTransportPipe extends Pipe {
@@ -516,7 +545,7 @@ function bounded(promise, ms, signal, undo = nothing) {
     const giveUp = () => {
       settle();
       quietly(undo);
-      reject(signal.aborted ? aborted(signal) : new AnteroomError("timeout", "No answer came in time."));
+      reject(signal.aborted ? aborted(signal) : late());
     };
     const timer = setTimeout(giveUp, ms);
     const settle = () => {
@@ -539,7 +568,7 @@ async function dialWebSocket(url, Socket, signal) {
     socket.onclose = socket.onerror = failed;
   });
   // One that is left to hang holds up those to the same address behind it; one that stands in a moment ends quietly.
-  return bounded(dialing, TCP_MS, signal, () => setTimeout(() => socket.close(), 1000));
+  return bounded(dialing, TCP_MS, signal, () => setTimeout(() => hangUp(socket), 1000));
 }
 
 /** @param {Promise<any>} certificate @param {AbortSignal} signal @returns {Promise<Pipe>} */
@@ -549,6 +578,8 @@ async function dialWebTransport(certificate, signal) {
   const dial = async () => {
     const { webtransport_url, hashes } = await certificate;
     if (signal.aborted) throw aborted(signal);
+    // The server does not know under which address it is reached.
+    if (!webtransport_url) throw new AnteroomError("unreachable", "The server names no address for WebTransport.");
     const serverCertificateHashes = hashes.map((/** @type {any} */ { algorithm, value }) => {
       return { algorithm, value: Uint8Array.from(atob(value), (character) => character.charCodeAt(0)) };
     });
@@ -574,11 +605,12 @@ class Route {
 
   /** @param {URL} url @param {any} Socket */
   constructor(url, Socket) {
-    const server = `${url.protocol}//${url.host}`;
-    this.origin = server.replace(/^ws/, "http");
+    // The address of its WebSocket leads to a server, too.
+    const server = url.protocol + "//" + url.host + url.pathname.replace(/\/ws$|\/+$/, "");
+    this.base = server.replace(/^ws/, "http");
     this.socketUrl = `${server.replace(/^http/, "ws")}/ws`;
     this.Socket = Socket;
-    this.key = `anteroom:udp:${this.origin}`;
+    this.key = `anteroom:udp:${this.base}`;
   }
 
   get hasWebTransport() {
@@ -587,7 +619,7 @@ class Route {
 
   /** What a page needs for WebTransport. Asked for each time, since certificates are renewed. */
   async #certificate() {
-    const response = await fetch(`${this.origin}/api/certificate`, { signal: AbortSignal.timeout(UDP_MS) });
+    const response = await fetch(`${this.base}/api/certificate`, { signal: AbortSignal.timeout(UDP_MS) });
     return response.json();
   }
 
@@ -680,10 +712,10 @@ class Vault {
   /** @type {any} */
   #entry = null;
 
-  /** @param {Storage|null|undefined} storage @param {string} origin */
-  constructor(storage, origin) {
+  /** @param {Storage|null|undefined} storage @param {string} server */
+  constructor(storage, server) {
     this.storage = storage;
-    this.key = `anteroom:session:${origin}`;
+    this.key = `anteroom:session:${server}`;
     this.locks = scope.navigator?.locks;
   }
 
@@ -996,8 +1028,8 @@ class Outbox {
 
   /** @param {number} reference @param {Asked} asked */
   wait(reference, asked) {
-    const late = () => this.giveUp(reference, new AnteroomError("timeout", "No answer came in time."));
-    Object.assign(asked, { since: performance.now(), timer: setTimeout(late, asked.left) });
+    const timer = deadline(() => this.giveUp(reference, late()), asked.left);
+    Object.assign(asked, { since: performance.now(), timer });
   }
 
   /** No answer can come without a connection, so that time does not count. @param {boolean} isOpen */
@@ -1043,7 +1075,7 @@ class Outbox {
     if (lobby.isOver) throw lobby.error ?? closed();
     if (room?.end) throw new AnteroomError("not_in_room", "You are not in this room any more.");
     if (room && (typeof type !== "string" || RESERVED.test(type) || !/^[!-~]{1,57}$/.test(type))) {
-      throw new AnteroomError("invalid_data", `"${type}" is no type for a game's message.`);
+      throw invalid(`"${type}" is no type for a game's message.`);
     }
     if (ledger.waiting.length >= WAITING_MAX) throw new AnteroomError("busy", "Too many messages wait.");
     const head = JSON.stringify({ type, ref, room_id: room?.id }).slice(0, -1);
@@ -1052,6 +1084,7 @@ class Outbox {
     if (bytes > max) {
       throw new AnteroomError("message_too_large", `A message of ${bytes} bytes is too large.`);
     }
+    if (tooDeep(body)) throw invalid(`This data is nested deeper than ${DEPTH_MAX} levels.`);
     const lane = room?.lane ?? 0;
     /** @type {Outgoing} */
     const outgoing = { lane, head, data: body, bytes, n: 0, pipe: null, key };
@@ -1108,8 +1141,16 @@ function encode(data) {
   try {
     return JSON.stringify(data) ?? "{}";
   } catch (cause) {
-    throw new AnteroomError("invalid_data", "This data has no form in JSON.", { cause });
+    throw invalid("This data has no form in JSON.", cause);
   }
+}
+
+/** What JSON has further inside than a server reads: nothing, if it is not nested so deeply. @param {string} text */
+function tooDeep(text) {
+  let brackets = text.replace(/"(?:[^"\\]|\\.)*"|[^[{}\]"]+/g, "");
+  // Level by level from inside.
+  for (let depth = 0; brackets && depth < DEPTH_MAX; depth++) brackets = brackets.replace(/\[]|{}/g, "");
+  return brackets;
 }
 
 /** @param {Outgoing} outgoing */
@@ -1127,7 +1168,11 @@ class Pulse {
   heardAt = 0;
   writtenAt = 0;
   pingedAt = 0;
-  checkedAt = 0;
+  checkedAt = Date.now();
+  /** When the page, the device or its network was last seen to go away, or to come back. */
+  asleepAt = 0;
+  /** The page is left, for now or for good: what it had is the next one's. */
+  isGone = false;
 
   /** @param {Session} session */
   constructor(session) {
@@ -1173,15 +1218,33 @@ class Pulse {
   check() {
     const { ledger, isOpen } = this.session;
     const now = Date.now();
-    const slept = this.checkedAt > 0 && Math.abs(now - this.checkedAt) > 5000;
+    const slept = this.isLate;
+    if (slept) this.asleepAt = now;
     this.checkedAt = now;
     const isOverdue = ledger.kept.length > 0 && now - Math.max(this.heardAt, this.writtenAt) > DOUBT_MS;
-    const isSeen = scope.document?.visibilityState !== "hidden";
     if (slept || (isOpen && isOverdue)) this.probe();
-    else if (isOpen && isSeen && now - this.pingedAt > PING_EVERY_MS) {
+    else if (isOpen && this.isSeen && now - this.pingedAt > PING_EVERY_MS) {
       const { current } = ledger;
       this.ping(PONG_MS).catch(() => void (current === this.session.ledger.current && this.probe()));
     }
+  }
+
+  get isLate() {
+    return Math.abs(Date.now() - this.checkedAt) > LATE_MS;
+  }
+
+  get isSeen() {
+    return scope.document?.visibilityState !== "hidden";
+  }
+
+  /**
+   * Whether page, device and network were there all the time. A connection that fails otherwise says nothing about
+   * UDP: browsers end those of pages that are left or frozen, and timers that sleep are late.
+   *
+   * @param {number} since
+   */
+  wasAwake(since) {
+    return scope.navigator?.onLine !== false && this.isSeen && !this.isLate && this.asleepAt < since;
   }
 
   start() {
@@ -1191,26 +1254,32 @@ class Pulse {
     const timer = setInterval(() => this.check(), 1000);
     /** @type {any} */ (timer).unref?.();
     signal.addEventListener("abort", () => clearInterval(timer));
-    const listen = (/** @type {any} */ target, /** @type {string} */ type, /** @type {() => void} */ listener) => {
-      target?.addEventListener?.(type, listener, { signal });
+    const listen = (/** @type {any} */ target, /** @type {string} */ types, /** @type {() => void} */ listener) => {
+      for (const type of types.split(" ")) target?.addEventListener?.(type, listener, { signal });
     };
-    const moved = () => {
-      // Another network may let UDP through.
-      route.noteOpen();
+    const slept = () => void (this.asleepAt = Date.now());
+    const woken = () => {
+      if (this.isGone) slept();
+      this.isGone = false;
       this.probe();
-      this.session.planUpgrade();
     };
-    const woken = () => void (document.visibilityState === "visible" && this.probe());
-    listen(scope, "online", moved);
+    listen(scope, "pagehide", () => {
+      this.isGone = true;
+      vault.left(true);
+    });
+    listen(scope, "pageshow", () => vault.left(false));
+    // First of all: what comes of it is not UDP's failure.
+    listen(scope, "pagehide offline online", slept);
+    listen(document, "freeze resume visibilitychange", slept);
+    // Another network may let UDP through.
+    listen(scope, "online", () => {
+      route.noteOpen();
+      this.session.planUpgrade();
+    });
+    listen(scope, "pageshow online", woken);
+    listen(document, "resume visibilitychange", () => void (this.isSeen && woken()));
     // Told for every new estimate, not only for another network.
     listen(navigator?.connection, "change", () => this.probe());
-    listen(document, "visibilitychange", woken);
-    listen(document, "resume", woken);
-    listen(scope, "pagehide", () => vault.left(true));
-    listen(scope, "pageshow", () => {
-      vault.left(false);
-      this.probe();
-    });
   }
 }
 
@@ -1248,6 +1317,8 @@ class Session {
   attachedTo = null;
   /** UDP may have failed although the network is there. */
   isSuspect = false;
+  /** How long to stay away at least, in ms. */
+  pauseMs = 0;
   /** Why the session before this one is over, until it is told. @type {AnteroomError|null} */
   renewed = null;
   /** The lanes whose snapshots a page that was loaded anew waits for. @type {Set<number>} */
@@ -1336,10 +1407,13 @@ class Session {
     this.short = Date.now() - this.attachedAt > LASTING_MS ? 0 : this.short + 1;
     this.failures = Math.max(0, this.short - 1);
     for (; !this.ledger.current && !this.lobby.isOver; this.failures++) {
-      const { failures } = this;
-      if (failures) await this.rest(Math.random() * Math.min(50 * 2 ** failures, 5000));
+      const { failures, pauseMs } = this;
+      const { isGone } = this.pulse;
+      const ms = isGone ? FOR_EVER_MS : Math.random() * Math.min(50 * 2 ** failures + pauseMs, 5000);
+      if (failures || pauseMs || isGone) await this.rest(ms, pauseMs);
       if (this.lobby.isOver) break;
       const signal = this.make();
+      const began = Date.now();
       let transport = "";
       try {
         this.tell("connecting", failures ? "Tries again." : "Looks for a way.");
@@ -1354,7 +1428,7 @@ class Session {
         if (this.isSuspect) this.route.noteOpen();
         const failure = known(error);
         // What stands but carries nothing.
-        if (transport === "webtransport" && failure.code === "timeout") this.route.noteFailed(BLOCKED_MS);
+        if (transport === "webtransport" && failure.code === "timeout") this.blocked(began);
         if (!this.lobby.isOver && !this.ledger.current) this.failed(failure);
       }
       this.isSuspect = false;
@@ -1362,11 +1436,18 @@ class Session {
     this.isComingBack = false;
   }
 
-  /** Waits before the next try; what wakes it begins to count anew. @param {number} ms */
-  rest(ms) {
+  /**
+   * Waits before the next try. What wakes it begins to count anew; from a pause nothing does.
+   *
+   * @param {number} ms
+   * @param {number} pauseMs
+   */
+  rest(ms, pauseMs) {
+    this.pauseMs = 0;
     return new Promise((done) => {
-      const timer = setTimeout(done, ms);
+      const timer = setTimeout(done, ms + pauseMs);
       this.wake = () => {
+        if (pauseMs && !this.lobby.isOver) return;
         clearTimeout(timer);
         this.failures = 0;
         done(0);
@@ -1380,7 +1461,8 @@ class Session {
     // What this tab has stored is of no use; whose session it was matters no more.
     if (this.isReloaded && closeCode && !retryable) return this.forget();
     const isBeginning = !this.lostAt;
-    const isRefused = code !== "aborted" && (!retryable || (isBeginning && (closeCode || code === "unreachable")));
+    const isRefused = code !== "aborted" && (!retryable || (isBeginning && (closeCode || UNAVAILABLE.test(code))));
+    if (code === "flooded") this.pauseMs = FLOODED_MS;
     const isOver = Date.now() > this.lostAt + this.lobby.graceMs + ATTACH_MS;
     // A device that has just woken may need a moment.
     const isLate = !isBeginning && isOver && this.failures >= LATE_TRIES;
@@ -1427,9 +1509,9 @@ class Session {
       const resumed = this.lobby.sessionId && (await this.reconnect(ask, isMove));
       isNew = !resumed;
       // A name that was made up stays, if there has to be another session.
-      const { name = this.lobby.username || undefined, token, client = "anteroom-js/1" } = this.options;
-      const about = { version: PROTOCOL_VERSION, name, token, client, resume: true, nonce: this.nonce };
-      const told = resumed || (await ask("handshake", about));
+      const { name = this.lobby.username || undefined, client = "anteroom-js/1" } = this.options;
+      const about = { version: PROTOCOL_VERSION, name, client, resume: true, nonce: this.nonce };
+      const told = resumed || (await ask("handshake", { ...about, token: await this.askForToken(signal) }));
       attached = handled(new Promise((resolve, reject) => (this.attaching = { resolve, reject })));
       if (resumed) this.goOn(pipe, told, isMove);
       else this.begun(pipe, told);
@@ -1451,6 +1533,18 @@ class Session {
       if (!signal.aborted) this.lose(pipe, { code: 0, reason: "" }, false);
       throw error;
     });
+  }
+
+  /** @param {AbortSignal} signal */
+  async askForToken(signal) {
+    const { token } = this.options;
+    const isAsked = typeof token === "function";
+    const ask = async () => (isAsked ? token() : token ?? undefined);
+    const given = await bounded(ask(), ATTACH_MS, signal).catch((cause) => {
+      throw signal.aborted ? cause : new AnteroomError("token_unavailable", "There is no token just now.", { cause });
+    });
+    if (typeof given !== "string" && (isAsked || given !== undefined)) throw invalid("A token is a text.");
+    return given;
   }
 
   /** @param {Pipe} pipe @param {(lane: number|null, message: any) => void} take */
@@ -1542,11 +1636,16 @@ class Session {
     const { lobby, ledger, lostAt, renewed, better } = this;
     const { transport } = /** @type {Pipe} */ (ledger.current);
     const over = label(transport);
-    if (this.isOpen) this.tell("moved", `Moved to ${over}; nothing was lost.`, { transport });
-    else if (lobby.restored && !lostAt) this.tell("restored", `The session goes on, over ${over}.`, { transport });
-    else if (!lostAt) this.tell("open", `In the lobby, over ${over}.`, { transport });
-    else if (renewed) this.tell("renewed", renewed.message, { transport });
-    else this.tell("resumed", `Resumed over ${over} after ${seconds(Date.now() - lostAt)}.`, { transport });
+    const [type, message] = this.isOpen
+      ? ["moved", `Moved to ${over}; nothing was lost.`]
+      : lobby.restored && !lostAt
+        ? ["restored", `The session goes on, over ${over}.`]
+        : !lostAt
+          ? ["open", `In the lobby, over ${over}.`]
+          : renewed
+            ? ["renewed", renewed.message]
+            : ["resumed", `Resumed over ${over} after ${seconds(Date.now() - lostAt)}.`];
+    this.tell(type, message, { transport });
     Object.assign(this, { lostAt: 0, renewed: null, better: null, attachedTo: ledger.current, attachedAt: Date.now() });
     if (transport === "webtransport") this.route.noteOpen();
     this.attaching.resolve(0);
@@ -1591,8 +1690,13 @@ class Session {
 
   /** Moves to WebTransport, if it comes to stand and is still wanted. @param {Promise<Pipe>} dialing */
   improve(dialing) {
+    const began = Date.now();
     const move = (/** @type {Pipe} */ pipe) => (this.canImprove ? this.moveOver(pipe, this.make()) : pipe.close());
-    dialing.then(move).catch(({ code }) => code === "aborted" || this.blocked());
+    dialing.then(move).catch(({ code }) => {
+      if (code === "aborted" || !this.canImprove) return;
+      this.blocked(began);
+      this.planUpgrade();
+    });
   }
 
   /** @param {"webtransport"|"websocket"|"auto"} transport */
@@ -1610,12 +1714,13 @@ class Session {
       const dialing = wanted === "websocket" ? route.webSocket(signal) : route.webTransport(signal);
       await this.moveOver(await dialing, signal);
     } catch (error) {
+      const failure = known(error);
       // A newer one goes on.
-      if (signal.aborted) throw known(error);
+      if (signal.aborted) throw new AnteroomError(failure.code, "The connection has changed meanwhile.", { cause: error });
       route.choice = before;
-      this.tell("move_failed", `Could not move to ${label(wanted)}.`, { transport: wanted });
+      this.tell("move_failed", `Could not move to ${label(wanted)}: ${failure.message}`, { transport: wanted });
       this.planUpgrade();
-      throw known(error);
+      throw failure;
     }
   }
 
@@ -1629,18 +1734,20 @@ class Session {
   planUpgrade() {
     clearTimeout(this.timers.upgrade);
     if (!this.canImprove) return;
-    this.after("upgrade", this.old ? 1000 : this.route.udpWaitMs(), () => {
-      if (this.old) return this.planUpgrade();
-      this.improve(this.route.webTransport(this.make()));
+    // Nobody waits for it in a page that is not seen.
+    const isLater = () => this.old || !this.pulse.isSeen;
+    this.after("upgrade", isLater() ? 1000 : this.route.udpWaitMs(), () => {
+      if (isLater() || this.route.udpWaitMs()) this.planUpgrade();
+      else this.improve(this.route.webTransport(this.make()));
     });
   }
 
-  blocked() {
-    if (!this.canImprove) return;
+  /** UDP does not get through, unless it is the page that was not there. @param {number} began when the try did */
+  blocked(began) {
+    if (!this.pulse.wasAwake(began)) return;
     this.route.noteFailed(BLOCKED_MS);
     const ms = this.route.udpWaitMs();
     this.tell("blocked", `WebTransport does not get through; the next try is in ${seconds(ms)}.`, { ms });
-    this.planUpgrade();
   }
 
   /** Lets the old connection go once everything has come over. */
@@ -1678,21 +1785,23 @@ class Session {
     const error = ending(end);
     this.attaching.reject(error);
     if (end.code >= 4500) return this.end(error);
+    if (error.code === "flooded") this.pauseMs = FLOODED_MS;
     if (!isFailure) this.attachedAt = 0;
     this.making.abort();
     if (this.old) this.retire(this.old);
     this.retire(pipe);
     for (const name of ["upgrade", "ack", "awaited"]) clearTimeout(this.timers[name]);
-    Object.assign(this.timers, { ack: null });
+    this.timers.ack = null;
     this.outbox.notes = [];
     if (this.isOpen) {
       const { transport } = pipe;
-      // Neither a device without a network nor one that slept says anything about UDP.
-      const isAwake = scope.navigator?.onLine !== false && Date.now() - this.pulse.heardAt < AWAKE_MS;
-      const isByItself = isFailure && !end.code && isAwake;
+      const now = Date.now();
+      // One that has just woken finds out what ended before.
+      const isByItself = isFailure && !end.code && this.pulse.wasAwake(now - LASTING_MS);
       this.isSuspect = isByItself && transport === "webtransport" && this.route.choice === "auto";
-      this.lostAt = Date.now();
-      this.silentAt = this.pulse.heardAt;
+      this.lostAt = now;
+      // What a server that goes takes with it is not given up for being away.
+      this.silentAt = error.code === "shutting_down" ? Infinity : this.pulse.heardAt;
       this.tell("lost", error.message, { transport, code: error.code });
       this.setState("resuming");
       this.lobby.emit("transport", null);
@@ -1716,7 +1825,7 @@ class Session {
     this.attaching.reject(why);
     for (const lane of ledger.lanes.values()) this.endLane(lane, "closed", why.message);
     this.outbox.abandon(why);
-    if (isFinal) this.vault.forget();
+    if (isFinal && !MISTAKES.includes(why.closeCode ?? 0)) this.vault.forget();
     else this.vault.release();
     lobby.list?.close();
     this.tell("closed", why.message, { code: why.code });
@@ -1904,7 +2013,7 @@ function known(error) {
 
 /** 128 random bits. */
 function randomText() {
-  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
+  return crypto.getRandomValues(new Uint32Array(4)).join("");
 }
 
 /** @param {string} transport */
@@ -1919,7 +2028,8 @@ const seconds = (ms) => `${ms < 9950 ? (ms / 1000).toFixed(1) : Math.round(ms / 
  *
  * @typedef {object} ConnectOptions
  * @property {string} [name] the name to show; one is made up without it
- * @property {string} [token] proves who the player is; a guest needs none
+ * @property {string|(() => string|Promise<string>)} [token] proves who the player is; a guest needs none. A function is
+ *   asked whenever a session begins, also for the one behind a session that is over, and has 8 s for its answer
  * @property {string} [client] the program and its version, for the server's log
  * @property {"auto"|"webtransport"|"websocket"} [transport] `auto` takes what gets through, the better one first
  * @property {AbortSignal} [signal] gives up connecting
@@ -1928,7 +2038,7 @@ const seconds = (ms) => `${ms < 9950 ? (ms / 1000).toFixed(1) : Math.round(ms / 
  *   10000 if not given
  * @property {Storage|null} [storage] where the session outlives a reload: the tab's own if not given, null for nowhere.
  *   It holds one session for each server
- * @property {any} [WebSocket] the class to use where the platform has none
+ * @property {any} [WebSocket] the class to use; that of ws if not given, in Node, and the platform's own elsewhere
  */
 
 /** @typedef {{signal?: AbortSignal, timeout?: number}} RequestOptions */
@@ -1999,7 +2109,7 @@ export class Lobby extends Emitter {
     const { storage = quietly(() => scope.sessionStorage), transport = "auto" } = options;
     const route = new Route(url, Socket);
     route.choice = transport;
-    this.#session = new Session(this, options, route, new Vault(storage, route.origin));
+    this.#session = new Session(this, options, route, new Vault(storage, route.base));
   }
 
   /** @internal @param {ConnectOptions} options */
@@ -2008,13 +2118,13 @@ export class Lobby extends Emitter {
       this.ready = (error) => (error ? reject(error) : resolve(this));
     });
     const end = (/** @type {AnteroomError} */ error) => this.#session.end(error, false);
-    const late = setTimeout(() => end(new AnteroomError("timeout", "No answer came in time.")), timeout);
+    const timer = deadline(() => end(late()), timeout);
     const abort = () => end(aborted(signal));
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
     this.#session.begin();
     return ready.finally(() => {
-      clearTimeout(late);
+      clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
     });
   }
@@ -2330,19 +2440,23 @@ export class Room extends Emitter {
 /**
  * Connects to a server, or goes on with the session that this tab had before it was loaded anew.
  *
- * @param {string|URL} [url] where the server is, as `https://host:port`; where the page comes from if not given
+ * @param {string|URL} [url] where the server is, as `https://host:port` or `https://host/path`; the origin of the page if
+ *   not given
  * @param {ConnectOptions} [options]
  * @returns {Promise<Lobby>}
  * @throws {AnteroomError}
  */
-export async function connect(url = scope.location?.href, options = {}) {
+export async function connect(url = scope.location?.origin, options = {}) {
   const server = quietly(() => new URL(url));
-  if (!server || !/^(http|ws)s?:$/.test(server.protocol)) {
-    throw new AnteroomError("invalid_data", `"${url}" is no address of a server.`);
+  // What cannot be used is not dropped without a word.
+  if (!server || !/^(http|ws)s?:\/\/[^/?#@]+\/[^?#]*$/.test(server.href)) {
+    throw invalid(`"${url}" is no address of a server, as https://host/path.`);
   }
   // Not named, so that bundlers for browsers do not look for it.
-  const load = () => import(/* @vite-ignore */ ["ws"].join()).catch(nothing);
-  const found = options.WebSocket ?? scope.WebSocket ?? (await load())?.WebSocket;
+  const load = async () => (await import(/* @vite-ignore */ ["ws"].join()).catch(nothing))?.WebSocket;
+  // Node's own has no way to end before its peer agrees, and keeps the program waiting for that.
+  const isNode = scope.process?.versions?.node;
+  const found = options.WebSocket ?? (isNode && (await load())) ?? scope.WebSocket;
   if (!found) throw new AnteroomError("unreachable", "There is no WebSocket here; install ws.");
   return new Lobby(server, options, found).begin(options);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anteroom_protocol::CloseCode;
 use anteroom_transport::{Closed, Connection, Event, Transport};
 use tokio::time::Instant;
 
@@ -9,7 +10,7 @@ use super::links::{Down, Moving};
 use super::pipe::{Approach, Pipe, Step};
 use super::{Driver, TAIL_MAX};
 use crate::error::{ConnectError, RoomEnd, SessionEnd};
-use crate::handshake::{Arrived, Refusal};
+use crate::handshake::{Arrived, Refusal, is_programs_fault};
 use crate::options::TransportChoice;
 use crate::race::{Route, Stood};
 use crate::session::{EndedLane, PipeId};
@@ -33,8 +34,12 @@ impl Driver {
     }
 
     fn state(&self) -> SessionState {
-        if let Some(Down { since, until, attempt, next_try, .. }) = self.links.down {
-            return SessionState::Reconnecting { attempt, next_try, since, until };
+        if let Some(Down { since, until, attempt, next_try, closed, .. }) = &self.links.down {
+            let (attempt, next_try, since, until) = (*attempt, *next_try, *since, *until);
+            return match closed.clone() {
+                Some(why) => SessionState::Closed { why, until },
+                None => SessionState::Reconnecting { attempt, next_try, since, until },
+            };
         }
         let is_dialing = matches!(self.links.approach, Some(Approach::Dialing(_)));
         match &self.links.moving {
@@ -48,7 +53,8 @@ impl Driver {
         let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if let Some(down) = self.links.down.as_ref().filter(|down| down.until <= now && self.links.is_alone()) {
             let grace = Duration::from_millis(self.shared.accepted.grace_ms);
-            return Err(SessionEnd::GraceOver { grace, lost: down.lost.clone() });
+            let over = || SessionEnd::GraceOver { grace, lost: down.lost.clone() };
+            return Err(down.closed.clone().unwrap_or_else(over));
         }
         if is_past(self.links.attach_by) {
             return self.lose(Closed::Lost("the server does not go on".into()));
@@ -68,6 +74,12 @@ impl Driver {
     /// The current connection is of no use any more. The session goes on on another one, if that can be.
     pub(super) fn lose(&mut self, closed: Closed) -> Result<(), SessionEnd> {
         let lost = match Refusal::of(closed) {
+            Refusal::End(SessionEnd::ByServer { code, reason })
+                if is_programs_fault(code) && self.links.route.is_some() =>
+            {
+                self.stay_closed(code, reason);
+                return Ok(());
+            }
             // The server would send the same again.
             Refusal::Again(closed @ (Closed::TooLarge { .. } | Closed::Malformed(_))) => return Err(closed.into()),
             Refusal::Again(lost) if self.links.route.is_some() => lost,
@@ -75,18 +87,39 @@ impl Driver {
             Refusal::Again(closed) => return Err(closed.into()),
             Refusal::End(end) => return Err(end),
         };
-        tracing::debug!(session_id = %self.shared.accepted.session_id, %lost, "connection lost");
         let now = Instant::now();
+        self.let_go(&lost, now);
+        self.go_down(lost, now);
+        Ok(())
+    }
+
+    /// The server has closed the connection for what this program sent. What that was is not known, so nothing of it is
+    /// sent again.
+    fn stay_closed(&mut self, code: u16, reason: String) {
+        let now = Instant::now();
+        let lost = Closed::ByPeer { code, reason: reason.clone() };
+        self.let_go(&lost, now);
+        self.go_down(lost, now);
+        if let Some(down) = &mut self.links.down {
+            down.closed = Some(SessionEnd::ByServer { code, reason });
+        }
+        // Before anybody hears of it: who finds their request failed finds out why.
+        self.tell_state();
+        let unanswered = self.session.give_up();
+        self.unanswered(unanswered);
+    }
+
+    /// Gives up every connection there is, and what is in the making.
+    fn let_go(&mut self, lost: &Closed, now: Instant) {
+        tracing::debug!(session_id = %self.shared.accepted.session_id, %lost, "connection lost");
         self.retire();
         if let Some(pipe) = self.links.current.take() {
             self.session.lost(pipe.id);
-            self.note_broken(&pipe, &lost, now);
+            self.note_broken(&pipe, lost, now);
         }
         let links = &mut self.links;
         (links.approach, links.better, links.upgrade_at, links.attach_by) = (None, None, None, None);
         links.end_move(Err(ConnectError::BrokenOff));
-        self.go_down(lost, now);
-        Ok(())
     }
 
     fn note_broken(&self, pipe: &Pipe, lost: &Closed, now: Instant) {
@@ -103,8 +136,10 @@ impl Driver {
         if links.down.is_none() && now.duration_since(links.attached_at) >= LASTING {
             links.backoff.reset();
         }
-        let next_try = now + links.backoff.next();
-        let down = links.down.get_or_insert(Down { since: now, until: now + grace, lost, attempt: 0, next_try });
+        let floods = matches!(lost, Closed::ByPeer { code, .. } if code == CloseCode::Flooded.number());
+        let next_try = now + if floods { links.backoff.next_after_pause() } else { links.backoff.next() };
+        let nothing = Down { since: now, until: now + grace, lost, attempt: 0, next_try, closed: None };
+        let down = links.down.get_or_insert(nothing);
         down.attempt = down.attempt.saturating_add(1);
         down.next_try = next_try;
     }
@@ -124,6 +159,13 @@ impl Driver {
             // Whoever asked may not wait any more.
             return drop(done.send(Err(ConnectError::NoDial)));
         };
+        if choice.is_none() && self.links.current.is_some() {
+            return drop(done.send(Ok(())));
+        }
+        let choice = choice.unwrap_or(route.choice);
+        if let Some(down) = &mut self.links.down {
+            (down.closed, down.next_try) = (None, Instant::now());
+        }
         let before = std::mem::replace(&mut route.choice, choice);
         let before = self.links.moving.as_ref().and_then(|moving| moving.before).unwrap_or(before);
         self.links.end_move(Err(ConnectError::BrokenOff));
@@ -171,6 +213,12 @@ impl Driver {
             Step::Introduced(introduced) => match *introduced {
                 Ok(arrived) => self.go_on(arrived),
                 Err(Refusal::Again(closed)) => self.failed(closed.clone(), ConnectError::Lost(closed)),
+                Err(Refusal::End(SessionEnd::ByServer { code, reason }))
+                    if self.links.down.is_some() && is_programs_fault(code) =>
+                {
+                    self.stay_closed(code, reason);
+                    Ok(())
+                }
                 Err(Refusal::End(end)) if self.links.down.is_some() => Err(end),
                 Err(Refusal::End(end)) => self.failed(Closed::Lost(end.to_string().into()), ConnectError::Ended(end)),
             },

@@ -48,6 +48,8 @@ pub(super) struct Down {
     pub(super) lost: Closed,
     pub(super) attempt: u32,
     pub(super) next_try: Instant,
+    /// Why there will be no other one unless the program asks for it.
+    pub(super) closed: Option<SessionEnd>,
 }
 
 /// The session is on its way to another connection, or shall be.
@@ -131,9 +133,16 @@ impl Links {
         [next_try, upgrade, over, self.attach_by, self.old_until].into_iter().flatten().min()
     }
 
-    /// Whether the connection is lost and none is in the making.
+    /// Whether the connection is lost, and another is to be made but is not in the making.
     pub(super) fn is_idle_down(&self) -> bool {
-        self.down.is_some() && self.approach.is_none() && self.current.is_none()
+        self.down.as_ref().is_some_and(|down| down.closed.is_none())
+            && self.approach.is_none()
+            && self.current.is_none()
+    }
+
+    /// Whether the connection is lost, and no other one is made.
+    pub(super) fn is_closed(&self) -> bool {
+        self.down.as_ref().is_some_and(|down| down.closed.is_some())
     }
 
     /// Whether the connection is lost and no server has been asked on another. One that was asked knows better than this

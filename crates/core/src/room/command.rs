@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anteroom_protocol::envelope::Ref;
+use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::ClosedReason;
-use anteroom_protocol::message::{Role, RoomSummary};
 use anteroom_protocol::{Codec, Data, Json, LaneId, RoomId, UserId};
 
 use crate::flush::Dispatch;
 use crate::game::Outcome;
+use crate::listing::Entry;
 
 /// Names one membership: one session's time in one room. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,8 +125,8 @@ pub struct Effects {
     pub dispatches: Vec<Dispatch>,
     /// Memberships that are over; nothing more goes on their lanes after the dispatches above.
     pub released: Vec<MemberId>,
-    /// The room's row in the lobby, if it changed.
-    pub summary: Option<RoomSummary>,
+    /// What the lobby is to know of the room, if it changed.
+    pub entry: Option<Entry>,
     /// Matches that ended.
     pub outcomes: Vec<Outcome>,
     /// Whether the room is over. It takes no more commands.
@@ -135,10 +136,10 @@ pub struct Effects {
 impl Effects {
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
-        let Self { dispatches, released, summary, outcomes, closed } = self;
+        let Self { dispatches, released, entry, outcomes, closed } = self;
         dispatches.clear();
         released.clear();
-        *summary = None;
+        *entry = None;
         outcomes.clear();
         *closed = false;
     }

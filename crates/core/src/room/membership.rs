@@ -137,12 +137,14 @@ impl Room {
     fn forget(&mut self, member: MemberId) -> Option<Member> {
         self.stage.flush.remove(member);
         let gone = self.members.remove(&member)?;
+        self.turnover += 1;
         self.spectators -= u16::from(gone.seat.is_none());
         Some(gone)
     }
 
     fn admit(&mut self, join: &Join, seat: Option<Seat>) {
         let Join { member, user_id, username, role, lane, codec, .. } = join;
+        self.turnover += 1;
         match seat {
             Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), *member),
             None => self.spectators += 1,
@@ -163,7 +165,7 @@ impl Room {
         self.stage.seating.of_user(user_id).is_some() || self.spectators().any(|who| who.user_id == *user_id)
     }
 
-    fn spectators(&self) -> impl Iterator<Item = &Member> {
+    pub(super) fn spectators(&self) -> impl Iterator<Item = &Member> {
         self.members.values().filter(|member| member.seat.is_none())
     }
 
@@ -269,6 +271,7 @@ impl Room {
     fn set_connected(&mut self, id: MemberId, connected: bool) -> Option<Option<Seat>> {
         let member = self.members.get_mut(&id).filter(|member| member.connected != connected)?;
         member.connected = connected;
+        self.turnover += 1;
         let seat = member.seat;
         if let Some(seat) = seat {
             self.stage.seating.set_connected(seat, connected);
@@ -330,6 +333,7 @@ impl Room {
         }
         self.game.left(seat, &mut self.stage);
         self.stage.seating.free_seat(seat);
+        self.turnover += 1;
     }
 }
 

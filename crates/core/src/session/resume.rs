@@ -145,6 +145,11 @@ impl Pipes {
         self.attached.map(|pipe| pipe.id)
     }
 
+    /// Whether it is one of them.
+    pub(super) fn has(&self, id: PipeId) -> bool {
+        [self.attached, self.moving].into_iter().flatten().any(|pipe| pipe.id == id)
+    }
+
     pub(super) fn datagram_bytes_max(&self) -> Option<usize> {
         self.attached.and_then(|pipe| pipe.datagram_bytes_max)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::game::Kind;
+use anteroom_core::listing::{Entry, Presence};
 use anteroom_core::room::{GameFailure, Join, MemberId, RoomPolicy, RoomSpec};
 use anteroom_core::{Command, Effects, Game, Json, Outcome, Room, Time};
 use anteroom_protocol::envelope::{Ref, decode_batch};
@@ -37,6 +38,7 @@ pub(crate) struct House {
     pub(crate) lanes: BTreeMap<MemberId, Lane>,
     pub(crate) released: BTreeSet<MemberId>,
     pub(crate) summary: Option<RoomSummary>,
+    pub(crate) presence: Option<Presence>,
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) closed: bool,
     effects: Effects,
@@ -58,6 +60,7 @@ impl House {
             lanes: BTreeMap::new(),
             released: BTreeSet::new(),
             summary: None,
+            presence: None,
             outcomes: Vec::new(),
             closed: false,
             effects: Effects::default(),
@@ -192,7 +195,9 @@ impl House {
             assert!(self.lanes.contains_key(&member), "only members are released");
             assert!(self.released.insert(member), "{member:?} is released once");
         }
-        self.summary = effects.summary.take().or(self.summary.take());
+        if let Some(Entry { summary, presence }) = effects.entry.take() {
+            (self.summary, self.presence) = (Some(summary), Some(presence));
+        }
         self.outcomes.append(&mut effects.outcomes);
         self.closed |= effects.closed;
         effects.clear();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anteroom_core::game::Kind;
+use anteroom_core::listing::Presence;
 use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec, SPECTATORS_MAX};
 use anteroom_core::{Command, Effects, ErrorCode, Room, Time};
 use anteroom_protocol::message::{Role, RoomState};
@@ -277,7 +278,7 @@ fn the_lobby_is_told_when_its_row_changes() {
         house.summary.take().map(|row| (row.players, row.spectators, row.state))
     };
     let ada = house.sit("ada");
-    house.watch("eve");
+    let eve = house.watch("eve");
     assert_eq!(row(&mut house), Some((1, 1, RoomState::Waiting)));
     house.act(ada, Action::Say { n: 1 });
     assert_eq!(row(&mut house), None);
@@ -285,9 +286,25 @@ fn the_lobby_is_told_when_its_row_changes() {
     assert_eq!(row(&mut house), Some((1, 1, RoomState::Playing)));
     house.act(ada, Action::Finish {});
     assert_eq!(row(&mut house), Some((1, 1, RoomState::Finished)));
-    house.disconnect(ada);
-    assert_eq!(row(&mut house), None, "the seat is kept");
     assert_eq!(house.outcomes.len(), 1);
+    // Who is there, and who may come back.
+    let present = |house: &mut House| {
+        house.flush();
+        let Presence { players, spectators, away } = house.presence.take()?;
+        Some((players, spectators, away.iter().map(ToString::to_string).collect::<Vec<_>>()))
+    };
+    assert_eq!(present(&mut house), Some((1, 1, vec![])));
+    house.lose(ada);
+    assert_eq!(present(&mut house), Some((0, 1, vec!["ada".into()])));
+    assert_eq!(row(&mut house), Some((1, 1, RoomState::Finished)), "the seat is kept");
+    house.lose(eve);
+    assert_eq!(present(&mut house), Some((0, 0, vec!["ada".into()])));
+    house.find(ada);
+    assert_eq!(present(&mut house), Some((1, 0, vec![])));
+    house.disconnect(ada);
+    assert_eq!(present(&mut house), Some((0, 0, vec!["ada".into()])));
+    house.advance(GRACE_MS);
+    assert_eq!(present(&mut house), Some((0, 0, vec![])), "the seat is free");
     assert_eq!(house.room.summary().seats_max, 3);
 }
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::words::CONTROL;
 
-fn session() -> (Session, PipeId) {
+pub(crate) fn session() -> (Session, PipeId) {
     let all = Bounds {
         messages_max: u64::MAX,
         age_max_ms: u64::MAX,
@@ -19,11 +19,11 @@ fn session() -> (Session, PipeId) {
     Session::new(Codec::Json, true, SessionBounds { control: all, room: all }, None)
 }
 
-fn claim(token: u64, attempt: u64) -> Claim {
+pub(crate) fn claim(token: u64, attempt: u64) -> Claim {
     Claim { token, attempt, carrying: Carrying::Received(BTreeMap::new()) }
 }
 
-fn live(token: u64, attempt: u64) -> Claim {
+pub(crate) fn live(token: u64, attempt: u64) -> Claim {
     Claim { carrying: Carrying::Live, ..claim(token, attempt) }
 }
 

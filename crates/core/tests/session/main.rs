@@ -4,6 +4,7 @@
 
 mod claims;
 mod client;
+mod faults;
 mod ledger;
 mod link;
 mod moves;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
@@ -312,6 +313,21 @@ impl Server {
                 links[place].write(CONTROL, one(self.codec, &Header::new(Ack::TYPE), &Ack { counts }));
             }
         }
+    }
+
+    /// Something came on a connection that cannot be read, behind what was taken from it: it is closed, and the session
+    /// goes on. Whether it was one of the session's.
+    pub(crate) fn garbled(&mut self, place: usize, forgotten_after: Duration, links: &mut [Link]) -> bool {
+        let now = self.now;
+        let is_ours = match self.ends[place] {
+            End::Pipe(pipe) => {
+                assert!(self.session().outlives_fault(now, pipe, forgotten_after), "they were not three in a row");
+                true
+            }
+            End::New | End::Over => false,
+        };
+        self.lose(place, Some(CloseCode::Malformed), links);
+        is_ours
     }
 
     /// Notices that connections are gone: those that were cut, and those that the client left.

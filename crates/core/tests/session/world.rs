@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anteroom_core::Time;
 use anteroom_core::session::SessionBounds;
 use anteroom_protocol::lane::Bounds;
 use anteroom_protocol::{Codec, Header};
@@ -26,6 +27,8 @@ pub(crate) struct Climate {
 const LINKS_MAX: usize = 40;
 /// How many rounds it may take to come to rest.
 const ROUNDS_MAX: usize = 60;
+/// How long faults of connections count.
+const FAULT_FORGOTTEN_MS: u64 = 3000;
 /// More than a batch of this world has.
 const BATCH_BYTES_MAX: usize = 800;
 
@@ -37,6 +40,9 @@ pub(crate) struct World {
     pub(crate) links: Vec<Link>,
     pub(crate) ledger: Ledger,
     restarted: bool,
+    /// How often something came that cannot be read, and when last.
+    faults_in_a_row: u32,
+    last_fault: Time,
 }
 
 fn bounds(roomy: bool) -> SessionBounds {
@@ -66,6 +72,8 @@ impl World {
             links: Vec::new(),
             ledger: Ledger::default(),
             restarted: false,
+            faults_in_a_row: 0,
+            last_fault: Time::default(),
         };
         world.dial(1, false);
         world
@@ -108,6 +116,7 @@ impl World {
                 self.restarted = true;
                 self.dial(more >> 2, false);
             }
+            62 if more.is_multiple_of(2) => self.garble(more >> 1),
             _ => {}
         }
         self.check();
@@ -190,6 +199,20 @@ impl World {
         let newest = self.links.len() - 1;
         let place = if dice & 1 == 0 { newest } else { newest.saturating_sub(1) };
         self.links[place].cut(dice >> 1);
+    }
+
+    /// Something arrives on a connection that cannot be read. Never so often that the session is over by it.
+    fn garble(&mut self, dice: u32) {
+        let Some(place) = self.any_link(dice, |link| !link.cut && !link.left && link.closed.is_none()) else { return };
+        if self.faults_in_a_row == 2 {
+            self.pass_time(FAULT_FORGOTTEN_MS);
+        }
+        if self.server.now.since(self.last_fault) >= Duration::from_millis(FAULT_FORGOTTEN_MS) {
+            self.faults_in_a_row = 0;
+        }
+        if self.server.garbled(place, Duration::from_millis(FAULT_FORGOTTEN_MS), &mut self.links) {
+            (self.faults_in_a_row, self.last_fault) = (self.faults_in_a_row + 1, self.server.now);
+        }
     }
 
     fn client_notices(&mut self, dice: u32) {

@@ -222,7 +222,12 @@ mod tests {
     fn what_is_wrong_is_named_with_its_place() {
         for (file, variables, error) in [
             ("\n[limits]\nroom_max = 5\n", &[][..], "FILE:3: there is no key `room_max`; did you mean `rooms_max`?"),
-            ("[zzz]\n", &[], "FILE:1: there is no key `zzz`; there are listen, tls, auth, origins, limits, times"),
+            (
+                "[zzz]\n",
+                &[],
+                "FILE:1: there is no key `zzz`; there are listen, listen_udp, public_url, demo, tls, auth, origins, \
+                 limits, times",
+            ),
             ("[limits]\nrooms_max = \"many\"\n", &[], "FILE:2: invalid type: string \"many\", expected u32"),
             (
                 "",
@@ -232,6 +237,16 @@ mod tests {
             ("", &[("ANTEROOM_LISTEN__X", "1")], "ANTEROOM_LISTEN__X: `listen` is a value and has no keys below it"),
             ("[limits]\nrooms_max = 0\n", &[], "`limits.rooms_max` must be at least 1"),
             ("listen = \"here\"\n", &[], "`listen` \"here\" is not HOST:PORT, such as 0.0.0.0:7350 or [::]:7350"),
+            (
+                "listen_udp = \"LocalHost:1\"\n",
+                &[],
+                "`listen_udp` \"LocalHost:1\" names a host that may be several addresses; write 127.0.0.1:1, or [::1]:1",
+            ),
+            (
+                "",
+                &[("ANTEROOM_PUBLIC_URL", "play.example.com")],
+                "`public_url` \"play.example.com\" is no address; write one such as https://play.example.com/game",
+            ),
             (
                 "[auth]\ntoken_key = \"short\"\n",
                 &[],

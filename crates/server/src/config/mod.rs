@@ -3,6 +3,7 @@
 //! Unknown keys are errors. Every bound carries its unit in its name, and what is dangerous says so.
 
 mod load;
+mod public_url;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use anteroom_transport::TransportConfig;
 use serde::{Deserialize, Serialize};
 
 pub use load::{ConfigError, load};
+pub(crate) use public_url::PublicUrl;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,13 @@ pub use load::{ConfigError, load};
 pub struct Config {
     /// Where to listen: TCP and UDP on the same number. Port 0 takes one that is free for both.
     pub listen: String,
+    /// Where to listen for UDP, if that is elsewhere: QUIC and WebTransport.
+    pub listen_udp: Option<String>,
+    /// The address under which players reach the server: `https://play.example.com:8443/game`. Without it the server
+    /// goes by the `Host` that it is asked for.
+    pub public_url: Option<String>,
+    /// Whether the page to try it out is at `/`.
+    pub demo: bool,
     /// The server's certificate.
     pub tls: Tls,
     /// Who may come in.
@@ -128,6 +137,8 @@ pub struct Times {
     pub quic_keep_alive_ms: u64,
     /// How long a connection may be silent before it counts as lost, in milliseconds.
     pub silence_ms: u64,
+    /// How long an HTTP connection is kept for the next request, in milliseconds.
+    pub http_idle_ms: u64,
     /// How long a client may read nothing while something waits for it, in milliseconds.
     pub stall_ms: u64,
     /// How long a shutdown may take to say goodbye, in milliseconds.
@@ -138,6 +149,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: format!("127.0.0.1:{}", anteroom_protocol::DEFAULT_PORT),
+            listen_udp: None,
+            public_url: None,
+            demo: false,
             tls: Tls::default(),
             auth: Auth::default(),
             origins: OriginList::default(),
@@ -172,6 +186,7 @@ impl Default for Times {
             websocket_ping_ms: 25_000,
             quic_keep_alive_ms: 20_000,
             silence_ms: 60_000,
+            http_idle_ms: 75_000,
             stall_ms: 20_000,
             shutdown_ms: 5_000,
         }
@@ -179,10 +194,10 @@ impl Default for Times {
 }
 
 impl Config {
-    /// The configuration of the development server: loopback, guests welcome.
+    /// The configuration of the development server: loopback, guests welcome, with a page to try it out.
     #[must_use]
     pub fn development() -> Self {
-        Self { auth: Auth { guests: true, ..Auth::default() }, ..Self::default() }
+        Self { demo: true, auth: Auth { guests: true, ..Auth::default() }, ..Self::default() }
     }
 
     /// Checks what the types cannot: values that make no sense, or none together.
@@ -216,6 +231,7 @@ impl Config {
             ("times.websocket_ping_ms", self.times.websocket_ping_ms),
             ("times.quic_keep_alive_ms", self.times.quic_keep_alive_ms),
             ("times.silence_ms", self.times.silence_ms),
+            ("times.http_idle_ms", self.times.http_idle_ms),
             ("times.stall_ms", self.times.stall_ms),
         ] {
             if value == 0 || value > 24 * 3600 * 1000 {
@@ -230,6 +246,12 @@ impl Config {
         }
         if let Err(error) = self.listen_addr() {
             return invalid("listen", &error);
+        }
+        if let Err(error) = self.listen_udp_addr() {
+            return invalid("listen_udp", &error);
+        }
+        if let Err(error) = self.public_url() {
+            return invalid("public_url", &error);
         }
         for origin in &self.origins.allowed {
             if let Err(error) = origin.parse::<crate::origin::Pattern>() {
@@ -271,11 +293,20 @@ impl Config {
     /// # Errors
     /// A sentence, if it is none.
     pub fn listen_addr(&self) -> Result<SocketAddr, String> {
-        let text = match self.listen.strip_prefix("localhost:") {
-            Some(port) => format!("127.0.0.1:{port}"),
-            None => self.listen.clone(),
-        };
-        text.parse().map_err(|_| format!("{:?} is not HOST:PORT, such as 0.0.0.0:7350 or [::]:7350", self.listen))
+        parse_addr(&self.listen)
+    }
+
+    /// The address to listen on for UDP, if it is another.
+    ///
+    /// # Errors
+    /// A sentence, if it is none.
+    pub fn listen_udp_addr(&self) -> Result<Option<SocketAddr>, String> {
+        self.listen_udp.as_deref().map(parse_addr).transpose()
+    }
+
+    /// The address under which players reach the server, if it is configured.
+    pub(crate) fn public_url(&self) -> Result<Option<PublicUrl>, String> {
+        self.public_url.as_deref().map(str::parse).transpose()
     }
 
     /// The secret that tokens are signed with.
@@ -330,6 +361,24 @@ impl Config {
             ..Limits::default()
         }
     }
+}
+
+/// An address as a person types it: `localhost:7350` is 127.0.0.1, which every machine has. Files name addresses, since
+/// `localhost` may be two of them, and a server listens on one.
+pub(crate) fn typed_addr(text: &str) -> String {
+    on_localhost(text).map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"))
+}
+
+fn on_localhost(text: &str) -> Option<&str> {
+    text.rsplit_once(':').filter(|(host, _)| host.eq_ignore_ascii_case("localhost")).map(|(_, port)| port)
+}
+
+fn parse_addr(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = on_localhost(text) {
+        let sentence = "names a host that may be several addresses; write 127.0.0.1:PORT, or [::1]:PORT";
+        return Err(format!("{text:?} {}", sentence.replace("PORT", port)));
+    }
+    text.parse().map_err(|_| format!("{text:?} is not HOST:PORT, such as 0.0.0.0:7350 or [::]:7350"))
 }
 
 /// How many messages a lane keeps.

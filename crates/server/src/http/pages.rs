@@ -1,10 +1,10 @@
 //! The demo and the SDK as they are sent: compressed once, named by their content, and allowed no more than they need.
 
+use std::future::ready;
 use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
 use anteroom_web::{ASSETS, Asset};
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
@@ -14,15 +14,16 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::host::Host;
-use crate::config::TcpTls;
-use crate::origin::is_loopback;
+use super::address::Asked;
+use crate::config::{PublicUrl, TcpTls};
+use crate::host::Host;
 use crate::shared::Shared;
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
@@ -35,15 +36,22 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// How many bytes of its hash name a file: enough that no two contents share one.
 const TAG_BYTES: usize = 12;
 
-/// A route for each file.
-pub(super) fn routes() -> Router<Arc<Shared>> {
-    (0..ASSETS.len()).fold(Router::new(), |router, place| {
-        let answer = move |State(shared): State<Arc<Shared>>, headers: HeaderMap| async move {
-            // Compressing all of them takes the first request some milliseconds.
-            FILES[place].answer(&shared, &headers)
-        };
+/// What is at `/` instead of a page.
+const NO_PAGE: &str = "This is an Anteroom server. Games connect to it at /ws and /wt; it has no page of its own \
+    unless `demo = true` is configured.";
+
+/// A route for each file: those of other pages, and the demo's if it is on.
+pub(super) fn routes(demo: bool) -> Router<Arc<Shared>> {
+    let wanted = (0..ASSETS.len()).filter(|place| demo || ASSETS[*place].is_for_everyone());
+    let router = wanted.fold(Router::new(), |router, place| {
+        // Compressing all of them takes the first request some milliseconds.
+        let answer =
+            move |State(shared): State<Arc<Shared>>, Extension(asked): Extension<Asked>, headers: HeaderMap| {
+                ready(FILES[place].answer(&shared, asked.host(), &headers))
+            };
         router.route(ASSETS[place].path, get(answer))
-    })
+    });
+    if demo { router } else { router.route("/", get(|| async { super::plain(StatusCode::NOT_FOUND, NO_PAGE) })) }
 }
 
 static FILES: LazyLock<Vec<File>> = LazyLock::new(|| ASSETS.iter().map(File::new).collect());
@@ -68,7 +76,7 @@ impl File {
         Self { asset, plain: Form::new(text), gzip: Form::new(compressed) }
     }
 
-    fn answer(&self, shared: &Shared, request: &HeaderMap) -> Response {
+    fn answer(&self, shared: &Shared, host: Option<Host<'_>>, request: &HeaderMap) -> Response {
         let is_compressed = accepts_gzip(request);
         let form = if is_compressed { &self.gzip } else { &self.plain };
         let mut response = if is_known(request, &form.tag) {
@@ -86,7 +94,7 @@ impl File {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        self.guard(shared, Host::read(request), headers);
+        self.guard(shared, host, headers);
         response
     }
 
@@ -103,7 +111,7 @@ impl File {
         }
         headers.insert(CONTENT_SECURITY_POLICY, policy(shared, host));
         // Browsers warn of it on pages that are neither from their own machine nor encrypted.
-        if !shared.is_development || host.is_some_and(|host| is_loopback(host.name)) {
+        if !shared.is_development || host.is_some_and(|host| host.is_loopback()) {
             headers.insert(CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin"));
         }
     }
@@ -129,9 +137,13 @@ fn policy(shared: &Shared, host: Option<Host<'_>>) -> HeaderValue {
     let mut connect = "'self'".to_owned();
     if let Some(host) = host.filter(|host| !host.is_ipv6()) {
         for scheme in websocket_schemes(shared) {
-            connect += &format!(" {scheme}://{}", host.authority);
+            connect += &format!(" {scheme}://{host}");
         }
-        connect += &format!(" {}", super::webtransport_origin(shared, Some(host)));
+    }
+    let public = shared.public.as_ref().map(PublicUrl::websocket_origin);
+    let webtransport = super::webtransport_origin(shared, host);
+    for origin in public.into_iter().chain(webtransport).filter(|origin| !origin.contains('[')) {
+        connect += &format!(" {origin}");
     }
     HeaderValue::try_from(format!("{POLICY}; connect-src {connect}")).expect("a host that was checked")
 }

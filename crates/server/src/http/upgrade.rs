@@ -19,6 +19,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::address::Asked;
+use super::connection::Paced;
 use super::{Peer, plain};
 use crate::pipe::{self, Arrival};
 use crate::shared::Shared;
@@ -39,7 +41,8 @@ pub(super) async fn websocket(
         Err(refusal) => return refusal,
     };
     let origin = headers.get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
-    let arrival = Arrival { origin, codec: Some(offer.codec.unwrap_or_default()) };
+    let authority = request.extensions().get::<Asked>().and_then(|asked| asked.authority().map(str::to_owned));
+    let arrival = Arrival { origin, authority, codec: Some(offer.codec.unwrap_or_default()) };
     let upgrade: OnUpgrade = hyper::upgrade::on(&mut request);
     let task = shared.clone();
     shared.pipes.spawn(async move {
@@ -58,11 +61,11 @@ fn connection(
     peer: std::net::SocketAddr,
     config: anteroom_transport::TransportConfig,
 ) -> Option<Connection> {
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Some(websocket::accept_tcp(parts.io.into_inner(), parts.read_buf, peer, config)),
+    match upgraded.downcast::<TokioIo<Paced<TcpStream>>>() {
+        Ok(parts) => Some(websocket::accept_tcp(parts.io.into_inner().io, parts.read_buf, peer, config)),
         Err(upgraded) => {
-            let parts = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
-            Some(websocket::accept(parts.io.into_inner(), parts.read_buf, peer, config))
+            let parts = upgraded.downcast::<TokioIo<Paced<TlsStream<TcpStream>>>>().ok()?;
+            Some(websocket::accept(parts.io.into_inner().io, parts.read_buf, peer, config))
         }
     }
 }

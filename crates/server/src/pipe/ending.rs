@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anteroom_protocol::code::close_reason;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::request::Goodbye;
 use anteroom_protocol::{Batch, CloseCode, Codec, Header, LaneId};
@@ -38,6 +39,13 @@ impl From<CloseCode> for End {
 }
 
 impl End {
+    /// Whether the connection is closed because of what came on it, whatever it meant. The player is not to blame for
+    /// that.
+    fn is_fault(&self) -> bool {
+        use CloseCode::{Flooded, Malformed, MessageTooLarge, WrongFrameKind};
+        matches!(self, Self::Close(Malformed | MessageTooLarge | WrongFrameKind | Flooded, _))
+    }
+
     fn why(&self) -> String {
         match self {
             Self::Close(code, _) | Self::Displaced(code) => code.to_string(),
@@ -50,7 +58,7 @@ impl End {
 
 pub(super) fn malformed(why: impl std::fmt::Display) -> End {
     let reason = format!("The message cannot be read: {why}.");
-    End::Close(CloseCode::Malformed, anteroom_protocol::code::close_reason(&reason).to_owned())
+    End::Close(CloseCode::Malformed, close_reason(&reason).to_owned())
 }
 
 pub(super) fn closed_end(closed: Closed) -> End {
@@ -64,10 +72,14 @@ pub(super) fn closed_end(closed: Closed) -> End {
 
 impl Pipe {
     /// Tells the rooms, then the client, and closes. Gives the session if it waits for another connection now.
-    pub(super) async fn finish(mut self, end: End) -> Option<Arc<Session>> {
+    pub(super) async fn finish(mut self, mut end: End) -> Option<Arc<Session>> {
         let carried = self.carried.clone();
+        if end.is_fault() {
+            // What stands in front of it was handled, and is answered here as far as the connection takes it.
+            self.write();
+        }
         let waiting = match self.carried.take() {
-            Some(carried) => self.leave(carried, &end).await,
+            Some(carried) => self.leave(carried, &mut end).await,
             None => None,
         };
         match end {
@@ -94,23 +106,28 @@ impl Pipe {
     }
 
     /// Takes the connection from its session, or ends the session with it.
-    async fn leave(&mut self, carried: Carried, end: &End) -> Option<Arc<Session>> {
+    async fn leave(&mut self, carried: Carried, end: &mut End) -> Option<Arc<Session>> {
         let Carried { session, place, .. } = &carried;
         if place.pipe.over().is_some() {
             // Whatever came on it since, the session is no longer its own to end; but nothing may gather for it.
             session.lost(place.id);
             return None;
         }
-        let is_attached = session.is_attached(place.id);
+        let is_too_often = end.is_fault() && !session.outlives_fault(place.id, self.fault_forgotten());
         match end {
             End::Displaced(_) => return None,
-            End::Goodbye if is_attached => {
+            End::Goodbye if session.is_attached(place.id) => {
                 end_session(&self.shared, session, Departure::Goodbye, None, "goodbye").await;
             }
-            End::Close(code, _) if ends_session(*code) && (is_attached || !is_unreadable(*code)) => {
+            End::Close(code, _) if ends_session(*code) => {
                 end_session(&self.shared, session, Departure::Abandoned, Some(*code), &code.to_string()).await;
             }
-            // A connection that carries nothing yet ends alone, by a goodbye or by what cannot be read.
+            End::Close(code, reason) if is_too_often => {
+                *reason = third_reason(*code);
+                let why = format!("{code}, for the third time in a row");
+                end_session(&self.shared, session, Departure::Abandoned, Some(*code), &why).await;
+            }
+            // A connection that carries nothing yet ends alone, also by a goodbye.
             End::Goodbye | End::Finished | End::Close(..) | End::Lost(_) => {
                 if !session.lost(place.id) {
                     return None;
@@ -127,6 +144,11 @@ impl Pipe {
         // What is on the lanes still goes out.
         self.carried = Some(carried);
         None
+    }
+
+    /// How long a fault counts: longer than a session can be without a connection, so that it counts on the next one.
+    fn fault_forgotten(&self) -> Duration {
+        Duration::from_millis(self.shared.config.times.grace_ms.saturating_mul(2))
     }
 
     /// Moves everything that waits into the connection, as it gets room, and out of it.
@@ -150,14 +172,15 @@ impl Pipe {
     }
 }
 
-/// Whether a connection that we close for this reason takes its session along.
+/// Whether a connection of a session that we close for this reason takes the session along. The protocol has the whole
+/// list, which is short: a retired token ends the session where it is found, and so does the end of the grace time.
 fn ends_session(code: CloseCode) -> bool {
-    code == CloseCode::ShuttingDown || !CloseCode::reconnect_may_help(code.number())
+    matches!(code, CloseCode::ShuttingDown | CloseCode::BadAck)
 }
 
-/// Whether the connection is closed because of the bytes that came on it, whatever they meant.
-fn is_unreadable(code: CloseCode) -> bool {
-    matches!(code, CloseCode::Malformed | CloseCode::MessageTooLarge | CloseCode::WrongFrameKind)
+/// What is said when a fault ends the session. What was wrong in detail was said twice.
+fn third_reason(code: CloseCode) -> String {
+    format!("{} The third in a row ends the session.", code.sentence())
 }
 
 /// Keeps a session that has no connection for the grace time, and ends it then.
@@ -185,5 +208,31 @@ pub(super) async fn end_session(
         shared.sessions.remove(session.id);
         shared.lobby.unsubscribe(session.id);
         tracing::info!(session_id = %session.id, user_id = %session.identity.user_id, why, "session ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anteroom_protocol::code::CLOSE_REASON_BYTES_MAX;
+
+    use super::*;
+
+    /// The numbers of the codes of which this is true.
+    fn which(is: impl Fn(CloseCode) -> bool) -> Vec<u16> {
+        CloseCode::ALL.iter().filter(|code| is(**code)).map(|code| code.number()).collect()
+    }
+
+    /// Whoever adds a code decides it here, and in the protocol's list of what ends a session.
+    #[test]
+    fn few_closes_take_the_session_along() {
+        assert_eq!(which(ends_session), [4000, 4511]);
+        assert_eq!(which(|code| End::from(code).is_fault()), [4005, 4501, 4502, 4507]);
+    }
+
+    #[test]
+    fn the_reason_of_a_third_fault_fits_into_a_close_frame() {
+        for code in CloseCode::ALL.iter().filter(|code| End::from(**code).is_fault()) {
+            assert!(third_reason(*code).len() <= CLOSE_REASON_BYTES_MAX, "{code}");
+        }
     }
 }

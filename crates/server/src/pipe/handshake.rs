@@ -7,7 +7,7 @@ use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::message::request::Handshake;
 use anteroom_protocol::message::result::HandshakeAccepted;
 use anteroom_protocol::{Batch, Json};
-use anteroom_protocol::{CloseCode, Codec, Data, Envelope, ErrorBody, ErrorCode, Header, SCHEMA, SessionId, VERSION};
+use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header, SCHEMA, SessionId, VERSION};
 
 use super::ending::End;
 use super::{Carried, Pipe};
@@ -21,10 +21,10 @@ const CLIENT_BYTES_MAX: usize = 64;
 
 impl Pipe {
     pub(super) fn on_handshake(&mut self, message: &Envelope<'_>) -> Result<(), End> {
-        let handshake: Handshake = match serde_json::from_str(object(message.data)) {
+        let handshake: Handshake = match message.data.decode_json() {
             Ok(handshake) => handshake,
             Err(error) => {
-                let words = format!("The handshake's data does not fit: {}.", InvalidData::from(error));
+                let words = format!("The handshake's data does not fit: {error}.");
                 self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
                 return Ok(());
             }
@@ -139,13 +139,4 @@ fn agreed_codec(asked_in_upgrade: Option<Codec>, handshake: &Handshake) -> Codec
     let asked = asked_in_upgrade.or(handshake.codec).unwrap_or_default();
     let shapes_differ = handshake.schema.as_ref().is_some_and(|schema| schema != SCHEMA);
     if shapes_differ { Codec::Json } else { asked }
-}
-
-/// The text of data that is JSON in every codec and needs no binary shape. serde would read a struct from an array,
-/// too, so anything but an object becomes what no struct is read from.
-pub(super) fn object(data: Data<'_>) -> &str {
-    match data {
-        Data::Json(text) if text.starts_with('{') => text,
-        _ => "null",
-    }
 }

@@ -1,27 +1,26 @@
 //! Going on with a session that another connection carried.
 
 use anteroom_core::session::{Carrying, Claim, NotMoving, Refused};
-use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::message::resume::{Ack, Reconnect, Reconnected, Resume};
-use anteroom_protocol::{CloseCode, Envelope, ErrorBody, ErrorCode, Header, SessionId};
+use anteroom_protocol::{CloseCode, Data, Envelope, ErrorBody, ErrorCode, Header, SessionId};
 use serde::Deserialize;
 
 use super::ending::{End, end_session};
-use super::handshake::{json_only, object};
+use super::handshake::json_only;
 use super::router::read;
 use super::{Carried, Pipe};
 use crate::session::Departure;
 
 impl Pipe {
     pub(super) async fn on_reconnect(&mut self, message: &Envelope<'_>) -> Result<(), End> {
-        let reconnect: Reconnect = match serde_json::from_str(object(message.data)) {
+        let reconnect: Reconnect = match message.data.decode_json() {
             Ok(reconnect) => reconnect,
-            Err(_) if names_no_session(object(message.data)) => {
+            Err(_) if names_no_session(message.data) => {
                 self.refuse_reconnect(message, unknown());
                 return Ok(());
             }
             Err(error) => {
-                let words = format!("The reconnect's data does not fit: {}.", InvalidData::from(error));
+                let words = format!("The reconnect's data does not fit: {error}.");
                 self.refuse_reconnect(message, ErrorBody::new(ErrorCode::InvalidData, words));
                 return Ok(());
             }
@@ -113,12 +112,12 @@ impl Pipe {
 }
 
 /// Whether the data is in order but for a session id that none has.
-fn names_no_session(data: &str) -> bool {
+fn names_no_session(data: Data<'_>) -> bool {
     #[derive(Deserialize)]
     struct Named {
         session_id: String,
     }
-    serde_json::from_str::<Named>(data).is_ok_and(|named| named.session_id.parse::<SessionId>().is_err())
+    data.decode_json::<Named>().is_ok_and(|named| named.session_id.parse::<SessionId>().is_err())
 }
 
 fn unknown() -> ErrorBody {

@@ -183,7 +183,7 @@ impl Pipe {
         }
         let rooms = self.shared.rooms.clone();
         let _seeking = rooms.seek(game).await;
-        for room in rooms.open(game, QUICK_JOIN_TRIES) {
+        for room in rooms.open(game, &session.identity.user_id, QUICK_JOIN_TRIES) {
             match self.join(session, message, room, role).await {
                 // The seat went to someone else, or it is a room we are in: the next one will do as well.
                 Err(ErrorBody {

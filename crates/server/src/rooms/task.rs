@@ -195,6 +195,10 @@ impl RoomTask {
 
     /// Puts on the members' lanes what they are to hear. With many members others get their turn in between.
     async fn deliver(&mut self) {
+        // First, so that whoever hears that somebody came or went finds the list to say so.
+        if let Some(entry) = self.effects.entry.take() {
+            self.rooms.lobby.put(entry);
+        }
         let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
             self.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
@@ -215,9 +219,6 @@ impl RoomTask {
         }
         if self.room.kept_bytes() > self.rooms.kept_bytes_max {
             self.shed();
-        }
-        if let Some(summary) = self.effects.summary.take() {
-            self.rooms.lobby.put(summary);
         }
         for Answer { to, answered } in self.answers.drain(..) {
             // A session that has gone meanwhile says so with a command of its own.

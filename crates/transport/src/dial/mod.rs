@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom_protocol::Codec;
+use anteroom_protocol::{Codec, WEBTRANSPORT_PATH};
 use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 
@@ -102,10 +102,20 @@ impl Dialer {
     /// # Errors
     /// [`DialError`], within [`establish_timeout`](TransportConfig::establish_timeout).
     pub async fn webtransport(&self, address: &Address) -> Result<Connection, DialError> {
+        self.webtransport_at(address, WEBTRANSPORT_PATH).await
+    }
+
+    /// The same at another path, for a server whose paths have a prefix. It begins with a slash.
+    ///
+    /// Dropping the future ends the attempt.
+    ///
+    /// # Errors
+    /// [`DialError`], within [`establish_timeout`](TransportConfig::establish_timeout).
+    pub async fn webtransport_at(&self, address: &Address, path: &str) -> Result<Connection, DialError> {
         let Self { config, tls, network } = self;
         match network {
             Network::System(sockets) => {
-                self.in_time(race(address, |addr| sockets.connect_session(tls, config, address, addr))).await
+                self.in_time(race(address, |addr| sockets.connect_session(tls, config, address, addr, path))).await
             }
             #[cfg(feature = "simulation")]
             Network::Simulated(_) => Err(simulated::no_webtransport()),

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anteroom_protocol::{ALPN, WEBTRANSPORT_PATH};
+use anteroom_protocol::ALPN;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ConnectError, ConnectionError, Endpoint, EndpointConfig, TokioRuntime};
 use tokio::net::lookup_host;
@@ -51,6 +51,7 @@ impl Sockets {
         config: &TransportConfig,
         address: &Address,
         addr: SocketAddr,
+        path: &str,
     ) -> Result<Connection, DialError> {
         let endpoint = cached(&self.sessions, addr, || {
             let client = client_config(tls, config, quic::H3_ALPN)?;
@@ -59,7 +60,7 @@ impl Sockets {
             client.set_dns_resolver(Family { ipv4: addr.is_ipv4() });
             Ok(Arc::new(SessionEndpoint::client(client)?))
         })?;
-        let url = format!("https://{address}{WEBTRANSPORT_PATH}");
+        let url = format!("https://{address}{path}");
         let connection = endpoint.connect(url).await.map_err(session_failed)?;
         let lost = |error: wtransport::error::ConnectionError| DialError::Handshake(error.to_string().into());
         let opening = connection.open_bi().await.map_err(lost)?;

@@ -76,7 +76,14 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, DialError> {
+        if url.contains('#') {
+            // It would get lost without a word.
+            return Err(DialError::InvalidAddress("a WebSocket URL has no fragment".into()));
+        }
         let uri: Uri = url.parse().map_err(|_| DialError::InvalidAddress("not a URL".into()))?;
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(DialError::InvalidAddress("a WebSocket URL has no user and password".into()));
+        }
         let secure = match uri.scheme_str() {
             Some("ws") => false,
             Some("wss") => true,

@@ -266,6 +266,23 @@ async fn websocket_over_tls_refuses_another_certificate() {
     .await;
 }
 
+#[tokio::test]
+async fn a_session_is_asked_for_at_the_path_that_is_dialed() {
+    in_time(async {
+        let server = Server::start(client_config(), server_config());
+        let (refused, established) =
+            tokio::join!(server.dialer.webtransport_at(&server.address, "/a%20game/wt"), async {
+                server.listener.accept().await.unwrap().establish().await
+            });
+        assert!(matches!(refused, Err(DialError::Refused(_))), "{refused:?}");
+        assert!(matches!(established, Err(EstablishError::NotFound(asked)) if asked == "/a%20game/wt"));
+        let (client, established) =
+            tokio::join!(server.dialer.webtransport_at(&server.address, "/wt"), server.establish());
+        both_work(client.unwrap(), established.connection).await;
+    })
+    .await;
+}
+
 /// Made-up addresses cannot fill the places: from some number on, a peer must answer from where it says it is.
 #[tokio::test]
 async fn many_pending_handshakes_make_newcomers_prove_their_address() {
@@ -294,7 +311,8 @@ async fn many_pending_handshakes_make_newcomers_prove_their_address() {
 async fn dialing_websocket_says_what_is_wrong() {
     in_time(async {
         let dialer = Dialer::new(Trust::CertificateHashes(Vec::new()), client_config());
-        for url in ["http://127.0.0.1/ws", "nonsense", "ws://", ""] {
+        for url in ["http://127.0.0.1/ws", "nonsense", "ws://", "", "ws://127.0.0.1/ws#top", "ws://ada:x@127.0.0.1/ws"]
+        {
             let error = dialer.websocket(url, Codec::Json).await.unwrap_err();
             assert!(matches!(error, DialError::InvalidAddress(_)), "{url}: {error:?}");
         }

@@ -161,23 +161,38 @@ async fn a_session_begins_in_any_order() {
     .await;
 }
 
-/// What a client of each draft sends, and wants to see among the server's settings first. Drafts 15 and later have limits
-/// for each session, too, which count only where both sides announce some.
-const DRAFTS: [(&[u8], &str, &[(u64, u64)]); 3] = [
-    (b"\x00\x04\x0c\x33\x01\x08\x01\xab\x60\x37\x42\x01\x21\x40\x05", "webtransport", &[(0x2b60_3742, 1)]),
-    (b"\x00\x04\x0b\x33\x01\xc0\x00\x00\x00\xc6\x71\x70\x6a\x01", "webtransport", &[(0xc671_706a, 1)]),
-    (
-        b"\x00\x04\x13\x33\x01\xac\x7c\xf0\x00\x01\x6b\x61\x80\x10\x00\x00\x6b\x64\x0a\x6b\x65\x0a",
-        "webtransport-h3",
-        &[(0x2c7c_f000, 1), (0x2b61, 0), (0x2b64, 0), (0x2b65, 0)],
-    ),
+/// A draft, as a client of it sees it.
+struct Draft {
+    settings: &'static [u8],
+    protocol: &'static str,
+    /// What it looks for among the server's settings.
+    wanted: &'static [(u64, u64)],
+}
+
+/// 2, 7, and 15, which has limits for each session, too; they count only where both sides announce some.
+const DRAFTS: [Draft; 3] = [
+    Draft {
+        settings: b"\x00\x04\x0c\x33\x01\x08\x01\xab\x60\x37\x42\x01\x21\x40\x05",
+        protocol: "webtransport",
+        wanted: &[(0x2b60_3742, 1)],
+    },
+    Draft {
+        settings: b"\x00\x04\x0b\x33\x01\xc0\x00\x00\x00\xc6\x71\x70\x6a\x01",
+        protocol: "webtransport",
+        wanted: &[(0xc671_706a, 1)],
+    },
+    Draft {
+        settings: b"\x00\x04\x13\x33\x01\xac\x7c\xf0\x00\x01\x6b\x61\x80\x10\x00\x00\x6b\x64\x0a\x6b\x65\x0a",
+        protocol: "webtransport-h3",
+        wanted: &[(0x2c7c_f000, 1), (0x2b61, 0), (0x2b64, 0), (0x2b65, 0)],
+    },
 ];
 
 #[tokio::test]
 async fn older_and_newer_drafts_are_served() {
     in_time(async {
         let server = Server::start(client_config(), server_config());
-        for (settings, protocol, wanted) in DRAFTS {
+        for Draft { settings, protocol, wanted } in DRAFTS {
             let dial = async {
                 let mut peer = Peer::of(&server).await;
                 let theirs = peer.settings().await;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { World, recorded, settle } from "./support/world.mjs";
+import { World, recorded, settle, until } from "./support/world.mjs";
 
 /**
  * What the lobby tells when its connection is cut, until it is back.
@@ -52,3 +52,30 @@ for (const [name, isMoment] of MOMENTS) {
     assert.equal(read.at(-1).type, "closed");
   });
 }
+
+for (const before of ["open", "resuming"]) {
+  test(`a lobby that was ${before} does not wait for a server that hears nothing any more`, async (t) => {
+    const world = new World(t);
+    const { network } = world;
+    const lobby = await world.lobby({ WebSocket: network.NodeWebSocket });
+    network.deaf = true;
+    network.last.vanish();
+    if (before === "resuming") {
+      network.webSocket = "hanging";
+      lobby.drop();
+      await until(() => network.sockets.length === 2);
+    }
+    const began = Date.now();
+    lobby.close();
+    await world.eventually(() => network.sockets.every(({ readyState }) => readyState === 3), 5000);
+    assert.ok(Date.now() - began <= 1000, "not for the half minute that ws gives it");
+  });
+}
+
+test("a server that answers a close has its second for it", async (t) => {
+  const world = new World(t);
+  const lobby = await world.lobby({ WebSocket: world.network.NodeWebSocket });
+  lobby.close();
+  await world.pass(2000);
+  assert.deepEqual(world.network.last.closed, { code: 1000, reason: "" });
+});

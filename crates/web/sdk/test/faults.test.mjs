@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { AnteroomError, connect } from "../anteroom.js";
 import { ROOM, begun, opened, resumed, seated, told } from "./support/script.mjs";
-import { CERTIFICATE, World, recorded, refused, settle, until } from "./support/world.mjs";
+import { CERTIFICATE, MemoryStorage, World, recorded, refused, settle, until } from "./support/world.mjs";
 
 test("no server: refused at once, and worth another try", async (t) => {
   const world = new World(t, { server: false });
@@ -38,17 +38,51 @@ for (const url of ["", "nonsense", "ftp://example.test", "javascript:alert(1)", 
   });
 }
 
-test("addresses of all four schemes lead to the server's own", async (t) => {
+/** @type {[string, string, string][]} */
+const ADDRESSES = [
+  ["http://a.test:1", "ws://a.test:1/ws", "http://a.test:1/api/certificate"],
+  ["https://a.test/", "wss://a.test/ws", "https://a.test/api/certificate"],
+  ["ws://a.test:2", "ws://a.test:2/ws", "http://a.test:2/api/certificate"],
+  ["wss://a.test:3/ws", "wss://a.test:3/ws", "https://a.test:3/api/certificate"],
+  ["http://a.test/game/", "ws://a.test/game/ws", "http://a.test/game/api/certificate"],
+  ["http://a.test/game", "ws://a.test/game/ws", "http://a.test/game/api/certificate"],
+  ["https://a.test/a/b//", "wss://a.test/a/b/ws", "https://a.test/a/b/api/certificate"],
+  ["wss://a.test/game/ws", "wss://a.test/game/ws", "https://a.test/game/api/certificate"],
+  ["wss://a.test/ws/", "wss://a.test/ws/ws", "https://a.test/ws/api/certificate"],
+];
+
+for (const [url, socket, certificate] of ADDRESSES) {
+  test(`an address is where the server is, with its path: ${url}`, async (t) => {
+    const world = new World(t, { webTransport: true });
+    world.url = url;
+    world.network.shape = { throws: true };
+    const storage = new MemoryStorage();
+    await world.lobby({ storage });
+    assert.equal(world.network.sockets.at(-1).url, socket);
+    assert.equal(world.asked[0], certificate);
+    const [base] = certificate.split("/api/");
+    assert.ok([...storage.items.keys()].every((key) => key.endsWith(`:${base}`)), "each server has a session of its own");
+  });
+}
+
+test("without an address it is the page's own server, whatever the page's path", async (t) => {
   const world = new World(t);
-  for (const [url, wanted] of [
-    ["http://a.test:1/some/page?x#y", "ws://a.test:1/ws"], ["https://a.test/", "wss://a.test/ws"],
-    ["ws://a.test:2", "ws://a.test:2/ws"], ["wss://a.test:3/ws", "wss://a.test:3/ws"],
-  ]) {
-    world.url = /** @type {string} */ (url);
-    (await world.lobby()).close();
-    assert.equal(world.network.sockets.at(-1).url, wanted);
+  world.give("location", new URL("http://a.test/pages/game.html?room=x#y"));
+  for (const url of [undefined, new URL("/", "http://a.test")]) {
+    const { WebSocket } = world.network;
+    const connecting = connect(url, { storage: null, WebSocket });
+    connecting.then((lobby) => world.lobbies.push(lobby), () => {});
+    await world.eventually(() => Promise.race([connecting, settle(1)]), 20_000);
+    assert.equal(world.network.sockets.at(-1).url, "ws://a.test/ws");
   }
 });
+
+for (const url of ["http://a.test/?x", "http://a.test/game/#y", "https://me:secret@a.test/", "https://me@a.test/"]) {
+  test(`an address with what would be lost is refused: ${url}`, async () => {
+    const error = await refused(connect(url), "invalid_data", false);
+    assert.match(error.message, /is no address of a server, as https:/);
+  });
+}
 
 /** What a foreign server may say to a handshake. @type {[string, string, RegExp][]} */
 const FOREIGN = [
@@ -205,6 +239,21 @@ test("the server is restarted: the lobby is entered again under the same name, a
   assert.match(error.message, /restarted/);
   await until(() => list.rooms.length === 0);
   assert.ok(await lobby.createRoom({ game: "relay" }));
+});
+
+test("a server that has said that it goes is what ended the session, however long it was away", async (t) => {
+  const world = new World(t);
+  const lobby = await world.lobby();
+  const events = recorded(lobby);
+  world.server?.forget();
+  world.network.webSocket = "refused";
+  world.network.last.goodbye(4000);
+  await world.pass(65_000, 500);
+  world.network.webSocket = "open";
+  await world.eventually(() => events.some(({ type }) => type === "renewed"));
+  const { error } = events.find(({ type }) => type === "renewed").data;
+  assert.match(error.message, /restarted/);
+  assert.doesNotMatch(error.message, /You were away/);
 });
 
 test("a server that stays away ends the lobby after the grace time, and says so", async (t) => {

@@ -20,16 +20,21 @@ let url = "";
 const unhandled = [];
 process.on("unhandledRejection", (reason) => unhandled.push(reason));
 
-before(async () => {
-  if (skip) return;
+/** A server of its own: the process, and where it is. */
+async function start() {
   assert.ok(program, "ANTEROOM_BIN is not set");
   // Variables of that name are its configuration.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ANTEROOM_")));
-  server = spawn(program, ["--listen", "127.0.0.1:0", "--log", "warn"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const started = spawn(program, ["--listen", "127.0.0.1:0", "--log", "warn"], { env, stdio: ["ignore", "pipe", "inherit"] });
   let said = "";
-  server.stdout?.on("data", (text) => (said += text));
+  started.stdout?.on("data", (text) => (said += text));
   const [, address] = await until(() => /^listening on (\S+)$/m.exec(said), "the server listens");
-  url = `http://${address}`;
+  return { started, at: `http://${address}` };
+}
+
+before(async () => {
+  if (skip) return;
+  ({ started: server, at: url } = await start());
 });
 
 after(() => {
@@ -155,6 +160,77 @@ test("a program that closes its lobby ends by itself", options, async () => {
     });
   });
   assert.equal(said, "quiet", "nothing keeps it alive");
+});
+
+/** Node without a WebSocket of its own, and with one, whose end nobody can hasten. @type {[string, string[]][]} */
+const PROGRAMS = [["without a WebSocket of its own", []], ["with one", ["--experimental-websocket"]]];
+/** What a program does when it has heard that its server is stopped. @type {[string, string][]} */
+const ENDINGS = [
+  ["closes its lobby", "lobby.close();"],
+  ["closes its lobby while it comes back", "lobby.drop(); setTimeout(() => lobby.close(), 100);"],
+  ["gives up its lobby while it connects", "connect(url, { signal: AbortSignal.timeout(100) }).catch(() => {}); lobby.close();"],
+];
+
+for (const [kind, flags] of PROGRAMS) {
+  for (const [name, ending] of ENDINGS) {
+    test(`a program that ${name} ends soon, though the server hears nothing; in Node ${kind}`, options, async () => {
+      const { started, at } = await start();
+      const code = `
+        import { connect } from ${JSON.stringify(new URL("../anteroom.js", import.meta.url).href)};
+        if (${!flags.length}) delete globalThis.WebSocket;
+        const url = ${JSON.stringify(at)};
+        const lobby = await connect(url, { name: "Ada" });
+        await lobby.createRoom({ game: "relay" });
+        console.log("in");
+        process.stdin.once("data", () => {
+          process.stdin.destroy();
+          ${ending}
+        });
+      `;
+      const client = spawn(process.execPath, [...flags, "--no-warnings", "--input-type=module", "--eval", code]);
+      let said = "";
+      client.stdout.on("data", (text) => (said += text));
+      client.stderr.on("data", (text) => (said += text));
+      /** @type {number|null|undefined} */
+      let status;
+      client.once("exit", (code) => (status = code));
+      try {
+        await until(() => /^in$/m.test(said) || status !== undefined, "it is in");
+        started.kill("SIGSTOP");
+        const began = performance.now();
+        client.stdin.end("now");
+        await until(() => status !== undefined, "it ends");
+        assert.deepEqual([status, said.trim()], [0, "in"]);
+        // It takes a second, which may be long on a busy machine; it was half a minute.
+        assert.ok(performance.now() - began < 10_000, `${performance.now() - began} ms`);
+      } finally {
+        client.kill("SIGKILL");
+        started.kill("SIGKILL");
+      }
+    });
+  }
+}
+
+test("the module as the server hands it out is the same, and works", options, async () => {
+  const text = await (await fetch(`${url}/sdk/anteroom.js`)).text();
+  const served = await import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`);
+  const module = await import("../anteroom.js");
+  assert.deepEqual(Object.keys(served), Object.keys(module));
+  assert.deepEqual([served.ERROR_CODES, served.CLOSE_CODES], [module.ERROR_CODES, module.CLOSE_CODES]);
+  for (const value of [0, 63, 64, 16_383, 16_384, 2 ** 30 - 1, 2 ** 30, Number.MAX_SAFE_INTEGER]) {
+    assert.deepEqual(served.wire.decodeVarint(served.wire.encodeVarint(value)).value, value);
+  }
+  const { WebSocket } = await import("ws");
+  const lobby = await served.connect(url, { name: "Ada", WebSocket });
+  const room = await lobby.createRoom({ game: "relay" });
+  const events = room[Symbol.asyncIterator]();
+  const heard = events.next();
+  lobby.drop();
+  await room.send("send", { payload: { deep: [["[", "{"]] } });
+  assert.deepEqual((await heard).value.data.payload, { deep: [["[", "{"]] });
+  await assert.rejects(room.send("send", { payload: 1n }), { name: "AnteroomError", code: "invalid_data" });
+  await events.return();
+  lobby.close();
 });
 
 test("a program without ws, where there is no WebSocket, is told so", options, async () => {

@@ -280,3 +280,67 @@ test("a game may call its messages as it likes", async (t) => {
     await link.read(type);
   }
 });
+
+/** @param {number} depth @param {(inner: any) => any} [wrap] */
+const nested = (depth, wrap = (inner) => [inner]) => {
+  let value = wrap(1);
+  for (let at = 1; at < depth; at++) value = wrap(value);
+  return value;
+};
+
+/** How deep JSON nests, counted one by one. @param {any} value @returns {number} */
+const depthOf = (value) => {
+  return value instanceof Object ? 1 + Math.max(0, ...Object.values(value).map(depthOf)) : 0;
+};
+
+/** What is as deep as may be, and one level deeper. @type {[string, (depth: number) => any][]} */
+const DEEP = [
+  ["lists", (depth) => nested(depth)],
+  ["objects", (depth) => nested(depth, (inner) => ({ inner }))],
+  ["both, beside what is flat", (depth) => [[], {}, "[[[", nested(depth - 2, (inner) => ({ a: [], inner, b: {} })), []]],
+  ["what makes its own JSON", (depth) => ({ toJSON: () => nested(depth) })],
+];
+
+for (const [name, make] of DEEP) {
+  test(`data is nested as deeply as a server reads it in a batch, and no deeper; ${name}`, async (t) => {
+    const world = new World(t, { server: false });
+    const { lobby, link, room } = await seated(world);
+    await settle();
+    const error = await refused(room.send("put", make(63)), "invalid_data", false);
+    assert.match(error.message, /62 levels/);
+    await refused(room.send("put", make(63), { delivery: "latest" }), "invalid_data", false);
+    await refused(lobby.createRoom({ game: "relay", options: make(62) }), "invalid_data", false);
+    await link.quiet();
+    room.send("one", make(62));
+    room.send("two");
+    await link.read("one");
+    // 64 levels: the batch, the envelope, and 62 of data.
+    const [frame] = link.frames.slice(-1);
+    assert.equal(depthOf(JSON.parse(/** @type {string} */ (frame))), 64);
+  });
+}
+
+test("brackets in texts are no levels, and what is wide is not deep", async (t) => {
+  const world = new World(t, { server: false });
+  const { link, room } = await seated(world);
+  for (const data of ["[{".repeat(1000), `"\\${"[\\\"".repeat(500)}`, { "[[[{": "]".repeat(90) }, Array(500).fill([{}])]) {
+    room.send("put", data);
+    assert.deepEqual((await link.read("put")).data, data);
+  }
+});
+
+test("what has no end or no form in JSON is refused, and overflows nothing", async (t) => {
+  const world = new World(t, { server: false });
+  const { lobby, link, room } = await seated(world);
+  const cycle = /** @type {any} */ ({ name: "a" });
+  cycle.list = [{ cycle }];
+  for (const data of [cycle, nested(1000), nested(20_000), nested(1_000_000), 1n, { toJSON: () => { throw new Error("own"); } }]) {
+    await refused(room.send("put", data), "invalid_data", false);
+    await refused(lobby.createRoom({ game: "relay", options: data }), "invalid_data", false);
+  }
+  for (const large of ["x".repeat(30_000_000), Array(5_000_000).fill([])]) {
+    await refused(room.send("put", large), "message_too_large", false);
+  }
+  await link.quiet();
+  assert.equal(lobby.state, "open");
+});

@@ -105,6 +105,15 @@ test("hashes are given as browsers want them, and none are given where none are 
   assert.ok(!("serverCertificateHashes" in (world.network.transports[1].options ?? {})));
 });
 
+test("a server that names no address for WebTransport is come to by WebSocket at once", async (t) => {
+  const world = new World(t, { webTransport: true });
+  world.certificate = () => Response.json({ webtransport_url: null, hashes: [] });
+  const lobby = await world.connect({ transport: "auto" });
+  assert.equal(lobby.transport, "websocket");
+  assert.equal(Date.now(), 1_790_000_000_000, "without waiting for anything");
+  assert.deepEqual(world.network.transports, []);
+});
+
 test("where WebTransport stands in time, no WebSocket is opened", async (t) => {
   const world = new World(t, { webTransport: true });
   const lobby = await world.connect({ transport: "auto" });

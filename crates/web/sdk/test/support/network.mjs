@@ -32,6 +32,8 @@ export class Network {
   stalled = false;
   /** Whether connections answer pings by themselves. */
   pongs = true;
+  /** The server hears nothing, so that nobody answers a WebSocket's close. */
+  deaf = false;
   /** @type {((link: Link) => void)|null} */
   onlink = null;
   #taken = 0;
@@ -39,6 +41,12 @@ export class Network {
   constructor() {
     const network = this;
     this.WebSocket = class extends FakeWebSocket {
+      /** @param {string} url */
+      constructor(url) {
+        super(url, network);
+      }
+    };
+    this.NodeWebSocket = class extends NodeWebSocket {
       /** @param {string} url */
       constructor(url) {
         super(url, network);
@@ -103,13 +111,13 @@ class FakeWebSocket {
     this.network = network;
     this.link = new Link("websocket", url, network.pongs);
     network.sockets.push(this);
-    if (network.webSocket === "refused") later(() => this.#gone(1006, ""));
+    if (network.webSocket === "refused") later(() => this.gone(1006, ""));
     this.isAnswered = network.webSocket === "open";
     later(this.proceed);
     Object.assign(this.link, {
       deliver: (/** @type {number} */ _, /** @type {string} */ text) => later(() => this.receive(text)),
-      close: (/** @type {number} */ code, /** @type {string} */ reason) => later(() => this.#gone(code, reason)),
-      cut: () => this.#gone(1006, ""),
+      close: (/** @type {number} */ code, /** @type {string} */ reason) => later(() => this.gone(code, reason)),
+      cut: () => this.gone(1006, ""),
     });
   }
 
@@ -133,8 +141,8 @@ class FakeWebSocket {
     if (this.readyState === OPEN && !this.link.silent) this.onmessage?.({ data });
   }
 
-  /** @param {number} code @param {string} reason */
-  #gone(code, reason) {
+  /** It is over, whoever has ended it. @param {number} code @param {string} reason */
+  gone(code, reason) {
     if (this.readyState === CLOSED) return;
     this.readyState = CLOSED;
     if (code === 1006) this.onerror?.({});
@@ -170,9 +178,17 @@ class FakeWebSocket {
     const wasOpen = this.readyState === OPEN;
     this.readyState = 2;
     later(() => {
+      if (wasOpen && this.network.deaf) return;
       if (wasOpen) this.link.closed = { code, reason };
-      this.#gone(wasOpen ? code : 1006, wasOpen ? reason : "");
+      this.gone(wasOpen ? code : 1006, wasOpen ? reason : "");
     });
+  }
+}
+
+/** What a program in Node has besides, from ws. */
+class NodeWebSocket extends FakeWebSocket {
+  terminate() {
+    this.gone(1006, "");
   }
 }
 

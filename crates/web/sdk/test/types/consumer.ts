@@ -7,6 +7,9 @@ import {
 const options: ConnectOptions = { name: "Ada", transport: "auto", timeout: 5000, storage: null };
 const lobby: Lobby = await connect("https://play.example", options);
 const same: Lobby = await connect();
+await connect(new URL(".", "https://play.example/game/"), { token: "a.b.c" });
+await connect("https://play.example/game", { token: () => "a.b.c" });
+await connect("https://play.example/game", { token: async () => "a.b.c" });
 
 const state: "connecting" | "open" | "resuming" | "closed" = lobby.state;
 const transport: "webtransport" | "websocket" | null = lobby.transport;
@@ -32,6 +35,9 @@ room.on("gap", ({ missed }) => missed.toFixed());
 room.on("the_game_s_own", (data, event: AnteroomEvent) => [data.anything, event.type]);
 room.on("*", (event) => event.type);
 for await (const { type, data, latest } of room) [type.length, data, latest?.length];
+const events: AsyncGenerator<AnteroomEvent, void, void> = list[Symbol.asyncIterator]();
+const first: IteratorResult<AnteroomEvent, void> = await events.next();
+await events.return();
 
 const answer: unknown = await room.send("make_move", { row: 1, col: 2 });
 await room.send("where", { x: 1 }, { delivery: "unreliable", key: "ada" });
@@ -50,6 +56,10 @@ try {
 const full: { number: number; retryable: boolean } = ERROR_CODES.room_full;
 const silence: number = CLOSE_CODES.silence.number;
 
+// @ts-expect-error a token is a text
+await connect("https://play.example", { token: 7 });
+// @ts-expect-error and so is what the function gives
+await connect("https://play.example", { token: async () => 7 });
 // @ts-expect-error there is no such transport
 await connect("https://play.example", { transport: "carrier pigeon" });
 // @ts-expect-error a game has to be named
@@ -71,4 +81,4 @@ room.receive({});
 // @ts-expect-error nor is this
 lobby.begin({});
 
-export { answer, bytes, ended, full, off, pong, quick, rooms, rows, rtt, same, silence, total, transport, watched };
+export { answer, bytes, ended, first, full, off, pong, quick, rooms, rows, rtt, same, silence, total, transport, watched };

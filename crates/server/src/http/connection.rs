@@ -1,0 +1,370 @@
+//! One TCP connection as far as it speaks HTTP: how long it is kept, and how its end is announced.
+//!
+//! A connection is kept for its next request for longer than balancers keep theirs, so that it is not the server that
+//! hangs up just when a request is on its way. Where the server wants it to end, an answer says that it is the last.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode, Uri};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, sleep_until};
+use tower::ServiceExt;
+
+use super::{HEAD_MAX, Peer};
+use crate::shared::Shared;
+
+/// How long a connection goes on; the next answer is its last.
+const AGE_MAX: Duration = Duration::from_secs(3600);
+/// The most bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 64;
+
+/// Answers requests until one of both sides is through with it, or the connection is a WebSocket's.
+pub(super) async fn serve<IO>(stream: IO, peer: Peer, router: Router, shared: Arc<Shared>)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let addr = peer.addr;
+    let pace = Arc::new(Pace::new(&shared));
+    let end_at = Instant::now() + AGE_MAX;
+    let service = {
+        let (asked, answered, config) = (pace.clone(), pace.clone(), shared.clone());
+        router
+            .map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+                asked.request();
+                request.extensions_mut().insert(peer.clone());
+                if let Some(uri) = config.public.as_ref().and_then(|public| without(&public.prefix, request.uri())) {
+                    *request.uri_mut() = uri;
+                }
+                request
+            })
+            .map_response(move |mut response: axum::response::Response| {
+                answered.request();
+                let is_last = end_at <= Instant::now() || shared.stop_accepting.is_cancelled();
+                if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            })
+    };
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // It would be the same for a connection that waits and for one that sends a head byte by byte.
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(Paced { io: stream, pace: pace.clone() }), TowerToHyperService::new(service))
+        .with_upgrades();
+    let mut serving = pin!(serving);
+    let mut alarm = pin!(sleep_until(pace.deadline()));
+    let served = std::future::poll_fn(|cx| {
+        if let Poll::Ready(served) = serving.as_mut().poll(cx) {
+            return Poll::Ready(served);
+        }
+        let deadline = pace.deadline();
+        if alarm.deadline() != deadline {
+            alarm.as_mut().reset(deadline);
+        }
+        alarm.as_mut().poll(cx).map(Ok)
+    });
+    if let Err(error) = served.await {
+        tracing::debug!(peer = %addr, %error, "HTTP connection failed");
+    }
+}
+
+/// A target without the path that stands in front of all of the server's; none if it has another path.
+fn without(prefix: &str, uri: &Uri) -> Option<Uri> {
+    if prefix.is_empty() {
+        return None;
+    }
+    let rest = uri.path_and_query()?.as_str().strip_prefix(prefix).filter(|rest| rest.starts_with('/'))?;
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(rest.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// What a connection is waiting for, and how long it may.
+#[derive(Debug)]
+struct Pace {
+    phase: Mutex<Phase>,
+    idle_max: Duration,
+    stall_max: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// A head is on its way since then.
+    Head(Instant),
+    /// Nothing is asked, or what was asked is answered; nothing has moved since then.
+    Kept { since: Instant, is_blocked: bool },
+}
+
+impl Pace {
+    /// A new connection has its first request to send.
+    fn new(shared: &Shared) -> Self {
+        let times = &shared.config.times;
+        Self {
+            phase: Mutex::new(Phase::Head(Instant::now())),
+            idle_max: Duration::from_millis(times.http_idle_ms),
+            stall_max: Duration::from_millis(times.stall_ms),
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        match *self.lock() {
+            Phase::Head(since) => since + HEAD_MAX,
+            Phase::Kept { since, is_blocked: true } => since + self.stall_max,
+            Phase::Kept { since, is_blocked: false } => since + self.idle_max,
+        }
+    }
+
+    /// A request is there, or its answer.
+    fn request(&self) {
+        *self.lock() = Phase::Kept { since: Instant::now(), is_blocked: false };
+    }
+
+    /// Bytes came: if nothing is being written, they begin a request.
+    fn came(&self) {
+        let mut phase = self.lock();
+        if let Phase::Kept { is_blocked: false, .. } = *phase {
+            *phase = Phase::Head(Instant::now());
+        }
+    }
+
+    /// Something was written.
+    fn wrote(&self) {
+        if let Phase::Kept { since, is_blocked } = &mut *self.lock() {
+            (*since, *is_blocked) = (Instant::now(), false);
+        }
+    }
+
+    /// Something could not be written, or is written now.
+    fn set_blocked(&self, blocked: bool) {
+        if let Phase::Kept { since, is_blocked } = &mut *self.lock()
+            && *is_blocked != blocked
+        {
+            (*since, *is_blocked) = (Instant::now(), blocked);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream that tells what happens on it.
+pub(super) struct Paced<IO> {
+    pub(super) io: IO,
+    pace: Arc<Pace>,
+}
+
+impl<IO> Paced<IO> {
+    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(_) => self.pace.wrote(),
+            Poll::Pending => self.pace.set_blocked(true),
+        }
+        written
+    }
+
+    fn flushed(&self, flushed: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        self.pace.set_blocked(flushed.is_pending());
+        flushed
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before {
+            self.pace.came();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Paced<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.wrote(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
+        self.wrote(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.flushed(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.flushed(shut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anteroom_core::game::Registry;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::app::Server;
+    use crate::config::Config;
+
+    const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const PAGE: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    /// A connection on which this many bytes fit.
+    struct Client {
+        stream: DuplexStream,
+        shared: Arc<Shared>,
+        serving: JoinHandle<()>,
+    }
+
+    impl Client {
+        fn connect(room: usize) -> Self {
+            let shared = Server::simulate(Config::development(), Registry::new(), 1).unwrap().shared;
+            let peer = Peer { addr: ([127, 0, 0, 1], 1).into(), permit: Arc::new(shared.admit().unwrap()) };
+            let (stream, served) = tokio::io::duplex(room);
+            let router = super::super::router(shared.clone());
+            let serving = tokio::spawn(serve(served, peer, router, shared.clone()));
+            Self { stream, shared, serving }
+        }
+
+        /// Asks, and reads the answer.
+        async fn ask(&mut self) -> String {
+            self.stream.write_all(REQUEST).await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"ok\n") {
+                assert_ne!(self.stream.read_buf(&mut answer).await.unwrap(), 0, "{answer:?}");
+            }
+            String::from_utf8(answer).unwrap().to_ascii_lowercase()
+        }
+
+        /// Reads nothing but the end, and says after how many seconds it came.
+        async fn end(mut self) -> u64 {
+            let began = Instant::now();
+            assert_eq!(self.stream.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+            began.elapsed().as_secs()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_waits_for_the_next_request_longer_than_balancers_do() {
+        let mut client = Client::connect(1 << 16);
+        for _ in 0..3 {
+            assert!(client.ask().await.starts_with("http/1.1 200"));
+            tokio::time::sleep(Duration::from_secs(74)).await;
+        }
+        client.ask().await;
+        assert_eq!(client.end().await, 75);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_answer_says_that_it_is() {
+        let mut client = Client::connect(1 << 16);
+        let began = Instant::now();
+        while began.elapsed() < AGE_MAX {
+            let answer = client.ask().await;
+            assert!(!answer.contains("\r\nconnection:"), "after {:?}: {answer}", began.elapsed());
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        assert!(client.ask().await.contains("\r\nconnection: close\r\n"));
+        assert_eq!(client.end().await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_stops_says_so_on_the_next_answer() {
+        let mut client = Client::connect(1 << 16);
+        client.ask().await;
+        client.shared.stop_accepting.cancel();
+        assert!(client.ask().await.contains("\r\nconnection: close\r\n"));
+        assert_eq!(client.end().await, 0);
+    }
+
+    /// A head in time, however slowly it comes: the first one, and each that follows.
+    #[tokio::test(start_paused = true)]
+    async fn heads_that_do_not_come_to_an_end_are_given_up() {
+        assert_eq!(Client::connect(1 << 16).end().await, 10, "nothing is said");
+        for is_first in [true, false] {
+            let mut client = Client::connect(1 << 16);
+            if !is_first {
+                client.ask().await;
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            let began = Instant::now();
+            for byte in REQUEST {
+                if client.stream.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            assert_eq!(began.elapsed().as_secs(), 11, "is_first: {is_first}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_an_answer_is_given_up_and_who_reads_slowly_is_not() {
+        let mut client = Client::connect(1 << 10);
+        client.stream.write_all(PAGE).await.unwrap();
+        let began = Instant::now();
+        client.serving.await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 20);
+
+        let mut client = Client::connect(1 << 10);
+        client.stream.write_all(PAGE).await.unwrap();
+        let mut page = String::new();
+        while !page.contains("</html>") {
+            tokio::time::sleep(Duration::from_secs(19)).await;
+            let mut piece = [0; 1 << 10];
+            let read = client.stream.read(&mut piece).await.unwrap();
+            assert_ne!(read, 0, "after {} bytes", page.len());
+            page += std::str::from_utf8(&piece[..read]).unwrap();
+        }
+        // It is kept, too.
+        assert!(client.ask().await.starts_with("http/1.1 200"));
+    }
+
+    #[test]
+    fn a_prefix_is_taken_off_where_it_is_one() {
+        for (target, rest) in [
+            ("/game/ws", Some("/ws")),
+            ("/game/", Some("/")),
+            ("/game/?a=b", Some("/?a=b")),
+            ("http://a.example/game/ws?a", Some("http://a.example/ws?a")),
+            ("/game", None),
+            ("/game?a=b", None),
+            ("/gamer/ws", None),
+            ("/ws", None),
+            ("/Game/ws", None),
+            ("*", None),
+        ] {
+            let found = without("/game", &target.parse().unwrap());
+            assert_eq!(found.map(|uri| uri.to_string()).as_deref(), rest, "{target}");
+        }
+        assert_eq!(without("", &"/ws".parse().unwrap()), None);
+    }
+}
