@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anteroom_server::Config;
-use anteroom_tests::program::{anteroom_with, repository};
+use anteroom_tests::program::{Ended, anteroom, anteroom_with, command, repository, run};
 use anteroom_tests::server::scratch;
+use anteroom_tests::{certificates, token};
 use toml::{Table, Value};
 
 /// What the file sets for production, where the default is that of a first look.
@@ -15,6 +17,27 @@ const LEFT_OUT: [&str; 3] = ["listen_udp", "public_url", "auth.token_key"];
 
 fn text() -> String {
     std::fs::read_to_string(repository().join("deploy/anteroom.toml")).unwrap()
+}
+
+/// A folder with everything that `deploy/anteroom.toml` names.
+fn deployed(name: &str) -> PathBuf {
+    let folder = scratch(name);
+    std::fs::create_dir_all(folder.join("certs")).unwrap();
+    certificates::write(&folder.join("certs"), certificates::GOOD);
+    std::fs::write(folder.join("certs/token.key"), token::KEY).unwrap();
+    folder
+}
+
+/// Writes a configuration into a folder and has it checked there.
+async fn check(folder: &Path, text: &str) -> Ended {
+    std::fs::write(folder.join("anteroom.toml"), text).unwrap();
+    anteroom_in(folder, &["config", "check"]).await
+}
+
+async fn anteroom_in(folder: &Path, arguments: &[&str]) -> Ended {
+    let mut command = command(anteroom(), arguments);
+    command.current_dir(folder);
+    run(command).await
 }
 
 /// Every key with its section in front.
@@ -86,11 +109,128 @@ fn every_key_is_explained() {
 
 #[tokio::test]
 async fn config_check_accepts_it() {
-    let file = repository().join("deploy/anteroom.toml");
-    let checked = anteroom_with(&["config", "check", file.to_str().unwrap()]).await;
+    let checked = check(&deployed("accepted"), &text()).await;
+    assert_eq!((checked.code, &*checked.stderr), (Some(0), ""), "{checked:?}");
+    assert_eq!(checked.stdout, "anteroom.toml is fine; it would listen on 0.0.0.0:7350\n");
+}
+
+/// Everything that keeps a server from starting, and not only the first of it; `serve` says the same.
+#[tokio::test]
+async fn config_check_names_all_that_serve_would_refuse() {
+    const NOWHERE: &str = "check the path and its permissions";
+    let nothing = scratch("nothing");
+    let deployed = deployed("deployed");
+    let files = |certificate: &str, key: &str, token_key: &str| {
+        text()
+            .replace("certs/certificate.pem", certificate)
+            .replace("certs/key.pem", key)
+            .replace("certs/token.key", token_key)
+    };
+    certificates::write(&deployed.join("certs/other"), certificates::GOOD);
+    certificates::write(&deployed.join("certs/expired"), certificates::EXPIRED);
+    certificates::write(&deployed.join("certs/early"), certificates::NOT_YET_VALID);
+    std::fs::write(deployed.join("certs/short.key"), "short").unwrap();
+    std::fs::write(deployed.join("certs/raw.key"), [0xff; 32]).unwrap();
+    let (certificate, key, token_key) = ("certs/certificate.pem", "certs/key.pem", "certs/token.key");
+    for (folder, text, said) in [
+        (
+            &nothing,
+            String::new(),
+            &[&["serving needs a certificate"][..], &["serving needs a key to check tokens with"]][..],
+        ),
+        (
+            &nothing,
+            text(),
+            &[
+                &["cannot read the certificate certs/certificate.pem", NOWHERE],
+                &["cannot read the private key certs/key.pem", NOWHERE],
+                &["cannot read the token key certs/token.key", NOWHERE],
+            ],
+        ),
+        (
+            &nothing,
+            "listen = \"localhost:7350\"\n[limits]\nrooms_max = 0\n[origins]\nallowed = [\"x\"]\n".into(),
+            &[
+                &["`limits.rooms_max` must be at least 1"],
+                &["`listen` \"localhost:7350\"", "127.0.0.1:7350"],
+                &["`origins.allowed` \"x\""],
+                &["serving needs a certificate"],
+                &["serving needs a key"],
+            ],
+        ),
+        // A file that is there, and is no file of the kind; for a key also a folder, which nobody may read as a file.
+        (
+            &deployed,
+            files(key, key, token_key),
+            &[&["cannot read the certificate certs/key.pem", "no certificate in it"]],
+        ),
+        (&deployed, files(certificate, certificate, token_key), &[&["cannot read the private key"]]),
+        (&deployed, files(certificate, "certs", token_key), &[&["cannot read the private key certs"]]),
+        (&deployed, files(certificate, key, "certs"), &[&["cannot read the token key certs"]]),
+        (&deployed, files(certificate, key, "certs/short.key"), &[&["`auth.token_key_file`", "less than 32 bytes"]]),
+        (&deployed, files(certificate, key, "certs/raw.key"), &[&["`auth.token_key_file`", "is no text"]]),
+        (
+            &deployed,
+            files(certificate, "certs/other/key.pem", token_key),
+            &[&["the certificate cannot be used", "check that the key belongs to it"]],
+        ),
+        (
+            &deployed,
+            files(certificate, "certs/other/key.pem", "certs/none.key"),
+            &[&["check that the key belongs to it"], &["cannot read the token key certs/none.key"]],
+        ),
+    ] {
+        let checked = check(folder, &text).await;
+        assert_eq!((checked.code, &*checked.stdout), (Some(2), ""), "{said:?}: {checked:?}");
+        let lines: Vec<&str> = checked.stderr.lines().collect();
+        assert_eq!(lines.len(), said.len(), "{said:?}: {checked:?}");
+        for (line, said) in lines.iter().zip(said) {
+            assert!(line.starts_with("anteroom: "), "{line}");
+            assert!(said.iter().all(|words| line.contains(words)), "{said:?}: {line}");
+        }
+        let served = anteroom_in(folder, &["serve", "--config", "anteroom.toml"]).await;
+        assert_eq!(served, checked);
+    }
+    // A server starts with these, and says so; to check is to want to know.
+    for (expired, said) in [("expired", "has expired ("), ("early", "is not valid yet (")] {
+        let (certificate, key) = (format!("certs/{expired}/certificate.pem"), format!("certs/{expired}/key.pem"));
+        let checked = check(&deployed, &files(&certificate, &key, token_key)).await;
+        assert_eq!((checked.code, &*checked.stdout), (Some(2), ""), "{checked:?}");
+        let sentence = format!("anteroom: the certificate {certificate} {said}");
+        assert!(checked.stderr.starts_with(&sentence) && checked.stderr.lines().count() == 1, "{checked:?}");
+    }
+}
+
+/// It looks, and leaves no trace: the port may be another's, and nothing is made.
+#[tokio::test]
+async fn config_check_neither_binds_nor_writes() {
+    let folder = deployed("bound");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = text().replace("0.0.0.0:7350", &taken.local_addr().unwrap().to_string());
+    let files = || std::fs::read_dir(folder.join("certs")).unwrap().count();
+    let before = files();
+    let checked = check(&folder, &text).await;
     assert_eq!(checked.code, Some(0), "{checked:?}");
-    assert!(checked.stdout.contains("is fine; it would listen on 0.0.0.0:7350"), "{checked:?}");
-    assert_eq!(checked.stdout.lines().count(), 1, "nothing is missing: {checked:?}");
+    assert_eq!(files(), before);
+}
+
+/// What is set beside the file is looked at as well, and what sets nothing is remarked on.
+#[tokio::test]
+async fn config_check_looks_at_the_environment() {
+    let folder = deployed("variables");
+    std::fs::write(folder.join("anteroom.toml"), text()).unwrap();
+    for (name, value, code, said) in [
+        ("ANTEROOM_LIMITS__ROOMS_MAX", "0", 2, "`limits.rooms_max` must be at least 1"),
+        ("ANTEROOM_TLS__KEY", "/nowhere/key.pem", 2, "cannot read the private key /nowhere/key.pem"),
+        ("ANTEROOM_TLS_KEY", "/nowhere/key.pem", 0, "sets nothing; did you mean ANTEROOM_TLS__KEY?"),
+        ("ANTEROOM_SERVICE_HOST", "10.0.0.1", 0, ""),
+    ] {
+        let mut command = command(anteroom(), &["config", "check"]);
+        command.current_dir(&folder).env(name, value);
+        let checked = run(command).await;
+        assert_eq!(checked.code, Some(code), "{name}: {checked:?}");
+        assert!(checked.stderr.contains(said) && checked.stderr.is_empty() == said.is_empty(), "{name}: {checked:?}");
+    }
 }
 
 #[tokio::test]
@@ -128,7 +268,7 @@ async fn mistakes_are_named_with_their_line_and_the_nearest_key() {
 
 #[tokio::test]
 async fn values_that_make_no_sense_are_refused() {
-    let folder = scratch("senseless");
+    let folder = deployed("senseless");
     let text = text();
     for (right, wrong, said) in [
         ("message_bytes_max = 65536", "message_bytes_max = 1", "`limits.message_bytes_max` must be 1024 to 524288"),
@@ -163,10 +303,8 @@ async fn values_that_make_no_sense_are_refused() {
     ] {
         let changed = text.replacen(&format!("\n{right}\n"), &format!("\n{wrong}\n"), 1);
         assert_ne!(changed, text);
-        let file = folder.join("senseless.toml");
-        std::fs::write(&file, changed).unwrap();
-        let checked = anteroom_with(&["config", "check", file.to_str().unwrap()]).await;
-        assert_eq!(checked.code, Some(2), "{wrong}: {checked:?}");
+        let checked = check(&folder, &changed).await;
+        assert_eq!((checked.code, checked.stderr.lines().count()), (Some(2), 1), "{wrong}: {checked:?}");
         assert!(checked.stderr.contains(said), "{wrong}: {checked:?}");
     }
     let missing = anteroom_with(&["config", "check", folder.join("none.toml").to_str().unwrap()]).await;

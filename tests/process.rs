@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anteroom_tests::bare::Bare;
 use anteroom_tests::peer::{Peer, Via, Way};
 use anteroom_tests::program::{Running, anteroom, anteroom_with, command, run};
-use anteroom_tests::server::{address, dialer, scratch};
+use anteroom_tests::server::{address, dialer, published_hash, scratch};
 use anteroom_tests::{http, token};
 use serde_json::{Value, json};
 
@@ -82,7 +82,15 @@ async fn wrong_usage_ends_it_with_2_and_a_sentence() {
         (&["--log", "=,=", "--listen", "127.0.0.1:0"], "is not a log filter"),
         (&["completions", "nonsense"], "invalid value"),
         (&["cert", "ünï.example", "--out", "/nowhere"], "cannot make a certificate"),
+        // What only servers take is taken by nobody else, and a server's belongs behind its command.
         (&["--danger-dev-on-network", "config", "check"], "--danger-dev-on-network"),
+        (&["--ends-with-stdin", "serve", "--config", "x"], "--ends-with-stdin"),
+        (&["--listen", "127.0.0.1:0", "serve", "--config", "x"], "--listen"),
+        (&["config", "check", "--listen", "127.0.0.1:0"], "unexpected argument '--listen'"),
+        (&["config", "check", "--log", "debug"], "unexpected argument '--log'"),
+        (&["cert", "--listen", "127.0.0.1:0"], "unexpected argument '--listen'"),
+        (&["completions", "bash", "--log", "debug"], "unexpected argument '--log'"),
+        (&["bench", "idle", "--listen", "127.0.0.1:0"], "unexpected argument '--listen'"),
     ] {
         let ended = anteroom_with(arguments).await;
         assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
@@ -102,6 +110,41 @@ async fn wrong_usage_ends_it_with_2_and_a_sentence() {
     assert!(elsewhere.stderr.contains("cannot listen on 203.0.113.1:7350"), "{elsewhere:?}");
 }
 
+/// Kubernetes sets these in every container beside a Service named `anteroom`; the project's tests set the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_of_others_do_not_keep_it_from_starting() {
+    let mut command = command(anteroom(), &["--listen", "127.0.0.1:0"]);
+    for (name, value) in [
+        ("ANTEROOM_SERVICE_HOST", "10.0.0.1"),
+        ("ANTEROOM_SERVICE_PORT", "7350"),
+        ("ANTEROOM_SERVICE_PORT_HTTP", "7350"),
+        ("ANTEROOM_PORT", "tcp://10.0.0.1:7350"),
+        ("ANTEROOM_PORT_7350_TCP", "tcp://10.0.0.1:7350"),
+        ("ANTEROOM_PORT_7350_TCP_PROTO", "tcp"),
+        ("ANTEROOM_PORT_7350_TCP_PORT", "7350"),
+        ("ANTEROOM_PORT_7350_TCP_ADDR", "10.0.0.1"),
+        ("ANTEROOM_BIN", "target/release/anteroom"),
+        ("ANTEROOM_EXAMPLES", "target/release/examples"),
+        ("ANTEROOM_SEEDS", "0..200"),
+        ("ANTEROOM_SESSIONS", "1000"),
+        ("ANTEROOM_BLESS", "1"),
+        // A slip of one's own is no reason not to start either, but is worth a line.
+        ("ANTEROOM_LISTE", "127.0.0.1:1"),
+    ] {
+        command.env(name, value);
+    }
+    let mut server = Running::start(command);
+    let addr = server.listening().await;
+    assert_eq!(http::get(addr, "/healthz", &[]).await.status, 200);
+    server.signal("TERM").await;
+    let ended = server.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let log = assert_json_log(&ended.stderr);
+    let warned: Vec<&Value> = log.iter().filter(|entry| entry["level"] == "WARN").collect();
+    let [warned] = &*warned else { panic!("{warned:?}") };
+    assert_eq!(warned["message"], "the variable ANTEROOM_LISTE sets nothing; did you mean ANTEROOM_LISTEN?");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_help_fits_a_terminal_and_says_how_to_begin() {
     for arguments in [
@@ -111,6 +154,12 @@ async fn the_help_fits_a_terminal_and_says_how_to_begin() {
         &["cert", "--help"],
         &["config", "--help"],
         &["config", "check", "--help"],
+        &["token", "--help"],
+        &["token", "mint", "--help"],
+        &["token", "inspect", "--help"],
+        &["bench", "--help"],
+        &["bench", "broadcast", "--help"],
+        &["bench", "lobby", "-h"],
         &["completions", "--help"],
     ] {
         let mut narrow = command(anteroom(), arguments);
@@ -121,11 +170,26 @@ async fn the_help_fits_a_terminal_and_says_how_to_begin() {
             assert!(line.chars().count() <= 80, "{arguments:?}: {} columns: {line}", line.chars().count());
         }
         assert!(!help.stdout.contains('\u{1b}'), "colours without a terminal: {arguments:?}");
+        // `-h` and `--help` of the program itself come first.
+        let serves = matches!(arguments[0], "-h" | "--help" | "serve");
+        for option in ["--listen", "--log"] {
+            assert_eq!(help.stdout.contains(&format!("{option} <")), serves, "{arguments:?}: {option}");
+        }
     }
     let help = anteroom_with(&["--help"]).await.stdout;
-    for words in
-        ["serve", "cert", "config", "completions", "--listen", "--log", "native_quic", "ANTEROOM_", "Exit codes"]
-    {
+    for words in [
+        "serve",
+        "cert",
+        "config",
+        "token",
+        "bench",
+        "completions",
+        "--listen",
+        "--log",
+        "native_quic",
+        "ANTEROOM_",
+        "Exit codes",
+    ] {
         assert!(help.contains(words), "{words}: {help}");
     }
 }
@@ -167,8 +231,7 @@ async fn a_signal_lets_everyone_hear_goodbye() {
     for signal in ["TERM", "INT"] {
         let mut server = start(&[]);
         let addr = server.listening().await;
-        let certificate: Value = serde_json::from_str(&http::get(addr, "/api/certificate", &[]).await.body).unwrap();
-        let dialer = dialer(&[hash(&certificate)]);
+        let dialer = dialer(&[published_hash(addr).await]);
         let mut peers = Vec::new();
         for via in Via::ALL {
             let mut peer = Peer::dial_to(&dialer, &address(addr), Way::json(via)).await;
@@ -186,12 +249,6 @@ async fn a_signal_lets_everyone_hear_goodbye() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.stderr.contains("shutting down"), "{ended:?}");
     }
-}
-
-fn hash(certificate: &Value) -> [u8; 32] {
-    use base64::Engine;
-    let value = certificate["hashes"][0]["value"].as_str().unwrap();
-    base64::engine::general_purpose::STANDARD.decode(value).unwrap().try_into().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,7 +289,8 @@ async fn localhost_is_understood_on_the_command_line() {
     assert_eq!(udp.ip(), addr.ip());
     let certificate: Value = serde_json::from_str(&http::get(addr, "/api/certificate", &[]).await.body).unwrap();
     assert_eq!(certificate["webtransport_url"], format!("https://{udp}/wt"));
-    let mut ada = Peer::dial_to(&dialer(&[hash(&certificate)]), &address(udp), Way::json(Via::WebTransport)).await;
+    let mut ada =
+        Peer::dial_to(&dialer(&[published_hash(addr).await]), &address(udp), Way::json(Via::WebTransport)).await;
     ada.handshake(json!({"version": 1})).await;
     ada.leave().await;
     server.signal("TERM").await;
@@ -344,8 +402,7 @@ async fn no_token_and_no_key_comes_into_the_log() {
     let claims = json!({"sub": "ada", "name": "Ada", "exp": token::FAR});
     let good = token::sign_with(jsonwebtoken::Algorithm::HS256, CANARY, &claims);
     let bad = format!("{}canary", &good[..good.len() - 6]);
-    let certificate: Value = serde_json::from_str(&http::get(addr, "/api/certificate", &[]).await.body).unwrap();
-    let dialer = dialer(&[hash(&certificate)]);
+    let dialer = dialer(&[published_hash(addr).await]);
     let mut resume_tokens = Vec::new();
     for via in Via::ALL {
         let mut peer = Peer::dial_to(&dialer, &address(addr), Way::json(via)).await;

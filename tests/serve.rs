@@ -7,7 +7,7 @@ use anteroom_protocol::Codec;
 use anteroom_tests::peer::{Peer, Via, Way};
 use anteroom_tests::program::{Running, anteroom, anteroom_with, command};
 use anteroom_tests::server::{address, dialer, scratch};
-use anteroom_tests::token;
+use anteroom_tests::{certificates, token};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -195,6 +195,22 @@ async fn it_refuses_to_start_without_what_it_needs() {
     std::fs::write(folder.join("guests.toml"), guests).unwrap();
     let ended = anteroom_with(&["serve", "--config", folder.join("guests.toml").to_str().unwrap()]).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+/// WebSocket may have another certificate in front of it, and a clock may be wrong until the network is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_with_a_certificate_that_has_expired_and_says_so() {
+    let folder = scratch("expired");
+    certificates::write(&folder, certificates::EXPIRED);
+    let config = configure(&folder, "");
+    let mut server = Running::start(command(anteroom(), &["serve", "--config", &config]));
+    server.listening().await;
+    server.signal("TERM").await;
+    let ended = server.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let first: Value = serde_json::from_str(ended.stderr.lines().next().unwrap()).unwrap();
+    let sentence = format!("the certificate {}/certificate.pem has expired", folder.display());
+    assert!(first["level"] == "ERROR" && first["message"].as_str().unwrap().starts_with(&sentence), "{first}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

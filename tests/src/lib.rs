@@ -6,12 +6,14 @@
 pub mod bare;
 pub mod browser;
 pub mod bystanders;
+pub mod certificates;
 pub mod fault;
 pub mod games;
 pub mod http;
 pub mod message;
 pub mod peer;
 pub mod program;
+pub mod readme;
 pub mod resuming;
 pub mod server;
 pub mod simulation;

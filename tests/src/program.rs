@@ -74,6 +74,18 @@ pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     command
 }
 
+/// Whether a program is on the `PATH`.
+///
+/// # Errors
+/// That it is not, in words.
+pub fn installed(name: &str) -> Result<(), String> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    match std::env::split_paths(&folders).any(|folder| folder.join(name).is_file()) {
+        true => Ok(()),
+        false => Err(format!("{name} is not installed")),
+    }
+}
+
 /// What a program that has ended left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {

@@ -128,6 +128,18 @@ pub fn address(addr: SocketAddr) -> Address {
     Address { host: addr.ip().to_string(), port: addr.port() }
 }
 
+/// The hash of the certificate that a server publishes, for [`dialer`].
+///
+/// # Panics
+/// If it publishes none.
+pub async fn published_hash(addr: SocketAddr) -> [u8; 32] {
+    use base64::Engine;
+    let published = crate::http::get(addr, "/api/certificate", &[]).await;
+    let certificate: serde_json::Value = serde_json::from_str(&published.body).unwrap();
+    let value = certificate["hashes"][0]["value"].as_str().unwrap();
+    base64::engine::general_purpose::STANDARD.decode(value).unwrap().try_into().unwrap()
+}
+
 /// An empty folder for one test's files, below the target folder.
 ///
 /// # Panics

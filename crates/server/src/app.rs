@@ -83,21 +83,15 @@ impl Server {
     /// # Errors
     /// [`StartError`], before anything listens.
     pub fn start(config: Config, mode: Mode, games: Registry) -> Result<Self, StartError> {
-        config.validate()?;
-        if mode == Mode::Production {
-            config.check_production()?;
+        if let Some(error) = Self::check(&config, mode).into_iter().next() {
+            return Err(error);
+        }
+        if let Some(sentence) = config.tls.certificate.as_deref().and_then(certificate::out_of_date) {
+            tracing::error!("{sentence}");
         }
         let is_development = mode != Mode::Production;
         let wanted = config.listen_addr().map_err(|why| ConfigError::Invalid { key: "listen", why })?;
         let wanted_udp = config.listen_udp_addr().map_err(|why| ConfigError::Invalid { key: "listen_udp", why })?;
-        for (key, wanted) in [("listen", Some(wanted)), ("listen_udp", wanted_udp)] {
-            let is_elsewhere = wanted.is_some_and(|wanted| !wanted.ip().is_loopback());
-            if mode == (Mode::Development { on_network: false }) && is_elsewhere {
-                let why =
-                    "is not this machine alone; for a development server on the network add --danger-dev-on-network";
-                return Err(ConfigError::Invalid { key, why: why.into() }.into());
-            }
-        }
         let certificate = certificate(&config, wanted_udp.unwrap_or(wanted))?;
         let names = certificate.tls.certificates.first().map(Names::of).unwrap_or_default();
         let tcp_tls = tcp_tls(&config, is_development, &certificate)?;
@@ -124,6 +118,32 @@ impl Server {
         let server = Self { shared, quic: Some(quic) };
         server.spawn(tcp, tcp_tls);
         Ok(server)
+    }
+
+    /// Everything about a configuration for which [`start`](Self::start) would refuse it. Reads the files that it names, and
+    /// neither binds nor writes anything.
+    #[must_use]
+    pub fn check(config: &Config, mode: Mode) -> Vec<StartError> {
+        let mut wrong: Vec<StartError> = config.problems().into_iter().map(StartError::Config).collect();
+        if mode == Mode::Production {
+            wrong.extend(config.missing_in_production().into_iter().map(StartError::Config));
+        }
+        let (listen, listen_udp) = (config.listen_addr().ok(), config.listen_udp_addr().ok().flatten());
+        for (key, wanted) in [("listen", listen), ("listen_udp", listen_udp)] {
+            let is_elsewhere = wanted.is_some_and(|wanted| !wanted.ip().is_loopback());
+            if mode == (Mode::Development { on_network: false }) && is_elsewhere {
+                let why =
+                    "is not this machine alone; for a development server on the network add --danger-dev-on-network";
+                wrong.push(ConfigError::Invalid { key, why: why.into() }.into());
+            }
+        }
+        if let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) {
+            wrong.extend(certificate::problems(certificate, key));
+        }
+        if config.auth.token_key_file.is_some() {
+            wrong.extend(config.token_key().err().map(StartError::Config));
+        }
+        wrong
     }
 
     /// Starts a development server that has no sockets and makes no random choices but those of the seed, for a

@@ -16,7 +16,9 @@ use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType}
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Serialize;
+use x509_parser::time::ASN1Time;
 
+use crate::app::StartError;
 use crate::config::ConfigError;
 
 pub(crate) use names::Names;
@@ -128,20 +130,57 @@ fn pinned(certificate: &CertificateDer<'_>, not_after: SystemTime) -> PinnedHash
 /// # Errors
 /// [`ConfigError::Unreadable`], if a file is missing or has nothing of the kind.
 pub fn read(certificate: &Path, key: &Path) -> Result<Certificate, ConfigError> {
-    let unreadable = |what, path: &Path, error: &dyn std::fmt::Display| ConfigError::Unreadable {
-        what,
-        path: PathBuf::from(path),
-        source: std::io::Error::other(error.to_string()),
-    };
-    let certificates = CertificateDer::pem_file_iter(certificate)
+    let certificates = read_chain(certificate)?;
+    let pinned = certificates.first().and_then(|first| Some(pinned(first, self_signed_until(first)?)));
+    Ok(Certificate { tls: ServerTls { certificates, key: read_key(key)? }, pinned, pem: None })
+}
+
+/// Everything for which these files cannot be served with, not only the first.
+pub(crate) fn problems(certificate: &Path, key: &Path) -> Vec<StartError> {
+    match (read_chain(certificate), read_key(key)) {
+        (Ok(certificates), Ok(key)) => {
+            let usable = ServerTls { certificates, key }.tcp_config();
+            usable.err().map(|error| StartError::Certificate(error.to_string())).into_iter().collect()
+        }
+        (chain, key) => chain.err().into_iter().chain(key.err()).map(StartError::Config).collect(),
+    }
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unreadable("certificate", certificate, &error))?;
-    let Some(first) = certificates.first() else {
-        return Err(unreadable("certificate", certificate, &"there is no certificate in it"));
+        .map_err(|error| unreadable("certificate", path, &error))?;
+    match certificates.is_empty() {
+        true => Err(unreadable("certificate", path, &"there is no certificate in it")),
+        false => Ok(certificates),
+    }
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable("private key", path, &error))
+}
+
+fn unreadable(what: &'static str, path: &Path, error: &dyn std::fmt::Display) -> ConfigError {
+    let source = std::io::Error::other(error.to_string());
+    ConfigError::Unreadable { what, path: PathBuf::from(path), source }
+}
+
+/// Why clients will not trust a certificate for its age: it has expired, or is not valid yet.
+///
+/// A server starts with one all the same, and says so: WebSocket may have another in front of it, and a clock may be wrong
+/// until the network is there.
+pub(crate) fn out_of_date(path: &Path) -> Option<String> {
+    let chain = read_chain(path).ok()?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(chain.first()?).ok()?;
+    let (validity, now) = (parsed.validity(), ASN1Time::now());
+    let said = if now > validity.not_after {
+        format!("has expired ({})", validity.not_after)
+    } else if now < validity.not_before {
+        format!("is not valid yet ({})", validity.not_before)
+    } else {
+        return None;
     };
-    let pinned = self_signed_until(first).map(|not_after| pinned(first, not_after));
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("private key", key, &error))?;
-    Ok(Certificate { tls: ServerTls { certificates, key }, pinned, pem: None })
+    Some(format!("the certificate {} {said}; put a new one there", path.display()))
 }
 
 /// When a certificate expires, if a browser would accept it by its hash.

@@ -2,12 +2,16 @@
 //!
 //! Exit codes: 0 all is well, 1 something failed while running, 2 wrong usage or configuration, 3 the port is taken.
 
+mod serving;
+mod token;
+
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anteroom_core::game::Registry;
+use anteroom_protocol::UserId;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use tokio::sync::oneshot;
@@ -15,7 +19,9 @@ use tokio::sync::oneshot;
 use crate::app::{Mode, Server, StartError};
 use crate::bench::{self, BenchError};
 use crate::config::{self, Config, ConfigError};
-use crate::{certificate, log};
+use crate::{certificate, output};
+
+pub use serving::runtime;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1, commit ", env!("BUILD_COMMIT"), ")");
 
@@ -32,13 +38,19 @@ usage or configuration, 3 port taken.";
 
 /// The game lobby server: rooms and games over WebTransport, QUIC and WebSocket.
 #[derive(Debug, Parser)]
-#[command(name = "anteroom", version = VERSION, after_help = AFTER_HELP, max_term_width = 80)]
+#[command(
+    name = "anteroom",
+    version = VERSION,
+    after_help = AFTER_HELP,
+    max_term_width = 80,
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
     #[command(flatten)]
-    common: Common,
+    server: ServerOptions,
 
     /// Let other machines reach the development server, with guests and without a token.
     #[arg(long)]
@@ -49,19 +61,20 @@ struct Arguments {
     ends_with_stdin: bool,
 }
 
+/// What both commands that serve take.
 #[derive(Debug, clap::Args)]
-struct Common {
+struct ServerOptions {
     /// Where to listen, TCP and UDP alike; port 0 takes one that is free for both, localhost is 127.0.0.1
     /// [default: 127.0.0.1:7350].
-    #[arg(long, value_name = "HOST:PORT", global = true)]
+    #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
 
     /// Where to listen for UDP (QUIC, WebTransport), if that is elsewhere than for TCP.
-    #[arg(long, value_name = "HOST:PORT", global = true)]
+    #[arg(long, value_name = "HOST:PORT")]
     listen_udp: Option<String>,
 
     /// What to log to stderr: error, warn, info, debug, trace, or a list such as info,anteroom_server=debug.
-    #[arg(long, value_name = "FILTER", env = "ANTEROOM_LOG", default_value = "info", global = true)]
+    #[arg(long, value_name = "FILTER", env = "ANTEROOM_LOG", default_value = "info")]
     log: String,
 }
 
@@ -72,6 +85,8 @@ enum Command {
         /// The configuration; deploy/anteroom.toml is one with every key explained.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        #[command(flatten)]
+        server: ServerOptions,
     },
     /// Make a certificate that browsers accept by its hash for 13 days: P-256, into certs/.
     Cert {
@@ -86,6 +101,11 @@ enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Sign a player's token, or say what is wrong with one.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
     },
     /// Measure a server: how much it carries, how fast, at what cost.
     Bench(bench::Arguments),
@@ -106,9 +126,51 @@ enum ConfigCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Sign a token for one player with the configured key, and print it.
+    ///
+    /// A backend signs tokens itself; the README has how in a few lines. These are to try a server out.
+    Mint {
+        /// The player's id: 1 to 64 bytes. Whoever comes with it is this player.
+        #[arg(long, value_name = "ID", value_parser = token::user_id)]
+        sub: UserId,
+        /// The name that others see [default: the client's choice, or the id].
+        #[arg(long, value_parser = token::name)]
+        name: Option<String>,
+        /// How long it is good for: 90s, 15m, 12h or 7d.
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = token::ttl)]
+        ttl: Duration,
+        #[command(flatten)]
+        config: ConfigOption,
+    },
+    /// Say what is in a token, and whether the server would let its bearer in. If not, the exit code is 1.
+    Inspect {
+        /// The token, or - to read it from stdin.
+        token: String,
+        #[command(flatten)]
+        config: ConfigOption,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigOption {
+    /// The configuration that names the key; without it, ANTEROOM_AUTH__TOKEN_KEY_FILE or ANTEROOM_AUTH__TOKEN_KEY do.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
 /// Why the program ends badly, and with which exit code.
 #[derive(Debug)]
 struct Failure(u8, String);
+
+impl Failure {
+    /// All that keeps a server from starting, if anything does.
+    fn of_all(sentences: impl IntoIterator<Item = String>) -> Result<(), Self> {
+        let sentences: Vec<String> = sentences.into_iter().collect();
+        if sentences.is_empty() { Ok(()) } else { Err(Self(2, sentences.join("\n"))) }
+    }
+}
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
@@ -137,69 +199,96 @@ impl From<BenchError> for Failure {
 /// Reads the command line and does what it says, with these games to serve.
 #[must_use]
 pub fn main(games: Registry) -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(arguments, games) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure(code, sentence)) => {
-            eprintln!("anteroom: {sentence}");
+    let _flushed = output::Flushed;
+    match run(Arguments::parse(), games) {
+        Ok(code) => code,
+        Err(Failure(code, sentences)) => {
+            sentences.lines().for_each(output::complain);
             ExitCode::from(code)
         }
     }
 }
 
-fn run(arguments: Arguments, games: Registry) -> Result<(), Failure> {
-    let Arguments { command, common, danger_dev_on_network, ends_with_stdin } = arguments;
-    if ends_with_stdin && command.is_some() {
-        return Err(Failure(2, "--ends-with-stdin is for the development server, which has no command".into()));
-    }
-    if danger_dev_on_network && command.is_some() {
-        return Err(Failure(2, "--danger-dev-on-network is for the development server, which has no command".into()));
-    }
+fn run(arguments: Arguments, games: Registry) -> Result<ExitCode, Failure> {
+    let Arguments { command, server, danger_dev_on_network, ends_with_stdin } = arguments;
     match command {
         None => {
-            let config = configured(&Config::development(), None, &common)?;
-            let stdin = ends_with_stdin.then(end_of_stdin);
-            start(config, Mode::Development { on_network: danger_dev_on_network }, games, &common, stdin)
+            let configured = configured(&Config::development(), None, Some(&server))?;
+            let mode = Mode::Development { on_network: danger_dev_on_network };
+            serving::start(configured, mode, games, &server.log, ends_with_stdin.then(end_of_stdin))?;
         }
-        Some(Command::Serve { config }) => {
-            let config = configured(&Config::default(), Some(config), &common)?;
-            start(config, Mode::Production, games, &common, None)
+        Some(Command::Serve { config, server }) => {
+            let configured = configured(&Config::default(), Some(&config), Some(&server))?;
+            serving::start(configured, Mode::Production, games, &server.log, None)?;
         }
-        Some(Command::Cert { hosts, out }) => make_certificate(&hosts, &out),
-        Some(Command::Config { command: ConfigCommand::Check { file } }) => check(file, &common),
-        Some(Command::Bench(arguments)) => Ok(bench::main(&arguments)?),
+        Some(Command::Cert { hosts, out }) => make_certificate(&hosts, &out)?,
+        Some(Command::Config { command: ConfigCommand::Check { file } }) => check(&file)?,
+        Some(Command::Token { command: TokenCommand::Mint { sub, name, ttl, config } }) => {
+            say(&format!("{}\n", token::mint(&key_of(&config)?.0, &sub, name, ttl)?))?;
+        }
+        Some(Command::Token { command: TokenCommand::Inspect { token, config } }) => {
+            let (key, config) = key_of(&config)?;
+            let seen = token::inspect(&token::read(token)?, &key, config.auth.guests);
+            say(&seen.words)?;
+            return Ok(if seen.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Some(Command::Bench(arguments)) => bench::main(&arguments, &games)?,
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Arguments::command(), "anteroom", &mut io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "anteroom", &mut script);
+            say(&String::from_utf8_lossy(&script))?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn configured(base: &Config, file: Option<PathBuf>, common: &Common) -> Result<Config, Failure> {
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut config = config::load(base, file.as_deref(), variables)?;
-    if let Some(listen) = &common.listen {
+/// What is configured, and what to say about it once there is a log.
+struct Configured {
+    config: Config,
+    remarks: Vec<String>,
+}
+
+fn configured(base: &Config, file: Option<&Path>, typed: Option<&ServerOptions>) -> Result<Configured, Failure> {
+    let variables: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let remarks = config::remarks(variables.iter().map(|(name, _)| &**name));
+    let mut config = config::load(base, file, variables)?;
+    if let Some(listen) = typed.and_then(|typed| typed.listen.as_deref()) {
         config.listen = config::typed_addr(listen);
         config.listen_addr().map_err(|why| Failure(2, format!("--listen {why}")))?;
     }
-    if let Some(listen) = &common.listen_udp {
+    if let Some(listen) = typed.and_then(|typed| typed.listen_udp.as_deref()) {
         config.listen_udp = Some(config::typed_addr(listen));
         config.listen_udp_addr().map_err(|why| Failure(2, format!("--listen-udp {why}")))?;
     }
-    Ok(config)
+    Ok(Configured { config, remarks })
 }
 
-fn check(file: PathBuf, common: &Common) -> Result<(), Failure> {
-    let config = configured(&Config::default(), Some(file.clone()), common)?;
-    say(format_args!("{} is fine; it would listen on {}\n", file.display(), config.listen))?;
-    match config.check_production() {
-        Ok(()) => Ok(()),
-        Err(missing) => say(format_args!("But {missing}\n")),
-    }
+fn check(file: &Path) -> Result<(), Failure> {
+    let Configured { config, remarks } = configured(&Config::default(), Some(file), None)?;
+    remarks.iter().for_each(|remark| output::complain(remark));
+    let wrong = Server::check(&config, Mode::Production).into_iter().map(|error| error.to_string());
+    Failure::of_all(wrong.chain(config.tls.certificate.as_deref().and_then(certificate::out_of_date)))?;
+    say(&format!("{} is fine; it would listen on {}\n", file.display(), config.listen))
 }
 
-fn make_certificate(hosts: &[String], out: &std::path::Path) -> Result<(), Failure> {
+/// The key that tokens are signed with.
+fn key_of(ConfigOption { config: file }: &ConfigOption) -> Result<(Vec<u8>, Config), Failure> {
+    let Configured { config, remarks } = configured(&Config::default(), file.as_deref(), None)?;
+    remarks.iter().for_each(|remark| output::complain(remark));
+    config.validate()?;
+    let key = config.token_key()?.ok_or_else(|| {
+        let sentence = match file {
+            Some(file) => format!("{} names no key: set auth.token_key_file", file.display()),
+            None => "there is no key; name the configuration with --config FILE".into(),
+        };
+        Failure(2, sentence)
+    })?;
+    Ok((key, config))
+}
+
+fn make_certificate(hosts: &[String], out: &Path) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure(1, format!("cannot write into {}: {error}", out.display()));
     let made = certificate::make(hosts).map_err(|error| Failure(2, error.to_string()))?;
     let (Some((certificate, key)), Some(pinned)) = (made.pem, made.pinned) else {
@@ -208,16 +297,15 @@ fn make_certificate(hosts: &[String], out: &std::path::Path) -> Result<(), Failu
     std::fs::create_dir_all(out).map_err(|error| failed(&error))?;
     std::fs::write(out.join("certificate.pem"), certificate).map_err(|error| failed(&error))?;
     write_secret(&out.join("key.pem"), &key).map_err(|error| failed(&error))?;
-    let out = out.display();
-    say(format_args!(
-        "{out}/certificate.pem and {out}/key.pem are for {}, valid for 13 days.\nSHA-256: {}\n",
-        hosts.join(", "),
+    let (out, hosts) = (out.display(), hosts.join(", "));
+    say(&format!(
+        "{out}/certificate.pem and {out}/key.pem are valid for 13 days,\nfor {hosts}.\nSHA-256: {}\n",
         pinned.value
     ))
 }
 
 /// Writes a file that only its owner can read.
-fn write_secret(path: &std::path::Path, text: &str) -> io::Result<()> {
+fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -225,9 +313,8 @@ fn write_secret(path: &std::path::Path, text: &str) -> io::Result<()> {
     options.open(path)?.write_all(text.as_bytes())
 }
 
-fn say(words: std::fmt::Arguments<'_>) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_fmt(words).and_then(|()| stdout.flush()).map_err(|error| Failure(1, format!("cannot write: {error}")))
+fn say(words: &str) -> Result<(), Failure> {
+    output::print(words).map_err(|error| Failure(1, format!("cannot write to stdout: {error}")))
 }
 
 /// Comes when stdin ends: a pipe is closed with the process that holds it, however that ends.
@@ -241,156 +328,6 @@ fn end_of_stdin() -> oneshot::Receiver<()> {
     end
 }
 
-fn start(
-    config: Config,
-    mode: Mode,
-    games: Registry,
-    common: &Common,
-    stdin: Option<oneshot::Receiver<()>>,
-) -> Result<(), Failure> {
-    log::start(&common.log).map_err(|error| Failure(2, error.to_string()))?;
-    let runtime = runtime().map_err(|error| Failure(1, format!("cannot start the runtime: {error}")))?;
-    let served = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            served = serve(config, mode, games) => served,
-            () = ended(stdin) => Ok(()),
-        }
-    });
-    // Tasks that did not end in time do not keep the program from ending.
-    runtime.shutdown_background();
-    served
-}
-
-/// How many tasks a thread runs before it looks for input again.
-///
-/// A room flushes when everybody who has something to say has said it. tokio's default of 61 cuts into that: of a
-/// thousand connections with input a few rooms' worth is handled, those rooms flush, and go in front of all others the
-/// next time. With this many, all of the input is handled before any of it is answered: under full load the slowest
-/// hundredth of messages takes twice the median instead of eighty times. A thread that has run out of tasks does not
-/// wait for the number.
-const TASKS_BETWEEN_POLLS: u32 = 1024;
-
-/// The runtime that a server is made for. One of your own works as well; under full load it is less fair to rooms unless
-/// it is configured like this one.
-///
-/// # Errors
-/// What the operating system says.
-pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(TASKS_BETWEEN_POLLS).build()
-}
-
-/// Waits for the end of stdin, if that is one to wait for.
-async fn ended(stdin: Option<oneshot::Receiver<()>>) {
-    match stdin {
-        // The thread that watches it says so, or is gone.
-        Some(end) => drop(end.await),
-        None => std::future::pending().await,
-    }
-}
-
-async fn serve(config: Config, mode: Mode, games: Registry) -> Result<(), Failure> {
-    let mut signals = Signals::new().map_err(|error| Failure(1, format!("cannot listen for signals: {error}")))?;
-    let kinds = games.names().collect::<Vec<_>>().join(", ");
-    let server = Server::start(config, mode, games)?;
-    announce(&server, mode, &kinds)?;
-    signals.next().await;
-    tracing::info!("shutting down; a second signal ends the program at once");
-    tokio::select! {
-        () = server.shutdown() => Ok(()),
-        () = signals.next() => Err(Failure(1, "stopped at once by a second signal".into())),
-    }
-}
-
-fn announce(server: &Server, mode: Mode, kinds: &str) -> Result<(), Failure> {
-    let (listening, udp) = (server.local_addr(), server.udp_addr());
-    let elsewhere = if udp == listening { String::new() } else { format!("UDP on {udp}\n") };
-    if mode == Mode::Production {
-        return say(format_args!("listening on {listening}\n{elsewhere}"));
-    }
-    let (address, udp) = (reachable(listening), reachable(udp));
-    let option = if address == SocketAddr::from(([127, 0, 0, 1], anteroom_protocol::DEFAULT_PORT)) {
-        String::new()
-    } else {
-        format!(" -- --server {address}")
-    };
-    let who = match mode {
-        Mode::Development { on_network: true } => "ANY machine that reaches this one",
-        _ => "this machine only",
-    };
-    let page = if server.has_demo() {
-        format!("  Play:  http://{address}/\n\nOpen it in two tabs, or play from a second terminal:")
-    } else {
-        "Play from two terminals:".to_owned()
-    };
-    say(format_args!(
-        "Anteroom {} - development server, for {who}
-listening on {listening}
-{elsewhere}
-{page}
-
-  cargo run --release --example native_quic{option}
-
-For programs of your own:
-
-  WebTransport   https://{udp}/wt
-  WebSocket      ws://{address}/ws
-  QUIC           {udp}, ALPN anteroom/1
-  Games          {kinds}
-
-Stop with Ctrl-C.
-",
-        env!("CARGO_PKG_VERSION"),
-    ))
-}
-
-/// Where this machine reaches itself: a server that listens on every address is not at all of zeros.
-fn reachable(listening: SocketAddr) -> SocketAddr {
-    let ip = match listening.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listening.port())
-}
-
-/// SIGINT and SIGTERM, or Ctrl-C where there are no signals.
-struct Signals {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    #[cfg(unix)]
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        // A console that cannot be watched never stops the server.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,18 +335,6 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn a_server_on_every_address_is_reached_at_its_own_machine_s() {
-        for (listening, reached) in [
-            ("0.0.0.0:7350", "127.0.0.1:7350"),
-            ("[::]:1", "[::1]:1"),
-            ("127.0.0.1:7350", "127.0.0.1:7350"),
-            ("192.0.2.1:80", "192.0.2.1:80"),
-        ] {
-            assert_eq!(reachable(listening.parse().unwrap()), reached.parse().unwrap());
-        }
     }
 
     /// `cargo run` hands what the build script sets to the program, too, which reads `ANTEROOM_*` as configuration.

@@ -17,6 +17,7 @@ mod identity;
 mod lobby;
 mod log;
 mod origin;
+mod output;
 mod pipe;
 mod random;
 mod renewal;

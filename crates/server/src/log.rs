@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
+use crate::output;
+
 /// A filter could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not a log filter; try info, debug, or anteroom_server=debug")]
@@ -15,7 +17,9 @@ pub(crate) struct InvalidFilter(String);
 /// [`InvalidFilter`] if it is neither.
 pub(crate) fn start(filter: &str) -> Result<(), InvalidFilter> {
     let parsed = EnvFilter::builder().parse(filter).map_err(|_| InvalidFilter(filter.to_owned()))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr);
+    // What goes wrong with a line would be printed to stderr past our writer, where it may block or panic.
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(parsed).with_writer(output::writer).log_internal_errors(false);
     if io::stderr().is_terminal() {
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         subscriber.with_ansi(colours).with_target(false).compact().init();

@@ -1,11 +1,12 @@
 //! `anteroom bench`: finds or starts a server, does a workload to it, and tells what came of it.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
+use anteroom_core::game::Registry;
 use anteroom_protocol::Json;
 use anteroom_transport::{Transport, Trust};
 
@@ -18,6 +19,7 @@ use super::progress::Progress;
 use super::report::{Findings, Report};
 use super::way::Way;
 use super::{certificate, churn, connect, html, idle, json, lobby, machine, rooms, table};
+use crate::output;
 
 /// Members of a room for `churn`, with who stays.
 const VISITED: usize = 8;
@@ -27,14 +29,18 @@ const VISITED: usize = 8;
 /// # Errors
 /// [`BenchError::Usage`] for options that make no sense; [`BenchError::Failed`] if nothing could be measured, or what
 /// was measured was not right.
-pub(crate) fn main(arguments: &Arguments) -> Result<(), BenchError> {
+pub(crate) fn main(arguments: &Arguments, games: &Registry) -> Result<(), BenchError> {
     let workload = &arguments.workload;
-    if arguments.listen.is_some() {
-        return Err(BenchError::usage("--listen is for a server; `bench` takes --server"));
-    }
-    let (time, options, output) = workload.common();
+    let (time, options, written) = workload.common();
     check(workload, time)?;
-    if let Some(file) = &output.report {
+    if options.server.is_none() && workload.has_rooms() && !games.names().any(|game| game == "relay") {
+        return Err(BenchError::usage(format_args!(
+            "`bench {}` measures rooms of the game relay, which this program does not have; name a server that does with \
+             --server HOST:PORT",
+            workload.name()
+        )));
+    }
+    if let Some(file) = &written.report {
         writable(file)?;
     }
     // The generator may be moved to some of the cores below.
@@ -52,13 +58,11 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), BenchError> {
     };
     let report = report(workload, options, &target, own.as_ref(), (machine, findings));
     drop(own);
-    let text = if output.json { format!("{:#}\n", json::json(&report)) } else { table::table(&report) };
-    let mut stdout = io::stdout().lock();
-    let said = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    said.map_err(|error| BenchError::failed(format_args!("cannot write: {error}")))?;
-    if let Some(file) = &output.report {
-        let written = std::fs::write(file, html::page(&report));
-        written.map_err(|error| BenchError::failed(unwritable(file, &error)))?;
+    let text = if written.json { format!("{:#}\n", json::json(&report)) } else { table::table(&report) };
+    let said = output::print(&text);
+    said.map_err(|error| BenchError::failed(format_args!("cannot write to stdout: {error}")))?;
+    if let Some(file) = &written.report {
+        std::fs::write(file, html::page(&report)).map_err(|error| BenchError::failed(unwritable(file, &error)))?;
     }
     match report.findings.failures.first() {
         Some(failure) => Err(BenchError::failed(failure.trim_end_matches('.'))),

@@ -15,6 +15,7 @@ code{font:.9em ui-monospace,monospace;overflow-wrap:anywhere}table{border-collap
 td,th{padding:.25rem .5rem;border-bottom:1px solid var(--line);text-align:left;font-weight:normal}
 td.number,th.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}.failed{border-left:4px solid #c0392b;padding-left:.75rem}
 svg{width:100%;height:auto;display:block}svg text{fill:var(--soft);font-size:12px}svg .grid{stroke:var(--line)}
+svg.key{display:inline-block;width:1.5rem;height:.5rem}
 svg .first{stroke:var(--first)}svg .second{stroke:var(--second)}svg path{fill:none;stroke-width:2}
 @media(max-width:40rem){svg text{font-size:20px}table{font-size:.85em}td,th{padding:.25rem}}";
 
@@ -145,8 +146,16 @@ fn rates(course: &[Sample], unit: &str, out: &mut String) {
     let shares: Vec<(f64, f64)> = course.iter().filter_map(share).collect();
     plot.curve("second", &shares);
     plot.end();
-    let legend = if shares.is_empty() { "" } else { "; the other line is the server's CPU, with one core at the top" };
-    let _ = writeln!(out, "<p class=\"soft\">{}{legend}.</p>", escaped(unit));
+    let key = |class: &str| {
+        format!(
+            "<svg class=\"key\" aria-hidden=\"true\" viewBox=\"0 0 24 8\"><path class=\"{class}\" d=\"M0 4L24 4\"/></svg>"
+        )
+    };
+    let _ = write!(out, "<p class=\"soft\">{} {}, by the scale on the left", key("first"), escaped(unit));
+    if !shares.is_empty() {
+        let _ = write!(out, "<br>{} the server's CPU, with one core at the top", key("second"));
+    }
+    let _ = writeln!(out, ".</p>");
 }
 
 /// An SVG in the making.
@@ -255,8 +264,13 @@ mod tests {
         findings.course =
             (1..=20).map(|tenth| Sample { at: f64::from(tenth) / 10.0, rate: 1e5, server_share: Some(0.5) }).collect();
         let page = page(&report(findings));
-        assert_eq!(page.matches("<svg").count(), 2);
-        assert_eq!(page.matches("<path").count(), 3);
+        assert_eq!(page.matches("<svg viewBox").count(), 2);
+        // Three curves, and one of each colour in the legend, which names both.
+        assert_eq!(page.matches("<path").count(), 5);
+        for (class, name) in [("first", "deliveries/s, by the scale on the left"), ("second", "the server's CPU")] {
+            let legend = format!("<path class=\"{class}\" d=\"M0 4L24 4\"/></svg> {name}");
+            assert!(page.contains(&legend), "{legend}: {page}");
+        }
         assert!(page.contains("99.9 %") && page.contains("'&lt;&amp;&gt;'"), "{page}");
         assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
         for foreign in ["<script", "http:", "https:", "src="] {

@@ -27,12 +27,6 @@ order; when one does not, the exit code is 1. Exit codes: 0 ok, 1 failed,
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(super) workload: Workload,
-
-    /// The server's own options mean nothing here, and are not shown.
-    #[arg(long, hide = true)]
-    pub(super) listen: Option<String>,
-    #[arg(long, hide = true)]
-    log: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -253,6 +247,11 @@ impl Workload {
             Self::Churn { .. } => "churn",
             Self::Lobby { .. } => "lobby",
         }
+    }
+
+    /// Whether it is done in rooms, which are of the game `relay`.
+    pub(super) fn has_rooms(&self) -> bool {
+        !matches!(self, Self::Idle { .. } | Self::Connect { .. })
     }
 
     /// The options that all workloads have.

@@ -56,10 +56,11 @@ pub enum ConfigError {
     Missing(&'static str),
 }
 
-/// Reads the configuration: `base`, then the file if there is one, then `variables`.
+/// Reads the configuration: `base`, then the file if there is one, then `variables`. What the values come to is not looked
+/// at: [`Config::problems`] does that, and so does a server before it starts.
 ///
 /// # Errors
-/// [`ConfigError`], for the first thing that is wrong.
+/// [`ConfigError`], for the first thing that cannot be read.
 pub fn load(
     base: &Config,
     file: Option<&Path>,
@@ -76,18 +77,60 @@ pub fn load(
         merge(&mut tree, read_file(path, &text)?);
     }
     for (variable, value) in variables {
-        if variable.starts_with(PREFIX) && !NOT_IN_THE_TREE.contains(&variable.as_str()) {
+        if is_setting(&variable) {
             let wrong = |why: String| ConfigError::Variable { variable: variable.clone(), why };
             set(&mut tree, &variable, &value).map_err(wrong)?;
             Config::deserialize_tree(&tree).map_err(|error| wrong(explain(error.message())))?;
         }
     }
-    let config = Config::deserialize_tree(&tree).map_err(|error| ConfigError::Variable {
-        variable: "the configuration".into(),
-        why: explain(error.message()),
-    })?;
-    config.validate()?;
-    Ok(config)
+    Config::deserialize_tree(&tree)
+        .map_err(|error| ConfigError::Variable { variable: "the configuration".into(), why: explain(error.message()) })
+}
+
+/// Whether a variable is part of the tree, or was meant to be: it goes down a level, or names a key at the top.
+///
+/// Others that begin so are somebody else's: Kubernetes sets `ANTEROOM_SERVICE_HOST` and `ANTEROOM_PORT` in every container
+/// beside a Service named `anteroom`.
+fn is_setting(variable: &str) -> bool {
+    let Some(key) = variable.strip_prefix(PREFIX) else { return false };
+    !NOT_IN_THE_TREE.contains(&variable) && (key.contains("__") || keys(None).contains(&key.to_ascii_lowercase()))
+}
+
+/// What to say about variables that set nothing, and look as if they were meant to.
+pub(crate) fn remarks<'a>(variables: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let others = variables.into_iter().filter(|variable| !is_setting(variable) && !NOT_IN_THE_TREE.contains(variable));
+    let meant = |variable: &str| Some((variable.to_owned(), nearest(variable.strip_prefix(PREFIX)?)?));
+    others
+        .filter_map(meant)
+        .map(|(variable, nearest)| format!("the variable {variable} sets nothing; did you mean {nearest}?"))
+        .collect()
+}
+
+/// The setting that a name is a slip for: a letter is wrong, an underscore is missing, or the section is.
+fn nearest(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    let mut settings = Vec::new();
+    for top in keys(None) {
+        match keys(Some(&top)) {
+            below if below.is_empty() => settings.push((top.clone(), top)),
+            below => settings.extend(below.into_iter().map(|key| (format!("{top}__{key}"), key))),
+        }
+    }
+    let far = |(full, key): &(String, String)| {
+        [full, key].into_iter().filter(|known| is_near(&name, known)).map(|known| distance(&name, known)).min()
+    };
+    let (full, _) = settings.into_iter().filter(|setting| far(setting).is_some()).min_by_key(far)?;
+    Some(format!("{PREFIX}{}", full.to_ascii_uppercase()))
+}
+
+/// The keys at the top, or below one of them; none below a value.
+fn keys(below: Option<&str>) -> Vec<String> {
+    let unknown = match below {
+        None => "\"\" = 0".to_owned(),
+        Some(key) => format!("{key} = {{ \"\" = 0 }}"),
+    };
+    let Err(error) = toml::from_str::<Config>(&unknown) else { return Vec::new() };
+    unknown_key(error.message()).map_or_else(Vec::new, |(_, known)| known.into_iter().map(str::to_owned).collect())
 }
 
 impl Config {
@@ -109,16 +152,19 @@ fn read_file(path: &Path, text: &str) -> Result<Table, ConfigError> {
 
 /// Turns "unknown field `x`, expected one of `a`, `b`" into a sentence that names the nearest.
 fn explain(message: &str) -> String {
-    let Some(rest) = message.strip_prefix("unknown field `") else { return message.trim_end().replace('\n', " ") };
-    let mut names = rest.split('`').step_by(2);
-    let unknown = names.next().unwrap_or_default();
-    let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
+    let Some((unknown, known)) = unknown_key(message) else { return message.trim_end().replace('\n', " ") };
     match known.iter().min_by_key(|name| distance(unknown, name)) {
         Some(nearest) if is_near(unknown, nearest) => {
             format!("there is no key `{unknown}`; did you mean `{nearest}`?")
         }
         _ => format!("there is no key `{unknown}`; there are {}", known.join(", ")),
     }
+}
+
+/// The key that serde does not know, and those that it does.
+fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
+    let mut names = message.strip_prefix("unknown field `")?.split('`').step_by(2);
+    Some((names.next()?, names.collect()))
 }
 
 /// Whether one word may be a slip for the other: a few letters differ, and most do not.
@@ -184,6 +230,7 @@ mod tests {
         std::fs::write(&path, file).unwrap();
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let loaded = load(&Config::default(), Some(&path), variables);
+        let loaded = loaded.and_then(|config| config.validate().map(|()| config));
         std::fs::remove_file(&path).unwrap();
         loaded.map_err(|error| error.to_string().replace(&path.display().to_string(), "FILE"))
     }
@@ -218,6 +265,49 @@ mod tests {
         assert_eq!(config.listen, "[::1]:0");
     }
 
+    /// What Kubernetes sets beside a Service named `anteroom`, and what this project's tests read.
+    #[test]
+    fn variables_of_others_are_left_alone() {
+        let others = [
+            ("ANTEROOM_SERVICE_HOST", "10.0.0.1"),
+            ("ANTEROOM_SERVICE_PORT", "7350"),
+            ("ANTEROOM_SERVICE_PORT_HTTP", "7350"),
+            ("ANTEROOM_PORT", "tcp://10.0.0.1:7350"),
+            ("ANTEROOM_PORT_7350_TCP", "tcp://10.0.0.1:7350"),
+            ("ANTEROOM_PORT_7350_TCP_PROTO", "tcp"),
+            ("ANTEROOM_PORT_7350_TCP_PORT", "7350"),
+            ("ANTEROOM_PORT_7350_TCP_ADDR", "10.0.0.1"),
+            ("ANTEROOM_PORT_7350_UDP", "udp://10.0.0.1:7350"),
+            ("ANTEROOM_BIN", "target/release/anteroom"),
+            ("ANTEROOM_EXAMPLES", "target/release/examples"),
+            ("ANTEROOM_CHROMIUM", "/usr/bin/chromium"),
+            ("ANTEROOM_SEED", "1"),
+            ("ANTEROOM_SEEDS", "0..200"),
+            ("ANTEROOM_SESSIONS", "1000"),
+            ("ANTEROOM_BLESS", "1"),
+            ("ANTEROOM_LOG", "debug"),
+            ("ANTEROOM_", ""),
+            ("ANTEROOM", "listen"),
+        ];
+        assert_eq!(loaded("", &others).unwrap(), Config::default());
+        assert_eq!(remarks(others.map(|(name, _)| name)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_slip_in_a_variable_is_remarked_on() {
+        for (variable, meant) in [
+            ("ANTEROOM_LISTE", "ANTEROOM_LISTEN"),
+            ("ANTEROOM_LIMITS_ROOMS_MAX", "ANTEROOM_LIMITS__ROOMS_MAX"),
+            ("ANTEROOM_ROOMS_MAX", "ANTEROOM_LIMITS__ROOMS_MAX"),
+            ("ANTEROOM_TOKEN_KEY", "ANTEROOM_AUTH__TOKEN_KEY"),
+            ("ANTEROOM_AUTH_GUEST", "ANTEROOM_AUTH__GUESTS"),
+        ] {
+            assert_eq!(loaded("", &[(variable, "1")]).unwrap(), Config::default());
+            let remark = format!("the variable {variable} sets nothing; did you mean {meant}?");
+            assert_eq!(remarks([variable, "ANTEROOM_LISTEN", "PATH"]), [remark]);
+        }
+    }
+
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (file, variables, error) in [
@@ -233,6 +323,11 @@ mod tests {
                 "",
                 &[("ANTEROOM_LIMITS__ROOMS_MIN", "1")],
                 "ANTEROOM_LIMITS__ROOMS_MIN: there is no key `rooms_min`; did you mean `rooms_max`?",
+            ),
+            (
+                "",
+                &[("ANTEROOM_LIMTS__ROOMS_MAX", "1")],
+                "ANTEROOM_LIMTS__ROOMS_MAX: there is no key `limts`; did you mean `limits`?",
             ),
             ("", &[("ANTEROOM_LISTEN__X", "1")], "ANTEROOM_LISTEN__X: `listen` is a value and has no keys below it"),
             ("[limits]\nrooms_max = 0\n", &[], "`limits.rooms_max` must be at least 1"),

@@ -15,6 +15,7 @@ use anteroom_protocol::{Limits, limits};
 use anteroom_transport::TransportConfig;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use load::remarks;
 pub use load::{ConfigError, load};
 pub(crate) use public_url::PublicUrl;
 
@@ -72,7 +73,7 @@ pub enum TcpTls {
 pub struct Auth {
     /// The secret that tokens are signed with (JWT, HS256): at least 32 bytes.
     pub token_key: Option<String>,
-    /// A file with that secret, instead; white space around it is ignored.
+    /// A file with that secret, instead: its text as it stands, without the white space around it.
     pub token_key_file: Option<PathBuf>,
     /// Whether players without a token may come in as guests.
     pub guests: bool,
@@ -203,18 +204,25 @@ impl Config {
     /// Checks what the types cannot: values that make no sense, or none together.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`], naming the key.
+    /// [`ConfigError::Invalid`], naming the key; the first of [`problems`](Self::problems).
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let invalid = |key: &'static str, why: &str| Err(ConfigError::Invalid { key, why: why.to_owned() });
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// All that [`validate`](Self::validate) finds, in the order of the keys.
+    #[must_use]
+    pub fn problems(&self) -> Vec<ConfigError> {
+        let mut wrong = Vec::new();
+        let mut invalid = |key: &'static str, why: &str| wrong.push(ConfigError::Invalid { key, why: why.to_owned() });
         // What a client sends may come back to others with more around it, in a frame that every client takes.
         if !(1024..=limits::SERVER_FRAME_BYTES_MAX as u32 / 2).contains(&self.limits.message_bytes_max) {
-            return invalid("limits.message_bytes_max", "must be 1024 to 524288");
+            invalid("limits.message_bytes_max", "must be 1024 to 524288");
         }
         if self.limits.outbox_bytes_max < limits::SERVER_FRAME_BYTES_MAX as u32 {
-            return invalid("limits.outbox_bytes_max", "must be at least 1048576, the largest frame there can be");
+            invalid("limits.outbox_bytes_max", "must be at least 1048576, the largest frame there can be");
         }
         if self.limits.lane_bytes_max < limits::BATCH_BYTES_SOFT_MAX as u32 {
-            return invalid("limits.lane_bytes_max", "must be at least 65536, what one flush may come to");
+            invalid("limits.lane_bytes_max", "must be at least 65536, what one flush may come to");
         }
         for (key, value) in [
             ("limits.connections_max", self.limits.connections_max),
@@ -223,7 +231,7 @@ impl Config {
             ("limits.rooms_per_session_max", self.limits.rooms_per_session_max),
         ] {
             if value == 0 {
-                return invalid(key, "must be at least 1");
+                invalid(key, "must be at least 1");
             }
         }
         for (key, value) in [
@@ -235,57 +243,56 @@ impl Config {
             ("times.stall_ms", self.times.stall_ms),
         ] {
             if value == 0 || value > 24 * 3600 * 1000 {
-                return invalid(key, "must be 1 to 86400000 (a day)");
+                invalid(key, "must be 1 to 86400000 (a day)");
             }
         }
         if self.times.silence_ms <= self.times.websocket_ping_ms.max(self.times.quic_keep_alive_ms) {
-            return invalid("times.silence_ms", "must be longer than the ping and keep-alive times, or nobody stays");
+            invalid("times.silence_ms", "must be longer than the ping and keep-alive times, or nobody stays");
         }
         if self.limits.room_bytes_max < limits::SERVER_FRAME_BYTES_MAX as u32 {
-            return invalid("limits.room_bytes_max", "must be at least 1048576, the largest frame there can be");
+            invalid("limits.room_bytes_max", "must be at least 1048576, the largest frame there can be");
         }
         if let Err(error) = self.listen_addr() {
-            return invalid("listen", &error);
+            invalid("listen", &error);
         }
         if let Err(error) = self.listen_udp_addr() {
-            return invalid("listen_udp", &error);
+            invalid("listen_udp", &error);
         }
         if let Err(error) = self.public_url() {
-            return invalid("public_url", &error);
+            invalid("public_url", &error);
         }
         for origin in &self.origins.allowed {
             if let Err(error) = origin.parse::<crate::origin::Pattern>() {
-                return invalid("origins.allowed", &error.to_string());
+                invalid("origins.allowed", &error.to_string());
             }
         }
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
-            return invalid("tls", "needs both `certificate` and `key`, or neither");
+            invalid("tls", "needs both `certificate` and `key`, or neither");
         }
         if self.auth.token_key.is_some() && self.auth.token_key_file.is_some() {
-            return invalid("auth", "takes `token_key` or `token_key_file`, not both");
+            invalid("auth", "takes `token_key` or `token_key_file`, not both");
         }
         if self.auth.token_key.as_ref().is_some_and(|key| key.len() < TOKEN_KEY_BYTES_MIN) {
-            return invalid("auth.token_key", "must be at least 32 bytes: `openssl rand -base64 32` makes one");
+            invalid("auth.token_key", "must be at least 32 bytes: `openssl rand -base64 32` makes one");
         }
-        Ok(())
+        wrong
     }
 
-    /// Checks that what serving in public needs is there: a certificate, and a key to check tokens with.
-    ///
-    /// # Errors
-    /// [`ConfigError::Missing`], with what to set.
-    pub fn check_production(&self) -> Result<(), ConfigError> {
-        if self.tls.certificate.is_none() {
-            return Err(ConfigError::Missing(
+    /// What serving in public needs and is not there: a certificate, and a key to check tokens with.
+    #[must_use]
+    pub fn missing_in_production(&self) -> Vec<ConfigError> {
+        let mut missing = Vec::new();
+        if self.tls.certificate.is_none() && self.tls.key.is_none() {
+            missing.push(ConfigError::Missing(
                 "serving needs a certificate: set tls.certificate and tls.key (`anteroom cert` makes a pair to try out)",
             ));
         }
         if self.auth.token_key.is_none() && self.auth.token_key_file.is_none() {
-            return Err(ConfigError::Missing(
+            missing.push(ConfigError::Missing(
                 "serving needs a key to check tokens with: set auth.token_key_file (`openssl rand -base64 32` makes a key)",
             ));
         }
-        Ok(())
+        missing
     }
 
     /// The address to listen on.
@@ -317,15 +324,19 @@ impl Config {
         let Some(path) = &self.auth.token_key_file else {
             return Ok(self.auth.token_key.clone().map(String::into_bytes));
         };
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        let bytes = std::fs::read(path).map_err(|source| ConfigError::Unreadable {
             what: "token key",
             path: path.clone(),
             source,
         })?;
+        let invalid = |why: &str| Err(ConfigError::Invalid { key: "auth.token_key_file", why: why.to_owned() });
+        // Bytes that are no text could end in what looks like white space.
+        let Ok(text) = String::from_utf8(bytes) else {
+            return invalid("names a file that is no text: `openssl rand -base64 32` makes a key");
+        };
         let key = text.trim().as_bytes().to_vec();
         if key.len() < TOKEN_KEY_BYTES_MIN {
-            let why = "names a file with less than 32 bytes: `openssl rand -base64 32` makes a key".into();
-            return Err(ConfigError::Invalid { key: "auth.token_key_file", why });
+            return invalid("names a file with less than 32 bytes: `openssl rand -base64 32` makes a key");
         }
         Ok(Some(key))
     }

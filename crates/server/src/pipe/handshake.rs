@@ -11,7 +11,7 @@ use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header
 
 use super::ending::End;
 use super::{Carried, Pipe};
-use crate::identity::{Identity, Refused};
+use crate::identity::{Identity, Refused, Unauthorized};
 use crate::session::{Beginning, Place, Session};
 
 /// The longest nonce of a handshake, in bytes.
@@ -39,7 +39,15 @@ impl Pipe {
         }
         let identity = match self.shared.authority.identify(&handshake, &self.shared.randomness) {
             Ok(identity) => identity,
-            Err(Refused::Unauthorized(why)) => return Err(End::Close(CloseCode::Unauthorized, why.to_owned())),
+            Err(Refused::Unauthorized(Unauthorized { told, why })) => {
+                tracing::info!(
+                    why,
+                    transport = %self.connection.transport(),
+                    peer = self.connection.peer_addr().map(tracing::field::display),
+                    "handshake refused"
+                );
+                return Err(End::Close(CloseCode::Unauthorized, told.to_owned()));
+            }
             Err(Refused::Again(error)) => {
                 self.refuse(message, error);
                 return Ok(());
