@@ -23,10 +23,17 @@ await tellStory(async (story) => {
   const eve = await (await story.player("Eve", { context })).enter();
   await eve.at("rooms").waitFor();
   await eve.watches(roomId);
-  await play([ada, bob], LEFT_COLUMN, [eve]);
+  const board = await play([ada, bob], LEFT_COLUMN, [eve]);
   await ada.isTold("You won.");
   await bob.isTold("Ada won.");
   await eve.isTold("Ada won.");
+
+  story.step("Bob loads the page anew: his seat is there");
+  await bob.page.reload();
+  await bob.hasState("open");
+  assert.equal(await bob.roomId(), roomId);
+  await bob.sees(String(board));
+  await bob.isOver("WebTransport");
 
   story.step("a rematch, with the sides swapped");
   await ada.press("rematch");

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::fault::{Cut, Relay, Way};
+use crate::fault::{Cut, Relay};
 use crate::program::{Running, command, repository};
 
 /// A browser that the system has.
@@ -116,7 +116,7 @@ pub fn relayed(relay: &Relay, ask: &Value) -> Value {
             relay.tcp.refuse(on);
             relay.tcp.cut(Cut::Reset);
         }
-        Some("datagrams") => return json!(relay.udp.counts(Way::Up).received),
+        Some("udp_clients") => return json!(relay.udp.clients()),
         _ => panic!("a relay cannot do this: {ask}"),
     }
     json!(null)

@@ -181,6 +181,12 @@ impl UdpRelay {
     pub fn counts(&self, way: Way) -> UdpCounts {
         self.shared.lock().direction(way).counts
     }
+
+    /// From how many ports datagrams have come so far; the relay forgets the quiet ones only when there are very many.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.shared.lock().clients.len()
+    }
 }
 
 /// The receiving side of a socket, which belongs to the runtime entered. Neither side blocks from now on.
