@@ -9,7 +9,8 @@ use anteroom_tests::server::TestServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Passes on what is asked for below `/game`, without that, and nothing else. It knows nothing of UDP.
+/// Passes on what is asked for below `/game`, without that and by the server's own name, as proxies do, and nothing
+/// else. It knows nothing of UDP.
 async fn proxy(server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -21,11 +22,13 @@ async fn proxy(server: SocketAddr) -> SocketAddr {
                 while !request.ends_with(b"\r\n\r\n") {
                     request.push(near.read_u8().await?);
                 }
-                let Some(rest) = request.strip_prefix(b"GET /game/") else {
+                let request = String::from_utf8(request).unwrap();
+                let Some(rest) = request.strip_prefix("GET /game/") else {
                     return near.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
                 };
                 let mut far = TcpStream::connect(server).await?;
-                far.write_all(&[b"GET /", rest].concat()).await?;
+                let rest = rest.replace(&format!("Host: {addr}"), &format!("Host: {server}"));
+                far.write_all(format!("GET /{rest}").as_bytes()).await?;
                 copy_bidirectional(&mut near, &mut far).await.map(drop)
             });
         }

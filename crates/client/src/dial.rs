@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anteroom_protocol::Codec;
 use anteroom_protocol::limits::SERVER_FRAME_BYTES_MAX;
-use anteroom_transport::{Address, Connection, DialError, Dialer, TransportConfig};
+use anteroom_transport::{Connection, DialError, Dialer, TransportConfig};
 
 use crate::certificate::{self, Published};
 use crate::endpoint::Endpoint;
@@ -85,10 +85,10 @@ impl Server {
         let endpoint = Endpoint::parse(&self.address, choice)?;
         let known = self.known(&endpoint).await?;
         let Known { dialer, .. } = &*known;
-        let (address, path) = known.place(&endpoint);
+        let Endpoint { address, webtransport_path, .. } = known.place(&endpoint);
         let dialed = match choice {
-            TransportChoice::Quic | TransportChoice::Automatic => dialer.quic(&address).await,
-            TransportChoice::WebTransport => dialer.webtransport_at(&address, path).await,
+            TransportChoice::Quic | TransportChoice::Automatic => dialer.quic(address).await,
+            TransportChoice::WebTransport => dialer.webtransport_at(address, webtransport_path).await,
             TransportChoice::WebSocket => dialer.websocket(&endpoint.websocket_url, codec).await,
         };
         if let Err(DialError::Handshake(_)) = &dialed {
@@ -144,12 +144,10 @@ impl Server {
 }
 
 impl Known {
-    /// Where to dial over UDP. A server on this machine that was asked for its certificate has said so, and what is in
-    /// front of its TCP may have another port and other paths. The host stays the one that was dialed: by that name its
-    /// certificate is known.
-    fn place<'a>(&'a self, endpoint: &'a Endpoint) -> (Address, &'a str) {
-        let Some(udp) = &self.udp else { return (endpoint.address.clone(), &endpoint.webtransport_path) };
-        let port = if udp.is_loopback() { udp.address.port } else { endpoint.address.port };
-        (Address { port, ..endpoint.address.clone() }, &udp.webtransport_path)
+    /// Where to dial over UDP: behind a path prefix, where the server itself says, if it was asked. What is in front of
+    /// its TCP may not be in front of its UDP.
+    fn place<'a>(&'a self, endpoint: &'a Endpoint) -> &'a Endpoint {
+        let is_behind = !endpoint.prefix.is_empty() && !endpoint.is_exact;
+        self.udp.as_ref().filter(|_| is_behind).unwrap_or(endpoint)
     }
 }

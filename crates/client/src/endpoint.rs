@@ -19,6 +19,8 @@ pub(crate) struct Endpoint {
     pub(crate) websocket_url: String,
     /// The path to open a WebTransport session at.
     pub(crate) webtransport_path: String,
+    /// Whether the address names the very place of the transport, and not only the server.
+    pub(crate) is_exact: bool,
     /// Whether the connection is encrypted; only a WebSocket may not be.
     pub(crate) encrypted: bool,
 }
@@ -58,20 +60,22 @@ impl Endpoint {
             _ => return Err(wrong(&format!("not an address for {transport}"))),
         };
         let path = path.trim_end_matches('/');
-        // Some name the very place of the transport: these are no prefix.
-        let (prefix, place) = match (transport, scheme) {
-            (TransportChoice::WebSocket, Some("ws" | "wss")) if !path.is_empty() => ("", Some(path)),
-            (TransportChoice::WebSocket, _) => (path.strip_suffix(WEBSOCKET_PATH).unwrap_or(path), None),
-            (TransportChoice::WebTransport, _) => (path.strip_suffix(WEBTRANSPORT_PATH).unwrap_or(path), None),
-            (TransportChoice::Quic, _) if !path.is_empty() => return Err(wrong("raw QUIC has no paths")),
-            _ => (path, None),
+        let place = match transport {
+            TransportChoice::WebSocket => path.strip_suffix(WEBSOCKET_PATH),
+            TransportChoice::WebTransport => path.strip_suffix(WEBTRANSPORT_PATH),
+            TransportChoice::Quic if !path.is_empty() => return Err(wrong("raw QUIC has no paths")),
+            TransportChoice::Quic | TransportChoice::Automatic => None,
         };
+        let prefix = place.unwrap_or(path);
+        // Who writes ws:// means the URL of a WebSocket, wherever it is.
+        let is_websocket_url = matches!(scheme, Some("ws" | "wss")) && !path.is_empty();
+        let websocket_path = if is_websocket_url { path.to_owned() } else { format!("{prefix}{WEBSOCKET_PATH}") };
         let scheme = if encrypted { "wss" } else { "ws" };
-        let websocket_path = place.map_or_else(|| format!("{prefix}{WEBSOCKET_PATH}"), str::to_owned);
         Ok(Self {
             websocket_url: format!("{scheme}://{address}{websocket_path}"),
             webtransport_path: format!("{prefix}{WEBTRANSPORT_PATH}"),
             prefix: prefix.to_owned(),
+            is_exact: place.is_some() || is_websocket_url,
             address,
             encrypted,
         })

@@ -80,7 +80,8 @@ pub struct ConnectOptions {
     /// `HOST:PORT`, `http://HOST:PORT` or `https://HOST:PORT`, and perhaps a path that all of the server's paths begin
     /// with, such as `https://HOST/game/`. Over WebSocket `http` means without TLS; a bare `HOST:PORT` has none on this
     /// machine, and has it elsewhere. Raw QUIC has no paths, so [`TransportChoice::Automatic`] takes WebTransport in its
-    /// place where there is one. With [`TransportChoice::WebSocket`] it may also be the URL of the WebSocket itself:
+    /// place where there is one; a server on this machine says where, since what is in front of its TCP may not be in
+    /// front of its UDP. With [`TransportChoice::WebSocket`] it may also be the URL of the WebSocket itself:
     /// `ws://HOST:PORT/ws` or `wss://...`; with [`TransportChoice::WebTransport`], `https://HOST:PORT/wt`.
     pub address: String,
     /// Which certificates to accept.

@@ -106,8 +106,11 @@ async fn a_path_prefix_is_in_front_of_everything_that_is_asked_for() {
     assert_eq!(asked, [certificate, over_udp]);
     let asked = asked_of(|addr| format!("http://{addr}/game"), TransportChoice::Automatic).await;
     assert_eq!(asked, [certificate, websocket, over_udp]);
-    let asked = asked_of(|addr| format!("http://{addr}/"), TransportChoice::Quic).await;
-    assert_eq!(asked, ["GET /api/certificate HTTP/1.0", over_udp]);
+    // Where nothing is in front of the server, or the very place is named, that is where it is.
+    let asked = asked_of(|addr| format!("http://{addr}/"), TransportChoice::WebTransport).await;
+    assert_eq!(asked, ["GET /api/certificate HTTP/1.0"]);
+    let asked = asked_of(|addr| format!("https://{addr}/game/wt"), TransportChoice::WebTransport).await;
+    assert_eq!(asked, [certificate]);
 }
 
 #[tokio::test]
