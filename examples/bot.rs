@@ -3,15 +3,18 @@
 //! `cargo run --example bot` waits for an opponent. `-- --count 100 --games 20 --think-ms 0` plays 1,000 matches and
 //! says how it went; the exit code is 1 if anything happened that should not.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anteroom_client::{Client, ClientError, Codec, ErrorBody, Role, Room, RoomEvent, RoomId, TransportChoice, UserId};
 use anteroom_examples::args::ServerArgs;
-use anteroom_examples::{TicTacToe, interrupted, printable};
+use anteroom_examples::{TicTacToe, complain, interrupted, printable};
 use anteroom_games::tic_tac_toe::{Action, Mark, Status, View, best_move};
 use clap::Parser;
 use tokio::sync::{Semaphore, watch};
@@ -22,6 +25,8 @@ use tokio::time::{sleep, timeout};
 const CONNECTING_MAX: usize = 32;
 /// How long the reason for a refusal may take to arrive.
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(5);
+/// How often many bots say how far they are: on a terminal, where one line is written over, and elsewhere.
+const TOLD_EVERY: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
 /// How many of the unexpected things are shown in full.
 const FAULTS_SHOWN: usize = 10;
 
@@ -64,6 +69,9 @@ fn codec(text: &str) -> Result<Codec, &'static str> {
 /// What one bot saw, or all of them together.
 #[derive(Debug, Default)]
 struct Tally {
+    /// Matches that were played to their end, by each bot.
+    played: u64,
+    /// The same, but one of two bots counts once: for both of them, as X.
     wins: u64,
     draws: u64,
     losses: u64,
@@ -76,6 +84,7 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, other: Self) {
+        self.played += other.played;
         self.wins += other.wins;
         self.draws += other.draws;
         self.losses += other.losses;
@@ -86,12 +95,86 @@ impl Tally {
         self.faults.extend(other.faults);
     }
 
-    fn games(&self) -> u64 {
+    fn matches(&self) -> u64 {
         self.wins + self.draws + self.losses
+    }
+
+    /// Counts a match that was played to its end, as this player saw it.
+    fn count(&mut self, view: &View, me: &UserId, all: &All) {
+        self.played += 1;
+        if all.counts(view, me) {
+            match &view.winner {
+                Some(winner) if winner == me => self.wins += 1,
+                Some(_) => self.losses += 1,
+                None => self.draws += 1,
+            }
+        }
     }
 
     fn fault(&mut self, what: impl fmt::Display) {
         self.faults.push(printable(&what.to_string()));
+    }
+}
+
+/// What bots know of each other.
+#[derive(Debug, Default)]
+struct All {
+    bots: Mutex<BTreeSet<UserId>>,
+    matches: AtomicU64,
+}
+
+impl All {
+    fn add(&self, bot: &UserId) {
+        self.bots.lock().unwrap_or_else(PoisonError::into_inner).insert(bot.clone());
+    }
+
+    /// Whether this player's view of a match is the one that counts: the other one is no bot, or has O.
+    fn counts(&self, view: &View, me: &UserId) -> bool {
+        let (x, o) = (view.players.x.as_ref(), view.players.o.as_ref());
+        let other = if x == Some(me) { o } else { x };
+        let bots = self.bots.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = x == Some(me) || !other.is_some_and(|other| bots.contains(other));
+        if counts {
+            self.matches.fetch_add(1, Relaxed);
+        }
+        counts
+    }
+}
+
+/// How far many bots are, on stderr.
+#[derive(Debug)]
+struct Progress {
+    is_terminal: bool,
+    /// How many matches there will be, if that is known: an end, and a partner for everyone.
+    all: Option<u64>,
+}
+
+impl Progress {
+    fn new(cli: &Cli) -> Self {
+        let (count, games) = (u64::from(cli.count), u64::from(cli.games));
+        Self {
+            is_terminal: io::stderr().is_terminal(),
+            all: (games > 0 && count % 2 == 0).then_some(count / 2 * games),
+        }
+    }
+
+    fn every(&self) -> Duration {
+        TOLD_EVERY[usize::from(!self.is_terminal)]
+    }
+
+    fn show(&self, matches: u64, seconds: f64) {
+        let all = self.all.map_or_else(String::new, |all| format!(" of {all}"));
+        let line = format!("{matches}{all} matches played, {seconds:.0} s");
+        let (before, after) = if self.is_terminal { ("\r", "") } else { ("", "\n") };
+        let mut stderr = io::stderr();
+        let _ = write!(stderr, "{before}{line}{after}").and_then(|()| stderr.flush());
+    }
+
+    /// Leaves an empty line for what comes next.
+    fn end(&self) {
+        if self.is_terminal {
+            let _ = write!(io::stderr(), "\r{}\r", " ".repeat(60));
+        }
     }
 }
 
@@ -100,19 +183,22 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("Cannot start: {error}");
+            complain(&format!("Cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
     if cli.count > 1 && cli.count % 2 == 1 {
-        eprintln!("An odd number of bots: one of them waits for somebody else to play with.");
+        complain("An odd number of bots: one of them waits for somebody else to play with.");
+    }
+    if cli.count > 1 {
+        complain(&format!("{} bots come to {}.", cli.count, cli.server.server));
     }
     let started = Instant::now();
     let (tally, was_interrupted) = runtime.block_on(run(&cli));
     // Whoever has stopped reading still gets the exit code.
     let _ = writeln!(io::stdout(), "{}", summary(&cli, &tally, started.elapsed()));
     let played = u64::from(cli.count) * u64::from(cli.games);
-    if !tally.faults.is_empty() || (!was_interrupted && tally.games() != played) {
+    if !tally.faults.is_empty() || (!was_interrupted && tally.played != played) {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -122,11 +208,14 @@ fn main() -> ExitCode {
 async fn run(cli: &Cli) -> (Tally, bool) {
     let (stop, stopped) = watch::channel(false);
     let connecting = Arc::new(Semaphore::new(CONNECTING_MAX));
+    let (all, progress, started) = (Arc::new(All::default()), Progress::new(cli), Instant::now());
+    let mut told = tokio::time::interval(progress.every());
+    told.reset();
     let mut bots = JoinSet::new();
     for number in 1..=cli.count {
-        let (cli, connecting, stopped) = (cli.clone(), connecting.clone(), stopped.clone());
+        let (cli, connecting, stopped, all) = (cli.clone(), connecting.clone(), stopped.clone(), all.clone());
         bots.spawn(Box::pin(async move {
-            let mut bot = Bot { cli, connecting, tally: Tally::default(), stopped };
+            let mut bot = Bot { cli, connecting, tally: Tally::default(), stopped, all };
             if let Err(fault) = bot.run(number).await {
                 bot.tally.fault(format_args!("bot {number}: {fault}"));
             }
@@ -144,10 +233,16 @@ async fn run(cli: &Cli) -> (Tally, bool) {
             ended = bots.join_next() => match ended {
                 Some(Ok(one)) => tally.add(one),
                 Some(Err(error)) => tally.fault(error),
-                None => return (tally, was_interrupted),
+                None => {
+                    progress.end();
+                    return (tally, was_interrupted);
+                }
             },
+            _ = told.tick(), if cli.count > 1 => {
+                progress.show(all.matches.load(Relaxed), started.elapsed().as_secs_f64());
+            }
             () = interrupted(), if !was_interrupted => {
-                eprintln!("Finishing; every bot leaves its room.");
+                complain("Finishing; every bot leaves its room.");
                 was_interrupted = true;
                 stop.send_replace(true);
             }
@@ -158,10 +253,10 @@ async fn run(cli: &Cli) -> (Tally, bool) {
 fn summary(cli: &Cli, tally: &Tally, took: Duration) -> String {
     let rate = (tally.sent + tally.received) as f64 / took.as_secs_f64().max(1e-3);
     let Cli { count, transport, codec, .. } = cli;
-    let Tally { wins, draws, losses, walkovers, sent, received, gaps, faults } = tally;
+    let Tally { wins, draws, losses, walkovers, sent, received, gaps, faults, .. } = tally;
     let mut lines = vec![
         format!("{count} bots over {transport} in {codec}, {:.1} s", took.as_secs_f64()),
-        format!("matches   {}, each counted by both of its bots", tally.games()),
+        format!("matches   {}", tally.matches()),
         format!("results   {wins} won, {draws} drawn, {losses} lost, {walkovers} broken off"),
         format!("messages  {sent} sent, {received} received, {rate:.0} a second, {gaps} gaps"),
         format!("faults    {}", faults.len()),
@@ -191,6 +286,7 @@ struct Bot {
     connecting: Arc<Semaphore>,
     tally: Tally,
     stopped: watch::Receiver<bool>,
+    all: Arc<All>,
 }
 
 impl Bot {
@@ -201,6 +297,7 @@ impl Bot {
             let connected = Client::connect(options).await;
             connected.map_err(|error| Fault(self.cli.server.explain(&error)))?
         };
+        self.all.add(client.user_id());
         let played = Box::pin(self.play(&client)).await;
         client.close().await;
         played
@@ -219,7 +316,7 @@ impl Bot {
                 self.count(&view, client.user_id());
             }
             last = view.status;
-            if self.cli.games > 0 && self.tally.games() >= u64::from(self.cli.games) {
+            if self.cli.games > 0 && self.tally.played >= u64::from(self.cli.games) {
                 break;
             }
             if gaps != self.tally.gaps {
@@ -258,12 +355,13 @@ impl Bot {
 
     fn count(&mut self, view: &View, me: &UserId) {
         match (view.status, &view.winner) {
-            (Status::Draw, _) => self.tally.draws += 1,
             (Status::Won, Some(_)) if view.line.is_none() => self.tally.walkovers += 1,
-            (Status::Won, Some(winner)) if winner == me => self.tally.wins += 1,
-            (Status::Won, _) => {
-                self.tally.losses += 1;
-                self.tally.fault("a bot that plays perfectly has lost");
+            (Status::Draw, _) => self.tally.count(view, me, &self.all),
+            (Status::Won, winner) => {
+                self.tally.count(view, me, &self.all);
+                if winner.as_ref() != Some(me) {
+                    self.tally.fault("a bot that plays perfectly has lost");
+                }
             }
             (Status::Waiting | Status::Playing, _) => self.tally.walkovers += 1,
         }

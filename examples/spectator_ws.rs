@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Ok(sentence) if say(&sentence).is_ok() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(sentence) => {
-            eprintln!("{sentence}");
+            anteroom_examples::complain(&sentence);
             ExitCode::FAILURE
         }
     }

@@ -90,6 +90,44 @@ async fn bots_play_their_matches_and_go() {
     }
 }
 
+/// The load is measured in rooms of the relay, and a program with other games has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_of_a_server_with_other_games_says_so_before_it_starts_anything() {
+    for (workload, is_possible) in
+        [("broadcast", false), ("game", false), ("churn", false), ("lobby", false), ("idle", true)]
+    {
+        let times = ["--seconds", "0.1", "--warm-up", "0"];
+        let mut bench = command(example("rock_paper_scissors"), &["bench", workload]);
+        bench.args(times);
+        let ended = run(bench).await;
+        if is_possible {
+            assert_eq!(ended.code, Some(0), "{workload}: {ended:?}");
+            continue;
+        }
+        assert_eq!((ended.code, &*ended.stdout), (Some(2), ""), "{workload}: {ended:?}");
+        let sentence = format!(
+            "anteroom: `bench {workload}` measures rooms of the game relay, which this program does not have; name a \
+             server that does with --server HOST:PORT\n"
+        );
+        assert_eq!(ended.stderr, sentence);
+    }
+}
+
+/// Ctrl-C goes to everyone in `bot 2>&1 | tee log`, and `tee` is the first to end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_leaves_its_room_though_nobody_hears_of_it() {
+    let server = TestServer::start();
+    let (nobody, writer) = std::io::pipe().unwrap();
+    drop(nobody);
+    let mut bot = command(example("bot"), &["--server", &server.addr().to_string()]);
+    bot.stderr(writer);
+    let mut bot = Running::start(bot);
+    bot.line_with("Waiting in room").await;
+    bot.signal("INT").await;
+    assert_eq!(bot.end().await.code, Some(0));
+    server.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_is_a_perfect_opponent_in_a_room_one_names() {
     // Building it may take longer than a connection that nobody reads from lives.

@@ -18,6 +18,8 @@ pub mod play;
 pub mod screen;
 pub mod table;
 
+use std::io::{self, Write};
+
 use anteroom_client::{Game, NoEvents};
 use anteroom_core::Game as Rules;
 use anteroom_games::tic_tac_toe::{Action, View};
@@ -38,6 +40,11 @@ impl Game for TicTacToe {
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Says something on stderr. Whoever has closed it, as `| tee` has after Ctrl-C, is no reason to stop.
+pub fn complain(sentence: &str) {
+    let _ = writeln!(io::stderr(), "{sentence}");
 }
 
 /// Waits until somebody wants the program to end: Ctrl-C, or SIGTERM where there is such a thing. Cancel-safe.

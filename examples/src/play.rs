@@ -59,7 +59,7 @@ pub fn main(transport: TransportChoice) -> ExitCode {
 }
 
 fn failed(sentence: &str) -> ExitCode {
-    eprintln!("{sentence}");
+    crate::complain(sentence);
     ExitCode::FAILURE
 }
 

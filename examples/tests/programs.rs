@@ -278,9 +278,25 @@ fn bots_play_to_a_draw_over_every_transport() {
             bots.args(["--transport", transport, "--codec", codec]);
             let (code, stdout, stderr) = output(bots);
             assert_eq!(code, 0, "{transport} {codec}: {stdout}{stderr}");
-            assert!(stdout.contains("12 drawn, 0 lost") && stdout.contains("faults    0"), "{stdout}");
+            // Two bots, one match.
+            assert!(stdout.contains("matches   6\n") && stdout.contains(" 6 drawn, 0 lost"), "{stdout}");
+            assert!(stdout.contains("faults    0"), "{stdout}");
+            assert!(stderr.starts_with(&format!("4 bots come to {address}.\n")), "{stderr}");
         }
     }
+    server.stop();
+}
+
+/// Bots that take their time say how far they are.
+#[test]
+fn bots_say_how_far_they_are() {
+    let server = Running::start();
+    let mut bots = program("bot");
+    bots.args(["--server", &server.address, "--count", "4", "--games", "2", "--think-ms", "250"]);
+    let (code, stdout, stderr) = output(bots);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let told = stderr.lines().find(|line| line.contains(" of 4 matches played, "));
+    assert!(told.is_some_and(|line| line.starts_with(|c: char| c.is_ascii_digit())), "{stderr}");
     server.stop();
 }
 

@@ -8,6 +8,7 @@ pub mod browser;
 pub mod bystanders;
 pub mod certificates;
 pub mod fault;
+pub mod frame;
 pub mod games;
 pub mod http;
 pub mod message;

@@ -134,10 +134,13 @@ impl Running {
     pub fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut complaints = child.stderr.take().unwrap();
+        // None where the command has another place for them.
+        let complaints = child.stderr.take();
         let stderr = tokio::spawn(async move {
             let mut bytes = Vec::new();
-            drop(complaints.read_to_end(&mut bytes).await);
+            if let Some(mut complaints) = complaints {
+                drop(complaints.read_to_end(&mut bytes).await);
+            }
             String::from_utf8_lossy(&bytes).into_owned()
         });
         let stdin = child.stdin.take();

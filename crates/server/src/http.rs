@@ -5,6 +5,7 @@
 
 mod address;
 mod connection;
+mod linger;
 mod pages;
 mod upgrade;
 
@@ -19,7 +20,7 @@ use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ORIGIN, VAR
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Extension, Router};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +28,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 
 use self::address::{Asked, webtransport_origin};
+use self::linger::Refusals;
 use crate::config::PublicUrl;
 use crate::host::Host;
 use crate::shared::Shared;
@@ -52,6 +54,7 @@ struct Peer {
 /// Accepts TCP connections until the server stops accepting.
 pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAcceptor>) {
     let router = router(shared.clone());
+    let refusals = Refusals::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -60,8 +63,7 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, tls: Option<
         match accepted {
             Ok((stream, addr)) => {
                 let Some(permit) = shared.admit() else {
-                    // One write to a new socket does not wait; whoever cannot read it finds the connection closed.
-                    drop(stream.try_write(FULL));
+                    refusals.tell(stream, FULL).map(tokio::spawn);
                     continue;
                 };
                 let peer = Peer { addr, permit: Arc::new(permit) };
@@ -105,7 +107,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .merge(pages::routes(shared.config.demo))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/api/certificate", get(certificate))
-        .route(anteroom_protocol::WEBSOCKET_PATH, get(upgrade::websocket));
+        .route(anteroom_protocol::WEBSOCKET_PATH, any(upgrade::websocket));
     if let Some(prefix) = shared.public.as_ref().map(|public| &*public.prefix).filter(|prefix| !prefix.is_empty()) {
         router = router.route(prefix, get(to_the_page));
     }
@@ -113,6 +115,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing here.") })
         .layer(middleware::from_fn_with_state(shared.clone(), check_host))
         .layer(middleware::map_response(take_at_its_word))
+        .layer(middleware::from_fn(linger::end_refused_upgrades))
         .with_state(shared)
 }
 

@@ -232,10 +232,11 @@ impl Connection {
 
     /// Writes what is queued, then ends the connection with a code and a reason, which is cut to 123 bytes.
     ///
-    /// Takes at most about 4 seconds: 2 for the peer to take what is queued (on QUIC and WebTransport to acknowledge
-    /// it), and on WebSocket 2 for its answer to the close frame. A server's session of WebTransport takes up to 3 more
-    /// until the peer, which is told that the session is closed, closes the connection, and before that 1 more for a
-    /// page to close first. Dropping the future ends the connection at once.
+    /// On QUIC and WebTransport it takes at most about 4 seconds, for the peer to acknowledge what is queued. A server's
+    /// session of WebTransport takes up to 3 more until the peer, which is told that the session is closed, closes the
+    /// connection, and before that 1 more for a page to close first. On WebSocket it takes until the peer has closed its
+    /// side, at most 10 seconds, or 2 in which nothing moves; what the peer sends meanwhile is thrown away, at most 64 MiB.
+    /// A peer that has closed is answered with its own code. Dropping the future ends the connection at once.
     pub async fn close(self, code: u16, reason: &str) {
         let reason = close_reason(reason);
         match self {
@@ -243,10 +244,7 @@ impl Connection {
                 write_out(&mut *link).await;
                 link.driver.close(code, reason).await;
             }
-            Self::WebSocket(mut link) => {
-                write_out(&mut *link).await;
-                link.driver.close(code, reason).await;
-            }
+            Self::WebSocket(link) => link.driver.close(code, reason).await,
             Self::Memory(mut link) => {
                 write_out(&mut *link).await;
                 link.driver.close(code, reason);

@@ -10,13 +10,13 @@ use anteroom_protocol::record::RecordTooLarge;
 
 /// Why a connection carries nothing any more. Once given, every later call gives the same.
 ///
-/// After [`Closed::TooLarge`], [`Closed::Malformed`] and [`Closed::Silence`] the peer does not know yet:
-/// [`Connection::close`](crate::Connection::close) still tells it a code.
+/// After [`Closed::TooLarge`], [`Closed::Malformed`], [`Closed::Flooded`] and [`Closed::Silence`] the peer does not know
+/// yet: [`Connection::close`](crate::Connection::close) still tells it a code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Closed {
     /// The peer said so, with a code of [`CloseCode`](anteroom_protocol::CloseCode) or another number of
-    /// RFC 6455, section 7.4 (1005 when a WebSocket peer gave none).
+    /// RFC 6455, section 7.4 (1005 when a WebSocket peer gave none that may be sent).
     #[error("closed by the peer: {code} {reason}")]
     ByPeer {
         /// The peer's close code.
@@ -41,6 +41,9 @@ pub enum Closed {
     /// The peer breaks the transport's rules.
     #[error("the peer broke the protocol: {0}")]
     Malformed(Cow<'static, str>),
+    /// The peer says next to nothing, again and again, more often than it may.
+    #[error("the peer flooded the connection: {0}")]
+    Flooded(Cow<'static, str>),
 }
 
 impl From<RecordTooLarge> for Closed {

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt;
 
+use super::linger::Lingering;
 use super::{HEAD_MAX, Peer};
 use crate::shared::Shared;
 
@@ -57,13 +58,14 @@ where
                 response
             })
     };
+    let stream = Paced { io: Lingering::new(stream), pace: pace.clone() };
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         // It would be the same for a connection that waits and for one that sends a head byte by byte.
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(Paced { io: stream, pace: pace.clone() }), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
     let mut serving = pin!(serving);
     let mut alarm = pin!(sleep_until(pace.deadline()));

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use anteroom_protocol::Codec;
 use anteroom_transport::{Connection, websocket};
 use axum::Extension;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,15 +19,17 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::address::Asked;
 use super::connection::Paced;
+use super::linger::Lingering;
 use super::{Peer, plain};
 use crate::pipe::{self, Arrival};
 use crate::shared::Shared;
 
-/// What RFC 6455 appends to the key before hashing.
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// The version of RFC 6455.
+const WEBSOCKET_VERSION: &str = "13";
 
 /// `GET /ws`: a session over WebSocket. A foreign origin is let through to be told so by a close code, which a page
 /// can read; a status it could not.
@@ -35,14 +38,12 @@ pub(super) async fn websocket(
     Extension(Peer { addr, permit }): Extension<Peer>,
     mut request: Request<Body>,
 ) -> Response {
-    let headers = request.headers();
-    let offer = match Offer::read(headers) {
+    let offer = match Offer::read(&request) {
         Ok(offer) => offer,
         Err(refusal) => return refusal,
     };
-    let origin = headers.get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
     let authority = request.extensions().get::<Asked>().and_then(|asked| asked.authority().map(str::to_owned));
-    let arrival = Arrival { origin, authority, codec: Some(offer.codec.unwrap_or_default()) };
+    let arrival = Arrival { origin: offer.origin.clone(), authority, codec: Some(offer.codec.unwrap_or_default()) };
     let upgrade: OnUpgrade = hyper::upgrade::on(&mut request);
     let task = shared.clone();
     shared.pipes.spawn(async move {
@@ -61,45 +62,59 @@ fn connection(
     peer: std::net::SocketAddr,
     config: anteroom_transport::TransportConfig,
 ) -> Option<Connection> {
-    match upgraded.downcast::<TokioIo<Paced<TcpStream>>>() {
-        Ok(parts) => Some(websocket::accept_tcp(parts.io.into_inner().io, parts.read_buf, peer, config)),
+    match upgraded.downcast::<TokioIo<Paced<Lingering<TcpStream>>>>() {
+        Ok(parts) => Some(websocket::accept_tcp(parts.io.into_inner().io.into_inner(), parts.read_buf, peer, config)),
         Err(upgraded) => {
-            let parts = upgraded.downcast::<TokioIo<Paced<TlsStream<TcpStream>>>>().ok()?;
-            Some(websocket::accept(parts.io.into_inner().io, parts.read_buf, peer, config))
+            let parts = upgraded.downcast::<TokioIo<Paced<Lingering<TlsStream<TcpStream>>>>>().ok()?;
+            Some(websocket::accept(parts.io.into_inner().io.into_inner(), parts.read_buf, peer, config))
         }
     }
 }
 
 /// What a client asks for in its upgrade request.
 struct Offer {
-    accept_key: HeaderValue,
+    accept_key: String,
     codec: Option<Codec>,
+    origin: Option<String>,
 }
 
 impl Offer {
     #[expect(clippy::result_large_err, reason = "a response is what the caller returns either way")]
-    fn read(headers: &HeaderMap) -> Result<Self, Response> {
+    fn read(request: &Request<Body>) -> Result<Self, Response> {
+        if request.method() != Method::GET {
+            let sentence = "WebSocket connections begin with GET.\n";
+            return Err((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")], sentence).into_response());
+        }
+        // An upgrade that HTTP/1.0 asks for is to be ignored (RFC 9110, section 7.8).
+        if request.version() < Version::HTTP_11 {
+            return Err(upgrade_required(
+                "WebSocket connections begin with HTTP/1.1; a proxy may have asked with 1.0.",
+            ));
+        }
+        let headers = request.headers();
         if !has_token(headers, &CONNECTION, "upgrade") || !has_token(headers, &UPGRADE, "websocket") {
-            let sentence = "This is where WebSocket connections begin; send an upgrade.";
-            return Err(
-                (StatusCode::UPGRADE_REQUIRED, [(UPGRADE, "websocket")], format!("{sentence}\n")).into_response()
-            );
+            return Err(upgrade_required("This is where WebSocket connections begin; send an upgrade."));
         }
-        if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-            let needed = [(SEC_WEBSOCKET_VERSION, "13")];
-            return Err((StatusCode::UPGRADE_REQUIRED, needed, "WebSocket version 13 is needed.\n").into_response());
+        match single(headers, &SEC_WEBSOCKET_VERSION)? {
+            Some(version) if version == WEBSOCKET_VERSION => {}
+            Some(version) if version.is_empty() || !version.as_bytes().iter().all(u8::is_ascii_digit) => {
+                return Err(plain(StatusCode::BAD_REQUEST, "Sec-WebSocket-Version must be one number."));
+            }
+            _ => return Err(upgrade_required("WebSocket version 13 is needed.")),
         }
-        let key = headers.get(SEC_WEBSOCKET_KEY).filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16));
+        let key = single(headers, &SEC_WEBSOCKET_KEY)?;
+        let key = key.filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16));
         let Some(key) = key else {
             return Err(plain(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64."));
         };
-        let offered: Vec<&str> = tokens(headers, &SEC_WEBSOCKET_PROTOCOL).collect();
-        let codec = offered.iter().find_map(|name| Codec::ALL.into_iter().find(|codec| codec.subprotocol() == *name));
-        if codec.is_none() && !offered.is_empty() {
-            let sentence = "None of the subprotocols is known here: anteroom.v1.json and anteroom.v1.bincode are.";
-            return Err(plain(StatusCode::BAD_REQUEST, sentence));
+        // Its bytes would be read as frames, whatever they are to whoever is between here and the client.
+        if !request.body().is_end_stream() {
+            return Err(plain(StatusCode::BAD_REQUEST, "A request for an upgrade must not have a body."));
         }
-        Ok(Self { accept_key: accept_key(key), codec })
+        // Of two, one might be let in, and the other be the page's.
+        let origin = single(headers, &ORIGIN)?;
+        let origin = origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
+        Ok(Self { accept_key: derive_accept_key(key.as_bytes()), codec: codec(headers)?, origin })
     }
 
     fn accept(self) -> Response {
@@ -107,7 +122,8 @@ impl Offer {
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept_key);
+        let accept_key = HeaderValue::try_from(self.accept_key).expect("base64 is fit for a header");
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept_key);
         if let Some(codec) = self.codec {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(codec.subprotocol()));
         }
@@ -115,7 +131,40 @@ impl Offer {
     }
 }
 
-/// The entries of a comma-separated header.
+/// The first subprotocol offered that is known here; none if none is offered.
+#[expect(clippy::result_large_err, reason = "a response is what the caller returns either way")]
+fn codec(headers: &HeaderMap) -> Result<Option<Codec>, Response> {
+    let is_readable = headers.get_all(SEC_WEBSOCKET_PROTOCOL).into_iter().all(|offered| offered.to_str().is_ok());
+    let mut offered = tokens(headers, &SEC_WEBSOCKET_PROTOCOL).peekable();
+    if is_readable && offered.peek().is_none() {
+        return Ok(None);
+    }
+    match offered.find_map(|name| Codec::ALL.into_iter().find(|codec| codec.subprotocol() == name)) {
+        Some(codec) => Ok(Some(codec)),
+        None => {
+            let sentence = "None of the subprotocols is known here: anteroom.v1.json and anteroom.v1.bincode are.";
+            Err(plain(StatusCode::BAD_REQUEST, sentence))
+        }
+    }
+}
+
+/// Says what the client would have to ask for (RFC 9110, section 15.5.22).
+fn upgrade_required(sentence: &str) -> Response {
+    let headers = [(CONNECTION, "upgrade"), (UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, WEBSOCKET_VERSION)];
+    (StatusCode::UPGRADE_REQUIRED, headers, format!("{sentence}\n")).into_response()
+}
+
+/// The value of a header that may be there once.
+#[expect(clippy::result_large_err, reason = "a response is what the caller returns either way")]
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Response> {
+    let mut values = headers.get_all(name).into_iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err(plain(StatusCode::BAD_REQUEST, &format!("The header {name} must not be there twice."))),
+    }
+}
+
+/// The entries of a comma-separated header; those without anything in them do not count (RFC 9110, section 5.6.1).
 pub(super) fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(name)
@@ -123,28 +172,9 @@ pub(super) fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iter
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
+        .filter(|entry| !entry.is_empty())
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     tokens(headers, name).any(|found| found.eq_ignore_ascii_case(token))
-}
-
-/// The answer to a key (RFC 6455, section 4.2.2). SHA-1 proves nothing here; it is what the standard asks for.
-fn accept_key(key: &HeaderValue) -> HeaderValue {
-    let mut message = key.as_bytes().to_vec();
-    message.extend_from_slice(GUID);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &message);
-    HeaderValue::from_str(&STANDARD.encode(digest)).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The example of RFC 6455, section 1.3.
-    #[test]
-    fn the_key_is_answered_as_the_standard_says() {
-        let key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
-        assert_eq!(accept_key(&key), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
 }

@@ -7,7 +7,7 @@ use anteroom_protocol::code::close_reason;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::request::Goodbye;
 use anteroom_protocol::{Batch, CloseCode, Codec, Header, LaneId};
-use anteroom_transport::Closed;
+use anteroom_transport::{Closed, Transport};
 use tokio::time::timeout_at;
 
 use super::{Carried, Pipe};
@@ -65,6 +65,7 @@ pub(super) fn closed_end(closed: Closed) -> End {
     match closed {
         Closed::TooLarge { .. } => CloseCode::MessageTooLarge.into(),
         Closed::Malformed(why) => malformed(why),
+        Closed::Flooded(_) => CloseCode::Flooded.into(),
         Closed::Silence => CloseCode::Silence.into(),
         closed => End::Lost(closed),
     }
@@ -74,8 +75,9 @@ impl Pipe {
     /// Tells the rooms, then the client, and closes. Gives the session if it waits for another connection now.
     pub(super) async fn finish(mut self, mut end: End) -> Option<Arc<Session>> {
         let carried = self.carried.clone();
-        if end.is_fault() {
-            // What stands in front of it was handled, and is answered here as far as the connection takes it.
+        // What came in front of a close frame, or of a fault, was handled, and is answered as far as the connection takes it.
+        let is_answered = self.connection.transport() == Transport::WebSocket;
+        if end.is_fault() || is_answered && matches!(end, End::Lost(Closed::ByPeer { .. })) {
             self.write();
         }
         let waiting = match self.carried.take() {
@@ -96,6 +98,7 @@ impl Pipe {
                 self.write();
                 self.connection.close(NORMAL_CLOSURE, "").await;
             }
+            End::Lost(Closed::ByPeer { code, reason }) if is_answered => self.connection.close(code, &reason).await,
             End::Lost(_) => {}
         }
         if let Some(Carried { session, place, .. }) = carried {

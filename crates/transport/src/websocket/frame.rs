@@ -13,8 +13,9 @@ use crate::error::Closed;
 pub(super) const CONTROL_BYTES_MAX: usize = 125;
 /// The longest header.
 const HEADER_BYTES_MAX: usize = 14;
-/// More frames than this in one message are a way to waste the receiver's time.
-const FRAGMENTS_MAX: u32 = 1024;
+/// More parts without payload than this in one message are a way to waste the receiver's time. Others are bounded by
+/// what a message may have in all.
+const EMPTY_FRAGMENTS_MAX: u32 = 1024;
 
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
@@ -33,10 +34,18 @@ pub(super) enum Role {
 /// What arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
-    Data { codec: Codec, payload: Bytes },
+    Data {
+        codec: Codec,
+        payload: Bytes,
+    },
     Ping(Bytes),
     Pong(Bytes),
-    Close { code: u16, reason: String },
+    /// The peer will say no more. `code` is [`NO_CODE`] if it gave none that may be sent, and `answer` what goes back.
+    Close {
+        code: u16,
+        reason: String,
+        answer: u16,
+    },
 }
 
 /// Cuts the bytes of one direction into messages.
@@ -55,7 +64,7 @@ pub(super) struct FrameReader {
 struct Fragments {
     codec: Codec,
     payload: BytesMut,
-    count: u32,
+    empty: u32,
 }
 
 struct FrameHeader {
@@ -175,7 +184,7 @@ impl FrameReader {
 
     fn frame(&mut self, header: &FrameHeader, payload: BytesMut) -> Result<Option<Message>, Closed> {
         let codec = match header.opcode {
-            CLOSE => return close(&payload).map(Some),
+            CLOSE => return Ok(Some(close(&payload))),
             PING => return Ok(Some(Message::Ping(payload.freeze()))),
             PONG => return Ok(Some(Message::Pong(payload.freeze()))),
             TEXT => Codec::Json,
@@ -184,14 +193,15 @@ impl FrameReader {
         let (codec, payload) = match self.fragments.take() {
             None if header.last => (codec, payload),
             None => {
-                self.fragments = Some(Fragments { codec, payload: BytesMut::from(&payload[..]), count: 1 });
+                let empty = u32::from(payload.is_empty());
+                self.fragments = Some(Fragments { codec, payload: BytesMut::from(&payload[..]), empty });
                 return Ok(None);
             }
             Some(mut fragments) => {
                 fragments.payload.extend_from_slice(&payload);
-                fragments.count += 1;
-                if fragments.count > FRAGMENTS_MAX {
-                    return Err(Closed::Malformed("a message in too many parts".into()));
+                fragments.empty += u32::from(payload.is_empty());
+                if fragments.empty > EMPTY_FRAGMENTS_MAX {
+                    return Err(Closed::Flooded("a message in too many parts without payload".into()));
                 }
                 if !header.last {
                     self.fragments = Some(fragments);
@@ -207,18 +217,31 @@ impl FrameReader {
     }
 }
 
-fn close(payload: &[u8]) -> Result<Message, Closed> {
-    let (code, reason) = match payload {
-        [] => (NO_CODE, &[][..]),
-        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
-        [_] => return Err(Closed::Malformed("a close frame with half a code".into())),
+/// Reads a close frame. A broken one closes as well; what is wrong with it is the answer (RFC 6455, section 7.4.1).
+fn close(payload: &[u8]) -> Message {
+    let wrong = |answer| (NO_CODE, "", answer);
+    let (code, reason, answer) = match payload {
+        [] => wrong(NO_CODE),
+        [high, low, reason @ ..] => match (u16::from_be_bytes([*high, *low]), std::str::from_utf8(reason)) {
+            (code, _) if !may_be_sent(code) => wrong(PROTOCOL_ERROR),
+            (_, Err(_)) => wrong(INVALID_PAYLOAD),
+            (code, Ok(reason)) => (code, reason, code),
+        },
+        [_] => wrong(PROTOCOL_ERROR),
     };
-    let reason = std::str::from_utf8(reason).map_err(|_| Closed::Malformed("a close reason is not UTF-8".into()))?;
-    Ok(Message::Close { code, reason: reason.to_owned() })
+    Message::Close { code, reason: reason.to_owned(), answer }
 }
 
 /// What stands for a close frame without a code; never sent (RFC 6455, section 7.4.1).
 const NO_CODE: u16 = 1005;
+const PROTOCOL_ERROR: u16 = 1002;
+const INVALID_PAYLOAD: u16 = 1007;
+
+/// Whether a close frame may have this code: one that IANA's registry has and that is sent, or one of an application or
+/// a library.
+fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
 
 /// The payload of a close frame.
 pub(super) fn close_payload(code: u16, reason: &str) -> Vec<u8> {
@@ -322,9 +345,29 @@ mod tests {
     #[test]
     fn control_frames_come_between_parts() {
         let bytes = [0x01, 0x01, b'a', 0x89, 0x01, b'p', 0x88, 0x03, 0x0f, 0xa0, b'x', 0x80, 0x00];
-        let expected =
-            [Message::Ping(Bytes::from_static(b"p")), Message::Close { code: 4000, reason: "x".into() }, data(b"a")];
+        let expected = [Message::Ping(Bytes::from_static(b"p")), closing(4000, "x", 4000), data(b"a")];
         assert_eq!(read(Role::Client, 1, &bytes, 1), Ok(expected.into()));
+    }
+
+    fn closing(code: u16, reason: &str, answer: u16) -> Message {
+        Message::Close { code, reason: reason.into(), answer }
+    }
+
+    #[test]
+    fn a_close_frame_that_may_not_be_is_answered_by_what_is_wrong_with_it() {
+        let bare = [0x88, 0];
+        assert_eq!(read(Role::Client, 1, &bare, 1), Ok(vec![closing(1005, "", 1005)]));
+        let half = [0x88, 1, 3];
+        assert_eq!(read(Role::Client, 1, &half, 1), Ok(vec![closing(1005, "", 1002)]));
+        let not_utf8 = [0x88, 3, 0x0f, 0xa0, 0xff];
+        assert_eq!(read(Role::Client, 1, &not_utf8, 1), Ok(vec![closing(1005, "", 1007)]));
+        let sent: Vec<u16> = (0..=u16::MAX).filter(|code| may_be_sent(*code)).collect();
+        assert_eq!(sent, (1000..1004).chain(1007..1015).chain(3000..5000).collect::<Vec<_>>());
+        for code in 0..=u16::MAX {
+            let frame = [&[0x88, 2][..], &code.to_be_bytes()].concat();
+            let expected = if may_be_sent(code) { closing(code, "", code) } else { closing(1005, "", 1002) };
+            assert_eq!(read(Role::Client, 1, &frame, 4), Ok(vec![expected]));
+        }
     }
 
     #[test]
@@ -337,7 +380,7 @@ mod tests {
 
     #[test]
     fn what_the_rfc_forbids_is_malformed() {
-        let cases: [&[u8]; 11] = [
+        let cases: [&[u8]; 9] = [
             &[0xc1, 0x00],
             &[0x81, 0x80, 0, 0, 0, 0],
             &[0x83, 0x00],
@@ -346,8 +389,6 @@ mod tests {
             &[0x01, 0x00, 0x01, 0x00],
             &[0x09, 0x00],
             &[0x89, 126, 0, 126],
-            &[0x88, 0x01, 0x03],
-            &[0x88, 0x03, 0x0f, 0xa0, 0xff],
             &[0x81, 0x01, 0xff],
         ];
         for bytes in cases {
@@ -357,10 +398,15 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_empty_parts_ends() {
-        let mut bytes = vec![0x01, 0x00];
-        bytes.extend([0x00, 0x00].repeat(FRAGMENTS_MAX as usize));
-        assert!(matches!(read(Role::Client, 64, &bytes, 64), Err(Closed::Malformed(_))));
+    fn a_flood_of_empty_parts_ends_and_small_ones_pass() {
+        let empty = [0x00, 0x00].repeat(EMPTY_FRAGMENTS_MAX as usize);
+        let flood = [&[0x01, 0x00][..], &empty].concat();
+        assert!(matches!(read(Role::Client, 64, &flood, 64), Err(Closed::Flooded(_))));
+        let text = [&[0x01, 0x01, b'a'][..], &empty, &[0x80, 0x01, b'b']].concat();
+        assert_eq!(read(Role::Client, 64, &text, 64), Ok(vec![data(b"ab")]));
+        let small = [&[0x02, 0x01, b'a'][..], &[0x00, 0x01, b'a'].repeat(65_534), &[0x80, 0x01, b'a']].concat();
+        let whole = Message::Data { codec: Codec::Bincode, payload: vec![b'a'; 65_536].into() };
+        assert_eq!(read(Role::Client, 65_536, &small, 16_384), Ok(vec![whole]));
     }
 
     /// A generator that tests can repeat (SplitMix64).

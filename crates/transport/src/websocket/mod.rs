@@ -3,11 +3,12 @@
 //! A server's records are written as [`Batch`] framed them, shared with everyone they go to. An idle connection
 //! holds no buffers. Compression is not negotiated.
 
+mod allowance;
+mod closing;
 mod direct;
 mod frame;
 mod outbox;
 
-use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -21,8 +22,9 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+use self::allowance::Allowance;
 use self::direct::Sink;
 pub use self::direct::{Direct, Opening};
 use self::frame::{FrameReader, Message, Role};
@@ -34,13 +36,6 @@ use crate::liveness::{Liveness, Tick};
 
 /// How much one read takes, on the stack.
 const READ_BYTES: usize = 16 << 10;
-/// How long a peer may take to answer a close frame.
-const CLOSE_ANSWER_MAX: Duration = Duration::from_secs(2);
-/// How much unread input is thrown away while closing, so that the peer is not reset before it reads why.
-const CLOSE_DRAIN_BYTES_MAX: usize = 1 << 20;
-/// How many pings and pongs a peer may send in [`CONTROL_WINDOW`].
-const CONTROL_FRAMES_MAX: u32 = 100;
-const CONTROL_WINDOW: Duration = Duration::from_secs(10);
 /// How much unsent data the kernel takes before a socket counts as full; what waits here can still be replaced.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const NOTSENT_LOWAT_BYTES: u32 = 16 << 10;
@@ -102,6 +97,7 @@ enum Source {
 
 /// The driver of [`Connection::WebSocket`].
 pub struct WebSocket {
+    role: Role,
     source: Source,
     sink: Sink,
     peer: SocketAddr,
@@ -110,10 +106,9 @@ pub struct WebSocket {
     ping_sent: Option<Instant>,
     pings: u64,
     rtt: Option<Duration>,
-    control_frames: u32,
-    control_since: Instant,
-    /// The peer's close frame has come.
-    peer_closed: bool,
+    control_frames: Allowance,
+    /// The peer's close frame has come, and this answers it.
+    answer: Option<u16>,
     /// What the peer sends makes no sense any more.
     unreadable: bool,
 }
@@ -130,6 +125,7 @@ impl WebSocket {
         let mut reader = FrameReader::new(role, config.inbound_bytes_max);
         reader.push(early);
         let driver = Self {
+            role,
             source,
             sink,
             peer,
@@ -138,21 +134,23 @@ impl WebSocket {
             ping_sent: None,
             pings: 0,
             rtt: None,
-            control_frames: 0,
-            control_since: Instant::now(),
-            peer_closed: false,
+            control_frames: Allowance::new(),
+            answer: None,
             unreadable: false,
         };
         Connection::WebSocket(Box::new(Link::new(driver, config.write_queue_bytes_max)))
     }
 
-    /// Reads once; `false` at the end of the stream.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    /// Reads once; how many bytes, 0 at the end of the stream.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [MaybeUninit::uninit(); READ_BYTES];
         let mut buffer = ReadBuf::uninit(&mut space);
         ready!(self.source.poll_read(cx, &mut buffer))?;
-        self.reader.push(buffer.filled());
-        Poll::Ready(Ok(!buffer.filled().is_empty()))
+        // What follows a close frame, or what cannot be read, means nothing.
+        if self.answer.is_none() && !self.unreadable {
+            self.reader.push(buffer.filled());
+        }
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     fn message(&mut self, message: Message, cx: &mut Context<'_>) -> Result<Option<Event>, Closed> {
@@ -168,11 +166,12 @@ impl WebSocket {
                     self.rtt = self.ping_sent.take().map(|sent| sent.elapsed()).or(self.rtt);
                 }
             }
-            Message::Close { code, reason } => {
-                self.peer_closed = true;
-                self.sink.lock().outbox.answer_close(code);
-                // At best the answer goes out at once; `close` tries again, and nobody depends on it.
-                let _ = self.poll_sink(cx);
+            Message::Close { code, reason, answer } => {
+                self.answer = Some(answer);
+                // A server answers when it closes this end, behind what it has to say still.
+                if self.role == Role::Client {
+                    self.answer_close(cx);
+                }
                 return Err(Closed::by_peer(code.into(), reason.as_bytes()));
             }
         }
@@ -180,62 +179,10 @@ impl WebSocket {
     }
 
     fn count_control(&mut self) -> Result<(), Closed> {
-        let now = Instant::now();
-        if now.duration_since(self.control_since) > CONTROL_WINDOW {
-            self.control_since = now;
-            self.control_frames = 0;
+        match self.control_frames.take() {
+            true => Ok(()),
+            false => Err(Closed::Flooded("pings come too often".into())),
         }
-        self.control_frames += 1;
-        if self.control_frames > CONTROL_FRAMES_MAX {
-            return Err(Closed::Malformed("pings come too often".into()));
-        }
-        Ok(())
-    }
-
-    /// Sends the close frame, waits for the answer, and ends the stream.
-    pub(crate) async fn close(mut self, code: u16, reason: &str) {
-        self.sink.lock().outbox.close(code, reason);
-        // The peer may be gone already; then there is nobody to tell.
-        let _ = timeout(CLOSE_ANSWER_MAX, self.close_cleanly()).await;
-    }
-
-    async fn close_cleanly(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_sink(cx)).await?;
-        while !self.answered() && !self.unreadable {
-            if !poll_fn(|cx| self.poll_fill(cx)).await? {
-                break;
-            }
-        }
-        poll_fn(|cx| self.poll_shutdown(cx)).await?;
-        if self.unreadable { self.drain().await } else { Ok(()) }
-    }
-
-    /// Whether the peer's close frame is in what has arrived.
-    fn answered(&mut self) -> bool {
-        while !self.peer_closed && !self.unreadable {
-            match self.reader.next() {
-                Ok(Some(Message::Close { .. })) => self.peer_closed = true,
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(_) => self.unreadable = true,
-            }
-        }
-        self.peer_closed
-    }
-
-    /// Throws input away: with some of it unread the peer would be reset, perhaps before it has read the close frame.
-    async fn drain(&mut self) -> io::Result<()> {
-        let mut drained = 0;
-        let mut scratch = vec![0; READ_BYTES];
-        while drained < CLOSE_DRAIN_BYTES_MAX {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            poll_fn(|cx| self.source.poll_read(cx, &mut buffer)).await?;
-            match buffer.filled().len() {
-                0 => break,
-                len => drained += len,
-            }
-        }
-        Ok(())
     }
 
     fn poll_sink(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -304,8 +251,8 @@ impl Driver for WebSocket {
                 }
             }
             match self.poll_fill(cx)? {
-                Poll::Ready(true) => self.liveness.heard_at(Instant::now()),
-                Poll::Ready(false) => return Poll::Ready(Err(Closed::Lost("the stream ended without a close".into()))),
+                Poll::Ready(1..) => self.liveness.heard_at(Instant::now()),
+                Poll::Ready(0) => return Poll::Ready(Err(Closed::Lost("the stream ended without a close".into()))),
                 Poll::Pending => break,
             }
         }

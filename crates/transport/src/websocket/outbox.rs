@@ -126,22 +126,18 @@ impl Outbox {
         self.ping = Some(payload);
     }
 
-    /// Puts a close frame behind everything queued.
+    /// Puts a close frame behind everything queued, and behind the answer to a ping that came before.
     pub(super) fn close(&mut self, code: u16, reason: &str) {
         if self.closing {
             return;
         }
         self.closing = true;
+        if let Some(payload) = self.pong.take() {
+            let frame = self.control(Control::Pong, &payload);
+            self.push(frame);
+        }
         let frame = self.control(Control::Close, &close_payload(code, reason));
         self.push(frame);
-    }
-
-    /// Answers the peer's close frame: what it will not read any more is dropped.
-    pub(super) fn answer_close(&mut self, code: u16) {
-        self.queue.truncate(usize::from(self.front_written > 0));
-        self.queued_bytes = self.unflushed_bytes
-            + self.queue.iter().map(|chunk| chunk.bytes().len() - self.front_written).sum::<usize>();
-        self.close(code, "");
     }
 
     /// Ready when everything is written and flushed.
@@ -362,17 +358,19 @@ mod tests {
     }
 
     #[test]
-    fn an_answered_close_drops_what_was_not_begun() {
+    fn a_close_frame_is_the_last() {
         let frame = batch().websocket_frame().to_vec();
         let mut outbox = Outbox::new(Role::Server);
         let mut io = Narrow { width: 5, open: false, taken: Vec::new() };
         outbox.record(batch());
-        outbox.record(batch());
         assert!(!write(&mut outbox, &mut io));
-        outbox.answer_close(4000);
+        outbox.pong(Bytes::from_static(b"p"));
+        outbox.close(4000, "");
         outbox.record(batch());
+        outbox.pong(Bytes::from_static(b"late"));
+        outbox.close(4001, "again");
         while !write(&mut outbox, &mut io) {}
-        assert_eq!(io.taken, [&frame[..], &[0x88, 2, 0x0f, 0xa0]].concat());
+        assert_eq!(io.taken, [&frame[..], &[0x8a, 1, b'p', 0x88, 2, 0x0f, 0xa0]].concat());
         assert_eq!(outbox.queued_bytes(), 0);
     }
 }

@@ -371,11 +371,15 @@ async fn saying_nothing_is_borne_up_to_a_bound() {
                 3 => &mut peer.unidirectional[0],
                 _ => &mut peer.bidirectional[0].0,
             };
-            let (ended, ()) = tokio::join!(connection.until_closed(), async {
-                while stream.write_all(&bytes.repeat(5000)).await.is_ok() {}
-            });
-            assert!(matches!(ended, Closed::Malformed(_)), "{what}: {ended:?}");
-            assert_eq!(peer.closed().await, 0x107, "{what}");
+            let closing = async {
+                let ended = connection.until_closed().await;
+                connection.close(4005, "flooded").await;
+                ended
+            };
+            let (ended, ()) =
+                tokio::join!(closing, async { while stream.write_all(&bytes.repeat(5000)).await.is_ok() {} });
+            assert!(matches!(ended, Closed::Flooded(_)), "{what}: {ended:?}");
+            assert_eq!(peer.closed().await, 4005, "{what}");
         }
     })
     .await;

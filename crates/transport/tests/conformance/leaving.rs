@@ -34,13 +34,22 @@ type Establishing = JoinHandle<Result<Established, EstablishError>>;
 
 /// A peer that has asked for a session, from a page if it names an origin.
 async fn asks(path: &str, origin: Option<&str>) -> (Network, Peer, Establishing) {
+    asks_with(path, origin, u32::MAX).await
+}
+
+/// One that takes no more than so many bytes in all until it reads.
+async fn asks_with(path: &str, origin: Option<&str>, window: u32) -> (Network, Peer, Establishing) {
     let network = Network::new(1, Conditions::default());
     let (tls, hash) = certificate(-1..12);
     let config = TransportConfig { establish_timeout: ESTABLISH_TIMEOUT, ..server_config() };
     let listener = network.listener(SERVER, &tls, config).unwrap();
     let establishing = tokio::spawn(async move { listener.accept().await.unwrap().establish().await });
     let endpoint = network.bare_quic(CLIENT).unwrap();
-    let dialing = endpoint.connect_with(quinn_client(b"h3", hash), SERVER, "localhost").unwrap();
+    let mut client = quinn_client(b"h3", hash);
+    let mut transport = quinn::TransportConfig::default();
+    transport.receive_window(window.into());
+    client.transport_config(std::sync::Arc::new(transport));
+    let dialing = endpoint.connect_with(client, SERVER, "localhost").unwrap();
     let mut peer = Peer::on(dialing.await.unwrap());
     peer.uni(SETTINGS).await;
     let mut fields = vec![(":method", "CONNECT"), (":protocol", "webtransport"), (":scheme", "https")];
@@ -172,6 +181,21 @@ async fn an_answer_to_another_path_is_waited_for_as_well() {
         assert!(PATIENCE.contains(&told.elapsed()), "{:?}", told.elapsed());
         let refused = establishing.await.unwrap();
         assert!(matches!(&refused, Err(EstablishError::NotFound(path)) if path == "/nowhere"), "{refused:?}");
+    })
+    .await;
+}
+
+/// There is room for the server's settings, and not for an answer.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_leaves_no_room_for_an_answer_is_late() {
+    simulated(async {
+        for path in ["/wt", "/nowhere"] {
+            let begun = Instant::now();
+            let (_network, _peer, establishing) = asks_with(path, PAGE_ORIGIN, 45).await;
+            let refused = timeout(ESTABLISH_TIMEOUT + PATIENCE.end, establishing).await.unwrap().unwrap();
+            assert!(matches!(refused, Err(EstablishError::Timeout(_) | EstablishError::NotFound(_))), "{refused:?}");
+            assert!(begun.elapsed() > Duration::from_secs(2), "it is not answered at once: {:?}", begun.elapsed());
+        }
     })
     .await;
 }

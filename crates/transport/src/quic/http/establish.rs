@@ -89,8 +89,8 @@ pub(in crate::quic) async fn accept(
         say_last(&quic, &mut send, &request::answer(404)).await;
         return Err(Refused::NotFound(request.path));
     }
-    // Fails with the connection, or when the session is given up; both are noticed next.
-    let _ = send.write_all(&request.accepted()).await;
+    // It fails with the connection, or when the session is given up; both are noticed next.
+    let _ = timeout_at(deadline, send.write_all(&request.accepted())).await.map_err(|_| is_late())?;
     establishing.reject_others(id).map_err(|fault| establishing.broken(fault))?;
     establishing.asked = Some((request, send, recv, early));
     let opened = timeout_at(deadline, poll_fn(|cx| establishing.poll(cx, Establishing::is_open))).await;

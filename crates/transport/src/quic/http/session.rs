@@ -38,6 +38,9 @@ impl Session {
         let end = match self.connection.poll(cx).map(|()| self.poll_end(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(end))) => end,
+            // Nothing is wrong with what it says, so it can be told why it has to go like anybody else.
+            Err(Fault { code: Code::ExcessiveLoad, says })
+            | Ok(Poll::Ready(Err(Fault { code: Code::ExcessiveLoad, says }))) => Closed::Flooded(says.into()),
             Err(fault) | Ok(Poll::Ready(Err(fault))) => fault.end(self.connection.quic()),
         };
         Poll::Ready(self.end.insert(end).clone())
@@ -77,12 +80,13 @@ impl Session {
         Ok(None)
     }
 
-    /// Closes the session unless it has ended. Its streams are over with it.
+    /// Closes the session unless it has ended otherwise than by a flood. Its streams are over with it.
     pub(in crate::quic) async fn close_with(&mut self, code: u16, reason: &str) {
-        if self.end.is_none() {
-            let close = Close { code: code.into(), reason: reason.into() };
-            say_last(self.connection.quic(), &mut self.send, &close.frame()).await;
+        if self.end.as_ref().is_some_and(|end| !matches!(end, Closed::Flooded(_))) {
+            return;
         }
+        let close = Close { code: code.into(), reason: reason.into() };
+        say_last(self.connection.quic(), &mut self.send, &close.frame()).await;
     }
 }
 
