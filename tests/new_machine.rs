@@ -25,6 +25,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("libc6-dev", &[]),
     ("nodejs", &["node"]),
     ("npm", &["npm"]),
+    ("openssl", &["openssl"]),
     ("procps", &["kill"]),
     ("python3", &["python3"]),
     ("python3-venv", &["ensurepip"]),
@@ -179,9 +180,9 @@ async fn as_root_every_stage_gets_what_it_needs() {
 async fn each_stage_gets_what_it_needs_without_the_others() {
     let node = ["gcc", "libc6-dev", "nodejs", "npm"];
     for (stage, needs) in [
-        ("tests", &["curl", "gcc", "libc6-dev", "procps"][..]),
+        ("tests", &["curl", "gcc", "libc6-dev", "nodejs", "procps", "python3"][..]),
         ("sdk", &node),
-        ("browser", &[&node[..], &["chromium", "firefox-esr", "procps"]].concat()),
+        ("browser", &[&node[..], &["chromium", "firefox-esr", "openssl", "procps"]].concat()),
         ("stranger", &["gcc", "libc6-dev", "python3"]),
         ("webtransport", &["gcc", "libc6-dev", "python3", "python3-venv"]),
         ("instructions", &["gcc", "libc6-dev", "valgrind"]),
@@ -214,6 +215,7 @@ async fn who_may_not_install_is_told_what_to_install() {
     assert_eq!((ended.code, machine.apt_calls()), (Some(0), vec![]), "{}", ended.stdout);
 
     copy("procps", "kill");
+    copy("openssl", "openssl");
     copy("nodejs", "node");
     copy("npm", "npm");
     let ended = machine.checks(&["browser"]).await;
