@@ -254,7 +254,8 @@ fn no_function_of_the_script_is_named_like_a_program() {
     let script = fs::read_to_string(repository().join("tests/run")).unwrap();
     let functions: BTreeSet<_> = script.lines().filter_map(|line| Some(line.split_once("() {")?.0.trim())).collect();
     assert!(functions.contains("package") && functions.contains("stage_browser"), "{functions:?}");
-    let programs = functions.iter().filter(|name| find(name).is_some() || PACKAGES.iter().any(|(_, all)| all.contains(name)));
+    let programs =
+        functions.iter().filter(|name| find(name).is_some() || PACKAGES.iter().any(|(_, all)| all.contains(name)));
     assert_eq!(programs.collect::<Vec<_>>(), Vec::<&&str>::new());
 }
 
