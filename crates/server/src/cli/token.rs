@@ -228,8 +228,11 @@ mod tests {
         let expired = refused(&sign(&serde_json::json!({"sub": "ada", "exp": 1_000_000_000})), KEY);
         assert!(expired.contains("Sun, 09 Sep 2001") && expired.contains("ago)"), "{expired}");
         assert!(expired.contains("in: the token has expired."), "{expired}");
-        let unnamed = refused(&sign(&serde_json::json!({"sub": "ada", "name": "\u{9b}31m", "exp": u64::MAX})), KEY);
-        assert!(!unnamed.chars().any(|c| c.is_control() && c != '\n'), "{unnamed:?}");
+        // Nothing in it reaches the terminal as a command.
+        let evil =
+            inspect(&sign(&serde_json::json!({"sub": "ada", "\u{1b}[2J": "\u{9b}31m", "exp": u64::MAX})), KEY, true);
+        assert!(!evil.words.chars().any(|c| c.is_control() && c != '\n'), "{evil:?}");
+        assert!(evil.is_good && evil.words.contains("\\u{9b}31m"), "{evil:?}");
         for garbage in ["", "-", "a.b", "a.b.c.d", "\u{202e}.\u{1b}.x"] {
             assert_eq!(refused(garbage, KEY).lines().count(), 1, "{garbage}");
         }
