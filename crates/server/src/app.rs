@@ -109,7 +109,8 @@ impl Server {
         let shared = shared(config, games, Seat { clock, randomness, mode, local_addr, udp_addr, hashes, names })?;
         let prefix = shared.public.as_ref().map_or("", |public| &public.prefix);
         let quic = Arc::new(quic.path_prefix(prefix));
-        if mode == Mode::Production && shared.config.tls.tcp == TcpTls::Off && shared.public.is_none() {
+        let is_elsewhere = shared.config.tls.tcp == TcpTls::Off || shared.config.listen_udp.is_some();
+        if mode == Mode::Production && is_elsewhere && shared.public.is_none() {
             tracing::warn!(
                 "public_url is not set, so the server goes by the Host header; pages behind a proxy that does not hand \
                  it on learn no address for WebTransport"

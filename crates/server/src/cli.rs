@@ -155,7 +155,8 @@ enum TokenCommand {
 
 #[derive(Debug, clap::Args)]
 struct ConfigOption {
-    /// The configuration that names the key; without it, ANTEROOM_AUTH__TOKEN_KEY_FILE or ANTEROOM_AUTH__TOKEN_KEY do.
+    /// The configuration that names the key [default: anteroom.toml, where there is one]; ANTEROOM_AUTH__TOKEN_KEY_FILE or
+    /// ANTEROOM_AUTH__TOKEN_KEY go over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -275,7 +276,9 @@ fn check(file: &Path) -> Result<(), Failure> {
 
 /// The key that tokens are signed with.
 fn key_of(ConfigOption { config: file }: &ConfigOption) -> Result<(Vec<u8>, Config), Failure> {
-    let Configured { config, remarks } = configured(&Config::default(), file.as_deref(), None)?;
+    let usual = Path::new("anteroom.toml");
+    let file = file.as_deref().or_else(|| usual.exists().then_some(usual));
+    let Configured { config, remarks } = configured(&Config::default(), file, None)?;
     remarks.iter().for_each(|remark| output::complain(remark));
     config.validate()?;
     let key = config.token_key()?.ok_or_else(|| {

@@ -48,7 +48,7 @@ const BACKLOG_MAX = 1024;
 const RECORD_MAX = 1048576;
 const BATCH_MAX = 256;
 const ENDED_MAX = 64;
-/** How deep data may be nested: the server counts 64 levels, with the envelope and the array of a batch. */
+/** How deep data may be nested: servers count 64 levels, with the envelope, and some with the array of a batch. */
 const DEPTH_MAX = 62;
 
 /**

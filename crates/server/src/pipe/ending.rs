@@ -136,7 +136,7 @@ impl Pipe {
                     return None;
                 }
                 tracing::debug!(session_id = %session.id, why = end.why(), "connection lost");
-                if !session.is_worth_keeping() {
+                if !end.is_fault() && !session.is_worth_keeping() {
                     end_session(&self.shared, session, Departure::Expired, None, "connection lost").await;
                     return None;
                 }
