@@ -41,7 +41,8 @@ class Firefox {
   }
 
   /** A window with storage of its own. */
-  async newContext({ colorScheme, reducedMotion } = {}) {
+  async newContext({ colorScheme, reducedMotion, ...more } = {}) {
+    if (Object.keys(more).length) throw new Error(`Firefox has no windows with ${Object.keys(more)}`);
     const browser = await this.for(colorScheme, reducedMotion);
     return new Context(await browser.createBrowserContext(), this.patienceMs);
   }
