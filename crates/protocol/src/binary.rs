@@ -36,6 +36,8 @@ type Bounded = Configuration<LittleEndian, Varint, config::Limit<LIMIT>>;
 pub fn encode<T: bincode::Encode + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), InvalidData> {
     struct Appender<'a>(&'a mut Vec<u8>);
     impl bincode::enc::write::Writer for Appender<'_> {
+        // Most of what is written are single bytes, and the types that write them are made in other crates.
+        #[inline]
         fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
             self.0.extend_from_slice(bytes);
             Ok(())
