@@ -234,7 +234,7 @@ impl Connection {
     ///
     /// On QUIC and WebTransport it takes at most about 4 seconds, for the peer to acknowledge what is queued. A server's
     /// session of WebTransport takes up to 3 more until the peer, which is told that the session is closed, closes the
-    /// connection, and before that 1 more for it to close first. On WebSocket it takes until the peer has closed its
+    /// connection, and before that 1 more for a page to close first, or a quarter of one. On WebSocket it takes until the peer has closed its
     /// side, at most 10 seconds, or 2 in which nothing moves; what the peer sends meanwhile is thrown away, at most 64 MiB.
     /// A peer that has closed is answered with its own code. Dropping the future ends the connection at once.
     pub async fn close(self, code: u16, reason: &str) {

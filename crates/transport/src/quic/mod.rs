@@ -35,8 +35,11 @@ pub(crate) use self::config::{H3_ALPN, client_transport};
 /// How long to wait for the packet that tells the peer to have left.
 const CLOSE_SENT_MAX: Duration = Duration::from_millis(100);
 
-/// How long the client of a session of WebTransport may take to read what it was told last, and close.
-const CLIENT_CLOSE_MAX: Duration = Duration::from_secs(1);
+/// How long a page may take to read what it was told last, and close; it may be busy.
+const PAGE_CLOSE_MAX: Duration = Duration::from_secs(1);
+
+/// The same for another client of WebTransport, which reads as it comes.
+const PROGRAM_CLOSE_MAX: Duration = Duration::from_millis(250);
 
 /// The driver of [`Connection::Quic`] and [`Connection::WebTransport`].
 pub struct Quic {
@@ -45,6 +48,8 @@ pub struct Quic {
     session: Session,
     outgoing: Outgoing,
     incoming: incoming::Incoming,
+    /// Whether a browser's page is at the other end.
+    is_page: bool,
 }
 
 /// A client's connection whose control stream is open.
@@ -76,30 +81,31 @@ impl Quic {
     ) -> Box<Link<Self>> {
         let outgoing = Outgoing::new(side, send, session.stream_prefix());
         let incoming = incoming::Incoming::new(side, &session, recv, config.inbound_bytes_max);
-        let driver = Self { http: None, session, outgoing, incoming };
+        let driver = Self { http: None, session, outgoing, incoming, is_page: false };
         Box::new(Link::new(driver, config.write_queue_bytes_max))
     }
 
     /// A server's end of a session.
     fn served(accepted: http::Accepted, connection: quinn::Connection, config: &TransportConfig) -> Box<Link<Self>> {
-        let http::Accepted { session, request: _, id, settings, control: (send, recv), early } = accepted;
+        let http::Accepted { session, request, id, settings, control: (send, recv), early } = accepted;
         let served = Session::Served(Served { connection, id, datagrams: settings.datagrams });
         let streams = (Sending::Quic(send), Receiving::Quic(recv));
         let mut link = Self::link(Side::Server, served, streams, config);
         link.driver.http = Some(Box::new(session));
+        link.driver.is_page = request.origin.is_some();
         link.driver.incoming.begin_with(&early);
         link
     }
 
     /// Waits until the peer has acknowledged the streams, then closes the session, if there is one, and the connection.
     pub(crate) async fn close(self, code: u16, reason: &str) {
-        let Self { mut http, session, outgoing, mut incoming } = self;
+        let Self { mut http, session, outgoing, mut incoming, is_page } = self;
         // A peer that does not acknowledge in time does not get the rest.
         let _ = timeout(CLOSE_FLUSH_MAX, outgoing.settle()).await;
         if http.is_some() {
             // A client's network acknowledges what its program has not read, and throws that away when the session closes.
             let gone = poll_fn(|cx| poll_gone(&mut http, &mut incoming, &session, cx));
-            let _ = timeout(CLIENT_CLOSE_MAX, gone).await;
+            let _ = timeout(if is_page { PAGE_CLOSE_MAX } else { PROGRAM_CLOSE_MAX }, gone).await;
         }
         if let Some(http) = &mut http {
             http.close_with(code, reason).await;
