@@ -47,15 +47,16 @@ pub(crate) struct World {
 
 fn bounds(roomy: bool) -> SessionBounds {
     if roomy {
-        let all = Bounds {
-            messages_max: u64::MAX,
-            age_max_ms: u64::MAX,
-            kept_bytes_max: usize::MAX,
-            waiting_bytes_max: usize::MAX,
-        };
-        return SessionBounds { control: all, room: all };
+        return SessionBounds { control: Bounds::NONE, room: Bounds::NONE };
     }
-    let room = Bounds { messages_max: 16, age_max_ms: 20_000, kept_bytes_max: 2500, waiting_bytes_max: 1800 };
+    let room = Bounds {
+        messages_max: 16,
+        age_max_ms: 20_000,
+        kept_bytes_max: 2500,
+        waiting_bytes_max: 1800,
+        values_max: 8,
+        value_bytes_max: 2000,
+    };
     let control = Bounds { messages_max: 30, waiting_bytes_max: 4000, ..room };
     SessionBounds { control, room }
 }
@@ -227,7 +228,8 @@ impl World {
         let Some(session) = &self.server.session else { return };
         for lane in self.server.told.keys() {
             let bounds = if *lane == CONTROL { self.bounds.control } else { self.bounds.room };
-            let bytes_max = bounds.kept_bytes_max.max(bounds.waiting_bytes_max).saturating_add(BATCH_BYTES_MAX);
+            let reliable = bounds.kept_bytes_max.saturating_add(bounds.waiting_bytes_max);
+            let bytes_max = reliable.saturating_add(2 * BATCH_BYTES_MAX);
             assert!(session.kept_bytes(*lane) <= bytes_max, "{lane:?} keeps {} bytes", session.kept_bytes(*lane));
         }
         let lossless = self.climate.roomy && self.climate.keeps && !self.restarted;
