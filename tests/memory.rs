@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use anteroom_protocol::LaneId;
 use anteroom_server::Server;
 use anteroom_server::config::Config;
 use anteroom_tests::message::Message;
@@ -131,4 +132,19 @@ async fn sessions_that_were_left_end_the_oldest_first() {
     assert!((50..400).contains(&lived), "{lived}");
     assert!(ends[..lived].iter().all(|end| *end == Err("session_unknown".into())));
     assert!(ends[lived..].iter().all(|end| *end == Ok(json!(false))), "nothing of theirs was lost");
+}
+
+/// A datagram may overtake what was sent before it, so its number, if somebody gives it one, says nothing.
+#[tokio::test(start_paused = true)]
+async fn a_number_in_a_datagram_makes_nothing_that_follows_an_old_message() {
+    let server = server();
+    let (mut ada, _) = enter(&server).await;
+    let room_id = ada.create("relay", json!({})).await;
+    let send = |n: u64| json!({"type": "send", "n": n, "room_id": room_id, "data": {"payload": n}});
+    ada.connection().send_datagram(LaneId(1), send(9).to_string().as_bytes()).unwrap();
+    ada.until("the datagram's word", |message| message.data["payload"] == json!(9)).await;
+    ada.json(&send(1)).await;
+    ada.until("the word behind it", |message| message.data["payload"] == json!(1)).await;
+    let ack = ada.find("ack").await;
+    assert_eq!(ack.data, json!({"1": 1}));
 }
