@@ -10,7 +10,6 @@ use proptest::prelude::*;
 use crate::words::CONTROL;
 
 pub(crate) fn session() -> (Session, PipeId) {
-    let all = Bounds::NONE;
     Session::new(Codec::Json, true, SessionBounds { control: Bounds::NONE, room: Bounds::NONE }, None)
 }
 
