@@ -122,7 +122,10 @@ impl Connection {
 
     /// Whether [`try_send`](Self::try_send) takes a record: less than
     /// [`write_queue_bytes_max`](crate::TransportConfig::write_queue_bytes_max) waits to be written. On QUIC and
-    /// WebTransport each lane of a server has room of its own; elsewhere all lanes share it.
+    /// WebTransport each lane of a server has room of its own, but for a new one while others wait until the client lets
+    /// the server open a stream; elsewhere all lanes share it.
+    ///
+    /// It tells how things are now. Where there is a [`direct`](Self::direct) writer, the room may be gone the next moment.
     #[must_use]
     pub fn has_room(&self, lane: LaneId) -> bool {
         self.link().has_room(lane)
@@ -157,6 +160,20 @@ impl Connection {
     }
 
     /// Asks for [`Event::Writable`] when there is room on a lane that has none, as a refused record does.
+    /// Queues a whole record, room or not: for one that nobody could take back, because it was let go of when there
+    /// [was room](Self::has_room). So the queue may exceed its bound by what came in between; ask each time.
+    pub fn queue(&mut self, lane: LaneId, batch: Arc<Batch>) {
+        self.link_mut().driver.queue(lane, batch);
+    }
+
+    /// Lets the server have streams for so many rooms at a time, and for those that are on their way out: for a client
+    /// that has heard in how many it may be. Nothing happens on WebSocket, in memory, and at a server's end.
+    pub fn allow_rooms(&mut self, rooms_max: u32) {
+        if let Self::Quic(link) | Self::WebTransport(link) = self {
+            link.driver.allow_rooms(rooms_max);
+        }
+    }
+
     pub fn want_room(&mut self, lane: LaneId) {
         self.link_mut().want_room(lane);
     }

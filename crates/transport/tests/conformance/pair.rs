@@ -166,7 +166,7 @@ pub(crate) fn record(payload: &[u8]) -> Arc<Batch> {
 /// A record that says where it belongs, filled up to a size.
 pub(crate) fn numbered(lane: u32, number: usize, bytes: usize) -> Arc<Batch> {
     let text = format!("{{\"lane\":{lane},\"n\":{number}}}");
-    record(format!("{text:bytes$}").as_bytes())
+    record(&[text.as_bytes(), &b" ".repeat(bytes.saturating_sub(text.len()))].concat())
 }
 
 /// Sorts numbered records back by lane; checks that each came on the lane it says, if that is told.
