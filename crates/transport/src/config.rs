@@ -12,7 +12,8 @@ pub struct TransportConfig {
     /// How many bytes may wait to be written before [`Connection::has_room`](crate::Connection::has_room) is false.
     /// A record is queued whole, so the queue exceeds it by at most one record.
     pub write_queue_bytes_max: usize,
-    /// How many lane streams a client lets the server have open at a time on QUIC and WebTransport.
+    /// How many lane streams a client lets the server have open at a time on QUIC and WebTransport, before it says more
+    /// by [`Connection::allow_rooms`](crate::Connection::allow_rooms).
     pub lanes_max: u32,
     /// How long a QUIC or WebTransport connection is idle before it sends a packet to stay alive.
     pub quic_keep_alive: Duration,

@@ -131,8 +131,9 @@ impl Connection {
         self.link().has_room(lane)
     }
 
-    /// How many bytes wait to be written, on all lanes together: records with their framing, and on WebSocket the
-    /// control frames between them. Under TLS what is encrypted and not yet sent counts as waiting.
+    /// How many bytes wait for the peer to read, on all lanes together: records with their framing, and on WebSocket the
+    /// control frames between them. Under TLS what is encrypted and not yet sent counts as waiting. What waits until the
+    /// client lets the server open another stream does not: reading would not help it.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.link().driver.queued_bytes()

@@ -1,5 +1,5 @@
 //! The writing half: one stream for each lane, each with its own queue, so that a stream the peer does not read
-//! holds up no other.
+//! holds up no other, nor does a lane for which the peer allows no stream.
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
@@ -81,8 +81,13 @@ impl Outgoing {
         }
     }
 
-    /// How many bytes wait on a lane; clients have one for everything.
-    pub(super) fn queued_bytes_on(&self, id: LaneId) -> usize {
+    pub(super) fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Whether fewer than so many bytes wait on a lane; clients have one for everything. Lanes that are new do not
+    /// gather behind those for which the peer allows no stream.
+    pub(super) fn has_room(&self, id: LaneId, bytes_max: usize) -> bool {
         if self.side == Side::Client || id == LaneId::CONTROL {
             return self.control.queued_bytes;
         }
@@ -92,7 +97,9 @@ impl Outgoing {
 
     /// How many bytes wait on all lanes.
     pub(super) fn queued_bytes(&self) -> usize {
-        self.control.queued_bytes + self.lanes.iter().map(|(_, lane)| lane.queued_bytes).sum::<usize>()
+        let may_go = |lane: &&Lane| lane.stream.is_some() || self.opening.is_none();
+        let lanes = self.lanes.iter().map(|(_, lane)| lane).filter(may_go);
+        self.control.queued_bytes + lanes.map(|lane| lane.queued_bytes).sum::<usize>()
     }
 
     /// How many bytes QUIC has taken since the beginning.

@@ -227,8 +227,8 @@ impl Driver for WebSocket {
         self.sink.lock().outbox.record(batch);
     }
 
-    fn queued_bytes_on(&self, _lane: LaneId) -> usize {
-        self.sink.lock().outbox.queued_bytes()
+    fn has_room(&self, _lane: LaneId, bytes_max: usize) -> bool {
+        self.sink.lock().outbox.queued_bytes() < bytes_max
     }
 
     fn queued_bytes(&self) -> usize {
