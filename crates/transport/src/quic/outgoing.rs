@@ -89,13 +89,15 @@ impl Outgoing {
     /// gather behind those for which the peer allows no stream.
     pub(super) fn has_room(&self, id: LaneId, bytes_max: usize) -> bool {
         if self.side == Side::Client || id == LaneId::CONTROL {
-            return self.control.queued_bytes;
+            return self.control.queued_bytes < bytes_max;
         }
-        let lane = self.lanes.iter().find(|(other, lane)| *other == id && !lane.ended);
-        lane.map_or(0, |(_, lane)| lane.queued_bytes)
+        match self.lanes.iter().find(|(other, lane)| *other == id && !lane.ended) {
+            Some((_, lane)) => lane.queued_bytes < bytes_max,
+            None => self.opening.is_none(),
+        }
     }
 
-    /// How many bytes wait on all lanes.
+    /// How many bytes wait on all lanes that have a stream, or would get one at once.
     pub(super) fn queued_bytes(&self) -> usize {
         let may_go = |lane: &&Lane| lane.stream.is_some() || self.opening.is_none();
         let lanes = self.lanes.iter().map(|(_, lane)| lane).filter(may_go);
@@ -159,6 +161,7 @@ impl Outgoing {
     pub(super) fn poll_write(&mut self, session: &Session, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         self.poll_open(session, cx)?;
         let Self { control, lanes, finishing, written_bytes, .. } = self;
+        // What a stream that was stopped does not take would be missing without a word; elsewhere it can be sent again.
         if control.poll_write(written_bytes, cx)?.is_ready() && control.deaf && !control.ended {
             return Poll::Ready(Err(Closed::Lost("the peer stopped the control stream".into())));
         }
@@ -167,6 +170,9 @@ impl Outgoing {
             let lane = &mut lanes[(place + self.turn) % count].1;
             // Which of them wait is seen from the bytes left.
             let _ = lane.poll_write(written_bytes, cx)?;
+            if lane.deaf && !lane.ended {
+                return Poll::Ready(Err(Closed::Lost("the peer stopped a lane's stream".into())));
+            }
         }
         self.turn = self.turn.wrapping_add(1);
         let done = |lane: &Lane| lane.ended && lane.queue.is_empty();
