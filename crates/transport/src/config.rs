@@ -20,7 +20,8 @@ pub struct TransportConfig {
     /// How often a WebSocket server pings. Clients only answer.
     pub websocket_ping: Duration,
     /// How long nothing at all may be heard from the peer; then the connection ends with
-    /// [`Closed::Silence`](crate::Closed::Silence). Any received byte counts.
+    /// [`Closed::Silence`](crate::Closed::Silence). Any received byte counts; on WebSocket also that the peer takes what
+    /// had to wait for it.
     pub silence_max: Duration,
     /// How long it may take until a connection stands: TLS, QUIC, HTTP/3 and its control stream, or the WebSocket
     /// handshake when dialing.

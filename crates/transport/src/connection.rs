@@ -144,8 +144,8 @@ impl Connection {
     /// slowly and stands still for one that does not read at all; pings, pongs and datagrams do not move it.
     ///
     /// What lies below takes some amount before it waits for the peer: the buffers of TCP, 256 KiB on QUIC, in memory
-    /// [`write_queue_bytes_max`](crate::TransportConfig::write_queue_bytes_max). Under TLS it grows in steps of up
-    /// to TLS's own buffer (64 KiB unless set otherwise), so that a very slow reader seems to stand still in between.
+    /// [`write_queue_bytes_max`](crate::TransportConfig::write_queue_bytes_max). Under TLS it grows with what TLS hands
+    /// down. On QUIC a client tells that it has read in steps of its own: ours of an eighth of its window, 32 KiB.
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
         self.link().driver.written_bytes()
@@ -160,7 +160,6 @@ impl Connection {
         self.link_mut().try_send(lane, batch)
     }
 
-    /// Asks for [`Event::Writable`] when there is room on a lane that has none, as a refused record does.
     /// Queues a whole record, room or not: for one that nobody could take back, because it was let go of when there
     /// [was room](Self::has_room). So the queue may exceed its bound by what came in between; ask each time.
     pub fn queue(&mut self, lane: LaneId, batch: Arc<Batch>) {
@@ -175,6 +174,7 @@ impl Connection {
         }
     }
 
+    /// Asks for [`Event::Writable`] when there is room on a lane that has none, as a refused record does.
     pub fn want_room(&mut self, lane: LaneId) {
         self.link_mut().want_room(lane);
     }
