@@ -65,7 +65,9 @@ pub(crate) async fn shake(
     loop {
         // A lane cannot begin, nor a datagram mean anything, before the session does.
         if let Event::Record { codec, payload, .. } = connection.recv().await.map_err(lost)? {
-            return accepted(codec, &payload, handshake.codec.unwrap_or_default());
+            let accepted = accepted(codec, &payload, handshake.codec.unwrap_or_default())?;
+            connection.allow_rooms(accepted.limits.rooms_max);
+            return Ok(accepted);
         }
     }
 }

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom_transport::websocket;
+use anteroom_transport::{tls, websocket};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS};
@@ -94,8 +94,8 @@ async fn serve(stream: TcpStream, peer: Peer, router: Router, tls: Option<TlsAcc
     drop(websocket::tune(&stream));
     match tls {
         None => connection::serve(stream, peer, router, shared).await,
-        Some(tls) => {
-            if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_MAX, tls.accept(stream)).await {
+        Some(acceptor) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_MAX, tls::accept(&acceptor, stream)).await {
                 connection::serve(stream, peer, router, shared).await;
             }
         }

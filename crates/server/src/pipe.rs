@@ -9,10 +9,10 @@
 mod alarm;
 mod ending;
 mod handshake;
+mod own;
 mod resume;
 mod router;
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -34,6 +34,7 @@ use crate::shared::Shared;
 use alarm::Alarm;
 pub(crate) use ending::end_session;
 use ending::{End, closed_end, malformed, wait_for_return};
+use own::Own;
 use router::Route;
 
 /// How a connection came in.
@@ -63,8 +64,7 @@ struct Pipe {
     arrival: Arrival,
     carried: Option<Carried>,
     /// What concerns this connection alone, and goes before what is on the lanes.
-    own: VecDeque<Arc<Batch>>,
-    own_bytes: usize,
+    own: Own,
     stalled: Option<Stall>,
     alarm: Alarm,
     /// Whether others may write on it.
@@ -108,8 +108,7 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
         connection,
         arrival,
         carried: None,
-        own: VecDeque::new(),
-        own_bytes: 0,
+        own: Own::default(),
         stalled: None,
         alarm: Alarm::default(),
         is_open: false,
@@ -203,8 +202,8 @@ impl Pipe {
     /// Does what is due: writes, acknowledges, and finds reasons to stop. Gives what was written, and when there is
     /// something to do again.
     fn attend(&mut self, deadline: Option<Instant>, now: Instant, cx: &mut Context<'_>) -> Result<Attended, End> {
-        let own = self.write_own();
-        if self.own_bytes > self.shared.config.limits.outbox_bytes_max as usize {
+        let own = self.own.write(&mut self.connection);
+        if self.own.bytes() > self.shared.config.limits.outbox_bytes_max as usize {
             return Err(CloseCode::SlowConsumer.into());
         }
         let Some(Carried { session, place, .. }) = &self.carried else {
@@ -226,12 +225,12 @@ impl Pipe {
         if !counts.is_empty() {
             let codec = session.codec;
             self.say(Batch::one(codec, &Header::new(Ack::TYPE), &Ack { counts }));
-            attended.written.some |= self.write_own().some;
+            attended.written.some |= self.own.write(&mut self.connection).some;
         }
         Ok(attended)
     }
 
-    /// Gives up a connection on which something waits and nothing is written for too long.
+    /// Gives up a connection on which something waits for the client to read, and nothing is written for too long.
     fn watch_progress(&mut self, now: Instant) -> Result<Option<Instant>, End> {
         if self.connection.queued_bytes() == 0 {
             self.stalled = None;
@@ -270,29 +269,10 @@ impl Pipe {
 
     /// Moves what waits into the connection, as far as it has room.
     fn write(&mut self) -> Written {
-        let own = self.write_own();
+        let own = self.own.write(&mut self.connection);
         let Some(Carried { session, place, .. }) = &self.carried else { return own };
         let mut written = session.write_on(place.id, &mut self.connection);
         written.is_full |= own.is_full;
-        written
-    }
-
-    /// The same of what concerns this connection alone.
-    fn write_own(&mut self) -> Written {
-        let mut written = Written::default();
-        while !self.own.is_empty() {
-            if !self.connection.has_room(LaneId::CONTROL) {
-                self.connection.want_room(LaneId::CONTROL);
-                written.is_full = true;
-                break;
-            }
-            if let Some(batch) = self.own.pop_front() {
-                self.own_bytes -= batch.payload().len();
-                let refused = self.connection.try_send(LaneId::CONTROL, batch).is_err();
-                debug_assert!(!refused, "there was room");
-                written.some = true;
-            }
-        }
         written
     }
 
@@ -439,10 +419,7 @@ impl Pipe {
     /// Says something that concerns this connection alone, and does not count.
     fn say(&mut self, batch: Result<Batch, InvalidData>) {
         match batch {
-            Ok(batch) => {
-                self.own_bytes += batch.payload().len();
-                self.own.push_back(Arc::new(batch));
-            }
+            Ok(batch) => self.own.say(batch),
             Err(error) => tracing::error!(%error, "an answer could not be encoded"),
         }
     }

@@ -12,14 +12,16 @@ pub struct TransportConfig {
     /// How many bytes may wait to be written before [`Connection::has_room`](crate::Connection::has_room) is false.
     /// A record is queued whole, so the queue exceeds it by at most one record.
     pub write_queue_bytes_max: usize,
-    /// How many lane streams a client lets the server have open at a time on QUIC and WebTransport.
+    /// How many lane streams a client lets the server have open at a time on QUIC and WebTransport, before it says more
+    /// by [`Connection::allow_rooms`](crate::Connection::allow_rooms).
     pub lanes_max: u32,
     /// How long a QUIC or WebTransport connection is idle before it sends a packet to stay alive.
     pub quic_keep_alive: Duration,
     /// How often a WebSocket server pings. Clients only answer.
     pub websocket_ping: Duration,
     /// How long nothing at all may be heard from the peer; then the connection ends with
-    /// [`Closed::Silence`](crate::Closed::Silence). Any received byte counts.
+    /// [`Closed::Silence`](crate::Closed::Silence). Any received byte counts; on WebSocket also that the peer takes what
+    /// had to wait for it.
     pub silence_max: Duration,
     /// How long it may take until a connection stands: TLS, QUIC, HTTP/3 and its control stream, or the WebSocket
     /// handshake when dialing.

@@ -122,14 +122,18 @@ impl Connection {
 
     /// Whether [`try_send`](Self::try_send) takes a record: less than
     /// [`write_queue_bytes_max`](crate::TransportConfig::write_queue_bytes_max) waits to be written. On QUIC and
-    /// WebTransport each lane of a server has room of its own; elsewhere all lanes share it.
+    /// WebTransport each lane of a server has room of its own, but for a new one while others wait until the client lets
+    /// the server open a stream; elsewhere all lanes share it.
+    ///
+    /// It tells how things are now. Where there is a [`direct`](Self::direct) writer, the room may be gone the next moment.
     #[must_use]
     pub fn has_room(&self, lane: LaneId) -> bool {
         self.link().has_room(lane)
     }
 
-    /// How many bytes wait to be written, on all lanes together: records with their framing, and on WebSocket the
-    /// control frames between them. Under TLS what is encrypted and not yet sent counts as waiting.
+    /// How many bytes wait for the peer to read, on all lanes together: records with their framing, and on WebSocket the
+    /// control frames between them. Under TLS what is encrypted and not yet sent counts as waiting. What waits until the
+    /// client lets the server open another stream does not: reading would not help it.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.link().driver.queued_bytes()
@@ -140,8 +144,8 @@ impl Connection {
     /// slowly and stands still for one that does not read at all; pings, pongs and datagrams do not move it.
     ///
     /// What lies below takes some amount before it waits for the peer: the buffers of TCP, 256 KiB on QUIC, in memory
-    /// [`write_queue_bytes_max`](crate::TransportConfig::write_queue_bytes_max). Under TLS it grows in steps of up
-    /// to TLS's own buffer (64 KiB unless set otherwise), so that a very slow reader seems to stand still in between.
+    /// [`write_queue_bytes_max`](crate::TransportConfig::write_queue_bytes_max). Under TLS it grows with what TLS hands
+    /// down. On QUIC a client tells that it has read in steps of its own: ours of an eighth of its window, 32 KiB.
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
         self.link().driver.written_bytes()
@@ -154,6 +158,20 @@ impl Connection {
     /// Hands the batch back if there is no room; [`Event::Writable`] tells when there is again.
     pub fn try_send(&mut self, lane: LaneId, batch: Arc<Batch>) -> Result<(), Arc<Batch>> {
         self.link_mut().try_send(lane, batch)
+    }
+
+    /// Queues a whole record, room or not: for one that nobody could take back, because it was let go of when there
+    /// [was room](Self::has_room). So the queue may exceed its bound by what came in between; ask each time.
+    pub fn queue(&mut self, lane: LaneId, batch: Arc<Batch>) {
+        self.link_mut().driver.queue(lane, batch);
+    }
+
+    /// Lets the server have streams for so many rooms at a time, and for those that are on their way out: for a client
+    /// that has heard in how many it may be. Nothing happens on WebSocket, in memory, and at a server's end.
+    pub fn allow_rooms(&mut self, rooms_max: u32) {
+        if let Self::Quic(link) | Self::WebTransport(link) = self {
+            link.driver.allow_rooms(rooms_max);
+        }
     }
 
     /// Asks for [`Event::Writable`] when there is room on a lane that has none, as a refused record does.

@@ -13,7 +13,7 @@
 //! | [`memory`] | two connected ends in one process, for tests and bots |
 //! | [`websocket`] | WebSocket over any byte stream |
 //! | [`quic`] | raw QUIC and WebTransport on one UDP socket, by ALPN |
-//! | [`tls`] | server certificates |
+//! | [`tls`] | server certificates, and TLS over TCP |
 //! | [`dial`] | the client's side of all of them |
 //!
 //! The feature `simulation` adds a network inside the process, seeded and in virtual time, for tests.
@@ -25,6 +25,7 @@ pub mod error;
 mod link;
 mod liveness;
 pub mod memory;
+mod metered;
 pub mod quic;
 mod random;
 #[cfg(feature = "simulation")]
@@ -36,5 +37,6 @@ pub use config::TransportConfig;
 pub use connection::{Connection, Event, Transport};
 pub use dial::{Address, Dialer, Trust};
 pub use error::{Closed, DatagramRefused, DialError, EstablishError};
+pub use metered::Metered;
 pub use quic::{Established, Incoming};
 pub use tls::ServerTls;

@@ -18,10 +18,11 @@ use crate::error::{Closed, DatagramRefused};
 pub(crate) trait Driver: Send {
     /// Puts a whole record behind what is queued on the lane.
     fn queue(&mut self, lane: LaneId, batch: Arc<Batch>);
-    /// How many bytes of records wait, at least those not handed to the layer below: on this lane where lanes have
-    /// streams of their own, on all of them elsewhere.
-    fn queued_bytes_on(&self, lane: LaneId) -> usize;
-    /// The same on all lanes together.
+    /// Whether a lane takes a record when fewer bytes than these may wait: on this lane where lanes have streams of
+    /// their own, on all of them elsewhere.
+    fn has_room(&self, lane: LaneId, bytes_max: usize) -> bool;
+    /// How many bytes of records wait for the peer to read, at least those not handed to the layer below, on all lanes
+    /// together.
     fn queued_bytes(&self) -> usize;
     /// How many bytes of records were handed to the layer below since the beginning. Never falls.
     fn written_bytes(&self) -> u64;
@@ -61,7 +62,7 @@ impl<D> Link<D> {
 
 impl Link<dyn Driver> {
     pub(crate) fn has_room(&self, lane: LaneId) -> bool {
-        self.driver.queued_bytes_on(lane) < self.write_queue_bytes_max
+        self.driver.has_room(lane, self.write_queue_bytes_max)
     }
 
     pub(crate) fn try_send(&mut self, lane: LaneId, batch: Arc<Batch>) -> Result<(), Arc<Batch>> {

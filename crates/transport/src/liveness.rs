@@ -36,9 +36,11 @@ impl Liveness {
         Self { sleep: Box::pin(sleep(first)), heard, silence_max, beat_every, beat_at }
     }
 
-    /// Notes when the peer was last heard.
-    pub(crate) fn heard_at(&mut self, at: Instant) {
+    /// Notes when the peer was last heard. Says whether that is news.
+    pub(crate) fn heard_at(&mut self, at: Instant) -> bool {
+        let is_news = at > self.heard;
         self.heard = self.heard.max(at);
+        is_news
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Tick> {

@@ -191,8 +191,8 @@ impl Driver for Memory {
         self.queue.push_back((lane, Item::Record(batch)));
     }
 
-    fn queued_bytes_on(&self, _lane: LaneId) -> usize {
-        self.queued_bytes
+    fn has_room(&self, _lane: LaneId, bytes_max: usize) -> bool {
+        self.queued_bytes < bytes_max
     }
 
     fn queued_bytes(&self) -> usize {

@@ -122,6 +122,18 @@ impl Network {
         self.paths_changed();
     }
 
+    /// How many bytes a second a host reads of each stream; without a number, all there are. Datagrams are not read more
+    /// slowly.
+    pub fn pace_streams(&self, host: IpAddr, bytes: Option<u32>) {
+        let mut state = self.lock();
+        match bytes {
+            Some(bytes) => state.paths.paces.insert(host, bytes),
+            None => state.paths.paces.remove(&host),
+        };
+        drop(state);
+        self.paths_changed();
+    }
+
     /// Resets every stream of a host: both ends fail at once, and what was under way is lost.
     pub fn cut_streams(&self, host: IpAddr) {
         self.lock().cut_streams(host);

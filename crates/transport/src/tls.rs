@@ -1,10 +1,43 @@
-//! A server's certificate, and the TLS configurations made of it. One crypto provider everywhere: aws-lc-rs.
+//! A server's certificate, the TLS configurations made of it, and TLS over TCP. One crypto provider everywhere: aws-lc-rs.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+use crate::metered::Metered;
+
+/// How much TLS holds that the socket does not take: one TLS record. What it holds cannot be replaced any more, and
+/// nobody shares it.
+const BUFFER_BYTES_MAX: usize = 16 << 10;
+
+/// A server's end of TLS over a byte stream, of which [`websocket::accept_tls`](crate::websocket::accept_tls) makes a
+/// connection.
+///
+/// # Errors
+/// If the handshake fails.
+pub async fn accept<S>(acceptor: &TlsAcceptor, stream: S) -> io::Result<server::TlsStream<Metered<S>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    acceptor.accept_with(Metered::new(stream), |tls| tls.set_buffer_limit(Some(BUFFER_BYTES_MAX))).await
+}
+
+/// A client's end of the same.
+pub(crate) async fn connect<S>(
+    connector: &TlsConnector,
+    name: ServerName<'static>,
+    stream: S,
+) -> io::Result<client::TlsStream<Metered<S>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    connector.connect_with(name, Metered::new(stream), |tls| tls.set_buffer_limit(Some(BUFFER_BYTES_MAX))).await
+}
 
 /// What a server proves its name with.
 pub struct ServerTls {

@@ -185,7 +185,7 @@ impl Driver {
             Ok(connection) if self.links.approach.is_none() => {
                 let to = TransportChoice::Quic;
                 self.links.moving = Some(Moving { from: transport, to, before: None, done: None });
-                self.links.approach = Some(Approach::introducing(connection, self.session.reconnect()));
+                self.introduce(connection);
             }
             Ok(_) => {}
             Err(error) => {
@@ -198,6 +198,12 @@ impl Driver {
         }
     }
 
+    /// Asks the server to go on with the session on a connection.
+    fn introduce(&mut self, mut connection: Connection) {
+        connection.allow_rooms(self.shared.accepted.limits.rooms_max);
+        self.links.approach = Some(Approach::introducing(connection, self.session.reconnect()));
+    }
+
     fn plan_upgrade(&mut self, transport: Transport, now: Instant) {
         self.links.upgrade_at = self.links.route.as_ref().and_then(|route| route.upgrade_at(transport, now));
     }
@@ -206,7 +212,7 @@ impl Driver {
         match step {
             Step::Dialed(Ok(Stood { connection, better })) => {
                 self.links.better = better;
-                self.links.approach = Some(Approach::introducing(connection, self.session.reconnect()));
+                self.introduce(connection);
                 Ok(())
             }
             Step::Dialed(Err(error)) => self.failed(Closed::Lost(error.to_string().into()), error),

@@ -105,6 +105,9 @@ impl Client {
                     self.send(codec, &payload).await?;
                 }
                 if heard.arrived {
+                    if let Some(accepted) = &self.session.accepted {
+                        self.connection.allow_rooms(accepted.limits.rooms_max);
+                    }
                     return Ok(());
                 }
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anteroom_protocol::Codec;
-use anteroom_transport::{Connection, websocket};
+use anteroom_transport::{Connection, Metered, websocket};
 use axum::Extension;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
@@ -65,8 +65,8 @@ fn connection(
     match upgraded.downcast::<TokioIo<Paced<Lingering<TcpStream>>>>() {
         Ok(parts) => Some(websocket::accept_tcp(parts.io.into_inner().io.into_inner(), parts.read_buf, peer, config)),
         Err(upgraded) => {
-            let parts = upgraded.downcast::<TokioIo<Paced<Lingering<TlsStream<TcpStream>>>>>().ok()?;
-            Some(websocket::accept(parts.io.into_inner().io.into_inner(), parts.read_buf, peer, config))
+            let parts = upgraded.downcast::<TokioIo<Paced<Lingering<TlsStream<Metered<TcpStream>>>>>>().ok()?;
+            Some(websocket::accept_tls(parts.io.into_inner().io.into_inner(), parts.read_buf, peer, config))
         }
     }
 }

@@ -169,7 +169,7 @@ impl Pipe {
         let goodbye = Goodbye { code: code.number(), reason: reason.to_owned() };
         if let Ok(batch) = Batch::one(Codec::Json, &Header::new(Goodbye::TYPE), &goodbye) {
             // A client that does not read learns the code from the transport alone.
-            drop(self.connection.try_send(LaneId::CONTROL, Arc::new(batch)));
+            self.connection.queue(LaneId::CONTROL, Arc::new(batch));
         }
         self.connection.close(code.number(), reason).await;
     }

@@ -59,12 +59,11 @@ where
     let tls = tls.config(&versions, b"http/1.1").map_err(|error| DialError::Handshake(error.to_string().into()))?;
     let name = ServerName::try_from(address.host)
         .map_err(|_| DialError::InvalidAddress("the host is not a name that a certificate can have".into()))?;
-    let socket = TlsConnector::from(Arc::new(tls))
-        .connect(name, socket)
+    let socket = crate::tls::connect(&TlsConnector::from(Arc::new(tls)), name, socket)
         .await
         .map_err(|error| DialError::Handshake(error.to_string().into()))?;
     let (io, early) = upgrade(socket, uri, codec).await?;
-    Ok(websocket::connected(io, early, peer, *config))
+    Ok(websocket::connected_tls(io, early, peer, *config))
 }
 
 /// What a URL says.

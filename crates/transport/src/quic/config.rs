@@ -15,6 +15,10 @@ pub(crate) const H3_ALPN: &[u8] = b"h3";
 const H3_STREAMS: u32 = 4;
 /// The CONNECT stream of WebTransport and our control stream.
 const BIDI_STREAMS: u32 = 2;
+/// The most lane streams a client allows, whatever the server says: QUIC keeps a note of each.
+const LANES_MAX: u32 = 4096;
+/// How many rooms that were left may have their streams still, until the client has read that they are over.
+const LANES_ENDING: u32 = 64;
 /// The widest window of a stream. A larger record still passes, over several round trips.
 const STREAM_WINDOW_BYTES_MAX: usize = 256 << 10;
 /// Room for HTTP/3's own streams beside control.
@@ -50,10 +54,20 @@ pub(super) fn server(tls: &ServerTls, config: &TransportConfig) -> Result<quinn:
 pub(crate) fn client_transport(config: &TransportConfig) -> QuicTransport {
     let window = stream_window(config);
     let mut transport = transport(config, window, window.saturating_mul(LANE_WINDOWS));
+    transport.max_concurrent_bidi_streams(VarInt::from_u32(0)).max_concurrent_uni_streams(streams_at_first(config));
     transport
-        .max_concurrent_bidi_streams(VarInt::from_u32(0))
-        .max_concurrent_uni_streams(VarInt::from_u32(config.lanes_max.saturating_add(H3_STREAMS)));
-    transport
+}
+
+/// How many streams a client allows before it knows how many rooms there may be.
+pub(super) fn streams_at_first(config: &TransportConfig) -> VarInt {
+    VarInt::from_u32(config.lanes_max.saturating_add(H3_STREAMS))
+}
+
+/// How many streams a client allows a server whose sessions may be in so many rooms. Some more than those: QUIC tells of
+/// streams that have ended only when they are an eighth of all.
+pub(super) fn streams_for(rooms_max: u32) -> VarInt {
+    let lanes = rooms_max.saturating_add(LANES_ENDING).min(LANES_MAX);
+    VarInt::from_u32(lanes + lanes / 4 + H3_STREAMS)
 }
 
 fn stream_window(config: &TransportConfig) -> u32 {

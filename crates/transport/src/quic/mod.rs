@@ -50,6 +50,8 @@ pub struct Quic {
     incoming: incoming::Incoming,
     /// Whether a browser's page is at the other end.
     is_page: bool,
+    /// A client's: how many streams it let the server have at first.
+    streams_max: VarInt,
 }
 
 /// A client's connection whose control stream is open.
@@ -81,7 +83,8 @@ impl Quic {
     ) -> Box<Link<Self>> {
         let outgoing = Outgoing::new(side, send, session.stream_prefix());
         let incoming = incoming::Incoming::new(side, &session, recv, config.inbound_bytes_max);
-        let driver = Self { http: None, session, outgoing, incoming, is_page: false };
+        let streams_max = config::streams_at_first(config);
+        let driver = Self { http: None, session, outgoing, incoming, is_page: false, streams_max };
         Box::new(Link::new(driver, config.write_queue_bytes_max))
     }
 
@@ -97,9 +100,17 @@ impl Quic {
         link
     }
 
+    /// A client's answer to how many rooms it may be in. Never fewer streams than it began with.
+    pub(crate) fn allow_rooms(&mut self, rooms_max: u32) {
+        if self.outgoing.side() == Side::Client {
+            let streams = config::streams_for(rooms_max).max(self.streams_max);
+            self.session.quic().set_max_concurrent_uni_streams(streams);
+        }
+    }
+
     /// Waits until the peer has acknowledged the streams, then closes the session, if there is one, and the connection.
     pub(crate) async fn close(self, code: u16, reason: &str) {
-        let Self { mut http, session, outgoing, mut incoming, is_page } = self;
+        let Self { mut http, session, outgoing, mut incoming, is_page, .. } = self;
         // A peer that does not acknowledge in time does not get the rest.
         let _ = timeout(CLOSE_FLUSH_MAX, outgoing.settle()).await;
         if http.is_some() {
@@ -148,8 +159,8 @@ impl Driver for Quic {
         self.outgoing.record(lane, batch);
     }
 
-    fn queued_bytes_on(&self, lane: LaneId) -> usize {
-        self.outgoing.queued_bytes_on(lane)
+    fn has_room(&self, lane: LaneId, bytes_max: usize) -> bool {
+        self.outgoing.has_room(lane, bytes_max)
     }
 
     fn queued_bytes(&self) -> usize {
@@ -186,7 +197,9 @@ impl Driver for Quic {
         }
         let connection = self.session.quic();
         // Datagrams go before streams. While records wait, half of the buffer must do, so that records get through.
-        if !self.outgoing.is_empty() && connection.datagram_send_buffer_space() < config::DATAGRAM_BUFFER_BYTES / 2 {
+        if self.outgoing.queued_bytes() > 0
+            && connection.datagram_send_buffer_space() < config::DATAGRAM_BUFFER_BYTES / 2
+        {
             return Err(DatagramRefused::Congested);
         }
         let mut datagram = Vec::with_capacity(2 * VARINT_BYTES_MAX + payload.len());

@@ -1,5 +1,5 @@
 //! The writing half: one stream for each lane, each with its own queue, so that a stream the peer does not read
-//! holds up no other.
+//! holds up no other, nor does a lane for which the peer allows no stream.
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
@@ -81,18 +81,27 @@ impl Outgoing {
         }
     }
 
-    /// How many bytes wait on a lane; clients have one for everything.
-    pub(super) fn queued_bytes_on(&self, id: LaneId) -> usize {
-        if self.side == Side::Client || id == LaneId::CONTROL {
-            return self.control.queued_bytes;
-        }
-        let lane = self.lanes.iter().find(|(other, lane)| *other == id && !lane.ended);
-        lane.map_or(0, |(_, lane)| lane.queued_bytes)
+    pub(super) fn side(&self) -> Side {
+        self.side
     }
 
-    /// How many bytes wait on all lanes.
+    /// Whether fewer than so many bytes wait on a lane; clients have one for everything. Lanes that are new do not
+    /// gather behind those for which the peer allows no stream.
+    pub(super) fn has_room(&self, id: LaneId, bytes_max: usize) -> bool {
+        if self.side == Side::Client || id == LaneId::CONTROL {
+            return self.control.queued_bytes < bytes_max;
+        }
+        match self.lanes.iter().find(|(other, lane)| *other == id && !lane.ended) {
+            Some((_, lane)) => lane.queued_bytes < bytes_max,
+            None => self.opening.is_none(),
+        }
+    }
+
+    /// How many bytes wait on all lanes that have a stream, or would get one at once.
     pub(super) fn queued_bytes(&self) -> usize {
-        self.control.queued_bytes + self.lanes.iter().map(|(_, lane)| lane.queued_bytes).sum::<usize>()
+        let may_go = |lane: &&Lane| lane.stream.is_some() || self.opening.is_none();
+        let lanes = self.lanes.iter().map(|(_, lane)| lane).filter(may_go);
+        self.control.queued_bytes + lanes.map(|lane| lane.queued_bytes).sum::<usize>()
     }
 
     /// How many bytes QUIC has taken since the beginning.
@@ -152,6 +161,7 @@ impl Outgoing {
     pub(super) fn poll_write(&mut self, session: &Session, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         self.poll_open(session, cx)?;
         let Self { control, lanes, finishing, written_bytes, .. } = self;
+        // What a stream that was stopped does not take would be missing without a word; elsewhere it can be sent again.
         if control.poll_write(written_bytes, cx)?.is_ready() && control.deaf && !control.ended {
             return Poll::Ready(Err(Closed::Lost("the peer stopped the control stream".into())));
         }
@@ -160,6 +170,9 @@ impl Outgoing {
             let lane = &mut lanes[(place + self.turn) % count].1;
             // Which of them wait is seen from the bytes left.
             let _ = lane.poll_write(written_bytes, cx)?;
+            if lane.deaf && !lane.ended {
+                return Poll::Ready(Err(Closed::Lost("the peer stopped a lane's stream".into())));
+            }
         }
         self.turn = self.turn.wrapping_add(1);
         let done = |lane: &Lane| lane.ended && lane.queue.is_empty();

@@ -41,6 +41,8 @@ pub(super) struct Paths {
     pub(super) blackholes: BTreeSet<IpAddr>,
     pub(super) without_datagrams: BTreeSet<IpAddr>,
     pub(super) stalled: BTreeSet<IpAddr>,
+    /// How many bytes a second a host reads of each stream.
+    pub(super) paces: BTreeMap<IpAddr, u32>,
 }
 
 impl Paths {

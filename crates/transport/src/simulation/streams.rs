@@ -26,6 +26,8 @@ use super::state::{Fate, State};
 const PIPE_BYTES_MAX: usize = 64 << 10;
 /// How long it takes to notice that something was lost; twice as long each time it is lost again.
 const RETRANSMIT_AFTER: Duration = Duration::from_millis(200);
+/// How often in a second a reader with a pace reads.
+const READS_PER_SECOND: u32 = 10;
 /// How often the same bytes may be lost.
 const RETRANSMITS_MAX: u32 = 6;
 
@@ -46,6 +48,8 @@ struct Pipe {
     bytes: usize,
     /// When the last of it arrives; nothing overtakes it.
     last_at: Option<Instant>,
+    /// When a reader with a pace may read again.
+    paced_until: Option<Instant>,
     /// When the reader learns that nothing more comes.
     ends_at: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -146,8 +150,12 @@ impl State {
         };
         let pipe = &mut pipes[1 - end];
         pipe.reader = Some(cx.waker().clone());
-        if !self.paths.pass_streams(addrs[0].ip(), addrs[1].ip()) {
+        let pace = self.paths.paces.get(&addrs[end].ip()).copied();
+        if !self.paths.pass_streams(addrs[0].ip(), addrs[1].ip()) || pace == Some(0) {
             return Poll::Pending;
+        }
+        if let Some(until) = pipe.paced_until.filter(|until| pace.is_some() && *until > Instant::now()) {
+            ready!(poll_at(&mut pipe.timer, until, cx));
         }
         loop {
             let next = pipe.chunks.front().map(|(at, _)| *at).or(pipe.ends_at);
@@ -157,7 +165,11 @@ impl State {
                 continue;
             }
             let Some((_, chunk)) = pipe.chunks.front_mut() else { return Poll::Ready(Ok(())) };
-            let len = chunk.len().min(out.remaining());
+            let mut len = chunk.len().min(out.remaining());
+            if let Some(pace) = pace {
+                len = len.min((pace / READS_PER_SECOND).max(1) as usize);
+                pipe.paced_until = Some(Instant::now() + Duration::from_secs(1) * len as u32 / pace);
+            }
             out.put_slice(&chunk[..len]);
             chunk.advance(len);
             if chunk.is_empty() {

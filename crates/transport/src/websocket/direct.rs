@@ -13,6 +13,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::Io;
 use super::frame::Role;
 use super::outbox::Outbox;
+use crate::metered::Meter;
 
 /// A queue and the socket behind it. Everything that is written goes through it, so records stay whole and in order.
 #[derive(Debug)]
@@ -69,13 +70,13 @@ impl Opening<'_> {
 impl Sink {
     /// Over plain TCP, with a writer for others.
     pub(super) fn tcp(role: Role, tcp: OwnedWriteHalf) -> Self {
-        let half = Half { outbox: Outbox::new(role), tcp: Some(tcp) };
+        let half = Half { outbox: Outbox::new(role, None), tcp: Some(tcp) };
         Self { half: Arc::new(Mutex::new(half)), is_tcp: true }
     }
 
-    /// Over a stream that reads as well, which the driver hands in.
-    pub(super) fn shared(role: Role) -> Self {
-        let half = Half { outbox: Outbox::new(role), tcp: None };
+    /// Over a stream that reads as well, which the driver hands in; with what counts below it where that is TLS.
+    pub(super) fn shared(role: Role, meter: Option<Meter>) -> Self {
+        let half = Half { outbox: Outbox::new(role, meter), tcp: None };
         Self { half: Arc::new(Mutex::new(half)), is_tcp: false }
     }
 

@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::Instant;
+use tokio_rustls::{client, server};
 
 use self::allowance::Allowance;
 use self::direct::Sink;
@@ -33,6 +34,7 @@ use crate::connection::{Connection, Event};
 use crate::error::{Closed, DatagramRefused};
 use crate::link::{Driver, Link};
 use crate::liveness::{Liveness, Tick};
+use crate::metered::Metered;
 
 /// How much one read takes, on the stack.
 const READ_BYTES: usize = 16 << 10;
@@ -50,7 +52,23 @@ pub fn accept_tcp(tcp: TcpStream, early: Bytes, peer: SocketAddr, config: Transp
     WebSocket::connection((Source::Tcp(read), sink), &early, peer, &config, Role::Server)
 }
 
-/// The same over any byte stream, such as TLS.
+/// The same over TLS.
+#[must_use]
+pub fn accept_tls<S>(
+    tls: server::TlsStream<Metered<S>>,
+    early: Bytes,
+    peer: SocketAddr,
+    config: TransportConfig,
+) -> Connection
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let meter = tls.get_ref().0.meter();
+    let streams = (Source::Stream(Box::new(tls)), Sink::shared(Role::Server, Some(meter)));
+    WebSocket::connection(streams, &early, peer, &config, Role::Server)
+}
+
+/// The same over any byte stream. What it has taken and not flushed counts as waiting until all of it is flushed.
 #[must_use]
 pub fn accept(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -58,7 +76,7 @@ pub fn accept(
     peer: SocketAddr,
     config: TransportConfig,
 ) -> Connection {
-    let streams = (Source::Stream(Box::new(io)), Sink::shared(Role::Server));
+    let streams = (Source::Stream(Box::new(io)), Sink::shared(Role::Server, None));
     WebSocket::connection(streams, &early, peer, &config, Role::Server)
 }
 
@@ -71,7 +89,22 @@ pub fn connected(
     peer: SocketAddr,
     config: TransportConfig,
 ) -> Connection {
-    let streams = (Source::Stream(Box::new(io)), Sink::shared(Role::Client));
+    let streams = (Source::Stream(Box::new(io)), Sink::shared(Role::Client, None));
+    WebSocket::connection(streams, &early, peer, &config, Role::Client)
+}
+
+/// The same over TLS.
+pub(crate) fn connected_tls<S>(
+    tls: client::TlsStream<Metered<S>>,
+    early: Bytes,
+    peer: SocketAddr,
+    config: TransportConfig,
+) -> Connection
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let meter = tls.get_ref().0.meter();
+    let streams = (Source::Stream(Box::new(tls)), Sink::shared(Role::Client, Some(meter)));
     WebSocket::connection(streams, &early, peer, &config, Role::Client)
 }
 
@@ -227,8 +260,8 @@ impl Driver for WebSocket {
         self.sink.lock().outbox.record(batch);
     }
 
-    fn queued_bytes_on(&self, _lane: LaneId) -> usize {
-        self.sink.lock().outbox.queued_bytes()
+    fn has_room(&self, _lane: LaneId, bytes_max: usize) -> bool {
+        self.sink.lock().outbox.queued_bytes() < bytes_max
     }
 
     fn queued_bytes(&self) -> usize {
@@ -251,7 +284,9 @@ impl Driver for WebSocket {
                 }
             }
             match self.poll_fill(cx)? {
-                Poll::Ready(1..) => self.liveness.heard_at(Instant::now()),
+                Poll::Ready(1..) => {
+                    self.liveness.heard_at(Instant::now());
+                }
                 Poll::Ready(0) => return Poll::Ready(Err(Closed::Lost("the stream ended without a close".into()))),
                 Poll::Pending => break,
             }
@@ -263,7 +298,13 @@ impl Driver for WebSocket {
                     self.ping_sent = Some(Instant::now());
                     self.sink.lock().outbox.ping(self.pings.to_be_bytes());
                 }
-                Tick::Silence => return Poll::Ready(Err(Closed::Silence)),
+                Tick::Silence => {
+                    // Whoever reads slowly has not come to the ping yet, which waits behind what it reads.
+                    let moved_at = self.sink.lock().outbox.moved_at();
+                    if !moved_at.is_some_and(|at| self.liveness.heard_at(at)) {
+                        return Poll::Ready(Err(Closed::Silence));
+                    }
+                }
             }
         }
         Poll::Pending

@@ -1,6 +1,8 @@
 //! The writing half: records already framed, many to one system call, and control frames between them.
 //!
-//! Bytes count as written when the stream below has flushed them, not when TLS has swallowed them.
+//! Bytes count as written when the stream below has flushed them, or TLS has handed them down: not when TLS has swallowed
+//! them. It gets more only when it has handed everything down, so that what waits for a slow reader waits here, where it
+//! is counted and shared.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -11,8 +13,10 @@ use std::task::{Context, Poll, ready};
 use anteroom_protocol::Batch;
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
+use tokio::time::Instant;
 
 use super::frame::{Control, Role, close_payload, control_frame, masked_frame};
+use crate::metered::Meter;
 
 /// How many frames go into one write.
 const SLICES_MAX: usize = 64;
@@ -31,7 +35,13 @@ pub(super) struct Outbox {
     unflushed_bytes: usize,
     /// Of records alone.
     unflushed_record_bytes: u64,
+    /// Under TLS, what has come out below it, and how much that was before what is not flushed.
+    meter: Option<Meter>,
+    taken_before: u64,
     written_record_bytes: u64,
+    /// The stream did not take all when it was last written on.
+    is_blocked: bool,
+    moved_at: Option<Instant>,
     pong: Option<Bytes>,
     ping: Option<[u8; 8]>,
     /// A close frame is queued; nothing may follow it.
@@ -55,7 +65,7 @@ impl Chunk {
 }
 
 impl Outbox {
-    pub(super) fn new(role: Role) -> Self {
+    pub(super) fn new(role: Role, meter: Option<Meter>) -> Self {
         Self {
             role,
             queue: VecDeque::new(),
@@ -63,7 +73,11 @@ impl Outbox {
             queued_bytes: 0,
             unflushed_bytes: 0,
             unflushed_record_bytes: 0,
+            meter,
+            taken_before: 0,
             written_record_bytes: 0,
+            is_blocked: false,
+            moved_at: None,
             pong: None,
             ping: None,
             closing: false,
@@ -71,7 +85,18 @@ impl Outbox {
     }
 
     pub(super) fn queued_bytes(&self) -> usize {
-        self.queued_bytes
+        self.queued_bytes - self.handed_down()
+    }
+
+    /// How much of what is not flushed TLS has handed down. It says so in bytes of its own, which are some more; so the
+    /// last one is left until all is flushed.
+    fn handed_down(&self) -> usize {
+        let taken_bytes = self.taken_bytes() - self.taken_before;
+        usize::try_from(taken_bytes).unwrap_or(usize::MAX).min(self.unflushed_bytes.saturating_sub(1))
+    }
+
+    fn taken_bytes(&self) -> u64 {
+        self.meter.as_ref().map_or(0, Meter::taken_bytes)
     }
 
     /// Whether nothing waits, and something may be written.
@@ -94,6 +119,7 @@ impl Outbox {
         self.written_record_bytes += written as u64;
         let rest = frame.len() - written;
         if rest > 0 {
+            self.is_blocked = true;
             self.front_written = written;
             self.queued_bytes = rest;
             self.queue.push_back(Chunk::Shared(batch.clone()));
@@ -101,9 +127,14 @@ impl Outbox {
         rest == 0
     }
 
-    /// How many bytes of records were written and flushed since the beginning.
+    /// When the stream last took some of what had been too much for it before: then, the peer has read something.
+    pub(super) fn moved_at(&self) -> Option<Instant> {
+        self.moved_at
+    }
+
+    /// How many bytes of records were written, and flushed or handed down, since the beginning.
     pub(super) fn written_bytes(&self) -> u64 {
-        self.written_record_bytes
+        self.written_record_bytes + self.unflushed_record_bytes.min(self.handed_down() as u64)
     }
 
     pub(super) fn record(&mut self, batch: Arc<Batch>) {
@@ -146,14 +177,13 @@ impl Outbox {
         cx: &mut Context<'_>,
         io: &mut W,
     ) -> Poll<io::Result<()>> {
-        let written = self.poll_write_queue(cx, io)?;
-        if self.unflushed_bytes > 0 {
-            ready!(Pin::new(io).poll_flush(cx))?;
-            self.queued_bytes -= self.unflushed_bytes;
-            self.unflushed_bytes = 0;
-            self.written_record_bytes += std::mem::take(&mut self.unflushed_record_bytes);
+        let waiting_bytes = self.queued_bytes();
+        let written = self.poll_write_queue(cx, io);
+        if self.is_blocked && self.queued_bytes() < waiting_bytes {
+            self.moved_at = Some(Instant::now());
         }
-        written.map(Ok)
+        self.is_blocked = written.is_pending();
+        written
     }
 
     fn poll_write_queue<W: AsyncWrite + Unpin + ?Sized>(
@@ -162,6 +192,12 @@ impl Outbox {
         io: &mut W,
     ) -> Poll<io::Result<()>> {
         loop {
+            if self.unflushed_bytes > 0 {
+                ready!(Pin::new(&mut *io).poll_flush(cx))?;
+                self.queued_bytes -= std::mem::take(&mut self.unflushed_bytes);
+                self.written_record_bytes += std::mem::take(&mut self.unflushed_record_bytes);
+            }
+            self.taken_before = self.taken_bytes();
             self.place_control();
             if self.queue.is_empty() {
                 self.queue.shrink_to(IDLE_CAPACITY);
@@ -294,7 +330,7 @@ mod tests {
     #[test]
     fn a_pong_waits_for_the_end_of_a_record_and_goes_before_the_next() {
         let frame = batch().websocket_frame().to_vec();
-        let mut outbox = Outbox::new(Role::Server);
+        let mut outbox = Outbox::new(Role::Server, None);
         let mut io = Narrow { width: 5, open: false, taken: Vec::new() };
         outbox.record(batch());
         outbox.record(batch());
@@ -346,7 +382,7 @@ mod tests {
     #[test]
     fn many_records_take_one_write() {
         for role in [Role::Server, Role::Client] {
-            let mut outbox = Outbox::new(role);
+            let mut outbox = Outbox::new(role, None);
             let mut io = Wide::default();
             (0..SLICES_MAX).for_each(|_| outbox.record(batch()));
             let queued = outbox.queued_bytes();
@@ -360,7 +396,7 @@ mod tests {
     #[test]
     fn a_close_frame_is_the_last() {
         let frame = batch().websocket_frame().to_vec();
-        let mut outbox = Outbox::new(Role::Server);
+        let mut outbox = Outbox::new(Role::Server, None);
         let mut io = Narrow { width: 5, open: false, taken: Vec::new() };
         outbox.record(batch());
         assert!(!write(&mut outbox, &mut io));

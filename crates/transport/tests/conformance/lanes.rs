@@ -1,9 +1,9 @@
 //! Order, codecs and the ends of lanes.
 
 use anteroom_protocol::{Codec, LaneId};
-use anteroom_transport::{Connection, Event, Transport};
+use anteroom_transport::{Connection, Event, Transport, TransportConfig};
 
-use crate::pair::{ConnectionExt, Sorted, numbered, pair, record};
+use crate::pair::{ConnectionExt, Sorted, client_config, in_time, numbered, pair, pair_with, record, server_config};
 
 const RECORDS: usize = 100;
 
@@ -93,5 +93,95 @@ pub(crate) async fn a_client_may_end_its_half(transport: Transport) {
     while received.count() < 2 {
         let (lane, payload) = client.next_record().await;
         received.add(lane, &payload);
+    }
+}
+
+/// A client that allows four streams and no more.
+#[tokio::test]
+async fn a_lane_waits_for_a_stream_and_holds_up_nothing() {
+    in_time(async {
+        let client = TransportConfig { lanes_max: 0, ..client_config() };
+        let (mut client, mut server) = pair_with(Transport::Quic, client, server_config()).await;
+        for lane in 1..=5 {
+            server.send(LaneId(lane), numbered(lane, 0, 1000)).await.unwrap();
+        }
+        let mut received = Sorted::default();
+        let four = async {
+            while received.count() < 4 {
+                let (lane, payload) = client.next_record().await;
+                received.add(lane, &payload);
+            }
+        };
+        tokio::select! {
+            () = four => {}
+            event = server.recv() => panic!("{event:?}"),
+        }
+        assert_eq!(received.0.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+        // No reader is to blame for what waits; and only so much does.
+        assert_eq!(server.queued_bytes(), 0);
+        assert!(server.has_room(LaneId(5)) && !server.has_room(LaneId(6)));
+        let refused = server.try_send(LaneId(6), numbered(6, 0, 1000)).unwrap_err();
+        for lane in [0, 1, 5] {
+            server.try_send(LaneId(lane), numbered(lane, usize::from(lane > 0), 1000)).unwrap();
+        }
+        let more = async {
+            for lane in [0, 1] {
+                let (_, payload) = client.next_record().await;
+                assert!(payload.starts_with(format!("{{\"lane\":{lane},").as_bytes()), "{payload:?}");
+            }
+        };
+        tokio::select! {
+            () = more => {}
+            event = server.recv() => panic!("{event:?}"),
+        }
+
+        server.end_lane(LaneId(1));
+        let fifth = async {
+            assert_eq!(client.recv().await, Ok(Event::LaneEnded { lane: LaneId(1) }));
+            for number in 0..2 {
+                let (lane, payload) = client.next_record().await;
+                assert!(payload.starts_with(format!("{{\"lane\":5,\"n\":{number}}}").as_bytes()), "{payload:?}");
+                assert_eq!(lane, Some(LaneId(5)));
+            }
+        };
+        let (event, ()) = tokio::join!(server.recv(), fifth);
+        assert_eq!(event, Ok(Event::Writable));
+        server.try_send(LaneId(6), refused).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn there_is_a_stream_for_each_room_on_quic() {
+    in_time(has_streams(Transport::Quic)).await;
+}
+
+#[tokio::test]
+async fn there_is_a_stream_for_each_room_on_webtransport() {
+    in_time(has_streams(Transport::WebTransport)).await;
+}
+
+/// In all of them at once, and again in others when those are over.
+async fn has_streams(transport: Transport) {
+    const ROOMS: u32 = 200;
+    let (mut client, mut server) = pair(transport).await;
+    client.allow_rooms(ROOMS);
+    for round in 0..3 {
+        let lanes = round * ROOMS + 1..=(round + 1) * ROOMS;
+        let speaking = async {
+            for lane in lanes.clone() {
+                server.send(LaneId(lane), numbered(lane, 0, 100)).await.unwrap();
+            }
+            server.flush().await.unwrap();
+        };
+        let hearing = async {
+            let mut received = Sorted::default();
+            while received.count() < ROOMS as usize {
+                let (lane, payload) = client.next_record().await;
+                received.add(lane, &payload);
+            }
+        };
+        tokio::join!(speaking, hearing);
+        lanes.for_each(|lane| server.end_lane(LaneId(lane)));
     }
 }

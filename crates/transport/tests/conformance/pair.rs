@@ -12,7 +12,7 @@ use anteroom_protocol::limits::SERVER_FRAME_BYTES_MAX;
 use anteroom_protocol::{Batch, BatchBuilder, Codec, LaneId};
 use anteroom_transport::quic::Listener;
 use anteroom_transport::{
-    Address, Closed, Connection, Dialer, Established, Event, ServerTls, Transport, TransportConfig, Trust, memory,
+    Address, Closed, Connection, Dialer, Established, Event, ServerTls, Transport, TransportConfig, Trust, memory, tls,
     websocket,
 };
 use bytes::Bytes;
@@ -132,9 +132,9 @@ pub(crate) async fn tls_pair() -> (Connection, Connection) {
     let serve = Box::pin(async {
         let (socket, peer) = listener.accept().await.unwrap();
         websocket::tune(&socket).unwrap();
-        let socket = acceptor.accept(socket).await.unwrap();
+        let socket = tls::accept(&acceptor, socket).await.unwrap();
         let socket = tokio_tungstenite::accept_hdr_async(socket, subprotocol).await.unwrap();
-        websocket::accept(socket.into_inner(), Bytes::new(), peer, server_config())
+        websocket::accept_tls(socket.into_inner(), Bytes::new(), peer, server_config())
     });
     let (client, accepted) = tokio::join!(dialer.websocket(&url, Codec::Bincode), serve);
     (client.unwrap(), accepted)
@@ -166,7 +166,7 @@ pub(crate) fn record(payload: &[u8]) -> Arc<Batch> {
 /// A record that says where it belongs, filled up to a size.
 pub(crate) fn numbered(lane: u32, number: usize, bytes: usize) -> Arc<Batch> {
     let text = format!("{{\"lane\":{lane},\"n\":{number}}}");
-    record(format!("{text:bytes$}").as_bytes())
+    record(&[text.as_bytes(), &b" ".repeat(bytes.saturating_sub(text.len()))].concat())
 }
 
 /// Sorts numbered records back by lane; checks that each came on the lane it says, if that is told.

@@ -1,12 +1,17 @@
 //! A peer that does not read.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom_protocol::LaneId;
-use anteroom_transport::{Connection, DatagramRefused, Event, Transport};
+use anteroom_protocol::{Codec, LaneId};
+use anteroom_transport::{Connection, DatagramRefused, Dialer, Event, Transport, Trust, websocket};
+use bytes::Bytes;
+use tokio::net::TcpListener;
 
-use crate::pair::{ConnectionExt, Sorted, in_time, numbered, pair, tls_pair};
+use crate::pair::{
+    ConnectionExt, Sorted, client_config, in_time, numbered, pair, server_config, subprotocol, tls_pair,
+};
 
 /// Sends until nothing moves any more; gives how many were sent.
 async fn fill(server: &mut Connection) -> usize {
@@ -126,4 +131,40 @@ pub(crate) async fn written_bytes_tell_slow_reading_from_none(transport: Transpo
         assert!(server.poke().await.is_none());
     }
     assert_eq!(server.written_bytes() + server.queued_bytes() as u64, stalled + queued as u64);
+}
+
+/// A direct writer comes between the question and what follows from the answer.
+#[tokio::test]
+async fn what_there_was_room_for_is_taken_whoever_writes_meanwhile() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    let dialer = Dialer::new(Trust::CertificateHashes(Vec::new()), client_config());
+    let (client, mut server) = tokio::join!(dialer.websocket(&url, Codec::Json), async {
+        let (socket, peer) = listener.accept().await.unwrap();
+        let socket = tokio_tungstenite::accept_hdr_async(socket, subprotocol).await.unwrap().into_inner();
+        websocket::accept_tcp(socket, Bytes::new(), peer, server_config())
+    });
+    let (mut client, direct) = (client.unwrap(), server.direct().unwrap());
+    let mut sent = 0;
+    // Until the system takes no more of it.
+    while server.has_room(LaneId::CONTROL) {
+        let _ = direct.open().unwrap().write(&numbered(1, sent, 500_000));
+        sent += 1;
+    }
+    server.queue(LaneId::CONTROL, numbered(1, sent, 100));
+    let hearing = async {
+        let mut received = Sorted::default();
+        while received.count() <= sent {
+            let (lane, payload) = client.next_record().await;
+            received.add(lane, &payload);
+        }
+        received.assert_whole();
+    };
+    in_time(async {
+        tokio::select! {
+            () = hearing => {}
+            event = server.recv() => panic!("{event:?}"),
+        }
+    })
+    .await;
 }
