@@ -69,9 +69,7 @@ impl Row {
         let Entry { summary, presence } = &self.entry;
         let is_free_table = summary.players == 0 && presence.spectators > 0;
         let taken = summary.players.saturating_add(self.reserved);
-        !self.is_shunned
-            && taken < summary.seats_max
-            && (presence.players > 0 || is_free_table || self.is_promised)
+        !self.is_shunned && taken < summary.seats_max && (presence.players > 0 || is_free_table || self.is_promised)
     }
 
     /// In which order rooms are tried: where most players are, then the fullest, then the oldest. Who knocks is as good
