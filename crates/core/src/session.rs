@@ -145,16 +145,28 @@ impl Session {
     /// is written on it before an earlier lane of the same room: on WebSocket a client knows the lane of a message by
     /// its room alone.
     pub fn open(&mut self, room_id: Option<RoomId>) -> LaneId {
+        self.open_later(room_id, self.last_n)
+    }
+
+    /// The same for a request that was taken a while ago: `last_n` is what [`last_n`](Self::last_n) said then. What was
+    /// sent behind it may be meant for this lane.
+    pub fn open_later(&mut self, room_id: Option<RoomId>, last_n: u64) -> LaneId {
         let lane = LaneId(self.last_lane.0 + 1);
         self.last_lane = lane;
         let attached = self.carrying.attached().is_some();
         // What has a lower number was meant for an earlier lane of the room, and comes again because that had ended.
-        let (mut watermark, told) = (Watermark::default(), self.last_n);
+        let (mut watermark, told) = (Watermark::default(), last_n);
         watermark.take(Some(told));
         let mut opened = Lane { room_id, watermark, told, ..Lane::new(self.keeps, attached) };
         opened.out = opened.out.counted(self.tally.as_ref());
         self.rooms.push((lane, opened));
         lane
+    }
+
+    /// The highest number that has come.
+    #[must_use]
+    pub fn last_n(&self) -> u64 {
+        self.last_n
     }
 
     /// Says which room a lane was opened for, once it exists.

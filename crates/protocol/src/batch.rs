@@ -4,12 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::codec::{Body, Codec, InvalidData};
+use crate::codec::{Body, Codec, Data, InvalidData};
 use crate::envelope::{self, Header};
 use crate::limits::{BATCH_BYTES_SOFT_MAX, BATCH_MESSAGES_MAX};
 
 /// The longest WebSocket header of a server's frame (RFC 6455, section 5.2), and the bracket of a JSON array.
 const HEADROOM: usize = 10 + 1;
+
+/// What the header of an answer takes, or a little more.
+const HEADER_BYTES: usize = 128;
 
 /// Messages that leave together, in one codec, with the WebSocket frame header in front of them. Share it in an
 /// `Arc`: it never changes.
@@ -89,6 +92,21 @@ impl Batch {
     pub fn one<T: Body + ?Sized>(codec: Codec, header: &Header<'_>, data: &T) -> Result<Self, InvalidData> {
         let mut builder = BatchBuilder::new(codec);
         builder.push(header, data)?;
+        Ok(builder.finish())
+    }
+
+    /// A batch of one message whose data was encoded before.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if the header refuses to be encoded.
+    pub fn of_encoded(header: &Header<'_>, data: Data<'_>) -> Result<Self, InvalidData> {
+        let (codec, bytes) = match data {
+            Data::Json(text) => (Codec::Json, text.len()),
+            Data::Binary(bytes) => (Codec::Bincode, bytes.len()),
+        };
+        let mut builder = BatchBuilder::with_capacity(codec, 1, HEADER_BYTES + bytes);
+        envelope::encode_raw(header, data, &mut builder.bytes)?;
+        builder.mark();
         Ok(builder.finish())
     }
 
@@ -287,6 +305,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::codec::Payload;
     use crate::envelope::{Empty, decode_batch};
 
     fn batch(codec: Codec, count: usize) -> Batch {
@@ -313,6 +332,16 @@ mod tests {
             assert_eq!(&batch.websocket_frame()[header.len()..], batch.payload());
         }
         assert_eq!(batch(Codec::Bincode, 1).websocket_frame()[0], 0x82);
+    }
+
+    #[test]
+    fn data_that_was_encoded_before_makes_the_same_message() {
+        for codec in Codec::ALL {
+            let header = Header { success: Some(true), ..Header::new("said") };
+            let data = Payload::encode(codec, "a text").unwrap();
+            let batch = Batch::of_encoded(&header, data.data()).unwrap();
+            assert_eq!(batch, Batch::one(codec, &header, "a text").unwrap());
+        }
     }
 
     #[test]

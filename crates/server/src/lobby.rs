@@ -1,24 +1,33 @@
 //! The lobby: which rooms there are, and who wants to hear of changes.
 //!
-//! Changes are gathered for a moment, encoded once per filter and codec, and shared among all who asked.
+//! Changes are gathered for a moment, encoded once per filter and codec, and shared among all who asked. Whoever begins
+//! to watch is given the list as it was published last and hears of the next publication like everyone: that takes no
+//! longer the more there are, and lists are encoded once for all who come in between.
+//!
+//! The lock is held for moments only. Nothing is encoded under it, and those who watch are told a few at a time.
+
+mod lists;
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anteroom_core::flush::Outgoing;
 use anteroom_core::listing::{Entry, Listing};
+use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::limits::ROOMS_LISTED_MAX;
 use anteroom_protocol::message::push::RoomsChanged;
-use anteroom_protocol::message::result::RoomList;
 use anteroom_protocol::message::{Message, RoomSummary};
-use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId, SessionId, UserId};
+use anteroom_protocol::{Batch, Codec, Header, Payload, RoomId, SessionId, UserId};
 use tokio::sync::Notify;
 
 use crate::session::Session;
+use lists::Lists;
 
 /// How long changes gather before subscribers hear of them.
 const GATHER: Duration = Duration::from_millis(50);
+/// How many subscribers are told before others get their turn.
+const SLICE_SUBSCRIBERS_MAX: usize = 64;
 
 /// The rooms of one server, and those who watch the list.
 #[derive(Debug, Default)]
@@ -31,12 +40,34 @@ pub(crate) struct Lobby {
 struct State {
     listing: Listing,
     subscribers: BTreeMap<SessionId, Subscriber>,
+    /// How often changes were published.
+    publication: u64,
+    /// The list as it is.
+    current: Lists,
+    /// The list as it was published last.
+    published: Lists,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Subscriber {
-    game: Option<String>,
+    game: Option<Arc<str>>,
     session: Arc<Session>,
+}
+
+/// A seat that counts as taken while its room is asked for it.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    pub(crate) room_id: RoomId,
+    /// Nothing if there is nothing to give back.
+    lobby: Option<Arc<Lobby>>,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(lobby) = self.lobby.take() {
+            lobby.lock().listing.release(&self.room_id);
+        }
+    }
 }
 
 impl Lobby {
@@ -45,10 +76,26 @@ impl Lobby {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a room, or replaces what is known of it.
-    pub(crate) fn put(&self, entry: Entry) {
-        self.lock().listing.put(entry);
-        self.changed.notify_one();
+    /// What a room says of itself: what there is to know of it, if that has changed, and which of the seats that were
+    /// reserved there it has given, or not.
+    pub(crate) fn settle(&self, room_id: &RoomId, entry: Option<Entry>, seats: Vec<Reservation>) {
+        let is_changed = entry.is_some();
+        {
+            // All at once: in between a seat would count twice, or not at all.
+            let listing = &mut self.lock().listing;
+            listing.heed(room_id);
+            for mut seat in seats {
+                if seat.lobby.take().is_some() {
+                    listing.release(room_id);
+                }
+            }
+            if let Some(entry) = entry {
+                listing.put(entry);
+            }
+        }
+        if is_changed {
+            self.changed.notify_one();
+        }
     }
 
     /// Removes a room.
@@ -57,26 +104,112 @@ impl Lobby {
         self.changed.notify_one();
     }
 
-    /// The rooms there are now.
-    pub(crate) fn list(&self, game: Option<&str>) -> RoomList {
-        self.lock().listing.list(game)
+    /// Reserves a seat for a user in a room of a game that `passes`, the best one.
+    pub(crate) fn seek(
+        self: &Arc<Self>,
+        game: &str,
+        user_id: &UserId,
+        passes: impl Fn(&RoomId) -> bool,
+    ) -> Option<Reservation> {
+        let found = self.lock().listing.seek(game, user_id, passes)?;
+        Some(self.reservation(found))
     }
 
-    /// A few rooms of a game where a user found a seat just now, the best first.
-    pub(crate) fn open(&self, game: &str, user_id: &UserId, most: usize) -> Vec<RoomId> {
-        self.lock().listing.open(game, user_id).take(most).collect()
+    /// The same; if there is none, promises a room and reserves a seat in it.
+    ///
+    /// # Errors
+    /// The seat in another room, if there is one.
+    pub(crate) fn seek_or_promise(
+        self: &Arc<Self>,
+        game: &str,
+        user_id: &UserId,
+        passes: impl Fn(&RoomId) -> bool,
+        room_id: RoomId,
+        seats_max: u16,
+    ) -> Result<Reservation, Reservation> {
+        let found = {
+            let listing = &mut self.lock().listing;
+            let found = listing.seek(game, user_id, passes);
+            if found.is_none() {
+                listing.promise(room_id, game, seats_max);
+            }
+            found
+        };
+        found.map_or_else(|| Ok(self.reservation((room_id, true))), |found| Err(self.reservation(found)))
     }
 
-    /// Gives the rooms there are now, and tells of every change from then on. `answer` puts the list in front of
-    /// the first change.
-    pub(crate) fn subscribe(&self, session: &Arc<Session>, game: Option<String>, answer: impl FnOnce(&RoomList)) {
-        let mut state = self.lock();
-        // What is gathered already is in the list, so it goes to the others now and not to this one later.
-        state.publish();
-        answer(&state.listing.list(game.as_deref()));
-        // Whoever ends a session takes it off the list afterwards, so one that has ended before must not come on it.
-        if !session.has_ended() {
-            state.subscribers.insert(session.id, Subscriber { game, session: session.clone() });
+    /// Promises a room, and reserves a seat in it.
+    pub(crate) fn promise(self: &Arc<Self>, game: &str, room_id: RoomId, seats_max: u16) -> Reservation {
+        self.lock().listing.promise(room_id, game, seats_max);
+        self.reservation((room_id, true))
+    }
+
+    fn reservation(self: &Arc<Self>, (room_id, is_counted): (RoomId, bool)) -> Reservation {
+        Reservation { room_id, lobby: is_counted.then(|| self.clone()) }
+    }
+
+    /// Leads nobody to a room until it is heard of again.
+    pub(crate) fn shun(&self, room_id: &RoomId) {
+        self.lock().listing.shun(room_id);
+    }
+
+    /// The rooms there are now, encoded once until they change.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if they have no encoding.
+    pub(crate) fn list(&self, game: Option<&str>, codec: Codec) -> Result<Arc<Payload>, InvalidData> {
+        let (version, list) = {
+            let State { listing, current, .. } = &mut *self.lock();
+            let version = listing.version();
+            if let Some(known) = current.get(version, game, codec) {
+                return Ok(known);
+            }
+            (version, listing.list(game))
+        };
+        let encoded = Arc::new(Payload::encode(codec, &list)?);
+        self.lock().current.keep(version, game, &list, codec, &encoded);
+        Ok(encoded)
+    }
+
+    /// The rooms there were at the last publication, and which that was.
+    fn published(&self, game: Option<&str>, codec: Codec) -> Result<(u64, Arc<Payload>), InvalidData> {
+        let (publication, list) = {
+            let State { listing, published, publication, .. } = &mut *self.lock();
+            if let Some(known) = published.get(*publication, game, codec) {
+                return Ok((*publication, known));
+            }
+            (*publication, listing.published(game))
+        };
+        let encoded = Arc::new(Payload::encode(codec, &list)?);
+        self.lock().published.keep(publication, game, &list, codec, &encoded);
+        Ok((publication, encoded))
+    }
+
+    /// Gives the list as it was published last, as `answer` makes it, and tells of every change from then on.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if it has no encoding.
+    pub(crate) fn subscribe(
+        &self,
+        session: &Arc<Session>,
+        game: Option<String>,
+        answer: impl Fn(&Payload) -> Result<Batch, InvalidData>,
+    ) -> Result<(), InvalidData> {
+        loop {
+            let (publication, list) = self.published(game.as_deref(), session.codec)?;
+            let batch = answer(&list)?;
+            let mut state = self.lock();
+            if state.publication != publication {
+                // Changes were published meanwhile, which happens many times a second at most.
+                continue;
+            }
+            session.watch(publication, game.clone(), batch);
+            // Whoever ends a session takes it off the list afterwards, so one that has ended before must not come on it.
+            if !session.has_ended() {
+                let game = game.map(Into::into);
+                state.subscribers.insert(session.id, Subscriber { game, session: session.clone() });
+            }
+            return Ok(());
         }
     }
 
@@ -90,27 +223,46 @@ impl Lobby {
         loop {
             self.changed.notified().await;
             tokio::time::sleep(GATHER).await;
-            self.lock().publish();
+            self.publish().await;
         }
     }
-}
 
-impl State {
-    fn publish(&mut self) {
-        if !self.listing.has_changes() {
-            return;
-        }
-        let changes = self.listing.take_changes();
-        let mut encoded: BTreeMap<(Option<&str>, Codec), Vec<Arc<Batch>>> = BTreeMap::new();
-        for subscriber in self.subscribers.values() {
-            let Some(changed) = changes.get(&subscriber.game) else { continue };
-            let batches = encoded
-                .entry((subscriber.game.as_deref(), subscriber.session.codec))
-                .or_insert_with(|| encode(changed, subscriber.session.codec));
-            for batch in batches {
-                subscriber.session.leave(LaneId::CONTROL, Outgoing::Reliable(batch.clone()));
+    /// Tells everyone what has changed, a few at a time. What changes meanwhile waits for the next publication, and so
+    /// does whoever comes meanwhile.
+    async fn publish(&self) {
+        let (publication, changes) = {
+            let mut state = self.lock();
+            if !state.listing.has_changes() {
+                return;
             }
+            state.publication += 1;
+            (state.publication, state.listing.take_changes())
+        };
+        let mut encoded: BTreeMap<(Option<Arc<str>>, Codec), Vec<Arc<Batch>>> = BTreeMap::new();
+        let mut last = None;
+        loop {
+            let slice = self.slice(last);
+            for Subscriber { game, session } in &slice {
+                let filter = game.as_deref().map(str::to_owned);
+                let Some(changed) = changes.get(&filter) else { continue };
+                let batches =
+                    encoded.entry((game.clone(), session.codec)).or_insert_with(|| encode(changed, session.codec));
+                session.tell_changes(publication, batches);
+            }
+            last = slice.last().map(|subscriber| subscriber.session.id);
+            if slice.len() < SLICE_SUBSCRIBERS_MAX {
+                return;
+            }
+            tokio::task::yield_now().await;
         }
+    }
+
+    /// A few of those who watch, behind the one that was told last.
+    fn slice(&self, last: Option<SessionId>) -> Vec<Subscriber> {
+        let from = last.map_or(Unbounded, Excluded);
+        let state = self.lock();
+        let slice = state.subscribers.range((from, Unbounded)).take(SLICE_SUBSCRIBERS_MAX);
+        slice.map(|(_, subscriber)| subscriber.clone()).collect()
     }
 }
 
@@ -128,4 +280,74 @@ fn encode(changed: &RoomsChanged, codec: Codec) -> Vec<Arc<Batch>> {
             Batch::one(codec, &Header::new(RoomsChanged::TYPE), &message).ok().map(Arc::new)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use anteroom_core::listing::Presence;
+    use anteroom_protocol::message::RoomState;
+
+    use super::*;
+
+    fn entry(bits: u128, players: u16) -> Entry {
+        let summary = RoomSummary {
+            room_id: RoomId::from_bits(bits),
+            game: "relay".into(),
+            name: "A room".into(),
+            players,
+            seats_max: 2,
+            spectators: 0,
+            state: RoomState::Waiting,
+        };
+        Entry { summary, presence: Presence { players, ..Presence::default() } }
+    }
+
+    fn put(lobby: &Lobby, entry: Entry) {
+        lobby.settle(&entry.summary.room_id.clone(), Some(entry), Vec::new());
+    }
+
+    #[test]
+    fn a_list_is_encoded_once_until_it_changes() {
+        let lobby = Lobby::default();
+        put(&lobby, entry(1, 1));
+        for codec in Codec::ALL {
+            for game in [None, Some("relay")] {
+                let first = lobby.list(game, codec).unwrap();
+                assert!(Arc::ptr_eq(&first, &lobby.list(game, codec).unwrap()));
+                let (publication, first) = lobby.published(game, codec).unwrap();
+                assert_eq!(publication, 0);
+                // Before anything was published a game has no rooms, and lists of games without are not kept.
+                let again = lobby.published(game, codec).unwrap().1;
+                assert_eq!(Arc::ptr_eq(&first, &again), game.is_none());
+            }
+        }
+        let before = lobby.list(None, Codec::Json).unwrap();
+        put(&lobby, entry(1, 2));
+        let after = lobby.list(None, Codec::Json).unwrap();
+        assert!(!Arc::ptr_eq(&before, &after));
+        assert_ne!(before.data(), after.data());
+        for number in 0..99 {
+            lobby.list(Some(&format!("no game {number}")), Codec::Json).unwrap();
+        }
+        assert!(lobby.lock().current.len() <= 4, "what a client makes up is not kept");
+    }
+
+    #[test]
+    fn a_seat_is_free_again_when_nobody_is_on_the_way_to_it() {
+        let lobby = Arc::new(Lobby::default());
+        put(&lobby, entry(1, 1));
+        let seek = || lobby.seek("relay", &"eve".parse().unwrap(), |_| true);
+        let seat = seek().unwrap();
+        assert!(seek().is_none());
+        drop(seat);
+        let seat = seek().unwrap();
+        // The room has let them in.
+        lobby.settle(&RoomId::from_bits(1), Some(entry(1, 2)), vec![seat]);
+        assert!(seek().is_none());
+        put(&lobby, entry(1, 1));
+        let _seat = seek().unwrap();
+        let mine = RoomId::from_bits(2);
+        let promised = lobby.seek_or_promise("relay", &"eve".parse().unwrap(), |_| true, mine, 2).unwrap();
+        assert_eq!((promised.room_id, seek().unwrap().room_id), (mine, mine), "others find a seat there");
+    }
 }

@@ -7,6 +7,8 @@
 //! most connections do nothing.
 
 mod alarm;
+mod answer;
+mod asking;
 mod ending;
 mod handshake;
 mod own;
@@ -20,8 +22,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anteroom_protocol::codec::InvalidData;
-use anteroom_protocol::envelope::{Empty, Ref, decode_batch};
-use anteroom_protocol::limits::TYPE_BYTES_MAX;
+use anteroom_protocol::envelope::{Ref, decode_batch};
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::Ack;
 use anteroom_protocol::{Batch, CloseCode, Codec, Envelope, ErrorBody, Header, LaneId};
@@ -29,9 +30,11 @@ use anteroom_transport::{Closed, Connection, Event};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::session::{Attended, Place, Session, Written};
+use crate::session::{Attended, Membership, Place, Session, Written};
 use crate::shared::Shared;
 use alarm::Alarm;
+use answer::Refused;
+use asking::go_on;
 pub(crate) use ending::end_session;
 use ending::{End, closed_end, malformed, wait_for_return};
 use own::Own;
@@ -155,7 +158,7 @@ impl Pipe {
             let done = match turn.await {
                 Ok(Turn::Event(event)) => self.on_event(event).await,
                 Ok(Turn::Ask(lanes)) => {
-                    Box::pin(self.ask_for_snapshots(lanes)).await;
+                    self.ask_for_snapshots(lanes);
                     Ok(())
                 }
                 Err(end) => Err(end),
@@ -255,14 +258,14 @@ impl Pipe {
         }
     }
 
-    /// Asks rooms for the snapshots that lanes wait for.
-    async fn ask_for_snapshots(&mut self, lanes: Vec<LaneId>) {
+    /// Asks rooms for the snapshots that lanes wait for. The connection does not wait for a room whose mailbox is full.
+    fn ask_for_snapshots(&self, lanes: Vec<LaneId>) {
         let Some(Carried { session, .. }) = self.carried.clone() else { return };
         for lane in lanes {
             // Of a room that has not let the session in yet it is asked again when it has, and one that was left ends the
             // lane with its last message.
-            if let Some(membership) = session.membership(lane) {
-                membership.room.ask_for_snapshot(membership.member).await;
+            if let Some(Membership { room, member, .. }) = session.membership(lane) {
+                go_on(&self.shared, Box::pin(async move { room.ask_for_snapshot(member).await }));
             }
         }
     }
@@ -288,12 +291,12 @@ impl Pipe {
         let messages = decode_batch(codec, &payload).map_err(malformed)?;
         for message in messages {
             let message = message.map_err(malformed)?;
-            self.on_message(&payload, &message).await?;
+            self.on_message(&payload, &message)?;
         }
         Ok(())
     }
 
-    async fn on_message(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<(), End> {
+    fn on_message(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<(), End> {
         if let Some(Carried { session, place, is_proven }) = &mut self.carried {
             if let Some(code) = place.pipe.over() {
                 // What still comes on a connection that was displaced concerns nobody.
@@ -303,15 +306,10 @@ impl Pipe {
                 session.heard(place.id);
             }
         }
-        let routed = if asks_a_room(&message.kind) {
-            // Waiting for a room is rare, so its state is not part of every session.
-            Box::pin(self.on_question(payload, message)).await?
-        } else {
-            match self.route(payload, message)? {
-                Route::Done(Ok(())) => return Ok(()),
-                Route::Done(done) => done,
-                Route::Control | Route::AskRoom => self.on_control(message),
-            }
+        let routed = match self.route(payload, message)? {
+            Route::Done(Ok(())) => return Ok(()),
+            Route::Done(done) => done,
+            Route::Control => self.on_control(message),
         };
         if let Err(error) = routed {
             self.refuse(message, error);
@@ -321,27 +319,13 @@ impl Pipe {
         if is_beyond_hope { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
     }
 
-    /// Handles what has to wait for a room; one such message of a session at a time, whatever connection it comes on.
-    async fn on_question(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<Result<(), ErrorBody>, End> {
-        let session = self.carried.as_ref().map(|carried| carried.session.clone());
-        let _asking = match &session {
-            Some(session) => Some(session.asking.lock().await),
-            None => None,
-        };
-        Ok(match self.route(payload, message)? {
-            Route::AskRoom => self.ask_room(message).await,
-            Route::Control => self.on_control(message),
-            Route::Done(done) => done,
-        })
-    }
-
     /// Reads JSON where the session has not agreed on it: before the handshake, or in a binary session.
     async fn on_ceremony(&mut self, payload: &Bytes) -> Result<(), End> {
         for message in decode_batch(Codec::Json, payload).map_err(malformed)? {
             let message = message.map_err(malformed)?;
             if self.carried.as_ref().is_some_and(|carried| carried.session.codec == Codec::Json) {
                 // Something followed the handshake in the same batch.
-                self.on_message(payload, &message).await?;
+                self.on_message(payload, &message)?;
                 continue;
             }
             match (message.kind.as_ref(), &self.carried) {
@@ -366,9 +350,10 @@ impl Pipe {
             return Ok(());
         }
         for message in decode_batch(codec, payload).map_err(malformed)? {
-            // What may overtake others moves no mark past them.
+            // What may overtake others moves no mark past them, and coming and going is not said so.
             let message = Envelope { n: None, ..message.map_err(malformed)? };
             if message.room_id.as_deref() == Some(room_id.as_str())
+                && !asks_a_room(&message.kind)
                 && let Route::Done(Err(error)) = self.route(payload, &message)?
             {
                 self.refuse(&message, error);
@@ -379,32 +364,15 @@ impl Pipe {
 
     /// Answers a request on the control lane.
     fn answer<T: anteroom_protocol::Body>(&mut self, codec: Codec, kind: &str, reference: Option<&Ref>, data: &T) {
-        let header = Header { reference, success: Some(true), ..Header::new(kind) };
-        self.put(Batch::one(codec, &header, data));
+        self.put(Batch::one(codec, &answer::success(kind, reference), data));
     }
 
     /// Refuses a message on the control lane: as the request's result if it can be told, else as `error`.
     fn refuse(&mut self, message: &Envelope<'_>, error: ErrorBody) {
         let codec = self.carried.as_ref().map_or(Codec::Json, |carried| carried.session.codec);
-        let error = match error.details {
-            Some(_) => error,
-            None => {
-                let Envelope { kind, room_id, n, .. } = message;
-                error.with_details(&Refusal { kind, room_id: room_id.as_deref(), n: *n })
-            }
-        };
-        let result;
-        let kind = match message.reference {
-            // Where the answer's type would be too long for one, it is that of any failure.
-            Some(_) if message.kind.len() + RESULT.len() <= TYPE_BYTES_MAX => {
-                result = format!("{}{RESULT}", message.kind);
-                &result
-            }
-            _ => "error",
-        };
-        let reference = message.reference.as_ref();
-        let header = Header { reference, success: Some(false), error: Some(&error), ..Header::new(kind) };
-        self.put(Batch::one(codec, &header, &Empty {}));
+        let Envelope { kind, room_id, n, reference, .. } = message;
+        let refused = Refused { kind, room_id: room_id.as_deref(), n: *n };
+        self.put(refused.answer(codec, reference.as_ref(), error));
     }
 
     /// Puts an answer on the control lane; before there is one, on the connection alone.
@@ -428,17 +396,4 @@ impl Pipe {
 /// Whether a message waits for a room's answer.
 fn asks_a_room(kind: &str) -> bool {
     matches!(kind, "create_room" | "join_room" | "leave_room")
-}
-
-/// What the type of an answer ends in.
-const RESULT: &str = "_result";
-
-#[derive(serde::Serialize)]
-struct Refusal<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    room_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    n: Option<u64>,
 }

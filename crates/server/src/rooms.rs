@@ -3,6 +3,7 @@
 //! A room's task drains its mailbox, lets the room react to all of it, and flushes once. It never waits for a
 //! session. Player input that finds the mailbox full is refused with `busy`; coming and going waits its turn.
 
+mod seeking;
 mod task;
 
 use std::collections::BTreeMap;
@@ -10,13 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anteroom_core::game::Registry;
+use anteroom_core::game::{Kind, Registry};
 use anteroom_core::name;
 use anteroom_core::room::{Join, MemberId, Room, RoomPolicy, RoomSpec};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::message::request::CreateRoom;
-use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId, UserId};
+use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Json, RoomId};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
@@ -24,9 +25,10 @@ use tokio_util::task::TaskTracker;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::lobby::Lobby;
+use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
 use crate::session::Session;
+pub(crate) use seeking::Sought;
 
 /// How many commands wait for a room. Beyond it player input is `busy`.
 const MAILBOX_MESSAGES_MAX: usize = 1024;
@@ -34,6 +36,12 @@ const MAILBOX_MESSAGES_MAX: usize = 1024;
 const MAILBOX_BYTES_MAX: usize = 1 << 20;
 /// How many commands a room takes in before it flushes.
 const TURN_MESSAGES_MAX: usize = 256;
+/// How long a room may take to let somebody in, or not. Beyond it the room is `busy`.
+pub(crate) const JOIN_PATIENCE: Duration = Duration::from_secs(5);
+/// The same for whoever would be as well off in another room.
+const SEAT_PATIENCE: Duration = Duration::from_secs(2);
+/// How often an id is made up for a room. There are 2^50, so the second is free.
+const ID_TRIES: usize = 8;
 
 /// Every room of one server.
 #[derive(Debug)]
@@ -49,8 +57,6 @@ pub(crate) struct Rooms {
     budget: Arc<Budget>,
     running: Mutex<BTreeMap<RoomId, RoomHandle>>,
     tasks: TaskTracker,
-    /// Held by whoever looks for a free seat in a game.
-    seekers: BTreeMap<&'static str, tokio::sync::Mutex<()>>,
 }
 
 /// Where a room takes commands.
@@ -106,7 +112,33 @@ enum Mail {
 struct Knock {
     join: Join,
     session: Arc<Session>,
-    answer: oneshot::Sender<Result<(), ErrorBody>>,
+    /// The seat that is reserved for them, if they looked for one.
+    seat: Option<Reservation>,
+    answer: oneshot::Sender<Result<(), Declined>>,
+}
+
+/// Why somebody was not let in.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Declined {
+    /// The room, or the server, has said no.
+    Refused(ErrorBody),
+    /// Nobody was there any more when the room got to it.
+    Absent,
+    /// The room did not get to it in time.
+    Late,
+}
+
+impl From<ErrorBody> for Declined {
+    fn from(error: ErrorBody) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// A place for a room that is to be made. Nobody is told of it yet, but whoever knows the id can knock.
+#[derive(Debug)]
+pub(crate) struct Place {
+    handle: RoomHandle,
+    mailbox: mpsc::Receiver<Mail>,
 }
 
 /// A player's input, not decoded.
@@ -133,14 +165,12 @@ impl Rooms {
         randomness: Arc<Randomness>,
         budget: Arc<Budget>,
     ) -> Arc<Self> {
-        let seekers = registry.names().map(|name| (name, tokio::sync::Mutex::default())).collect();
         let policy = RoomPolicy {
             grace: Duration::from_millis(config.times.grace_ms),
             spectators_max: config.limits.spectators_per_room_max,
         };
         Arc::new(Self {
             registry,
-            seekers,
             lobby,
             clock,
             policy,
@@ -167,17 +197,6 @@ impl Rooms {
         found.ok_or_else(|| ErrorBody::new(ErrorCode::RoomNotFound, "There is no such room."))
     }
 
-    /// Rooms of a game that may have a seat for a user, the best first.
-    pub(crate) fn open(&self, game: &str, user_id: &UserId, most: usize) -> Vec<RoomHandle> {
-        self.lobby.open(game, user_id, most).iter().filter_map(|room_id| self.lock().get(room_id).cloned()).collect()
-    }
-
-    /// Waits until nobody else looks for a free seat in this game: two who look at once would both find none and make
-    /// a room each. Nothing if there is no such game.
-    pub(crate) async fn seek(&self, game: &str) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        Some(self.seekers.get(game)?.lock().await)
-    }
-
     /// Checks that a game exists.
     ///
     /// # Errors
@@ -193,47 +212,60 @@ impl Rooms {
     /// refuses with.
     pub(crate) async fn create(
         self: &Arc<Self>,
-        request: CreateRoom,
+        request: &CreateRoom,
         join: Join,
         session: Arc<Session>,
-    ) -> Result<(), ErrorBody> {
+    ) -> Result<(), Declined> {
         let kind = *self.registry.kind(&request.game)?;
         let name = match &request.name {
             Some(name) => name::checked(name)?,
             None => default_name(&join.username),
         };
-        let room_id = RoomId::from_bits(self.randomness.bits());
-        let seed = self.randomness.seed();
-        let spec = RoomSpec { room_id, name, options: request.options, seed, policy: self.policy };
         // Rooms are counted before the game runs, so that a flood of creations costs nothing.
-        let (handle, mailbox) = self.reserve(room_id)?;
-        let now = self.clock.now();
-        let created = std::panic::catch_unwind(|| Room::create(&kind, spec, now));
+        let place = self.reserve(|| RoomId::from_bits(self.randomness.bits()))?;
+        let spec = self.spec(&place, name, request.options.clone());
+        self.open(place, &kind, spec, join, session, None).await
+    }
+
+    fn spec(&self, place: &Place, name: String, options: Option<Json>) -> RoomSpec {
+        let (room_id, seed) = (place.handle.room_id, self.randomness.seed());
+        RoomSpec { room_id, name, options, seed, policy: self.policy }
+    }
+
+    /// Makes a room in its place.
+    async fn open(
+        self: &Arc<Self>,
+        place: Place,
+        kind: &Kind,
+        spec: RoomSpec,
+        join: Join,
+        session: Arc<Session>,
+        seat: Option<Reservation>,
+    ) -> Result<(), Declined> {
+        let Place { handle, mailbox } = place;
+        let (room_id, seed, now) = (handle.room_id, spec.seed, self.clock.now());
+        let created = std::panic::catch_unwind(|| Room::create(kind, spec, now));
         let room = match created {
             Ok(Ok(room)) => room.counted(self.budget.total()),
             Ok(Err(error)) => {
                 self.forget(&room_id);
-                return Err(error);
+                return Err(error.into());
             }
             Err(_) => {
                 self.forget(&room_id);
                 tracing::error!(%room_id, game = kind.name, seed, "game panicked while the room was made");
-                return Err(ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made."));
+                return Err(ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made.").into());
             }
         };
         // Its creator knocks before the room runs: one that nobody is in would close.
-        let (answer, answered) = oneshot::channel();
-        let knock = Mail::Join(Box::new(Knock { join, session, answer }));
-        if handle.mailbox.try_send(knock).is_err() {
-            self.forget(&room_id);
-            return Err(ErrorBody::new(ErrorCode::Internal, "The room did not open."));
-        }
+        let answered = handle.try_knock(join, session, seat);
         let inbox = Inbox { mailbox, filling: handle.filling.clone(), input_bytes: handle.input_bytes.clone() };
         self.tasks.spawn(task::run(self.clone(), room, inbox, room_id));
-        answered.await.map_err(|_| gone())?
+        answered?.await.map_err(|_| gone())?
     }
 
-    fn reserve(&self, room_id: RoomId) -> Result<(RoomHandle, mpsc::Receiver<Mail>), ErrorBody> {
+    /// Makes a place for a room, under an id that no other room has.
+    fn reserve(&self, id: impl FnMut() -> RoomId) -> Result<Place, ErrorBody> {
         let mut running = self.lock();
         if self.tasks.is_closed() {
             return Err(ErrorBody::new(ErrorCode::ShuttingDown, "The server is shutting down."));
@@ -241,10 +273,15 @@ impl Rooms {
         if running.len() >= self.rooms_max {
             return Err(ErrorBody::new(ErrorCode::LimitReached, "The server has no space for another room just now."));
         }
+        let free = std::iter::repeat_with(id).take(ID_TRIES).find(|room_id| !running.contains_key(room_id));
+        let Some(room_id) = free else {
+            tracing::error!("made-up room ids are taken, one after the other");
+            return Err(ErrorBody::new(ErrorCode::Internal, "No id was found for the room."));
+        };
         let (sender, mailbox) = mpsc::channel(MAILBOX_MESSAGES_MAX);
         let handle = RoomHandle { room_id, mailbox: sender, filling: Arc::default(), input_bytes: Arc::default() };
         running.insert(room_id, handle.clone());
-        Ok((handle, mailbox))
+        Ok(Place { handle, mailbox })
     }
 
     /// A room that runs.
@@ -282,14 +319,34 @@ impl RoomHandle {
     /// Asks the room to let someone in, and waits for its answer.
     ///
     /// # Errors
-    /// What the room refuses with; `room_not_found` if it is over.
-    pub(crate) async fn join(&self, join: Join, session: Arc<Session>) -> Result<(), ErrorBody> {
+    /// What the room declines with; `room_not_found` if it is over.
+    pub(crate) async fn join(&self, join: Join, session: Arc<Session>) -> Result<(), Declined> {
         let (answer, answered) = oneshot::channel();
-        let knock = Box::new(Knock { join, session, answer });
+        let knock = Box::new(Knock { join, session, seat: None, answer });
         self.mailbox.send(Mail::Join(knock)).await.map_err(|_| gone())?;
         // Whoever knocks waits at the door with everything else; a tick would hold that up.
         self.filling.notify_one();
         answered.await.map_err(|_| gone())?
+    }
+
+    /// The same without waiting: gives where the answer comes.
+    ///
+    /// # Errors
+    /// `room_not_found` if the room is over; [`Declined::Late`] if its mailbox is full.
+    pub(crate) fn try_knock(
+        &self,
+        join: Join,
+        session: Arc<Session>,
+        seat: Option<Reservation>,
+    ) -> Result<oneshot::Receiver<Result<(), Declined>>, Declined> {
+        let (answer, answered) = oneshot::channel();
+        let knock = Box::new(Knock { join, session, seat, answer });
+        self.mailbox.try_send(Mail::Join(knock)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Declined::Late,
+            mpsc::error::TrySendError::Closed(_) => gone().into(),
+        })?;
+        self.filling.notify_one();
+        Ok(answered)
     }
 
     /// Says that a member goes for good; the room answers on the member's lane. `false` if the room is over: it has
@@ -345,5 +402,25 @@ impl RoomHandle {
             self.filling.notify_one();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_taken_is_not_given_again() {
+        let games = anteroom_games::registry().unwrap();
+        let (config, lobby) = (Config::default(), Arc::new(Lobby::default()));
+        let rooms = Rooms::new(games, lobby, Clock::start(), &config, Arc::new(Randomness::seeded(1)));
+        let mut made_up = [1, 1, 1, 2].into_iter().chain(std::iter::repeat(2));
+        let mut reserve = || rooms.reserve(|| RoomId::from_bits(made_up.next().unwrap()));
+        let (first, second) = (reserve().unwrap(), reserve().unwrap());
+        assert_eq!([&first, &second].map(|place| place.handle.room_id), [1, 2].map(RoomId::from_bits));
+        // Randomness that has nothing new to say is no reason to give somebody else's room away, or to go on for ever.
+        assert_eq!(reserve().unwrap_err().code, ErrorCode::Internal);
+        let found = rooms.find(first.handle.room_id.as_str()).unwrap();
+        assert!(found.mailbox.same_channel(&first.handle.mailbox));
     }
 }

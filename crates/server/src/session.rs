@@ -3,8 +3,11 @@
 //! It is shared. Rooms and the lobby put what they have to say on its lanes from their own tasks and never wait; the
 //! task of each connection takes off what is to be written. A session without a connection waits for the grace time.
 
+mod questions;
+mod watching;
 mod writing;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -14,18 +17,20 @@ use anteroom_core::flush::Outgoing;
 use anteroom_core::room::MemberId;
 use anteroom_core::session::{Accepted, Claim, NotMoving, PipeId, Refused, Session as Lanes, SessionBounds, Verdict};
 use anteroom_protocol::lane::CountNotSent;
-use anteroom_protocol::message::resume::{Counts, Subscription};
+use anteroom_protocol::message::resume::Counts;
 use anteroom_protocol::{Batch, CloseCode, Codec, ErrorBody, ErrorCode, LaneId, RoomId, SessionId};
 use anteroom_transport::Connection;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+pub(crate) use questions::{Asked, Question, Wish};
 pub(crate) use writing::Written;
 
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::identity::Identity;
 use crate::rooms::RoomHandle;
+use questions::Questions;
 use writing::Line;
 
 /// A room this session is in.
@@ -82,14 +87,19 @@ pub(crate) struct Session {
     state: Mutex<State>,
     /// A connection came, or the session ended: for whoever waits out the grace time.
     changed: Notify,
-    /// Held by whoever asks a room for something, so that what is asked on two connections keeps its order.
-    pub(crate) asking: tokio::sync::Mutex<()>,
+    /// Whether there are questions: for those who look at it all the time.
+    is_asking: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State {
     lanes: Lanes,
     rooms: Vec<Membership>,
+    /// The lane for a room that is asked to let the session in.
+    knocking: Option<LaneId>,
+    questions: Questions,
+    /// Which publication of the list of rooms the session has been given, if it wants to hear of the next.
+    watches_since: Option<u64>,
     pipes: Vec<Line>,
     /// Since when there is no connection.
     away_since: Option<Instant>,
@@ -143,7 +153,16 @@ impl Session {
         let lanes = lanes.counted(budget.total().clone());
         let place = Place { id: pipe_id, pipe: Arc::default() };
         let pipes = vec![place.line()];
-        let state = State { lanes, rooms: Vec::new(), pipes, away_since: None, ended: false };
+        let state = State {
+            lanes,
+            rooms: Vec::new(),
+            knocking: None,
+            questions: Questions::default(),
+            watches_since: None,
+            pipes,
+            away_since: None,
+            ended: false,
+        };
         let session = Self {
             id,
             identity,
@@ -154,7 +173,7 @@ impl Session {
             budget,
             state: Mutex::new(state),
             changed: Notify::new(),
-            asking: tokio::sync::Mutex::default(),
+            is_asking: AtomicBool::new(false),
         };
         (Arc::new(session), place)
     }
@@ -266,22 +285,37 @@ impl Session {
         state.rooms.iter().find(|there| there.is_of(room_id) && !state.lanes.has_ended(there.lane)).cloned()
     }
 
-    /// Opens a lane for a room, unless the session is in as many as it may be in.
-    pub(crate) fn open_lane(&self, room_id: Option<RoomId>, rooms_max: usize) -> Option<LaneId> {
+    /// Opens a lane for a room, unless the session is in as many as it may be in. One at a time: the room is asked until
+    /// it lets the session in by [`enter`](Self::enter), or the lane is [taken back](Self::retract_lane).
+    /// `last_n` is the last number that had come when the question did.
+    pub(crate) fn open_lane(&self, room_id: Option<RoomId>, last_n: u64, rooms_max: usize) -> Option<LaneId> {
         let mut state = self.lock();
-        let State { lanes, rooms, ended, .. } = &mut *state;
+        let State { lanes, rooms, knocking, ended, .. } = &mut *state;
         rooms.retain(|membership| !lanes.has_ended(membership.lane));
-        (rooms.len() < rooms_max && !*ended).then(|| lanes.open(room_id))
+        if rooms.len() >= rooms_max || *ended {
+            return None;
+        }
+        debug_assert!(knocking.is_none(), "questions are asked one after the other");
+        let lane = lanes.open_later(room_id, last_n);
+        *knocking = Some(lane);
+        Some(lane)
+    }
+
+    /// Whether somebody is there who wants to be let in on a lane. Who has gone takes no seat.
+    pub(crate) fn knocks(&self, lane: LaneId) -> bool {
+        let state = self.lock();
+        state.knocking == Some(lane) && !state.ended && state.lanes.is_connected()
     }
 
     /// The room has let the session in: said by the room itself, before anything of it can be seen. `false` if the
-    /// session has ended meanwhile.
+    /// session has ended meanwhile, or does not want it any more.
     pub(crate) fn enter(&self, membership: Membership) -> bool {
         let mut state = self.lock();
-        if state.ended {
+        let lane = membership.lane;
+        if state.ended || state.knocking != Some(lane) {
             return false;
         }
-        let lane = membership.lane;
+        state.knocking = None;
         state.lanes.assign(lane, membership.room.room_id);
         state.rooms.push(membership);
         // It may have wanted a snapshot that nobody could be asked for.
@@ -290,9 +324,15 @@ impl Session {
         true
     }
 
-    /// The room has not.
-    pub(crate) fn retract_lane(&self, lane: LaneId) {
-        self.lock().lanes.retract(lane);
+    /// The room has not, or nobody waits for it any more. `false` if it has, just now.
+    pub(crate) fn retract_lane(&self, lane: LaneId) -> bool {
+        let mut state = self.lock();
+        let is_retracted = state.knocking == Some(lane);
+        if is_retracted {
+            state.knocking = None;
+            state.lanes.retract(lane);
+        }
+        is_retracted
     }
 
     /// The session leaves a room: the membership is over, and its lane's end is to come.
@@ -388,11 +428,6 @@ impl Session {
         let mut state = self.lock();
         state.lanes.shed(lane);
         state.wake();
-    }
-
-    /// What the session is subscribed to, for its snapshot.
-    pub(crate) fn set_subscription(&self, subscription: Option<Subscription>) {
-        self.lock().lanes.set_subscription(subscription);
     }
 
     /// Goes on with the session on a new connection.
@@ -567,7 +602,7 @@ mod tests {
 
     use super::*;
 
-    fn session() -> (Arc<Session>, Place) {
+    pub(super) fn session() -> (Arc<Session>, Place) {
         let bounds = Bounds { messages_max: 9, kept_bytes_max: 999, waiting_bytes_max: 999, ..Bounds::NONE };
         let beginning = Beginning {
             id: SessionId::from_bits(1),
@@ -586,13 +621,13 @@ mod tests {
     async fn a_session_that_has_ended_does_nothing_more() {
         let (session, place) = session();
         assert!(session.take(place.id, LaneId::CONTROL, Some(1), 1));
-        assert!(session.open_lane(None, 9).is_some());
+        assert!(session.open_lane(None, 0, 9).is_some());
         assert!(session.end(Departure::Abandoned, Some(CloseCode::Malformed)).await);
         assert!(!session.end(Departure::Goodbye, None).await, "it ends once");
         assert_eq!(place.pipe.over(), Some(CloseCode::Malformed));
         // Its connection may be busy with a batch of messages still.
         assert!(!session.take(place.id, LaneId::CONTROL, Some(2), 1));
-        assert!(session.open_lane(None, 9).is_none());
+        assert!(session.open_lane(None, 0, 9).is_none());
         let handed = session.hand_over(place.id, "k3v9", None, 1, |_| unreachable!());
         assert!(handed.is_ok());
         assert!(session.restart(None).is_none());

@@ -12,8 +12,9 @@ use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Inbox, Knock, MAILBOX_MESSAGES_MAX, Mail, Rooms, TURN_MESSAGES_MAX};
+use super::{Declined, Inbox, Knock, MAILBOX_MESSAGES_MAX, Mail, Rooms, TURN_MESSAGES_MAX};
 use crate::clock::Clock;
+use crate::lobby::Reservation;
 use crate::session::{Membership, Session};
 
 /// How many messages to members go out before other tasks get their turn: a write takes microseconds, and nobody
@@ -42,8 +43,10 @@ struct RoomTask {
 
 /// Whether somebody is let in.
 struct Answer {
-    to: oneshot::Sender<Result<(), ErrorBody>>,
-    answered: Result<(), ErrorBody>,
+    to: oneshot::Sender<Result<(), Declined>>,
+    answered: Result<(), Declined>,
+    /// Reserved until the list shows what came of it.
+    seat: Option<Reservation>,
 }
 
 /// The game panicked, or said something that has no encoding.
@@ -139,18 +142,24 @@ impl RoomTask {
         let (room, effects) = (&mut self.room, &mut self.effects);
         let refused = match mail {
             Mail::Join(knock) => {
-                let Knock { join, session, answer } = *knock;
+                let Knock { join, session, seat, answer: to } = *knock;
                 let (member, lane) = (join.member, join.lane);
-                let answered = room.handle(now, Command::Join(join), effects);
-                self.answers.push(Answer { to: answer, answered: answered.clone() });
-                if answered.is_err() {
+                // Whoever has gone takes no seat.
+                let answered = match session.knocks(lane) {
+                    true => room.handle(now, Command::Join(join), effects).map_err(Declined::Refused),
+                    false => Err(Declined::Absent),
+                };
+                let is_in = answered.is_ok();
+                self.answers.push(Answer { to, answered, seat });
+                if !is_in {
                     return;
                 }
                 // Before anything of the room can be seen, so that whoever sees it can act on it.
                 let handle = self.rooms.running(&self.room_id);
                 let entered = handle.is_some_and(|room| session.enter(Membership { room, lane, member }));
                 self.links.insert(member, Link { session, lane });
-                if entered { Ok(()) } else { room.handle(now, Command::Abandon { member }, effects) }
+                // One who has gone at this very moment has not been told of the seat, and will not come back to it.
+                if entered { Ok(()) } else { room.handle(now, Command::Leave { member, reference: None }, effects) }
             }
             Mail::Leave { member, reference } => room.handle(now, Command::Leave { member, reference }, effects),
             Mail::LookFor { member } => return self.look_for(now, member),
@@ -196,8 +205,9 @@ impl RoomTask {
     /// Puts on the members' lanes what they are to hear. With many members others get their turn in between.
     async fn deliver(&mut self) {
         // First, so that whoever hears that somebody came or went finds the list to say so.
-        if let Some(entry) = self.effects.entry.take() {
-            self.rooms.lobby.put(entry);
+        let seats: Vec<Reservation> = self.answers.iter_mut().filter_map(|answer| answer.seat.take()).collect();
+        if self.effects.entry.is_some() || !self.answers.is_empty() {
+            self.rooms.lobby.settle(&self.room_id, self.effects.entry.take(), seats);
         }
         let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
@@ -220,7 +230,7 @@ impl RoomTask {
         if self.room.kept_bytes() > self.rooms.kept_bytes_max {
             self.shed();
         }
-        for Answer { to, answered } in self.answers.drain(..) {
+        for Answer { to, answered, .. } in self.answers.drain(..) {
             // A session that has gone meanwhile says so with a command of its own.
             drop(to.send(answered));
         }

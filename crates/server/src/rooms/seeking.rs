@@ -1,0 +1,111 @@
+//! How somebody who looks for a game finds a seat: in a room where there is one that nobody else is on the way to, or
+//! else in a room of their own, where others find seats from then on.
+//!
+//! Nobody waits for anybody. The seat is reserved while its room is asked, so those who look at the same time fill rooms
+//! instead of making one each.
+
+use std::sync::Arc;
+
+use anteroom_core::game::Kind;
+use anteroom_core::room::Join;
+use anteroom_protocol::{ErrorBody, ErrorCode, RoomId, UserId};
+use tokio::sync::oneshot;
+
+use super::{Declined, Place, RoomHandle, Rooms, default_name};
+use crate::lobby::Reservation;
+use crate::session::Session;
+
+/// What there is for somebody who looks for a game.
+#[derive(Debug)]
+pub(crate) enum Sought {
+    /// A seat in a room.
+    Seat(RoomHandle, Reservation),
+    /// None; here is a place for another room.
+    Place(Place, Reservation),
+}
+
+impl Rooms {
+    /// Finds a seat for a user in a room of a game that is none of these, or reserves a place for a room.
+    ///
+    /// # Errors
+    /// `game_not_found`, `limit_reached`, `shutting_down`.
+    pub(crate) fn seek(&self, game: &str, user_id: &UserId, not_in: &[RoomId]) -> Result<Sought, ErrorBody> {
+        let passes = |room_id: &RoomId| !not_in.contains(room_id);
+        let found = |seat: Reservation| Some(Sought::Seat(self.running(&seat.room_id)?, seat));
+        if let Some(seat) = self.lobby.seek(game, user_id, passes)
+            && let Some(found) = found(seat)
+        {
+            return Ok(found);
+        }
+        let (place, seats_max) = self.place_of(game)?;
+        // Somebody else may have made a room meanwhile.
+        match self.lobby.seek_or_promise(game, user_id, passes, place.handle.room_id, seats_max) {
+            Ok(promised) => Ok(Sought::Place(place, promised)),
+            Err(seat) => {
+                self.give_back(&place);
+                found(seat).ok_or_else(|| ErrorBody::new(ErrorCode::Busy, "The room has just closed; try again."))
+            }
+        }
+    }
+
+    /// Reserves a place for a room, wherever else there are seats.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn place_for(&self, game: &str) -> Result<Sought, ErrorBody> {
+        let (place, seats_max) = self.place_of(game)?;
+        let promised = self.lobby.promise(game, place.handle.room_id, seats_max);
+        Ok(Sought::Place(place, promised))
+    }
+
+    fn place_of(&self, game: &str) -> Result<(Place, u16), ErrorBody> {
+        let kind = *self.registry.kind(game)?;
+        let failed = || ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made.");
+        let seats = std::panic::catch_unwind(|| kind.seats(None)).map_err(|_| failed())??;
+        let place = self.reserve(|| RoomId::from_bits(self.randomness.bits()))?;
+        Ok((place, seats.max))
+    }
+
+    /// Nobody makes a room there.
+    pub(crate) fn give_back(&self, place: &Place) {
+        self.forget(&place.handle.room_id);
+    }
+
+    /// Makes the room of somebody who found no seat.
+    ///
+    /// # Errors
+    /// What the game refuses with.
+    pub(crate) async fn make(
+        self: &Arc<Self>,
+        game: &str,
+        place: Place,
+        seat: Reservation,
+        join: Join,
+        session: Arc<Session>,
+    ) -> Result<(), Declined> {
+        let kind: Kind = *self.registry.kind(game)?;
+        let spec = self.spec(&place, default_name(&join.username), None);
+        self.open(place, &kind, spec, join, session, Some(seat)).await
+    }
+
+    /// Asks a room for the seat that is reserved there. Leads nobody else to a room that does not answer in time.
+    ///
+    /// # Errors
+    /// What the room declines with.
+    pub(crate) async fn knock(
+        &self,
+        room: &RoomHandle,
+        seat: Reservation,
+        join: Join,
+        session: Arc<Session>,
+    ) -> Result<(), Declined> {
+        let answered = room.try_knock(join, session, Some(seat))?;
+        match tokio::time::timeout(super::SEAT_PATIENCE, answered).await {
+            Ok(answered) => answered.map_err(|_: oneshot::error::RecvError| super::gone())?,
+            Err(_) => {
+                self.lobby.shun(&room.room_id);
+                Err(Declined::Late)
+            }
+        }
+    }
+}
