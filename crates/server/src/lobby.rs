@@ -48,6 +48,9 @@ struct State {
     published: Lists,
 }
 
+/// Which rooms somebody watches, and in which codec.
+type Filter = (Option<Arc<str>>, Codec);
+
 #[derive(Debug, Clone)]
 struct Subscriber {
     game: Option<Arc<str>>,
@@ -238,7 +241,7 @@ impl Lobby {
             state.publication += 1;
             (state.publication, state.listing.take_changes())
         };
-        let mut encoded: BTreeMap<(Option<Arc<str>>, Codec), Vec<Arc<Batch>>> = BTreeMap::new();
+        let mut encoded: BTreeMap<Filter, Vec<Arc<Batch>>> = BTreeMap::new();
         let mut last = None;
         loop {
             let slice = self.slice(last);

@@ -329,7 +329,7 @@ impl RoomHandle {
         answered.await.map_err(|_| gone())?
     }
 
-    /// The same without waiting: gives where the answer comes.
+    /// The same without waiting: gives where the answer comes. A room that flushes by ticks is not told.
     ///
     /// # Errors
     /// `room_not_found` if the room is over; [`Declined::Late`] if its mailbox is full.
@@ -345,7 +345,6 @@ impl RoomHandle {
             mpsc::error::TrySendError::Full(_) => Declined::Late,
             mpsc::error::TrySendError::Closed(_) => gone().into(),
         })?;
-        self.filling.notify_one();
         Ok(answered)
     }
 

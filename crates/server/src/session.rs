@@ -285,17 +285,22 @@ impl Session {
         state.rooms.iter().find(|there| there.is_of(room_id) && !state.lanes.has_ended(there.lane)).cloned()
     }
 
-    /// Opens a lane for a room, unless the session is in as many as it may be in. One at a time: the room is asked until
-    /// it lets the session in by [`enter`](Self::enter), or the lane is [taken back](Self::retract_lane).
-    /// `last_n` is the last number that had come when the question did.
+    /// Opens a lane for a room, unless the session is in as many as it may be in. One at a time, and the same for
+    /// whoever has to ask again, until a room lets the session in by [`enter`](Self::enter), or the lane is
+    /// [taken back](Self::retract_lane). `last_n` is the last number that had come when the question did.
     pub(crate) fn open_lane(&self, room_id: Option<RoomId>, last_n: u64, rooms_max: usize) -> Option<LaneId> {
         let mut state = self.lock();
         let State { lanes, rooms, knocking, ended, .. } = &mut *state;
-        rooms.retain(|membership| !lanes.has_ended(membership.lane));
-        if rooms.len() >= rooms_max || *ended {
+        if *ended {
             return None;
         }
-        debug_assert!(knocking.is_none(), "questions are asked one after the other");
+        if knocking.is_some() {
+            return *knocking;
+        }
+        rooms.retain(|membership| !lanes.has_ended(membership.lane));
+        if rooms.len() >= rooms_max {
+            return None;
+        }
         let lane = lanes.open_later(room_id, last_n);
         *knocking = Some(lane);
         Some(lane)

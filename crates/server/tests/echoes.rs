@@ -43,7 +43,7 @@ async fn a_refusal_is_small_however_large_the_message_was() {
     ];
     for message in refused {
         let shown = &message.to_string().chars().take(90).collect::<String>();
-        ada.say(&[message.clone()]).await;
+        ada.say(std::slice::from_ref(&message)).await;
         let answer = ada.until(shown, |answer| answer["success"] == false).await;
         assert!(answer.to_string().len() <= REFUSAL_BYTES_MAX, "{shown}: {} bytes", answer.to_string().len());
         let named = answer["error"]["details"]["room_id"].as_str();

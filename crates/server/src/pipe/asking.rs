@@ -317,9 +317,11 @@ impl Asking {
         })
     }
 
-    /// Takes the lane back from a room that did not let the session in; one that did has entered it itself.
+    /// Takes the lane back from a room that did not let the session in; one that did has entered it itself. Who comes back
+    /// asks again for the same lane.
     fn settled(&self, lane: LaneId, joined: Joined) -> Joined {
         match joined {
+            Err(Declined::Absent) => joined,
             // It may have done so at the last moment.
             Err(declined) if self.session.retract_lane(lane) => Err(declined),
             _ => Ok(()),

@@ -100,6 +100,8 @@ impl Rooms {
         session: Arc<Session>,
     ) -> Result<(), Declined> {
         let answered = room.try_knock(join, session, Some(seat))?;
+        // A tick would hold that up.
+        room.filling.notify_one();
         match tokio::time::timeout(super::SEAT_PATIENCE, answered).await {
             Ok(answered) => answered.map_err(|_: oneshot::error::RecvError| super::gone())?,
             Err(_) => {

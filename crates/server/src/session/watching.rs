@@ -68,16 +68,17 @@ mod tests {
             }
             written
         };
-        let texts = |kinds: &[&str]| kinds.iter().map(|kind| format!(r#"{{"type":"{kind}","data":{{}}}}"#)).collect();
+        let texts =
+            |kinds: &[&str]| kinds.iter().map(|kind| format!(r#"{{"type":"{kind}","data":{{}}}}"#)).collect::<Vec<_>>();
         tell(1);
         session.watch(1, None, batch("list"));
         tell(1);
         tell(2);
-        assert_eq!(written(), texts(&["list", "told 2"]) as Vec<String>);
+        assert_eq!(written(), texts(&["list", "told 2"]));
         session.watch(3, None, batch("list"));
         tell(3);
         session.stop_watching();
         tell(4);
-        assert_eq!(written(), texts(&["list"]) as Vec<String>);
+        assert_eq!(written(), texts(&["list"]));
     }
 }
