@@ -27,7 +27,7 @@ use crate::carrier::Carrier;
 use crate::servers::{CROWDED, Needs};
 
 /// How long a disturbance may take to begin, and to answer.
-const ANSWER_MAX: Duration = Duration::from_secs(120);
+const ANSWER_MAX: Duration = Duration::from_secs(180);
 /// Lines that may wait to be read.
 const LINES_MAX: usize = 16;
 /// Behind those who measure, and not so far behind others that nothing gets disturbed.

@@ -55,7 +55,7 @@ impl Table {
                 let (turns, told) = channel(AHEAD_MAX);
                 table.turns.push(turns);
                 let (tally, room_id) = (table.tally.clone(), member.room_id);
-                if place % PLAYERS == 0 {
+                if place.is_multiple_of(PLAYERS) {
                     table.rooms.push(room_id);
                 }
                 spawn_local(async move {
