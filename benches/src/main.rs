@@ -148,7 +148,7 @@ fn compare(mut arguments: Arguments) -> Result<()> {
     let write = arguments.write;
     let report = Run { arguments, starting, report }.all()?;
     let tables = report.tables(&machine::description());
-    println!("{tables}");
+    tables.iter().filter(|tables| !tables.is_empty()).for_each(|tables| println!("{tables}"));
     if write {
         report::write(&tables)?;
     }

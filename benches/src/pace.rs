@@ -30,6 +30,11 @@ impl Pace {
         self.start_us + (self.period * place as u32).as_micros() as u64
     }
 
+    /// From the first moment until the last one is over.
+    pub(crate) fn time(&self) -> Duration {
+        self.period * self.count as u32
+    }
+
     /// Tells each moment to the next of some who take turns, until all are told or one listens no more. Blocks.
     pub(crate) fn tell(self, turns: &[Sender<u64>]) {
         let _urgent = Urgent::this_thread();

@@ -136,8 +136,8 @@ impl Listening {
     /// Lets the room be busy, and looks at the later part of that.
     async fn watch(&self, speaker: &Speaker) -> Result<Waits> {
         let from_us = now_us() + FIRST.as_micros() as u64;
-        *self.heard.borrow_mut() =
-            Heard { from_us, failure: self.heard.borrow_mut().failure.take(), ..Heard::default() };
+        let failure = self.heard.borrow_mut().failure.take();
+        self.heard.replace(Heard { from_us, failure, ..Heard::default() });
         speaker.speak_for(FIRST + TIME).await?;
         sleep(SETTLE).await;
         let heard = self.heard.borrow();

@@ -27,9 +27,11 @@ use crate::carrier::Carrier;
 use crate::servers::{CROWDED, Needs};
 
 /// How long a disturbance may take to begin, and to answer.
-const ANSWER_MAX: Duration = Duration::from_secs(90);
+const ANSWER_MAX: Duration = Duration::from_secs(180);
 /// Lines that may wait to be read.
 const LINES_MAX: usize = 16;
+/// Behind those who measure, and not so far behind others that nothing gets disturbed.
+const NICE: &str = "10";
 /// What is said first.
 const READY: &str = "ready";
 /// Readers who stall are not closed while somebody looks.
@@ -164,7 +166,7 @@ impl Disturbance {
         let kind = kind.to_possible_value().context("not to be started")?;
         // Moves of those who measure go first on the core that both share.
         let mut command = Command::new("nice");
-        command.args(["-n", "19"]).arg(std::env::current_exe()?).args(["disturb", kind.get_name()]);
+        command.args(["-n", NICE]).arg(std::env::current_exe()?).args(["disturb", kind.get_name()]);
         command.args(["--addr", &addr.to_string()]);
         for (name, value) in more {
             command.args([name, value.as_str()]);

@@ -1,11 +1,15 @@
 //! Members who read nothing until they are woken, and then look whether they get the newest state.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use anteroom_protocol::envelope::decode_batch;
+use anteroom_protocol::message::request::JoinRoom;
+use anteroom_protocol::{Batch, Codec, Header, LaneId};
 use anteroom_server::bench::Stamp;
 use anteroom_transport::{Connection, Event};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
@@ -15,6 +19,8 @@ use crate::entry::Destination;
 use crate::stalled::{READERS, STATE};
 use crate::{quic, way};
 
+/// How long it may take until all are in the room.
+const JOIN_MAX: Duration = Duration::from_secs(100);
 /// How long all of them may take to get what is newest.
 const WAKE_MAX: Duration = Duration::from_secs(30);
 
@@ -48,16 +54,40 @@ pub(super) fn main(arguments: &Arguments, heard: &Receiver<String>) -> Result<()
     tell(&format!("woken {} {}", count(|woken| woken.is_newest), count(|woken| woken.had_gap)))
 }
 
+/// All come, and then go in together: one by one, a thousand hear half a million announcements of each other.
 async fn enter(arguments: &Arguments) -> Result<Vec<Connection>> {
     let Arguments { addr, carrier, certificate, .. } = arguments;
-    let reach = Reach::new(*carrier, *addr, certificate.as_deref(), READERS)?;
-    let destination = Destination::Room(arguments.room()?);
+    let (reach, room_id) = (Reach::new(*carrier, *addr, certificate.as_deref(), READERS)?, arguments.room()?);
+    let request = JoinRoom { room_id: Some(room_id.to_string()), ..JoinRoom::default() };
+    let batch = Arc::new(Batch::one(Codec::Json, &Header::new("join_room"), &request)?);
     let mut connections = Vec::with_capacity(READERS);
     for place in 0..READERS {
-        let (connection, _) = way::enter(reach.dial(place).await?, destination, true).await?;
+        let (connection, _) = way::enter(reach.dial(place).await?, Destination::Session, true).await?;
         connections.push(connection);
     }
-    Ok(connections)
+    let going: Vec<_> =
+        connections.into_iter().map(|connection| spawn_local(join(connection, batch.clone()))).collect();
+    let mut there = Vec::with_capacity(READERS);
+    for member in going {
+        there.push(member.await??);
+    }
+    Ok(there)
+}
+
+/// Reads until it is in the room, and not a message more.
+async fn join(mut connection: Connection, batch: Arc<Batch>) -> Result<Connection> {
+    connection.send(LaneId::CONTROL, batch).await?;
+    loop {
+        let event = timeout(JOIN_MAX, connection.recv()).await.context("no answer")??;
+        let Event::Record { codec, payload, .. } = event else { continue };
+        for message in decode_batch(codec, &payload)? {
+            let message = message?;
+            ensure!(message.error.is_none(), "the server refuses: {:?}", message.error);
+            if message.kind == "join_room_result" {
+                return Ok(connection);
+            }
+        }
+    }
 }
 
 async fn wake(connections: Vec<Connection>, newest: u32) -> Result<Vec<Woken>> {

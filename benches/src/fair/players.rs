@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anteroom_protocol::{BatchBuilder, Codec, RoomId};
-use anteroom_server::bench::{BODY, Stamp};
+use anteroom_server::bench::{BODY, CoreTime, Stamp};
 use anyhow::{Context, Result, bail};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{spawn_blocking, spawn_local};
@@ -27,7 +27,7 @@ const PERIOD: Duration = Duration::from_micros(2500);
 /// In one room players move every 10 ms.
 const PERIOD_ALONE: Duration = Duration::from_millis(5);
 /// How many moves count, and how many there are before.
-const MOVES: usize = 2400;
+const MOVES: usize = 2000;
 const FIRST: usize = 200;
 /// How long the last moves may take to arrive.
 const TAIL_MAX: Duration = Duration::from_secs(5);
@@ -38,12 +38,14 @@ pub(super) struct Table {
     /// Each player's, who are told when to move; players of a room are neighbours.
     turns: Vec<Sender<u64>>,
     tally: Rc<RefCell<Tally>>,
+    /// The server's process.
+    pid: u32,
 }
 
 impl Table {
     pub(super) async fn open(server: &Server, rooms: usize) -> Result<Self> {
         let reach = Reach::new(Carrier::Ws, server.addr, None, rooms * PLAYERS)?;
-        let mut table = Self { rooms: Vec::new(), turns: Vec::new(), tally: Rc::default() };
+        let mut table = Self { rooms: Vec::new(), turns: Vec::new(), tally: Rc::default(), pid: server.pid() };
         for _ in 0..rooms {
             let mut destination = Destination::NewRoom;
             for _ in 0..PLAYERS {
@@ -53,7 +55,7 @@ impl Table {
                 let (turns, told) = channel(AHEAD_MAX);
                 table.turns.push(turns);
                 let (tally, room_id) = (table.tally.clone(), member.room_id);
-                if place % PLAYERS == 0 {
+                if place.is_multiple_of(PLAYERS) {
                     table.rooms.push(room_id);
                 }
                 spawn_local(async move {
@@ -78,14 +80,19 @@ impl Table {
         let pace = Pace { start_us: now_us(), period, count: FIRST + MOVES };
         self.tally.borrow_mut().begin(pace.due_us(FIRST));
         let turns = self.turns.clone();
-        let all_told = spawn_blocking(move || pace.tell(&turns));
-        all_told.await?;
+        let before = CoreTime::of(self.pid)?;
+        spawn_blocking(move || pace.tell(&turns)).await?;
+        let (core, time) = (CoreTime::of(self.pid)?.since(before), pace.time());
         let end = Instant::now() + TAIL_MAX;
         while Instant::now() < end && !self.is_over() {
             sleep(Duration::from_millis(20)).await;
         }
         let mut tally = self.tally.borrow_mut();
-        let beat = tally.end(now_us());
+        let beat = Beat {
+            server_share: core.used.div_duration_f64(time),
+            waited_share: core.waited.div_duration_f64(time),
+            ..tally.end(now_us())
+        };
         match &tally.failure {
             Some(failure) => bail!("a player had to go: {failure}"),
             None => Ok(beat),

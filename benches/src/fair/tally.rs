@@ -22,13 +22,17 @@ pub(crate) struct Beat {
     /// How long after they were due they were handed to the connection.
     pub(crate) late_p99_ms: f64,
     pub(crate) late_max_ms: f64,
+    /// The share of its core that the server used, and of time that it was ready and somebody else was there.
+    pub(crate) server_share: f64,
+    pub(crate) waited_share: f64,
 }
 
 impl fmt::Display for Beat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { p50_ms, p99_ms, max_ms, refused, lost, late_p99_ms, .. } = self;
+        let (used, waited) = (self.server_share * 100.0, self.waited_share * 100.0);
         write!(f, "p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms, max {max_ms:.1} ms, {refused} refused, {lost} lost, ")?;
-        write!(f, "sent {late_p99_ms:.2} ms late")
+        write!(f, "sent {late_p99_ms:.2} ms late, server {used:.0} % and waited {waited:.0} %")
     }
 }
 
@@ -97,6 +101,8 @@ impl Tally {
             lost: pending.len() as u64,
             late_p99_ms: self.lateness.quantile_ms(0.99),
             late_max_ms: self.lateness.max_ms(),
+            server_share: f64::NAN,
+            waited_share: f64::NAN,
         }
     }
 }

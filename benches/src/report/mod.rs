@@ -25,8 +25,9 @@ use crate::stalled::Stall;
 use crate::switching::Switches;
 use crate::wire::Use;
 
-const BEGIN: &str = "<!-- measured: begin -->\n";
-const END: &str = "<!-- measured: end -->";
+/// What marks the beginning and the end of each block of tables in the README.
+const MARKS: [(&str, &str); 2] =
+    [("<!-- measured: begin -->\n", "<!-- measured: end -->"), ("<!-- shared: begin -->\n", "<!-- shared: end -->")];
 /// Up to this share of its core, the generator is believed.
 const OWN_SHARE_MAX: f64 = 0.8;
 
@@ -56,9 +57,25 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// What goes between the markers.
-    pub(crate) fn tables(&self, machine: &str) -> String {
-        let mut out = format!("{machine} Medians of {}, each load measured for {} s.\n", self.repeats, self.seconds);
+    /// What goes between each pair of markers: what things cost, and what some may take from others. A block is empty if
+    /// nothing of it was measured.
+    pub(crate) fn tables(&self, machine: &str) -> [String; 2] {
+        let Self { repeats, seconds, .. } = self;
+        let costs = format!("{machine} Medians of {repeats}, each load measured for {seconds} s.\n");
+        let shares = format!("{machine} Medians of {repeats}.\n");
+        [(costs, self.costs()), (shares, self.shares())].map(|(machine, mut tables)| {
+            if tables.is_empty() {
+                return tables;
+            }
+            for (name, why) in &self.absent {
+                let _ = writeln!(tables, "\n{name} is left out: {why}.");
+            }
+            machine + &tables
+        })
+    }
+
+    fn costs(&self) -> String {
+        let mut out = String::new();
         self.closed(&mut out);
         self.game(&mut out);
         self.rates(&mut out);
@@ -71,10 +88,15 @@ impl Report {
         self.retained(&mut out);
         self.switches(&mut out);
         self.wire(&mut out);
+        self.remarks(&mut out);
+        out
+    }
+
+    fn shares(&self) -> String {
+        let mut out = String::new();
         self.fairness(&mut out);
         self.stalls(&mut out);
         self.budgets(&mut out);
-        self.remarks(&mut out);
         out
     }
 
@@ -94,9 +116,6 @@ impl Report {
     }
 
     fn remarks(&self, out: &mut String) {
-        for (name, why) in &self.absent {
-            let _ = writeln!(out, "\n{name} is left out: {why}.");
-        }
         let mut wrong: BTreeMap<String, u64> = BTreeMap::new();
         for ((_, contender), figures) in &self.loads {
             let of_all = figures.iter().map(|figures| figures.wrong).sum::<u64>();
@@ -148,11 +167,35 @@ fn share(share: f64) -> String {
     format!("{:.0} %{mark}", share * 100.0)
 }
 
-/// Puts the tables between the markers of `benches/README.md`.
-pub(crate) fn write(tables: &str) -> Result<()> {
+/// Puts the tables between the markers of `benches/README.md`; what was not measured stays as it is.
+pub(crate) fn write(tables: &[String; 2]) -> Result<()> {
     let path = Path::new(FOLDER).join("README.md");
-    let text = std::fs::read_to_string(&path)?;
-    let (before, rest) = text.split_once(BEGIN).context("the README has no begin marker")?;
-    let (_, after) = rest.split_once(END).context("the README has no end marker")?;
-    Ok(std::fs::write(&path, format!("{before}{BEGIN}{tables}{END}{after}"))?)
+    Ok(std::fs::write(&path, placed(std::fs::read_to_string(&path)?, tables)?)?)
+}
+
+fn placed(mut text: String, tables: &[String; 2]) -> Result<String> {
+    for ((begin, end), tables) in MARKS.into_iter().zip(tables).filter(|(_, tables)| !tables.is_empty()) {
+        let (before, rest) = text.split_once(begin).context("the README has no begin marker")?;
+        let (_, after) = rest.split_once(end).context("the README has no end marker")?;
+        text = format!("{before}{begin}{tables}{end}{after}");
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_measured_stays() {
+        let [(begin, end), (other_begin, other_end)] = MARKS;
+        let text = format!("a {begin}old{end} b {other_begin}older{other_end} c");
+        let tables = |first: &str, second: &str| [first.to_owned(), second.to_owned()];
+        let both = placed(text.clone(), &tables("x", "y")).unwrap();
+        assert_eq!(both, format!("a {begin}x{end} b {other_begin}y{other_end} c"));
+        let second = placed(text.clone(), &tables("", "y")).unwrap();
+        assert_eq!(second, format!("a {begin}old{end} b {other_begin}y{other_end} c"));
+        assert!(placed("no markers".to_owned(), &tables("x", "")).is_err());
+        assert_eq!(Report::default().tables("a machine"), tables("", ""));
+    }
 }
