@@ -185,6 +185,15 @@ impl Client {
         }
     }
 
+    /// A datagram arrived. Where its lane is not known it is dropped.
+    pub(crate) fn receive_datagram(&mut self, place: usize, lane: LaneId, message: &Batch) {
+        if let Some(reading) = self.lanes.get_mut(&lane).filter(|lane| lane.on == Some(place)) {
+            for message in messages(self.codec, message) {
+                reading.thrown(place, &message, &read(&message));
+            }
+        }
+    }
+
     fn answered(&mut self, attempt: Attempt, batch: &Batch, links: &mut [Link], ledger: &mut Ledger) {
         let answer = messages(Codec::Json, batch).remove(0);
         let place = attempt.link;
@@ -402,6 +411,19 @@ impl Client {
         }
         if let Some(place) = self.lanes.get(&lane).and_then(|lane| lane.on) {
             links[place].send(batch);
+        }
+    }
+
+    /// Asks to be let out of a room that has not answered yet whether it lets the client in: at most once, since nobody
+    /// knows of which membership.
+    pub(crate) fn ask_out(&mut self, room: usize, links: &mut [Link], ledger: &mut Ledger) {
+        if self.lane_in(room).is_some() || !ledger.joins(room, self.first_id) {
+            return;
+        }
+        let (id, room_id) = (ledger.asks(CONTROL, None, None, true), room_id(room));
+        let header = Header { room_id: Some(room_id.as_str()), ..Header::new("leave_room") };
+        if let Some(place) = self.lanes.get(&CONTROL).and_then(|lane| lane.on) {
+            links[place].send(one(self.codec, &header, &Word { id, ..Word::default() }));
         }
     }
 

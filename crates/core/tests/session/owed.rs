@@ -1,0 +1,208 @@
+//! What the server owes the client on one lane, and what of it may be lost: what PROTOCOL.md promises in "Delivery
+//! classes" and "What the server keeps", counted apart from the lane itself.
+//!
+//! - What waits and never was on its way is lost only when more of it waits than may: more bytes of reliable messages, or
+//!   more of them. Values are not among them.
+//! - What was on its way and is not acknowledged is lost only when more than may be kept was on its way behind it, when
+//!   it is one of more messages than may be kept, or when it is old. What waits is not among it, and a connection that
+//!   is cut changes nothing.
+//! - Anything else is lost only if the server was told that it needs the memory, or where nothing is kept.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use anteroom_protocol::lane::Bounds;
+
+/// What was put on the lane at once.
+#[derive(Debug)]
+struct Portion {
+    /// Its last word.
+    last: u64,
+    count: u64,
+    bytes: usize,
+    at_ms: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Owed {
+    keeps: bool,
+    bounds: Bounds,
+    /// What is not known to have arrived; how much of it was written on the connection there is, and how much of it on
+    /// any.
+    portions: VecDeque<Portion>,
+    written: usize,
+    sent: usize,
+    /// The last word that was said, the last that is known to have arrived, and the last that may be lost.
+    said: u64,
+    has: u64,
+    lost_to: u64,
+    /// A snapshot is due whatever has arrived, until the client has as many messages.
+    due_until: u64,
+    /// The number of the next message that is written, and whether it stands for what was lost.
+    next: u64,
+    is_snapshot: bool,
+    /// Everything is dropped until there is a snapshot.
+    in_gap: bool,
+    /// How many words had arrived with each message that was written, by its number.
+    words_at: BTreeMap<u64, u64>,
+    /// The most bytes that were put on the lane at once.
+    largest: usize,
+}
+
+impl Owed {
+    pub(crate) fn new(keeps: bool, bounds: Bounds) -> Self {
+        Self {
+            keeps,
+            bounds,
+            portions: VecDeque::new(),
+            written: 0,
+            sent: 0,
+            said: 0,
+            has: 0,
+            lost_to: 0,
+            due_until: 0,
+            next: 1,
+            is_snapshot: false,
+            in_gap: false,
+            words_at: BTreeMap::new(),
+            largest: 0,
+        }
+    }
+
+    /// Words are put on the lane, up to a last one.
+    pub(crate) fn say(&mut self, at_ms: u64, last: u64, bytes: usize) {
+        let count = last - std::mem::replace(&mut self.said, last);
+        self.largest = self.largest.max(bytes);
+        if self.in_gap {
+            return self.lose_all();
+        }
+        self.portions.push_back(Portion { last, count, bytes, at_ms });
+        self.lose_what_waits();
+        self.lose_what_is_kept(at_ms);
+    }
+
+    fn lose_what_waits(&mut self) {
+        let (mut count, mut bytes) = (0, 0);
+        for portion in self.portions.range(self.sent..) {
+            count += portion.count;
+            bytes += portion.bytes;
+        }
+        // One that comes alone may have any size.
+        let is_one = self.portions.len() == self.sent + 1;
+        if !is_one && (count > self.bounds.messages_max || bytes > self.bounds.waiting_bytes_max) {
+            self.lose_all();
+        }
+    }
+
+    fn lose_what_is_kept(&mut self, now_ms: u64) {
+        let (mut bytes, mut count) = (0, 0);
+        for portion in self.portions.range(..self.sent).rev() {
+            count += portion.count;
+            let is_old = now_ms - portion.at_ms > self.bounds.age_max_ms;
+            if bytes > self.bounds.kept_bytes_max || count > self.bounds.messages_max || is_old {
+                // Nor is anything in front of it kept.
+                self.lost_to = self.lost_to.max(portion.last);
+                return;
+            }
+            bytes += portion.bytes;
+        }
+    }
+
+    /// All that is not known to have arrived may be lost.
+    pub(crate) fn lose_all(&mut self) {
+        self.lost_to = self.said;
+    }
+
+    /// A snapshot is asked for.
+    pub(crate) fn miss(&mut self) {
+        assert!(self.may_be_lost(), "a gap, and there was room for all that has not arrived: {self:?}");
+        self.lose_all();
+        self.in_gap = true;
+        self.portions.clear();
+        (self.written, self.sent) = (0, 0);
+    }
+
+    /// It is there.
+    pub(crate) fn mend(&mut self, at_ms: u64, bytes: usize) {
+        self.largest = self.largest.max(bytes);
+        if std::mem::take(&mut self.in_gap) {
+            self.portions.push_back(Portion { last: self.said, count: 1, bytes, at_ms });
+        }
+    }
+
+    /// The lane goes on on another connection, behind what was received, or with a snapshot if that is not known.
+    pub(crate) fn attach(&mut self, received: Option<u64>) {
+        match received {
+            Some(count) if self.keeps => self.acknowledge(count),
+            _ => self.due_until = u64::MAX,
+        }
+        while self.sent > 0 && self.portions.front().is_some_and(|portion| portion.last <= self.has) {
+            self.pop();
+        }
+        self.written = 0;
+        self.next = 1;
+        self.is_snapshot = false;
+    }
+
+    fn pop(&mut self) {
+        self.portions.pop_front();
+        self.written = self.written.saturating_sub(1);
+        self.sent -= 1;
+    }
+
+    /// So many messages have arrived.
+    pub(crate) fn acknowledge(&mut self, count: u64) {
+        let words = self.words_at.range(..=count).next_back().map_or(0, |(_, words)| *words);
+        self.has = self.has.max(words);
+        if count >= self.due_until {
+            self.due_until = 0;
+        }
+        // What is to be written again is, whoever has it: the lane was announced from its number on.
+        while self.written > 0 && self.portions.front().is_some_and(|portion| portion.last <= self.has) {
+            self.pop();
+        }
+    }
+
+    /// Whether a gap is no breach of what was promised.
+    fn may_be_lost(&self) -> bool {
+        self.has < self.lost_to || self.due_until > 0
+    }
+
+    /// The lane is announced.
+    pub(crate) fn open(&mut self, next: u64, gap: bool) {
+        assert!(!gap || self.may_be_lost(), "a gap, and there was room for all that has not arrived: {self:?}");
+        (self.next, self.is_snapshot) = (next, gap);
+        if gap && self.due_until > 0 {
+            self.due_until = next - 1;
+        }
+    }
+
+    /// The number of the next message that is written.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// A message is written that counts: with it so many words have arrived.
+    pub(crate) fn write(&mut self, words: u64, bytes: usize) {
+        self.words_at.insert(self.next, words);
+        self.next += 1;
+        if std::mem::take(&mut self.is_snapshot) {
+            let at_ms = self.portions.front().map_or(0, |portion| portion.at_ms);
+            self.portions.retain(|portion| portion.last > words);
+            self.portions.push_front(Portion { last: words, count: 1, bytes, at_ms });
+            (self.written, self.sent) = (0, 0);
+        }
+        while self.portions.get(self.written).is_some_and(|portion| portion.last <= words) {
+            self.written += 1;
+            self.sent = self.sent.max(self.written);
+            if !self.keeps {
+                self.pop();
+            }
+        }
+    }
+
+    /// The most bytes of reliable messages that the lane may keep.
+    pub(crate) fn bytes_max(&self) -> usize {
+        let Bounds { kept_bytes_max, waiting_bytes_max, .. } = self.bounds;
+        kept_bytes_max.saturating_add(waiting_bytes_max).saturating_add(2 * self.largest)
+    }
+}
