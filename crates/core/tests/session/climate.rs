@@ -37,23 +37,29 @@ impl Climate {
     pub(crate) fn bounds(self) -> SessionBounds {
         match self.space {
             Space::All => {
-                let all = Bounds {
-                    messages_max: u64::MAX,
-                    age_max_ms: u64::MAX,
-                    kept_bytes_max: usize::MAX,
-                    waiting_bytes_max: usize::MAX,
-                };
-                SessionBounds { control: all, room: all }
+                SessionBounds { control: Bounds::NONE, room: Bounds::NONE }
             }
             Space::Few => {
-                let room =
-                    Bounds { messages_max: 16, age_max_ms: 20_000, kept_bytes_max: 2500, waiting_bytes_max: 1800 };
+                let room = Bounds {
+                    messages_max: 16,
+                    age_max_ms: 20_000,
+                    kept_bytes_max: 2500,
+                    waiting_bytes_max: 1800,
+                    values_max: 4,
+                    value_bytes_max: usize::MAX,
+                };
                 let control = Bounds { messages_max: 30, waiting_bytes_max: 4000, ..room };
                 SessionBounds { control, room }
             }
             Space::Little => {
-                let room =
-                    Bounds { messages_max: 100, age_max_ms: 20_000, kept_bytes_max: 700, waiting_bytes_max: 2800 };
+                let room = Bounds {
+                    messages_max: 100,
+                    age_max_ms: 20_000,
+                    kept_bytes_max: 700,
+                    waiting_bytes_max: 2800,
+                    values_max: usize::MAX,
+                    value_bytes_max: 2000,
+                };
                 SessionBounds { control: Bounds { waiting_bytes_max: 5000, ..room }, room }
             }
         }

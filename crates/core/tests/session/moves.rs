@@ -122,8 +122,20 @@ impl Server {
             let fits = self.datagrams().is_some_and(|bytes_max| message.payload().len() <= bytes_max);
             self.told.get_mut(&lane).unwrap().loose[key_of(key)] = fits;
         }
+        self.owes(lane, &outgoing);
         let now = self.now;
         self.session().put(now, lane, outgoing);
+    }
+
+    fn owes(&mut self, lane: LaneId, value: &Outgoing) {
+        let (Outgoing::Latest { key, message } | Outgoing::Unreliable { key, message }) = value else { return };
+        let (key, bytes) = (key_of(key), message.payload().len());
+        let owed = self.owed.get_mut(&lane).expect("it was opened");
+        if self.told[&lane].loose[key] {
+            owed.replace_value(key, bytes);
+        } else {
+            owed.put_value(key, bytes);
+        }
     }
 
     fn value(&mut self, lane: LaneId, room: usize, dice: u32) -> Outgoing {
@@ -162,7 +174,9 @@ impl Server {
             last.push(Outgoing::Reliable(self.words(lane, Some(room), &[(Header::new("said"), 0)], dice)));
         }
         if dice & 2 != 0 {
-            last.push(self.value(lane, room, dice >> 2));
+            let value = self.value(lane, room, dice >> 2);
+            self.owes(lane, &value);
+            last.push(value);
         }
         last.push(Outgoing::Reliable(self.words(lane, Some(room), &[(*header, id)], dice >> 9)));
         self.told.get_mut(&lane).unwrap().ended = true;

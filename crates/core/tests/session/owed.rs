@@ -6,6 +6,8 @@
 //! - What was on its way and is not acknowledged is lost only when more than may be kept was on its way behind it, when
 //!   it is one of more messages than may be kept, or when it is old. What waits is not among it, and a connection that
 //!   is cut changes nothing.
+//! - A newest value is lost only when there are more of them than may be, of what is not known to have arrived, or more
+//!   bytes of them; then everything is.
 //! - Anything else is lost only if the server was told that it needs the memory, or where nothing is kept.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,6 +24,14 @@ struct Portion {
     at_ms: u64,
 }
 
+/// A newest value.
+#[derive(Debug)]
+struct Value {
+    bytes: usize,
+    /// Once it is written: the last word in front of it.
+    behind: Option<u64>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Owed {
     keeps: bool,
@@ -31,6 +41,9 @@ pub(crate) struct Owed {
     portions: VecDeque<Portion>,
     written: usize,
     sent: usize,
+    /// By key, as far as they are not known to have arrived; and the last word in front of one that may be lost.
+    values: BTreeMap<usize, Value>,
+    value_lost: Option<u64>,
     /// The last word that was said, the last that is known to have arrived, and the last that may be lost.
     said: u64,
     has: u64,
@@ -56,6 +69,8 @@ impl Owed {
             portions: VecDeque::new(),
             written: 0,
             sent: 0,
+            values: BTreeMap::new(),
+            value_lost: None,
             said: 0,
             has: 0,
             lost_to: 0,
@@ -107,6 +122,34 @@ impl Owed {
         }
     }
 
+    /// The newest value of a key is put on the lane.
+    pub(crate) fn put_value(&mut self, key: usize, bytes: usize) {
+        self.values.insert(key, Value { bytes, behind: None });
+        self.largest = self.largest.max(bytes);
+        let all: usize = self.values.values().map(|value| value.bytes).sum();
+        let Bounds { values_max, value_bytes_max, .. } = self.bounds;
+        if self.values.len() > 1 && (self.values.len() > values_max || all > value_bytes_max) {
+            self.value_lost = Some(self.said);
+        }
+    }
+
+    /// A datagram takes the place of a value.
+    pub(crate) fn replace_value(&mut self, key: usize, bytes: usize) {
+        if self.values.contains_key(&key) {
+            self.put_value(key, bytes);
+        }
+    }
+
+    /// The newest value of a key is written.
+    pub(crate) fn write_value(&mut self, key: usize) {
+        let behind = self.words_at.range(..self.next).next_back().map_or(0, |(_, words)| *words);
+        if !self.keeps {
+            self.values.remove(&key);
+        } else if let Some(value) = self.values.get_mut(&key) {
+            value.behind = Some(behind);
+        }
+    }
+
     /// All that is not known to have arrived may be lost.
     pub(crate) fn lose_all(&mut self) {
         self.lost_to = self.said;
@@ -138,6 +181,7 @@ impl Owed {
         while self.sent > 0 && self.portions.front().is_some_and(|portion| portion.last <= self.has) {
             self.pop();
         }
+        self.values.values_mut().for_each(|value| value.behind = None);
         self.written = 0;
         self.next = 1;
         self.is_snapshot = false;
@@ -153,6 +197,9 @@ impl Owed {
     pub(crate) fn acknowledge(&mut self, count: u64) {
         let words = self.words_at.range(..=count).next_back().map_or(0, |(_, words)| *words);
         self.has = self.has.max(words);
+        let has = self.has;
+        self.values.retain(|_, value| value.behind.is_none_or(|behind| behind >= has));
+        self.value_lost = self.value_lost.filter(|behind| *behind >= has);
         if count >= self.due_until {
             self.due_until = 0;
         }
@@ -164,14 +211,14 @@ impl Owed {
 
     /// Whether a gap is no breach of what was promised.
     fn may_be_lost(&self) -> bool {
-        self.has < self.lost_to || self.due_until > 0
+        self.has < self.lost_to || self.value_lost.is_some() || self.due_until > 0
     }
 
     /// The lane is announced.
     pub(crate) fn open(&mut self, next: u64, gap: bool) {
         assert!(!gap || self.may_be_lost(), "a gap, and there was room for all that has not arrived: {self:?}");
         (self.next, self.is_snapshot) = (next, gap);
-        if gap && self.due_until > 0 {
+        if gap && (self.value_lost.take().is_some() || self.due_until > 0) {
             self.due_until = next - 1;
         }
     }
@@ -202,7 +249,8 @@ impl Owed {
 
     /// The most bytes of reliable messages that the lane may keep.
     pub(crate) fn bytes_max(&self) -> usize {
-        let Bounds { kept_bytes_max, waiting_bytes_max, .. } = self.bounds;
-        kept_bytes_max.saturating_add(waiting_bytes_max).saturating_add(2 * self.largest)
+        let Bounds { kept_bytes_max, waiting_bytes_max, value_bytes_max, .. } = self.bounds;
+        // At its end a lane keeps newest values in the order of what was said.
+        kept_bytes_max.saturating_add(waiting_bytes_max).saturating_add(value_bytes_max).saturating_add(3 * self.largest)
     }
 }

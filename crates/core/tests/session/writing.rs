@@ -124,6 +124,7 @@ impl Server {
             } else if let Some(key) = message.latest.as_deref().map(key_of) {
                 let (newest, written) = (self.told[&lane].values[key], read::<Word>(&message).values[key]);
                 assert_eq!(written, newest, "{lane:?}: an old value of {key} is written");
+                owed.write_value(key);
             }
         }
     }
