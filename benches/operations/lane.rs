@@ -18,8 +18,13 @@ const KEYS: u32 = 8;
 const VALUES: u32 = 8;
 
 /// More than is ever on the lane.
-pub(crate) const BOUNDS: Bounds =
-    Bounds { messages_max: 10_000, age_max_ms: 120_000, kept_bytes_max: 4 << 20, waiting_bytes_max: 4 << 20 };
+pub(crate) const BOUNDS: Bounds = Bounds {
+    messages_max: 10_000,
+    age_max_ms: 120_000,
+    kept_bytes_max: 4 << 20,
+    waiting_bytes_max: 4 << 20,
+    ..Bounds::NONE
+};
 
 pub(crate) const ALL: &[Operation] = &[
     operation("put_next_acknowledge_64", BATCHES * MESSAGES, put_next_acknowledge),
@@ -57,7 +62,7 @@ fn conflate() -> Step {
     let keys: Vec<Arc<str>> = (0..KEYS).map(|key| format!("position-{key}").into()).collect();
     Box::new(move || {
         for _ in 0..VALUES {
-            keys.iter().for_each(|key| lane.put_latest(black_box(key).clone(), message.clone()));
+            keys.iter().for_each(|key| drop(lane.put_latest(black_box(key).clone(), message.clone(), &BOUNDS)));
         }
         drain(&mut lane);
     })

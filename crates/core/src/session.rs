@@ -19,7 +19,7 @@ use std::sync::Arc;
 use anteroom_protocol::lane::{AckDue, Bounds, CountNotSent, Next, Watermark};
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Counts, LaneOfRoom, LaneOpened, SessionState, Subscription};
-use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId};
+use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId, Tally};
 
 pub use lane::{DATAGRAMS_MAX, LANES_KEPT_MAX};
 pub use resume::{Accepted, Carrying, Claim, NotMoving, Refused};
@@ -94,6 +94,8 @@ pub struct Session {
     catching_up: bool,
     /// What the session is subscribed to, for the control lane's snapshot.
     subscription: Option<Subscription>,
+    /// Where the memory of its lanes is counted.
+    tally: Option<Tally>,
 }
 
 impl Session {
@@ -120,8 +122,17 @@ impl Session {
             overflowed: false,
             catching_up: false,
             subscription: None,
+            tally: None,
         };
         (session, pipe)
+    }
+
+    /// Counts the memory of its lanes besides batches. For a session on which nothing was put yet.
+    #[must_use]
+    pub fn counted(mut self, tally: Tally) -> Self {
+        self.control.out = self.control.out.counted(Some(&tally));
+        self.tally = Some(tally);
+        self
     }
 
     /// The codec of every message of the session.
@@ -140,7 +151,9 @@ impl Session {
         // What has a lower number was meant for an earlier lane of the room, and comes again because that had ended.
         let (mut watermark, told) = (Watermark::default(), self.last_n);
         watermark.take(Some(told));
-        self.rooms.push((lane, Lane { room_id, watermark, told, ..Lane::new(self.keeps, attached) }));
+        let mut opened = Lane { room_id, watermark, told, ..Lane::new(self.keeps, attached) };
+        opened.out = opened.out.counted(self.tally.as_ref());
+        self.rooms.push((lane, opened));
         lane
     }
 
@@ -164,7 +177,7 @@ impl Session {
             return false;
         }
         let datagram_bytes_max = self.carrying.datagram_bytes_max();
-        let bounds = if id == LaneId::CONTROL { self.bounds.control } else { self.bounds.room };
+        let bounds = self.bounds_of(id);
         let told = id == LaneId::CONTROL && self.end_gap_of_control(now);
         let Some(lane) = self.lane_mut(id) else { return false };
         let was_idle = lane.is_idle();
@@ -180,6 +193,17 @@ impl Session {
         was_idle || told
     }
 
+    /// Nobody reads the control lane of a session that is away, and what it says can be asked for again: no more waits there
+    /// than is kept.
+    fn bounds_of(&self, id: LaneId) -> Bounds {
+        let SessionBounds { control, room } = self.bounds;
+        match id {
+            LaneId::CONTROL if self.carrying.attached().is_some() => control,
+            LaneId::CONTROL => Bounds { waiting_bytes_max: room.kept_bytes_max, ..control },
+            _ => room,
+        }
+    }
+
     /// Puts the last messages on a room's lane and ends it: nobody sees them without seeing the end, and nothing
     /// follows the very last one.
     pub fn end(&mut self, now: Time, id: LaneId, last: Vec<Outgoing>) {
@@ -187,10 +211,7 @@ impl Session {
         if let Some(lane) = self.lane_mut(id) {
             lane.end(now, last, &bounds);
         }
-        if self.carrying.attached().is_none() {
-            // Whoever comes back has nothing to hear of these.
-            self.rooms.retain(|(_, lane)| !(lane.ended && lane.out.is_in_gap() && lane.farewell.is_none()));
-        }
+        self.drop_unheard_ends();
         let unread = lane::forget_ended(&mut self.rooms, bounds.kept_bytes_max);
         self.overflowed |= unread > LANES_KEPT_MAX && self.carrying.attached().is_some();
     }
@@ -332,7 +353,8 @@ impl Session {
     /// reads.
     #[must_use]
     pub fn has_overflowed(&mut self, waiting_bytes_max: usize) -> bool {
-        let exceeds = self.control.out.waiting_bytes() > waiting_bytes_max;
+        let out = &self.control.out;
+        let exceeds = out.kept_bytes() > waiting_bytes_max && out.waiting_bytes() > waiting_bytes_max;
         self.catching_up &= exceeds;
         self.overflowed || exceeds && !self.catching_up
     }
@@ -434,6 +456,30 @@ impl Session {
     pub fn shed(&mut self, lane: LaneId) {
         if let Some(lane) = self.lane_mut(lane).filter(|lane| !lane.ended) {
             lane.out.shed();
+        }
+    }
+
+    /// Bytes of everything that is kept for the client, on all lanes, and of the memory for it.
+    #[must_use]
+    pub fn retained_bytes(&self) -> usize {
+        let rooms = self.rooms.iter().map(|(_, lane)| lane.retained_bytes());
+        self.control.retained_bytes() + rooms.sum::<usize>()
+    }
+
+    /// Lets go of all that is kept, since the server needs the memory: a lane on which something waits begins again, with a
+    /// gap and what stands in its place. Whoever has read everything notices nothing, unless the connection is lost as well.
+    pub fn relieve(&mut self) {
+        for lane in self.rooms.iter_mut().map(|(_, lane)| lane).chain([&mut self.control]) {
+            lane.out.shed_all();
+        }
+        self.forget_refusals();
+        self.drop_unheard_ends();
+    }
+
+    /// Whoever comes back has nothing to hear of lanes that have ended without a word.
+    fn drop_unheard_ends(&mut self) {
+        if self.carrying.attached().is_none() {
+            self.rooms.retain(|(_, lane)| !(lane.ended && lane.out.is_in_gap() && lane.farewell.is_none()));
         }
     }
 

@@ -22,15 +22,43 @@ pub struct Batch {
     tally: Option<Tally>,
 }
 
-/// Counts the bytes of those batches that were made for it and are still in memory, however many share them.
+/// Counts the bytes of those batches that were made for it and are still in memory, however many share them. Clones are
+/// the same one.
 #[derive(Debug, Clone, Default)]
-pub struct Tally(Arc<AtomicUsize>);
+pub struct Tally(Arc<Counter>);
+
+#[derive(Debug, Default)]
+struct Counter {
+    bytes: AtomicUsize,
+    /// Where the same is counted with what it takes in memory besides.
+    total: Option<Tally>,
+}
+
+/// What a batch takes in memory besides its payload and four bytes for each message: itself, its frame's header, and what
+/// an allocator adds to three pieces.
+const BATCH_OVERHEAD_BYTES: usize = size_of::<Batch>() + 96;
 
 impl Tally {
-    /// Bytes of payload.
+    /// A tally whose batches are counted in another one as well: there with all that they take in memory.
+    #[must_use]
+    pub fn within(total: &Self) -> Self {
+        Self(Arc::new(Counter { bytes: AtomicUsize::new(0), total: Some(total.clone()) }))
+    }
+
+    /// Bytes of payload; of a tally that others are [within](Self::within), bytes of memory.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Counts memory that is no batch.
+    pub fn add(&self, bytes: usize) {
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes off what was [added](Self::add).
+    pub fn take(&self, bytes: usize) {
+        self.0.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -44,8 +72,11 @@ impl Eq for Batch {}
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        if let Some(Tally(bytes)) = &self.tally {
-            bytes.fetch_sub(self.payload().len(), Ordering::Relaxed);
+        if let Some(Tally(counter)) = &self.tally {
+            counter.bytes.fetch_sub(self.payload().len(), Ordering::Relaxed);
+            if let Some(total) = &counter.total {
+                total.take(self.memory_bytes());
+            }
         }
     }
 }
@@ -65,10 +96,19 @@ impl Batch {
     #[must_use]
     pub fn counted(mut self, tally: &Tally) -> Self {
         if self.tally.is_none() {
-            tally.0.fetch_add(self.payload().len(), Ordering::Relaxed);
+            tally.add(self.payload().len());
+            if let Some(total) = &tally.0.total {
+                total.add(self.memory_bytes());
+            }
             self.tally = Some(tally.clone());
         }
         self
+    }
+
+    /// What it takes in memory.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.payload().len() + 4 * self.messages() + BATCH_OVERHEAD_BYTES
     }
 
     /// The codec of every message in it.

@@ -44,6 +44,12 @@ impl Lane {
         }
     }
 
+    /// Bytes of all that is kept, and of the memory for it.
+    pub(super) fn retained_bytes(&self) -> usize {
+        let datagrams = self.datagrams.iter().map(|(_, message)| message.payload().len());
+        self.out.retained_bytes() + datagrams.sum::<usize>()
+    }
+
     /// Whether there is nothing to write, so that a writer has to be told when there is.
     pub(super) fn is_idle(&self) -> bool {
         self.datagrams.is_empty() && (self.out.is_written() || self.out.is_in_gap())
@@ -64,6 +70,10 @@ impl Lane {
             Outgoing::Reliable(batch) => return self.out.put(now.as_millis(), batch, bounds).is_err(),
             Outgoing::Snapshot(batch) => self.out.put_snapshot(now.as_millis(), batch),
             Outgoing::Unreliable { key, message } if datagram_bytes_max >= Some(message.payload().len()) => {
+                // What waits is replaced, as everywhere; what was written must not come back as the newest.
+                if self.out.replace_latest(&key, &message) == Some(true) {
+                    return false;
+                }
                 if self.datagrams.len() == DATAGRAMS_MAX {
                     self.datagrams.pop_front();
                 }
@@ -71,7 +81,7 @@ impl Lane {
             }
             Outgoing::Latest { key, message } | Outgoing::Unreliable { key, message } => {
                 self.datagrams.retain(|(other, _)| *other != key);
-                self.out.put_latest(key, message);
+                return self.out.put_latest(key, message, bounds).is_err();
             }
         }
         false

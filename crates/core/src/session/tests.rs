@@ -3,8 +3,7 @@ use anteroom_protocol::{BatchBuilder, RoomId};
 
 use super::*;
 
-const ALL: Bounds =
-    Bounds { messages_max: u64::MAX, age_max_ms: u64::MAX, kept_bytes_max: usize::MAX, waiting_bytes_max: usize::MAX };
+const ALL: Bounds = Bounds::NONE;
 const NOW: Time = Time::from_millis(1);
 
 fn session(keeps: bool) -> (Session, PipeId) {
@@ -249,4 +248,73 @@ fn datagrams_are_lost_and_newest_values_are_not() {
     let accepted = session.moves(1, received(&[(1, 1)]));
     session.put(NOW, lane, Outgoing::Unreliable { key: "k".into(), message: value() });
     assert_eq!(session.writes(accepted.pipe), ["0 lane", "1 lane", "1 v", "1 v"]);
+}
+
+fn value(number: u8) -> Outgoing {
+    let header = Header { latest: Some("k"), ..Header::new("value") };
+    Outgoing::Latest { key: "k".into(), message: Arc::new(Batch::one(Codec::Json, &header, &number).unwrap()) }
+}
+
+#[test]
+fn a_value_that_a_datagram_has_overtaken_does_not_come_back() {
+    let bounds = SessionBounds { control: ALL, room: ALL };
+    let (mut session, first) = Session::new(Codec::Json, true, bounds, Some(1200));
+    let lane = session.open(room(1));
+    session.put(NOW, lane, said(1));
+    session.put(NOW, lane, value(1));
+    assert_eq!(session.writes(first), ["1 said", "1 value"]);
+    let Outgoing::Latest { key, message } = value(2) else { unreachable!() };
+    session.put(NOW, lane, Outgoing::Unreliable { key, message });
+    assert_eq!(session.writes(first), ["1 value"], "the datagram");
+    session.acknowledge(&Counts::from([(lane, 1)])).unwrap();
+    let accepted = session.moves(1, received(&[(1, 1)]));
+    let mut last = None;
+    while let Some(write) = session.next(NOW, accepted.pipe, |_| false) {
+        last = Some(write);
+    }
+    let Outgoing::Latest { message, .. } = value(2) else { unreachable!() };
+    assert!(matches!(last, Some(Write::Record(_, batch)) if batch == message), "the newest value of the key");
+}
+
+#[test]
+fn a_session_that_is_away_keeps_no_more_of_control_than_of_a_room() {
+    let room = Bounds { kept_bytes_max: 200, ..ALL };
+    let (mut session, first) = Session::new(Codec::Json, true, SessionBounds { control: ALL, room }, None);
+    for _ in 0..20 {
+        session.put(NOW, LaneId::CONTROL, said(1));
+    }
+    assert!(session.retained_bytes() > 400);
+    session.lost(first);
+    assert!(session.retained_bytes() < 200, "{}", session.retained_bytes());
+    let accepted = session.moves(1, received(&[]));
+    assert_eq!(session.writes(accepted.pipe), ["0 lane", "0 session_state"]);
+    session.acknowledge(&Counts::from([(LaneId::CONTROL, 22)])).unwrap();
+    session.lost(accepted.pipe);
+    for _ in 0..20 {
+        session.put(NOW, LaneId::CONTROL, said(1));
+        assert!(session.kept_bytes(LaneId::CONTROL) <= 200);
+    }
+}
+
+#[test]
+fn a_session_gives_its_memory_back_and_says_so() {
+    for is_away in [false, true] {
+        let (mut session, first) = session(true);
+        let lane = session.open(room(1));
+        for _ in 0..20 {
+            session.put(NOW, LaneId::CONTROL, said(1));
+            session.put(NOW, lane, said(1));
+        }
+        session.put(NOW, lane, value(1));
+        let empty = Session::new(Codec::Json, true, SessionBounds { control: ALL, room: ALL }, None).0;
+        if is_away {
+            session.lost(first);
+        }
+        session.relieve();
+        assert_eq!(session.retained_bytes(), empty.retained_bytes());
+        let pipe = if is_away { session.moves(1, received(&[])).pipe } else { first };
+        assert_eq!(session.writes(pipe), ["0 lane", "0 session_state", "1?"]);
+        session.put(NOW, lane, Outgoing::Snapshot(said(1).batch().clone()));
+        assert_eq!(session.writes(pipe), ["1 lane", "1 said"]);
+    }
 }

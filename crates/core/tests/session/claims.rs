@@ -10,13 +10,7 @@ use proptest::prelude::*;
 use crate::words::CONTROL;
 
 pub(crate) fn session() -> (Session, PipeId) {
-    let all = Bounds {
-        messages_max: u64::MAX,
-        age_max_ms: u64::MAX,
-        kept_bytes_max: usize::MAX,
-        waiting_bytes_max: usize::MAX,
-    };
-    Session::new(Codec::Json, true, SessionBounds { control: all, room: all }, None)
+    Session::new(Codec::Json, true, SessionBounds { control: Bounds::NONE, room: Bounds::NONE }, None)
 }
 
 pub(crate) fn claim(token: u64, attempt: u64) -> Claim {

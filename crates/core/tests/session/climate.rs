@@ -36,9 +36,7 @@ impl Climate {
 
     pub(crate) fn bounds(self) -> SessionBounds {
         match self.space {
-            Space::All => {
-                SessionBounds { control: Bounds::NONE, room: Bounds::NONE }
-            }
+            Space::All => SessionBounds { control: Bounds::NONE, room: Bounds::NONE },
             Space::Few => {
                 let room = Bounds {
                     messages_max: 16,

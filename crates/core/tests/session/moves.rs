@@ -5,6 +5,7 @@ use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::{ErrorBody, ErrorCode, Header, LaneId};
 
 use crate::ledger::Ledger;
+use crate::owed::Owed;
 use crate::room::Command;
 use crate::server::Server;
 use crate::words::{CONTROL, KEYS, Word, fill, key_name, key_of, one, room_id};
@@ -157,6 +158,13 @@ impl Server {
             self.session().shed(lane);
             self.owed.get_mut(&lane).unwrap().lose_all();
         }
+    }
+
+    /// The server needs the memory of all lanes.
+    pub(crate) fn relieve(&mut self) {
+        self.words_before = self.told[&CONTROL].words;
+        self.session().relieve();
+        self.owed.values_mut().for_each(Owed::relieve);
     }
 
     /// Ends a membership from the room's side. `dice` says what is said right before it.

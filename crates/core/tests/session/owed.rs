@@ -8,6 +8,7 @@
 //!   is cut changes nothing.
 //! - A newest value is lost only when there are more of them than may be, of what is not known to have arrived, or more
 //!   bytes of them; then everything is.
+//! - Where the control lane has no connection no more of it waits than may be kept of a room's.
 //! - Anything else is lost only if the server was told that it needs the memory, or where nothing is kept.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -36,6 +37,9 @@ struct Value {
 pub(crate) struct Owed {
     keeps: bool,
     bounds: Bounds,
+    /// How many bytes may wait while there is no connection.
+    away_bytes_max: usize,
+    is_away: bool,
     /// What is not known to have arrived; how much of it was written on the connection there is, and how much of it on
     /// any.
     portions: VecDeque<Portion>,
@@ -48,6 +52,8 @@ pub(crate) struct Owed {
     said: u64,
     has: u64,
     lost_to: u64,
+    /// It may have been dropped at once, so that it does not matter any more whether it arrives.
+    is_gone: bool,
     /// A snapshot is due whatever has arrived, until the client has as many messages.
     due_until: u64,
     /// The number of the next message that is written, and whether it stands for what was lost.
@@ -62,10 +68,12 @@ pub(crate) struct Owed {
 }
 
 impl Owed {
-    pub(crate) fn new(keeps: bool, bounds: Bounds) -> Self {
+    pub(crate) fn new(keeps: bool, bounds: Bounds, away_bytes_max: usize) -> Self {
         Self {
             keeps,
             bounds,
+            away_bytes_max,
+            is_away: false,
             portions: VecDeque::new(),
             written: 0,
             sent: 0,
@@ -74,6 +82,7 @@ impl Owed {
             said: 0,
             has: 0,
             lost_to: 0,
+            is_gone: false,
             due_until: 0,
             next: 1,
             is_snapshot: false,
@@ -101,9 +110,10 @@ impl Owed {
             count += portion.count;
             bytes += portion.bytes;
         }
+        let bytes_max = if self.is_away { self.away_bytes_max } else { self.bounds.waiting_bytes_max };
         // One that comes alone may have any size.
         let is_one = self.portions.len() == self.sent + 1;
-        if !is_one && (count > self.bounds.messages_max || bytes > self.bounds.waiting_bytes_max) {
+        if !is_one && (count > self.bounds.messages_max || bytes > bytes_max) {
             self.lose_all();
         }
     }
@@ -152,7 +162,26 @@ impl Owed {
 
     /// All that is not known to have arrived may be lost.
     pub(crate) fn lose_all(&mut self) {
+        self.is_gone |= self.has < self.said;
         self.lost_to = self.said;
+    }
+
+    /// The connection is lost.
+    pub(crate) fn detach(&mut self) {
+        self.is_away = true;
+        let bytes: usize = self.portions.iter().map(|portion| portion.bytes).sum();
+        if self.away_bytes_max < self.bounds.waiting_bytes_max && self.portions.len() > 1 && bytes > self.away_bytes_max
+        {
+            self.lose_all();
+        }
+    }
+
+    /// The server needs the memory of all that is kept.
+    pub(crate) fn relieve(&mut self) {
+        self.lose_all();
+        if !self.values.is_empty() {
+            self.value_lost = Some(self.said);
+        }
     }
 
     /// A snapshot is asked for.
@@ -181,6 +210,7 @@ impl Owed {
         while self.sent > 0 && self.portions.front().is_some_and(|portion| portion.last <= self.has) {
             self.pop();
         }
+        self.is_away = false;
         self.values.values_mut().for_each(|value| value.behind = None);
         self.written = 0;
         self.next = 1;
@@ -211,13 +241,15 @@ impl Owed {
 
     /// Whether a gap is no breach of what was promised.
     fn may_be_lost(&self) -> bool {
-        self.has < self.lost_to || self.value_lost.is_some() || self.due_until > 0
+        self.has < self.lost_to || self.is_gone || self.value_lost.is_some() || self.due_until > 0
     }
 
     /// The lane is announced.
     pub(crate) fn open(&mut self, next: u64, gap: bool) {
         assert!(!gap || self.may_be_lost(), "a gap, and there was room for all that has not arrived: {self:?}");
         (self.next, self.is_snapshot) = (next, gap);
+        // So nothing was dropped, or a snapshot stands for it.
+        self.is_gone = false;
         if gap && (self.value_lost.take().is_some() || self.due_until > 0) {
             self.due_until = next - 1;
         }
@@ -232,6 +264,7 @@ impl Owed {
     pub(crate) fn write(&mut self, words: u64, bytes: usize) {
         self.words_at.insert(self.next, words);
         self.next += 1;
+        self.is_gone = false;
         if std::mem::take(&mut self.is_snapshot) {
             let at_ms = self.portions.front().map_or(0, |portion| portion.at_ms);
             self.portions.retain(|portion| portion.last > words);
@@ -251,6 +284,9 @@ impl Owed {
     pub(crate) fn bytes_max(&self) -> usize {
         let Bounds { kept_bytes_max, waiting_bytes_max, value_bytes_max, .. } = self.bounds;
         // At its end a lane keeps newest values in the order of what was said.
-        kept_bytes_max.saturating_add(waiting_bytes_max).saturating_add(value_bytes_max).saturating_add(3 * self.largest)
+        kept_bytes_max
+            .saturating_add(waiting_bytes_max)
+            .saturating_add(value_bytes_max)
+            .saturating_add(3 * self.largest)
     }
 }

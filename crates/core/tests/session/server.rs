@@ -12,6 +12,7 @@ use anteroom_protocol::{Batch, CloseCode, Codec, ErrorBody, ErrorCode, Header, L
 
 use crate::ledger::Ledger;
 use crate::link::Link;
+use crate::owed::Owed;
 use crate::room::{Command, Room, Told};
 use crate::words::{CONTROL, ROOMS, Word, json, messages, one, read, read_json, room_id, room_of};
 use crate::writing::AllOwed;
@@ -320,6 +321,9 @@ impl Server {
 
     fn lose(&mut self, place: usize, code: Option<CloseCode>, links: &mut [Link]) {
         if let End::Pipe(pipe) = std::mem::replace(&mut self.ends[place], End::Over) {
+            if self.session().attached() == Some(pipe) {
+                self.owed.values_mut().for_each(Owed::detach);
+            }
             self.session().lost(pipe);
         }
         if let Some(code) = code {

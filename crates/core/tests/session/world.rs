@@ -129,6 +129,7 @@ impl World {
             }
             26 if more & 4 == 0 => server.rooms[room].busy = more % 3,
             26 => server.give_up_join(room, ledger),
+            27 if !self.climate.is_roomy() && more.is_multiple_of(8) => server.relieve(),
             27 if !self.climate.is_roomy() && more.is_multiple_of(4) => server.shed(room),
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anteroom_core::flush::Outgoing;
-use anteroom_core::session::Write;
+use anteroom_core::session::{SessionBounds, Write};
 use anteroom_protocol::lane::is_counted;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Counts, LaneOpened, SessionState};
@@ -36,8 +36,13 @@ impl Server {
     /// Remembers that a lane is open.
     pub(crate) fn begin(&mut self, lane: LaneId) {
         assert!(self.told.insert(lane, Told::default()).is_none(), "{lane:?} was used before");
-        let bounds = if lane == CONTROL { self.bounds.control } else { self.bounds.room };
-        self.owed.insert(lane, Owed::new(self.keeps, bounds));
+        let SessionBounds { control, room } = self.bounds;
+        let owed = if lane == CONTROL {
+            Owed::new(self.keeps, control, room.kept_bytes_max)
+        } else {
+            Owed::new(self.keeps, room, room.waiting_bytes_max)
+        };
+        self.owed.insert(lane, owed);
     }
 
     /// Puts counted words on a lane, each with its number. The dice say how large each is.

@@ -4,34 +4,52 @@
 //! Three things can be on a lane: reliable batches in order; the newest values behind them; or a gap, while what is
 //! put on it is dropped until its owner has given a snapshot. A gap burns a number, so it can never go untold.
 
+mod values;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Tally};
+use values::{Value, Values};
 
-/// The most keys of newest values on one lane; a further key takes the place of the oldest.
-const LATEST_KEYS_MAX: usize = 64;
 /// Queues that grew beyond this give their memory back when they run empty.
 const IDLE_CAPACITY: usize = 16;
 
-/// How much a lane keeps. A single batch is kept whatever its size.
+/// How much a lane keeps: of reliable messages that were on their way and are not acknowledged, of those that wait, and of
+/// newest values, each by itself. A single batch may have any size in each of them.
 ///
-/// Of reliable messages, written or not, a lane never has more bytes than the larger of the two bounds on bytes, and one
-/// batch: as soon as all of it is more than may be kept, what was written goes first, and if nothing of it was, as when
-/// all of it is to be written again, the bound on what waits holds. Newest values come on top, one of each key.
+/// A lane that is put on never has more bytes than all three bounds together, and a batch for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Messages that may be kept, and that may wait to be written.
     pub messages_max: u64,
-    /// How long a written message is kept, in milliseconds, where others follow it.
+    /// How long a message is kept that was on its way, in milliseconds.
     pub age_max_ms: u64,
-    /// Bytes of payload that may be kept, as long as some of it was written: that goes first.
+    /// Bytes of payload that may be kept of what was on its way behind the oldest batch that is. Beyond it the oldest is
+    /// forgotten.
     pub kept_bytes_max: usize,
-    /// Bytes of payload that may wait to be written.
+    /// Bytes of payload that may wait and never were on their way. Beyond it the lane has to begin again.
     pub waiting_bytes_max: usize,
+    /// How many keys may have a newest value. Beyond it one is given up.
+    pub values_max: usize,
+    /// Bytes of payload of all newest values. Beyond it one is given up.
+    pub value_bytes_max: usize,
 }
 
-/// More waits on a lane than its bounds allow. Nothing was dropped yet; see [`Outbound::start_gap`].
+impl Bounds {
+    /// No bounds, for tests.
+    pub const NONE: Self = Self {
+        messages_max: u64::MAX,
+        age_max_ms: u64::MAX,
+        kept_bytes_max: usize::MAX,
+        waiting_bytes_max: usize::MAX,
+        values_max: usize::MAX,
+        value_bytes_max: usize::MAX,
+    };
+}
+
+/// More waits on a lane than its bounds allow. Nothing reliable was dropped yet, and perhaps a value that nobody has read;
+/// see [`Outbound::start_gap`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more waits than may wait")]
 pub struct Overflow;
@@ -89,14 +107,6 @@ impl Entry {
     }
 }
 
-#[derive(Debug)]
-struct Value {
-    key: Arc<str>,
-    batch: Arc<Batch>,
-    /// Once it is written: the number of the last message in front of it.
-    behind: Option<u64>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     Flowing,
@@ -118,7 +128,9 @@ pub struct Outbound {
     /// The first entry that is not written on this connection, and how many of its messages the peer has.
     cursor: usize,
     skip: usize,
-    latest: Vec<Value>,
+    /// The first entry that never was on its way, on any connection.
+    fresh: usize,
+    values: Values,
     /// The number given last.
     last: u64,
     /// The highest number that ever was on its way.
@@ -126,8 +138,11 @@ pub struct Outbound {
     acked: u64,
     /// Of everything in the queue.
     bytes: usize,
-    /// Of what is still to be written, newest values included.
-    waiting_bytes: usize,
+    /// Of what never was on its way.
+    fresh_bytes: usize,
+    /// Where memory besides batches is counted, and how much was.
+    tally: Option<Tally>,
+    counted_bytes: usize,
 }
 
 impl Outbound {
@@ -143,42 +158,59 @@ impl Outbound {
             queue: VecDeque::new(),
             cursor: 0,
             skip: 0,
-            latest: Vec::new(),
+            fresh: 0,
+            values: Values::default(),
             last: 0,
             written: 0,
             acked: 0,
             bytes: 0,
-            waiting_bytes: 0,
+            fresh_bytes: 0,
+            tally: None,
+            counted_bytes: 0,
         }
+    }
+
+    /// Counts what the lane takes in memory besides its batches.
+    #[must_use]
+    pub fn counted(mut self, tally: Option<&Tally>) -> Self {
+        self.tally = tally.cloned();
+        self
     }
 
     /// Puts reliable messages on the lane. In a gap they are dropped: the snapshot will say what they said.
     ///
     /// # Errors
-    /// [`Overflow`]: they are on the lane, and it is over its bounds even after forgetting what was written.
+    /// [`Overflow`]: they are on the lane, and it is over its bounds.
     pub fn put(&mut self, now_ms: u64, batch: Arc<Batch>, bounds: &Bounds) -> Result<(), Overflow> {
         if self.flow != Flow::Flowing {
             return Ok(());
         }
         let counted = batch.messages() as u64;
         self.push(now_ms, counted, batch);
-        self.forget_written(now_ms, bounds);
-        let waiting = self.queue.len() - self.cursor;
-        let overflows =
-            waiting > 1 && (self.is_many(self.cursor, bounds) || self.waiting_bytes > bounds.waiting_bytes_max);
+        self.forget_sent(now_ms, bounds);
+        let is_many =
+            || self.queue.get(self.fresh).is_some_and(|entry| self.last + 1 - entry.first > bounds.messages_max);
+        let overflows = self.queue.len() - self.fresh > 1 && (self.fresh_bytes > bounds.waiting_bytes_max || is_many());
         if overflows { Err(Overflow) } else { Ok(()) }
     }
 
     /// Puts the newest value of a key on the lane, in place of an older one, behind everything reliable. `message` is
     /// a batch of one.
-    pub fn put_latest(&mut self, key: Arc<str>, message: Arc<Batch>) {
-        if let Some(place) = self.latest.iter().position(|value| value.key == key) {
-            self.remove_value(place);
-        } else if self.latest.len() == LATEST_KEYS_MAX {
-            self.remove_value(0);
-        }
-        self.waiting_bytes += message.payload().len();
-        self.latest.push(Value { key, batch: message, behind: None });
+    ///
+    /// # Errors
+    /// [`Overflow`]: the value of another key, which nobody has read, was given up for it.
+    pub fn put_latest(&mut self, key: Arc<str>, message: Arc<Batch>, bounds: &Bounds) -> Result<(), Overflow> {
+        let newest = key.clone();
+        self.values.put(key, message);
+        let is_unread_lost = self.values.bound(&newest, bounds);
+        self.count();
+        if is_unread_lost && self.flow == Flow::Flowing { Err(Overflow) } else { Ok(()) }
+    }
+
+    /// Puts the newest value of a key in the place of an older one, for a message that goes another way unless the older
+    /// one is still to be written. Whether it is; nothing changes if there is none.
+    pub fn replace_latest(&mut self, key: &str, message: &Arc<Batch>) -> Option<bool> {
+        self.values.replace(key, message)
     }
 
     /// Ends a gap with a snapshot: one message that says where things stand. Without a gap it is not needed, and
@@ -196,17 +228,14 @@ impl Outbound {
     /// Moves newest values in front of what is put from now on, so that nothing follows a lane's last message. One that
     /// was written and may not have arrived goes where it was, so that it is written again where that matters.
     pub fn settle(&mut self, now_ms: u64) {
-        for Value { batch, behind, .. } in std::mem::take(&mut self.latest) {
+        for Value { batch, behind, .. } in self.values.take() {
             match behind {
                 Some(behind) => self.insert_written(now_ms, behind, batch),
-                None => {
-                    self.waiting_bytes -= batch.payload().len();
-                    if self.flow == Flow::Flowing {
-                        self.push(now_ms, 0, batch);
-                    }
-                }
+                None if self.flow == Flow::Flowing => self.push(now_ms, 0, batch),
+                None => {}
             }
         }
+        self.count();
     }
 
     /// What was in front of it then had been written, too, so its place is not behind the cursor. If that is not kept
@@ -218,39 +247,79 @@ impl Outbound {
             self.bytes += batch.payload().len();
             self.queue.insert(place, Entry { first: behind + 1, counted: 0, at_ms, batch });
             self.cursor += 1;
+            self.fresh += 1;
         }
     }
 
     fn push(&mut self, at_ms: u64, counted: u64, batch: Arc<Batch>) {
         self.bytes += batch.payload().len();
-        self.waiting_bytes += batch.payload().len();
+        self.fresh_bytes += batch.payload().len();
+        let is_full = self.queue.len() == self.queue.capacity();
         self.queue.push_back(Entry { first: self.last + 1, counted, at_ms, batch });
         self.last += counted;
+        if is_full {
+            self.count();
+        }
     }
 
     /// Drops everything reliable, and everything that follows, until there is a snapshot.
     pub fn start_gap(&mut self) {
-        self.waiting_bytes -= self.queue.range(self.cursor..).map(Entry::len).sum::<usize>();
         self.queue = VecDeque::new();
-        (self.cursor, self.skip, self.bytes) = (0, 0, 0);
+        (self.cursor, self.skip, self.fresh) = (0, 0, 0);
+        (self.bytes, self.fresh_bytes) = (0, 0);
         self.opening = None;
         if self.flow == Flow::Flowing {
             // The number burned: a receiver that has everything up to here still learns of the gap.
             self.last += 1;
         }
         self.flow = Flow::Gap { asked: false };
+        self.count();
     }
 
-    /// Lets go of everything that is kept: of what was written, untold, since the gap is found out if it matters; and
-    /// with a gap if something waits.
+    /// Lets go of everything reliable that is kept: of what was written, untold, since the gap is found out if it matters;
+    /// and with a gap if something waits.
     pub fn shed(&mut self) {
         while self.cursor > 0 {
-            self.pop_written();
+            self.pop();
         }
         // A single batch stays: it may be the snapshot that was waited for.
         if self.queue.len() > 1 {
             self.start_gap();
         }
+    }
+
+    /// The same with newest values as well, written or not. Without a connection nothing is kept that waits.
+    pub fn shed_all(&mut self) {
+        let is_value_unread = self.values.shed();
+        while (if self.attached { self.cursor } else { self.fresh }) > 0 {
+            self.pop();
+        }
+        let waits = self.queue.len() > usize::from(self.attached);
+        if (is_value_unread || waits) && self.flow == Flow::Flowing {
+            self.start_gap();
+        }
+        self.count();
+    }
+
+    /// Begins again if it has more than one batch, and more bytes than these.
+    pub fn trim(&mut self, bytes_max: usize) {
+        if self.queue.len() > 1 && self.bytes > bytes_max {
+            self.start_gap();
+        }
+    }
+
+    /// Counts the memory that is not batches, after it may have changed.
+    fn count(&mut self) {
+        let Some(tally) = &self.tally else { return };
+        let bytes = self.capacity_bytes();
+        if bytes != self.counted_bytes {
+            tally.add(bytes);
+            tally.take(std::mem::replace(&mut self.counted_bytes, bytes));
+        }
+    }
+
+    fn capacity_bytes(&self) -> usize {
+        self.queue.capacity() * size_of::<Entry>() + self.values.capacity_bytes()
     }
 
     /// The owner could not be asked: [`Next::Snapshot`] comes again.
@@ -292,68 +361,53 @@ impl Outbound {
         let entry = self.queue.get(self.cursor)?;
         let skip = std::mem::take(&mut self.skip);
         let batch = if skip == 0 { entry.batch.clone() } else { Arc::new(entry.batch.after(skip)) };
-        self.waiting_bytes -= entry.len();
         self.written = self.written.max(entry.end() - 1);
-        if self.keeps {
-            self.cursor += 1;
-        } else {
+        if self.cursor == self.fresh {
+            self.fresh += 1;
+            self.fresh_bytes -= entry.len();
+        }
+        self.cursor += 1;
+        if !self.keeps {
             self.pop();
         }
         Some(batch)
     }
 
     fn next_value(&mut self) -> Option<Arc<Batch>> {
-        let place = self.latest.iter().position(|value| value.behind.is_none())?;
+        let value = self.values.next(self.keeps.then_some(self.last))?;
         if !self.keeps {
-            let batch = self.latest[place].batch.clone();
-            self.remove_value(place);
-            return Some(batch);
+            self.count();
         }
-        let value = &mut self.latest[place];
-        value.behind = Some(self.last);
-        self.waiting_bytes -= value.batch.payload().len();
-        Some(value.batch.clone())
+        Some(value)
     }
 
-    fn remove_value(&mut self, place: usize) {
-        let value = self.latest.remove(place);
-        if value.behind.is_none() {
-            self.waiting_bytes -= value.batch.payload().len();
-        }
-    }
-
-    /// Takes the first entry off the queue; whether it was written is for the caller to know.
+    /// Takes the first entry off the queue, which was on its way once.
     fn pop(&mut self) {
         if let Some(entry) = self.queue.pop_front() {
             self.bytes -= entry.len();
+            (self.cursor, self.fresh) = (self.cursor.saturating_sub(1), self.fresh.saturating_sub(1));
         }
         if self.queue.is_empty() && self.queue.capacity() > IDLE_CAPACITY {
             self.queue = VecDeque::new();
+            self.count();
         }
     }
 
-    fn pop_written(&mut self) {
-        self.pop();
-        self.cursor -= 1;
-    }
-
-    /// Whether what begins at an entry is too many messages.
-    fn is_many(&self, place: usize, bounds: &Bounds) -> bool {
-        self.queue.get(place).is_some_and(|entry| self.last + 1 - entry.first > bounds.messages_max)
-    }
-
-    /// Whether the oldest of what is kept has been kept for long enough.
-    fn is_old(&self, now_ms: u64, bounds: &Bounds) -> bool {
-        self.queue.front().is_some_and(|entry| now_ms.saturating_sub(entry.at_ms) > bounds.age_max_ms)
-    }
-
-    /// Lets go of what was written, oldest first, as far as the bounds demand. If the peer has not got it, the gap is
-    /// found out when it comes back.
-    fn forget_written(&mut self, now_ms: u64, bounds: &Bounds) {
-        while self.cursor > 0
-            && (self.bytes > bounds.kept_bytes_max || self.is_many(0, bounds) || self.is_old(now_ms, bounds))
+    /// Lets go of what was on its way, oldest first, as far as the bounds demand. If the peer has not got it, the gap is
+    /// found out when it comes back. What is to be written again on this connection stays: it was announced.
+    fn forget_sent(&mut self, now_ms: u64, bounds: &Bounds) {
+        while let Some(oldest) = self.queue.front()
+            && (if self.attached { self.cursor } else { self.fresh }) > 0
         {
-            self.pop_written();
+            let end = self.queue.get(self.fresh).map_or(self.last + 1, |entry| entry.first);
+            let behind_it = self.bytes - self.fresh_bytes - oldest.len();
+            let stays = behind_it <= bounds.kept_bytes_max
+                && end - oldest.first <= bounds.messages_max
+                && now_ms.saturating_sub(oldest.at_ms) <= bounds.age_max_ms;
+            if stays {
+                break;
+            }
+            self.pop();
         }
     }
 
@@ -367,11 +421,10 @@ impl Outbound {
         self.acked = self.acked.max(count);
         // What is still to be written stays, whoever has it: the lane was announced from its number on.
         while self.cursor > 0 && self.queue.front().is_some_and(|entry| entry.is_behind(self.acked)) {
-            self.pop_written();
+            self.pop();
         }
         // A message behind a value has arrived, so the value has, too.
-        let acked = self.acked;
-        self.latest.retain(|value| value.behind.is_none_or(|behind| behind >= acked));
+        self.values.acknowledge(self.acked);
         Ok(())
     }
 
@@ -395,14 +448,14 @@ impl Outbound {
         // An acknowledgement that was sent later may have been faster.
         let received = received.map(|received| received.max(self.acked));
         self.attached = true;
-        for value in &mut self.latest {
-            self.waiting_bytes += value.behind.take().map_or(0, |_| value.batch.payload().len());
-        }
+        let is_value_lost = self.values.rewind();
         let head = self.queue.front().map_or(self.last + 1, |entry| entry.first);
         match (self.flow, received) {
             // Whoever was asked may have answered to nobody; a second snapshot does no harm.
             (Flow::Gap { .. }, _) => self.flow = Flow::Gap { asked: false },
-            (Flow::Flowing, Some(received)) if received + 1 >= head && (self.keeps || self.written == 0) => {
+            (Flow::Flowing, Some(received))
+                if received + 1 >= head && !is_value_lost && (self.keeps || self.written == 0) =>
+            {
                 self.rewind(received + 1);
                 self.opening = announce.then_some(false);
             }
@@ -413,10 +466,8 @@ impl Outbound {
 
     /// Places the cursor at a message that is in the queue, or will be the next one.
     fn rewind(&mut self, next: u64) {
-        self.waiting_bytes += self.queue.range(..self.cursor).map(Entry::len).sum::<usize>();
         self.cursor = 0;
         while self.queue.front().is_some_and(|entry| entry.is_behind(next - 1)) {
-            self.waiting_bytes -= self.queue.front().map_or(0, Entry::len);
             self.pop();
         }
         self.skip = self.queue.front().map_or(0, |entry| next.saturating_sub(entry.first) as usize);
@@ -451,7 +502,7 @@ impl Outbound {
     /// Whether nothing is left to be written on this connection.
     #[must_use]
     pub fn is_written(&self) -> bool {
-        self.flow == Flow::Flowing && self.cursor == self.queue.len() && self.waiting_bytes == 0
+        self.flow == Flow::Flowing && self.cursor == self.queue.len() && self.values.is_written()
     }
 
     /// Whether the peer has everything, as far as can be known.
@@ -460,10 +511,10 @@ impl Outbound {
         self.is_written() && (!self.keeps || self.acked >= self.last)
     }
 
-    /// Bytes that are still to be written.
+    /// Bytes of reliable messages that are still to be written on this connection.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        self.waiting_bytes
+        self.queue.range(self.cursor..).map(Entry::len).sum()
     }
 
     /// Bytes of reliable messages that are kept, written or not.
@@ -472,10 +523,24 @@ impl Outbound {
         self.bytes
     }
 
+    /// Bytes of everything that is kept, and of the memory for it; a batch counts for every lane that it is on.
+    #[must_use]
+    pub fn retained_bytes(&self) -> usize {
+        self.bytes + self.values.bytes() + self.capacity_bytes()
+    }
+
     /// The number of the newest message.
     #[must_use]
     pub fn last(&self) -> u64 {
         self.last
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        if let Some(tally) = &self.tally {
+            tally.take(self.counted_bytes);
+        }
     }
 }
 
