@@ -1,6 +1,6 @@
 //! What became of every request, as seen from above.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anteroom_protocol::LaneId;
 
@@ -43,6 +43,8 @@ pub(crate) struct Ledger {
     pub(crate) gaps: u32,
     /// How many words were in front of each snapshot of the control lane, by the snapshot's number.
     pub(crate) states: BTreeMap<u64, u64>,
+    /// Lanes that have ended, and of whose end nothing may be kept: they were too large, all together.
+    pub(crate) forgotten: BTreeSet<LaneId>,
     /// The last request that each lane did.
     last_done: BTreeMap<LaneId, u64>,
     last_id: u64,

@@ -6,6 +6,7 @@ mod claims;
 mod client;
 mod climate;
 mod faults;
+mod found;
 mod ledger;
 mod link;
 mod moves;

@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use anteroom_protocol::lane::Bounds;
 
+/// More than a snapshot of the control lane has.
+const STATE_BYTES_MAX: usize = 300;
+
 /// What was put on the lane at once.
 #[derive(Debug)]
 struct Portion {
@@ -23,6 +26,8 @@ struct Portion {
     count: u64,
     bytes: usize,
     at_ms: u64,
+    /// The number of its last message, once it was written.
+    number: u64,
 }
 
 /// A newest value.
@@ -54,7 +59,7 @@ pub(crate) struct Owed {
     lost_to: u64,
     /// It may have been dropped at once, so that it does not matter any more whether it arrives.
     is_gone: bool,
-    /// A snapshot is due whatever has arrived, until the client has as many messages.
+    /// A snapshot is due whatever else has arrived, until the client has as many messages.
     due_until: u64,
     /// The number of the next message that is written, and whether it stands for what was lost.
     next: u64,
@@ -63,6 +68,7 @@ pub(crate) struct Owed {
     in_gap: bool,
     /// How many words had arrived with each message that was written, by its number.
     words_at: BTreeMap<u64, u64>,
+    acked: u64,
     /// The most bytes that were put on the lane at once.
     largest: usize,
 }
@@ -88,6 +94,7 @@ impl Owed {
             is_snapshot: false,
             in_gap: false,
             words_at: BTreeMap::new(),
+            acked: 0,
             largest: 0,
         }
     }
@@ -99,20 +106,21 @@ impl Owed {
         if self.in_gap {
             return self.lose_all();
         }
-        self.portions.push_back(Portion { last, count, bytes, at_ms });
+        self.portions.push_back(Portion { last, count, bytes, at_ms, number: 0 });
         self.lose_what_waits();
         self.lose_what_is_kept(at_ms);
     }
 
     fn lose_what_waits(&mut self) {
-        let (mut count, mut bytes) = (0, 0);
+        // Control may have to say where the session stands as well.
+        let (mut count, mut bytes) = if self.is_control() { (1, STATE_BYTES_MAX) } else { (0, 0) };
         for portion in self.portions.range(self.sent..) {
             count += portion.count;
             bytes += portion.bytes;
         }
         let bytes_max = if self.is_away { self.away_bytes_max } else { self.bounds.waiting_bytes_max };
         // One that comes alone may have any size.
-        let is_one = self.portions.len() == self.sent + 1;
+        let is_one = !self.is_control() && self.portions.len() == self.sent + 1;
         if !is_one && (count > self.bounds.messages_max || bytes > bytes_max) {
             self.lose_all();
         }
@@ -125,7 +133,7 @@ impl Owed {
             let is_old = now_ms - portion.at_ms > self.bounds.age_max_ms;
             if bytes > self.bounds.kept_bytes_max || count > self.bounds.messages_max || is_old {
                 // Nor is anything in front of it kept.
-                self.lost_to = self.lost_to.max(portion.last);
+                self.due_until = self.due_until.max(portion.number);
                 return;
             }
             bytes += portion.bytes;
@@ -162,16 +170,20 @@ impl Owed {
 
     /// All that is not known to have arrived may be lost.
     pub(crate) fn lose_all(&mut self) {
-        self.is_gone |= self.has < self.said;
+        self.is_gone |= !self.portions.is_empty() || self.has < self.said;
+        self.due_until = self.portions.iter().map(|portion| portion.number).fold(self.due_until, u64::max);
         self.lost_to = self.said;
+    }
+
+    fn is_control(&self) -> bool {
+        self.away_bytes_max < self.bounds.waiting_bytes_max
     }
 
     /// The connection is lost.
     pub(crate) fn detach(&mut self) {
         self.is_away = true;
         let bytes: usize = self.portions.iter().map(|portion| portion.bytes).sum();
-        if self.away_bytes_max < self.bounds.waiting_bytes_max && self.portions.len() > 1 && bytes > self.away_bytes_max
-        {
+        if self.is_control() && bytes + STATE_BYTES_MAX > self.away_bytes_max {
             self.lose_all();
         }
     }
@@ -197,7 +209,7 @@ impl Owed {
     pub(crate) fn mend(&mut self, at_ms: u64, bytes: usize) {
         self.largest = self.largest.max(bytes);
         if std::mem::take(&mut self.in_gap) {
-            self.portions.push_back(Portion { last: self.said, count: 1, bytes, at_ms });
+            self.portions.push_back(Portion { last: self.said, count: 1, bytes, at_ms, number: 0 });
         }
     }
 
@@ -207,9 +219,11 @@ impl Owed {
             Some(count) if self.keeps => self.acknowledge(count),
             _ => self.due_until = u64::MAX,
         }
-        while self.sent > 0 && self.portions.front().is_some_and(|portion| portion.last <= self.has) {
+        while self.sent > 0 && self.portions.front().is_some_and(|portion| portion.number <= self.acked) {
             self.pop();
         }
+        // It begins with a gap from now on, even if what is lost arrives on the old connection after all.
+        self.is_gone = self.may_be_lost();
         self.is_away = false;
         self.values.values_mut().for_each(|value| value.behind = None);
         self.written = 0;
@@ -225,6 +239,7 @@ impl Owed {
 
     /// So many messages have arrived.
     pub(crate) fn acknowledge(&mut self, count: u64) {
+        self.acked = self.acked.max(count);
         let words = self.words_at.range(..=count).next_back().map_or(0, |(_, words)| *words);
         self.has = self.has.max(words);
         let has = self.has;
@@ -234,7 +249,7 @@ impl Owed {
             self.due_until = 0;
         }
         // What is to be written again is, whoever has it: the lane was announced from its number on.
-        while self.written > 0 && self.portions.front().is_some_and(|portion| portion.last <= self.has) {
+        while self.written > 0 && self.portions.front().is_some_and(|portion| portion.number <= self.acked) {
             self.pop();
         }
     }
@@ -250,7 +265,8 @@ impl Owed {
         (self.next, self.is_snapshot) = (next, gap);
         // So nothing was dropped, or a snapshot stands for it.
         self.is_gone = false;
-        if gap && (self.value_lost.take().is_some() || self.due_until > 0) {
+        if gap {
+            self.value_lost = None;
             self.due_until = next - 1;
         }
     }
@@ -268,16 +284,23 @@ impl Owed {
         if std::mem::take(&mut self.is_snapshot) {
             let at_ms = self.portions.front().map_or(0, |portion| portion.at_ms);
             self.portions.retain(|portion| portion.last > words);
-            self.portions.push_front(Portion { last: words, count: 1, bytes, at_ms });
+            self.portions.push_front(Portion { last: words, count: 1, bytes, at_ms, number: 0 });
             (self.written, self.sent) = (0, 0);
         }
         while self.portions.get(self.written).is_some_and(|portion| portion.last <= words) {
+            self.portions[self.written].number = self.next - 1;
             self.written += 1;
             self.sent = self.sent.max(self.written);
             if !self.keeps {
                 self.pop();
             }
         }
+    }
+
+    /// The bytes that are not known to have arrived.
+    pub(crate) fn bytes(&self) -> usize {
+        let values: usize = self.values.values().map(|value| value.bytes).sum();
+        self.portions.iter().map(|portion| portion.bytes).sum::<usize>() + values
     }
 
     /// The most bytes of reliable messages that the lane may keep.

@@ -223,6 +223,7 @@ impl World {
     fn check(&mut self) {
         self.server.tend(&mut self.links);
         self.server.check_memory();
+        self.server.forget_ends(&mut self.ledger);
         let lossless = self.climate.is_roomy() && self.climate.keeps && !self.restarted;
         assert!(!lossless || self.ledger.gaps == 0, "there was room for everything, and a gap");
     }
@@ -283,7 +284,7 @@ impl World {
                 self.server.rooms.iter().any(|room| room.lane_of_member() == Some(*lane)) || *lane == CONTROL;
             assert_eq!(session.kept_bytes(*lane), 0, "{lane:?} keeps what was acknowledged");
             match self.client.lanes.get(lane) {
-                Some(reading) if is_there || (self.climate.keeps && !self.restarted) => {
+                Some(reading) if is_there || (self.climate.keeps && !self.restarted && !reading.over) => {
                     reading.check_at_rest(told, !is_there);
                 }
                 Some(reading) => assert!(reading.ended || reading.over, "{lane:?} is over, and nobody told the client"),

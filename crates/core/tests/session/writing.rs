@@ -134,6 +134,15 @@ impl Server {
         }
     }
 
+    /// Of lanes that have ended no more bytes are kept, all together, than of one.
+    pub(crate) fn forget_ends(&self, ledger: &mut Ledger) {
+        let ended = self.owed.iter().filter(|(lane, _)| self.told[lane].ended);
+        let bytes: usize = ended.clone().map(|(_, owed)| owed.bytes()).sum();
+        if bytes > self.bounds.room.kept_bytes_max {
+            ledger.forgotten.extend(ended.map(|(lane, _)| *lane));
+        }
+    }
+
     /// What the lanes keep is within their bounds.
     pub(crate) fn check_memory(&self) {
         let Some(session) = &self.session else { return };
