@@ -201,10 +201,11 @@ async fn who_reads_nothing_for_too_long_is_closed_and_may_come_back() {
 }
 
 /// A server with a long list of rooms, and how many bytes the list is in a codec.
-async fn with_many_rooms() -> (TestServer, Peer) {
+async fn with_many_rooms(lane_bytes_max: u32) -> (TestServer, Peer) {
     let server = TestServer::with(|config| {
         config.limits.rooms_per_session_max = 1000;
         config.limits.outbox_bytes_max = 1 << 20;
+        config.limits.lane_bytes_max = lane_bytes_max;
     });
     let mut host = Peer::enter(&server, Way::json(Via::WebSocket), "Host").await;
     for place in 0..400 {
@@ -225,7 +226,7 @@ async fn overflows(sleeper: &mut Resuming) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_too_much_is_closed_and_may_come_back() {
-    let (server, _host) = with_many_rooms().await;
+    let (server, _host) = with_many_rooms(1 << 20).await;
     for way in Way::all() {
         for resume in [false, true] {
             let mut sleeper = Resuming::begin(&server, way, json!({"version": 1, "resume": resume})).await;
@@ -248,7 +249,7 @@ async fn who_asks_for_too_much_is_closed_and_may_come_back() {
 /// What waited when the connection was closed is more than may wait on one that is read.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_back_to_a_long_queue_may_read_it() {
-    let (server, mut host) = with_many_rooms().await;
+    let (server, mut host) = with_many_rooms(2 << 20).await;
     for way in Way::all() {
         let mut sleeper = Resuming::enter(&server, way, "Sleeper").await;
         sleeper.acknowledges = false;

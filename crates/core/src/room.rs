@@ -16,7 +16,7 @@ use anteroom_protocol::envelope::{Empty, Ref};
 use anteroom_protocol::limits::{SERVER_FRAME_BYTES_MAX, TYPE_BYTES_MAX};
 use anteroom_protocol::message::push::{ClosedReason, RoomClosed};
 use anteroom_protocol::message::{Message, RoomState, RoomSummary};
-use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, LaneId, Payload, UserId};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, LaneId, Payload, Tally, UserId};
 
 pub use command::{Command, Effects, Join, MemberId, RoomPolicy, RoomSpec};
 
@@ -269,6 +269,13 @@ impl Room {
 
     fn players(&self) -> u16 {
         u16::try_from(self.stage.seating.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Counts what it says in a tally of many rooms as well. For a room that has not flushed yet.
+    #[must_use]
+    pub fn counted(mut self, total: &Tally) -> Self {
+        self.stage.flush.tally = Tally::within(total);
+        self
     }
 
     /// Bytes of what the room has said and some member's lane still keeps. What several of them keep counts once.

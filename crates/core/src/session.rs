@@ -194,12 +194,12 @@ impl Session {
     }
 
     /// Nobody reads the control lane of a session that is away, and what it says can be asked for again: no more waits there
-    /// than is kept.
+    /// than on a room's.
     fn bounds_of(&self, id: LaneId) -> Bounds {
         let SessionBounds { control, room } = self.bounds;
         match id {
             LaneId::CONTROL if self.carrying.attached().is_some() => control,
-            LaneId::CONTROL => Bounds { waiting_bytes_max: room.kept_bytes_max, ..control },
+            LaneId::CONTROL => Bounds { waiting_bytes_max: room.waiting_bytes_max, ..control },
             _ => room,
         }
     }

@@ -45,10 +45,31 @@ pub struct Limits {
     pub unacked_bytes_max: u32,
     /// The most rooms one session may be in at a time.
     pub rooms_max: u32,
+    /// The most keys of newest values that one lane keeps for a client that has not read them.
+    #[serde(default = "latest_keys_max")]
+    pub latest_keys_max: u32,
+    /// The most bytes of them.
+    #[serde(default = "latest_bytes_max")]
+    pub latest_bytes_max: u32,
+}
+
+fn latest_keys_max() -> u32 {
+    Limits::default().latest_keys_max
+}
+
+fn latest_bytes_max() -> u32 {
+    Limits::default().latest_bytes_max
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message_bytes_max: 64 << 10, unacked_messages_max: 1024, unacked_bytes_max: 256 << 10, rooms_max: 16 }
+        Self {
+            message_bytes_max: 64 << 10,
+            unacked_messages_max: 1024,
+            unacked_bytes_max: 256 << 10,
+            rooms_max: 16,
+            latest_keys_max: 1024,
+            latest_bytes_max: 4 << 20,
+        }
     }
 }

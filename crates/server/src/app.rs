@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, PublicUrl, TcpTls};
 use crate::host::Host;
 use crate::identity::Authority;
+use crate::budget::{self, Budget};
 use crate::lobby::Lobby;
 use crate::origin::{Allowed, Origins, Own};
 use crate::pipe::{self, Arrival};
@@ -164,7 +165,7 @@ impl Server {
             names: Names::default(),
         };
         let server = Self { shared: shared(config, games, seat)?, quic: None };
-        server.spawn_lobby();
+        server.spawn_keepers();
         Ok(server)
     }
 
@@ -189,7 +190,7 @@ impl Server {
     fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>) {
         let shared = &self.shared;
         shared.connections.spawn(http::run(shared.clone(), tcp, tls));
-        self.spawn_lobby();
+        self.spawn_keepers();
         let Some(quic) = &self.quic else { return };
         shared.connections.spawn(accept_quic(shared.clone(), quic.clone()));
         if shared.config.tls.certificate.is_none() {
@@ -203,13 +204,21 @@ impl Server {
         }
     }
 
-    fn spawn_lobby(&self) {
+    fn spawn_keepers(&self) {
         let (lobby, stop) = (self.shared.lobby.clone(), self.shared.stop_serving.clone());
         self.shared.connections.spawn(async move {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
                 () = lobby.run() => {}
+            }
+        });
+        let shared = self.shared.clone();
+        self.shared.connections.spawn(async move {
+            tokio::select! {
+                biased;
+                () = shared.stop_serving.cancelled() => {}
+                () = budget::run(&shared) => {}
             }
         });
     }
@@ -300,7 +309,10 @@ fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, St
     let is_development = mode != Mode::Production;
     let own = Own { public: public.as_ref().map(PublicUrl::origin), names, is_development };
     let (lobby, randomness) = (Arc::new(Lobby::default()), Arc::new(randomness));
-    let rooms = Rooms::new(games, lobby.clone(), clock, &config, randomness.clone());
+    let retained_bytes_max = usize::try_from(config.limits.retained_bytes_max).unwrap_or(usize::MAX);
+    let budget = Arc::new(Budget::new(retained_bytes_max));
+    let rooms = Rooms::new(games, lobby.clone(), clock, &config, randomness.clone(), budget.clone());
+    let sessions_max = config.limits.sessions_max as usize;
     Ok(Arc::new(Shared {
         is_development,
         on_network: mode == Mode::Development { on_network: true },
@@ -314,7 +326,8 @@ fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, St
         randomness,
         lobby,
         rooms,
-        sessions: Arc::new(Sessions::new(&random::bytes::<32>(), config.limits.sessions_max as usize)),
+        sessions: Arc::new(Sessions::new(&random::bytes::<32>(), sessions_max, budget.clone())),
+        budget,
         pipes: TaskTracker::new(),
         connections: TaskTracker::new(),
         stop_accepting: CancellationToken::new(),

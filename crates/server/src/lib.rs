@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod bench;
+mod budget;
 pub mod certificate;
 pub mod cli;
 mod clock;

@@ -32,6 +32,7 @@ use tokio::time::Instant;
 use crate::session::{Attended, Place, Session, Written};
 use crate::shared::Shared;
 use alarm::Alarm;
+pub(crate) use ending::end_session;
 use ending::{End, closed_end, malformed, wait_for_return};
 use router::Route;
 
@@ -385,7 +386,8 @@ impl Pipe {
             return Ok(());
         }
         for message in decode_batch(codec, payload).map_err(malformed)? {
-            let message = message.map_err(malformed)?;
+            // What may overtake others moves no mark past them.
+            let message = Envelope { n: None, ..message.map_err(malformed)? };
             if message.room_id.as_deref() == Some(room_id.as_str())
                 && let Route::Done(Err(error)) = self.route(payload, &message)?
             {

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lobby::Lobby;
@@ -45,6 +46,7 @@ pub(crate) struct Rooms {
     /// What one room may have said and its members not read or acknowledged, in bytes.
     kept_bytes_max: usize,
     randomness: Arc<Randomness>,
+    budget: Arc<Budget>,
     running: Mutex<BTreeMap<RoomId, RoomHandle>>,
     tasks: TaskTracker,
     /// Held by whoever looks for a free seat in a game.
@@ -129,6 +131,7 @@ impl Rooms {
         clock: Clock,
         config: &Config,
         randomness: Arc<Randomness>,
+        budget: Arc<Budget>,
     ) -> Arc<Self> {
         let seekers = registry.names().map(|name| (name, tokio::sync::Mutex::default())).collect();
         let policy = RoomPolicy {
@@ -144,6 +147,7 @@ impl Rooms {
             rooms_max: config.limits.rooms_max as usize,
             kept_bytes_max: config.limits.room_bytes_max as usize,
             randomness,
+            budget,
             running: Mutex::default(),
             tasks: TaskTracker::new(),
         })
@@ -206,7 +210,7 @@ impl Rooms {
         let now = self.clock.now();
         let created = std::panic::catch_unwind(|| Room::create(&kind, spec, now));
         let room = match created {
-            Ok(Ok(room)) => room,
+            Ok(Ok(room)) => room.counted(self.budget.total()),
             Ok(Err(error)) => {
                 self.forget(&room_id);
                 return Err(error);

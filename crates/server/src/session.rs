@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub(crate) use writing::Written;
 
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::identity::Identity;
 use crate::rooms::RoomHandle;
@@ -63,6 +64,8 @@ pub(crate) enum Departure {
     Expired,
     /// It was ended for another reason: the player may come back to the seats in another session.
     Abandoned,
+    /// The server could not keep it while nobody is connected: so they may.
+    Forgotten,
 }
 
 /// See the module.
@@ -75,6 +78,7 @@ pub(crate) struct Session {
     /// Whether the client acknowledges, so that what it has not got is kept for it.
     pub(crate) keeps: bool,
     outbox_bytes_max: usize,
+    budget: Arc<Budget>,
     state: Mutex<State>,
     /// A connection came, or the session ended: for whoever waits out the grace time.
     changed: Notify,
@@ -103,6 +107,8 @@ pub(crate) struct Beginning {
     pub(crate) bounds: SessionBounds,
     pub(crate) outbox_bytes_max: usize,
     pub(crate) datagram_bytes_max: Option<usize>,
+    /// What all sessions together may keep.
+    pub(crate) budget: Arc<Budget>,
 }
 
 /// What [`Session::attend`] found.
@@ -132,8 +138,9 @@ impl Place {
 
 impl Session {
     pub(crate) fn new(clock: Clock, beginning: Beginning) -> (Arc<Self>, Place) {
-        let Beginning { id, identity, codec, keeps, bounds, outbox_bytes_max, datagram_bytes_max } = beginning;
+        let Beginning { id, identity, codec, keeps, bounds, outbox_bytes_max, datagram_bytes_max, budget } = beginning;
         let (lanes, pipe_id) = Lanes::new(codec, keeps, bounds, datagram_bytes_max);
+        let lanes = lanes.counted(budget.total().clone());
         let place = Place { id: pipe_id, pipe: Arc::default() };
         let pipes = vec![place.line()];
         let state = State { lanes, rooms: Vec::new(), pipes, away_since: None, ended: false };
@@ -144,6 +151,7 @@ impl Session {
             clock,
             keeps,
             outbox_bytes_max,
+            budget,
             state: Mutex::new(state),
             changed: Notify::new(),
             asking: tokio::sync::Mutex::default(),
@@ -162,6 +170,7 @@ impl Session {
         if state.lanes.put(now, lane, outgoing) {
             state.write_one(now, lane);
         }
+        self.keep_to_budget(&mut state);
     }
 
     /// Puts something on a lane for the connection's task to write, which takes the least time here: for whoever holds
@@ -172,11 +181,20 @@ impl Session {
         if state.lanes.put(now, lane, outgoing) {
             state.wake();
         }
+        self.keep_to_budget(&mut state);
+    }
+
+    /// What the session keeps has grown, perhaps.
+    fn keep_to_budget(&self, state: &mut State) {
+        if self.budget.is_too_much(|| state.lanes.retained_bytes()) {
+            state.relieve();
+        }
     }
 
     /// Puts an answer on the control lane. The connection's task, which mostly is who says it, writes it with the others of
     /// the same input.
     pub(crate) fn put_control(&self, batch: Batch) {
+        let batch = batch.counted(self.budget.control());
         self.leave(LaneId::CONTROL, Outgoing::Reliable(Arc::new(batch)));
     }
 
@@ -185,6 +203,7 @@ impl Session {
         let mut state = self.lock();
         state.lanes.end(now, lane, last);
         state.write_all(now);
+        self.keep_to_budget(&mut state);
     }
 
     /// What the task of a connection does before it waits: writes, and sees what else there is to do. The waker is told
@@ -344,6 +363,21 @@ impl Session {
         self.lock().lanes.acknowledge(counts)
     }
 
+    /// Bytes of all that is kept for the client, and of the memory for it.
+    pub(crate) fn retained_bytes(&self) -> usize {
+        self.lock().lanes.retained_bytes()
+    }
+
+    /// Lets go of all that is kept for the client, who is told where it matters.
+    pub(crate) fn relieve(&self) {
+        self.lock().relieve();
+    }
+
+    /// Since when nobody is connected.
+    pub(crate) fn away_since(&self) -> Option<Instant> {
+        self.lock().away_since
+    }
+
     /// Bytes kept for a lane.
     pub(crate) fn kept_bytes(&self, lane: LaneId) -> usize {
         self.lock().lanes.kept_bytes(lane)
@@ -480,7 +514,8 @@ impl Session {
         let rooms = {
             let mut state = self.lock();
             // A connection may have come at the last moment.
-            let is_back = departure == Departure::Expired && state.away_since.is_none();
+            let is_of_who_is_away = matches!(departure, Departure::Expired | Departure::Forgotten);
+            let is_back = is_of_who_is_away && state.away_since.is_none();
             if is_back || std::mem::replace(&mut state.ended, true) {
                 return false;
             }
@@ -496,7 +531,7 @@ impl Session {
                 // One that is over needs no telling.
                 Departure::Goodbye => drop(room.leave(member, None).await),
                 Departure::Expired => room.expire(member).await,
-                Departure::Abandoned => room.abandon(member).await,
+                Departure::Abandoned | Departure::Forgotten => room.abandon(member).await,
             }
         }
         true
@@ -504,6 +539,12 @@ impl Session {
 }
 
 impl State {
+    fn relieve(&mut self) {
+        self.lanes.relieve();
+        // Whoever reads is to hear of it.
+        self.wake();
+    }
+
     fn end_pipe(&mut self, id: PipeId, code: CloseCode) {
         if let Some(place) = self.pipes.iter().position(|line| line.id == id) {
             self.pipes.swap_remove(place).end(code);
@@ -527,7 +568,7 @@ mod tests {
     use super::*;
 
     fn session() -> (Arc<Session>, Place) {
-        let bounds = Bounds { messages_max: 9, age_max_ms: 9, kept_bytes_max: 999, waiting_bytes_max: 999 };
+        let bounds = Bounds { messages_max: 9, kept_bytes_max: 999, waiting_bytes_max: 999, ..Bounds::NONE };
         let beginning = Beginning {
             id: SessionId::from_bits(1),
             identity: Identity { user_id: "ada".parse().unwrap(), username: "Ada".into(), is_guest: true },
@@ -536,6 +577,7 @@ mod tests {
             bounds: SessionBounds { control: bounds, room: bounds },
             outbox_bytes_max: 999,
             datagram_bytes_max: None,
+            budget: Arc::new(Budget::new(usize::MAX)),
         };
         Session::new(Clock::start(), beginning)
     }

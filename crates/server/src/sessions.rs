@@ -8,6 +8,7 @@ use aws_lc_rs::{constant_time, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::budget::{Budget, SESSION_BYTES};
 use crate::session::Session;
 
 /// Bytes of a resume token's number.
@@ -20,6 +21,7 @@ const TAG_BYTES: usize = 24;
 pub(crate) struct Sessions {
     key: hmac::Key,
     sessions_max: usize,
+    budget: Arc<Budget>,
     live: Mutex<Live>,
 }
 
@@ -37,8 +39,8 @@ struct Entry {
 
 impl Sessions {
     /// No sessions yet. `key` signs their tokens.
-    pub(crate) fn new(key: &[u8], sessions_max: usize) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), sessions_max, live: Mutex::default() }
+    pub(crate) fn new(key: &[u8], sessions_max: usize, budget: Arc<Budget>) -> Self {
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), sessions_max, budget, live: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
@@ -58,17 +60,25 @@ impl Sessions {
             live.by_nonce.insert(nonce.clone(), session.id);
         }
         live.by_id.insert(session.id, Entry { session: session.clone(), nonce });
+        self.budget.total().add(SESSION_BYTES);
         true
     }
 
     /// Forgets a session.
     pub(crate) fn remove(&self, id: SessionId) {
         let mut live = self.lock();
-        if let Some(Entry { nonce: Some(nonce), .. }) = live.by_id.remove(&id)
+        let Some(Entry { nonce, .. }) = live.by_id.remove(&id) else { return };
+        self.budget.total().take(SESSION_BYTES);
+        if let Some(nonce) = nonce
             && live.by_nonce.get(&nonce) == Some(&id)
         {
             live.by_nonce.remove(&nonce);
         }
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        self.lock().by_id.values().map(|entry| entry.session.clone()).collect()
     }
 
     pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Session>> {
@@ -113,12 +123,12 @@ mod tests {
 
     #[test]
     fn a_token_is_one_session_s_and_one_number_s() {
-        let sessions = Sessions::new(&[7; 32], 9);
+        let sessions = Sessions::new(&[7; 32], 9, Arc::new(Budget::new(0)));
         let (ada, bob) = (SessionId::from_bits(1), SessionId::from_bits(2));
         let token = sessions.token(ada, 3);
         assert_eq!(sessions.read_token(ada, &token), Some(3));
         assert_eq!(sessions.read_token(bob, &token), None);
-        assert_eq!(Sessions::new(&[8; 32], 9).read_token(ada, &token), None);
+        assert_eq!(Sessions::new(&[8; 32], 9, Arc::new(Budget::new(0))).read_token(ada, &token), None);
         for forged in ["", "nonsense", &token[1..], &format!("{token}A"), &sessions.token(ada, 4)[..42]] {
             assert_eq!(sessions.read_token(ada, forged), None, "{forged}");
         }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::budget::Budget;
 use crate::certificate::PublishedHashes;
 use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) lobby: Arc<Lobby>,
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) budget: Arc<Budget>,
     /// The tasks of connections that can have a session, and of sessions that wait for one.
     pub(crate) pipes: TaskTracker,
     pub(crate) connections: TaskTracker,

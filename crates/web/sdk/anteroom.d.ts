@@ -289,6 +289,8 @@ export type Limits = {
     message_bytes_max: number;
     unacked_messages_max: number;
     unacked_bytes_max: number;
+    latest_keys_max: number;
+    latest_bytes_max: number;
     rooms_max: number;
 };
 export type Member = {

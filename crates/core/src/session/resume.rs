@@ -218,7 +218,7 @@ impl Session {
         if self.carrying.attached() == Some(pipe) {
             self.carrying.attached = None;
             self.control.out.detach();
-            self.control.out.trim(self.bounds.room.kept_bytes_max);
+            self.control.out.trim(self.bounds.room.waiting_bytes_max);
             self.end_overflow();
             self.forget_refusals();
             for (_, lane) in &mut self.rooms {

@@ -174,6 +174,7 @@ impl Outbound {
     #[must_use]
     pub fn counted(mut self, tally: Option<&Tally>) -> Self {
         self.tally = tally.cloned();
+        self.count();
         self
     }
 
@@ -319,7 +320,7 @@ impl Outbound {
     }
 
     fn capacity_bytes(&self) -> usize {
-        self.queue.capacity() * size_of::<Entry>() + self.values.capacity_bytes()
+        size_of::<Self>() + self.queue.capacity() * size_of::<Entry>() + self.values.capacity_bytes()
     }
 
     /// The owner could not be asked: [`Next::Snapshot`] comes again.

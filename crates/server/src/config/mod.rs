@@ -122,6 +122,13 @@ pub struct LimitList {
     pub kept_bytes_max: u32,
     /// What all members of a room together may leave unread or unacknowledged, in bytes.
     pub room_bytes_max: u32,
+    /// Keys of newest values that may wait on one lane. Beyond it the client gets a snapshot instead of one of them.
+    pub latest_keys_max: u32,
+    /// Bytes of newest values that may wait on one lane. The same beyond it.
+    pub latest_bytes_max: u32,
+    /// What may be kept for all sessions together, in bytes. Beyond it those that are furthest behind get snapshots, and
+    /// then sessions without a connection end.
+    pub retained_bytes_max: u64,
 }
 
 /// How long things may take.
@@ -175,6 +182,9 @@ impl Default for LimitList {
             lane_bytes_max: 1 << 20,
             kept_bytes_max: 256 << 10,
             room_bytes_max: 32 << 20,
+            latest_keys_max: Limits::default().latest_keys_max,
+            latest_bytes_max: Limits::default().latest_bytes_max,
+            retained_bytes_max: 1 << 30,
         }
     }
 }
@@ -251,6 +261,15 @@ impl Config {
         }
         if self.limits.room_bytes_max < limits::SERVER_FRAME_BYTES_MAX as u32 {
             invalid("limits.room_bytes_max", "must be at least 1048576, the largest frame there can be");
+        }
+        if self.limits.latest_keys_max == 0 {
+            invalid("limits.latest_keys_max", "must be at least 1");
+        }
+        if self.limits.latest_bytes_max < limits::SERVER_FRAME_BYTES_MAX as u32 {
+            invalid("limits.latest_bytes_max", "must be at least 1048576, the largest frame there can be");
+        }
+        if self.limits.retained_bytes_max < RETAINED_BYTES_MIN {
+            invalid("limits.retained_bytes_max", "must be at least 16777216 (16 MiB)");
         }
         if let Err(error) = self.listen_addr() {
             invalid("listen", &error);
@@ -359,6 +378,8 @@ impl Config {
             age_max_ms: self.times.grace_ms.saturating_mul(2),
             kept_bytes_max: self.limits.kept_bytes_max as usize,
             waiting_bytes_max: self.limits.lane_bytes_max as usize,
+            values_max: self.limits.latest_keys_max as usize,
+            value_bytes_max: self.limits.latest_bytes_max as usize,
         };
         // Beyond twice what may wait nothing more is kept, not even for the writer to find out.
         let waiting_bytes_max = 2 * self.limits.outbox_bytes_max as usize;
@@ -369,6 +390,8 @@ impl Config {
         Limits {
             message_bytes_max: self.limits.message_bytes_max,
             rooms_max: self.limits.rooms_per_session_max,
+            latest_keys_max: self.limits.latest_keys_max,
+            latest_bytes_max: self.limits.latest_bytes_max,
             ..Limits::default()
         }
     }
@@ -394,5 +417,7 @@ fn parse_addr(text: &str) -> Result<SocketAddr, String> {
 
 /// How many messages a lane keeps.
 const LANE_MESSAGES_MAX: u64 = 8192;
+/// Less would be gone with a few large rooms.
+const RETAINED_BYTES_MIN: u64 = 16 << 20;
 /// Shorter HMAC keys weaken the signature (RFC 7518, section 3.2).
 const TOKEN_KEY_BYTES_MIN: usize = 32;

@@ -200,7 +200,7 @@ pub(super) async fn wait_for_return(shared: &Shared, session: &Session) {
 }
 
 /// Ends a session everywhere, if nobody else does.
-pub(super) async fn end_session(
+pub(crate) async fn end_session(
     shared: &Shared,
     session: &Session,
     departure: Departure,

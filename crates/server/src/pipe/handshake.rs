@@ -108,6 +108,7 @@ impl Pipe {
                 bounds: shared.config.session_bounds(),
                 outbox_bytes_max: shared.config.limits.outbox_bytes_max as usize,
                 datagram_bytes_max: self.connection.max_datagram_size(),
+                budget: shared.budget.clone(),
             },
         );
         if !shared.sessions.add(&session, handshake.nonce.as_deref()) {

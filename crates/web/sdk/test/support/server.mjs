@@ -1,6 +1,6 @@
 /** A small lobby server that speaks PROTOCOL.md: sessions, lanes, counts, resuming, and rooms whose game repeats. */
 
-export const LIMITS = { message_bytes_max: 65536, unacked_messages_max: 1024, unacked_bytes_max: 262144, rooms_max: 16 };
+export const LIMITS = { message_bytes_max: 65536, unacked_messages_max: 1024, unacked_bytes_max: 262144, rooms_max: 16, latest_keys_max: 1024, latest_bytes_max: 4194304 };
 
 /** One sequence of messages of a session, as its owner sees it. */
 class Lane {
