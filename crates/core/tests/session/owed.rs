@@ -8,7 +8,7 @@
 //!   is cut changes nothing.
 //! - A newest value is lost only when there are more of them than may be, of what is not known to have arrived, or more
 //!   bytes of them; then everything is.
-//! - Where the control lane has no connection no more of it waits than may be kept of a room's.
+//! - Where the control lane has no connection no more of it waits than may of a room's.
 //! - Anything else is lost only if the server was told that it needs the memory, or where nothing is kept.
 
 use std::collections::{BTreeMap, VecDeque};

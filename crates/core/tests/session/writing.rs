@@ -38,7 +38,7 @@ impl Server {
         assert!(self.told.insert(lane, Told::default()).is_none(), "{lane:?} was used before");
         let SessionBounds { control, room } = self.bounds;
         let owed = if lane == CONTROL {
-            Owed::new(self.keeps, control, room.kept_bytes_max)
+            Owed::new(self.keeps, control, room.waiting_bytes_max)
         } else {
             Owed::new(self.keeps, room, room.waiting_bytes_max)
         };
