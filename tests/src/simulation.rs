@@ -40,10 +40,10 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 /// How many players there are. One more only watches.
 const PLAYERS: usize = 3;
 /// How many messages each of them says.
-const MESSAGES: u64 = 60;
+const MESSAGES: u64 = 40;
 /// How many others come and go meanwhile, and how often each.
 const GUESTS: usize = 2;
-const VISITS: u16 = 5;
+const VISITS: u16 = 3;
 /// The host of one who reads by fits and starts, and whose network does not break.
 const READER: usize = 99;
 /// In one of so many stories large things are said, and the server keeps little.
@@ -101,7 +101,7 @@ async fn play(seed: u64) -> Story {
 
     let mut clients = Vec::new();
     for number in 0..=PLAYERS {
-        clients.push(connect(&network, &root, at(number, chaos::UDP_PORT), &mut rng).await);
+        clients.push(connect(&network, &root, at(number, chaos::UDP_PORT), &mut rng).await.unwrap());
     }
     let rooms = enter(&clients).await;
     let mut players: Vec<Player> = Vec::new();
@@ -110,7 +110,7 @@ async fn play(seed: u64) -> Story {
     }
     let room_id = players[0].room_id();
     let peer = dial_reader(&network, &root, &mut rng).await;
-    let mut reader = Reader::enter(peer, &room_id, Rng::new(rng.next_u64()), notes.clone(), heavy).await;
+    let reader = Reader::enter(peer, &room_id, Rng::new(rng.next_u64()), notes.clone(), heavy).await;
 
     let hosts: Vec<IpAddr> = (0..=PLAYERS + GUESTS).map(host).collect();
     let breaking = chaos::run(&network, &hosts, Rng::new(rng.next_u64()));
@@ -130,7 +130,6 @@ async fn play(seed: u64) -> Story {
     in_turn(vec![Box::pin(breaking), Box::pin(playing)]).await;
 
     players[0].is_left_alone().await;
-    reader.close().await;
     for player in players {
         player.close().await;
     }
@@ -171,7 +170,7 @@ fn serve(network: &Network, rng: &mut Rng, heavy: bool) -> (Server, Trust) {
     let (tls, root) = certificate(&[SERVER.ip()]);
     let mut config = Config::development();
     if heavy {
-        (config.limits.lane_bytes_max, config.limits.kept_bytes_max) = (48 << 10, 24 << 10);
+        (config.limits.lane_bytes_max, config.limits.kept_bytes_max) = (64 << 10, 24 << 10);
     }
     let server = Server::simulate(config, anteroom_games::registry().unwrap(), rng.next_u64()).unwrap();
     server.accept(network.listener(SERVER, &tls, impatient()).unwrap());
@@ -231,12 +230,14 @@ async fn dial_reader(network: &Network, root: &Trust, rng: &mut Rng) -> Peer {
 async fn come_and_go(mut guest: Guest, network: &Network, root: &Trust) {
     for visit in 0..VISITS {
         let mut rng = Rng::new(guest.rng.next_u64());
-        let client = connect(network, root, at(guest.number, chaos::UDP_PORT + 1000 * visit), &mut rng).await;
-        guest.spend(client).await;
+        match connect(network, root, at(guest.number, chaos::UDP_PORT + 1000 * visit), &mut rng).await {
+            Ok(client) => guest.spend(client).await,
+            Err(error) => guest.fails(&error),
+        }
     }
 }
 
-async fn connect(network: &Network, root: &Trust, addr: SocketAddr, rng: &mut Rng) -> Client {
+async fn connect(network: &Network, root: &Trust, addr: SocketAddr, rng: &mut Rng) -> Result<Client, ConnectError> {
     let dialer = dialer(network, root, addr);
     let dial = SimulatedDial { dialer: std::sync::Arc::new(dialer) };
     let transport = match rng.below(3) {
@@ -250,7 +251,7 @@ async fn connect(network: &Network, root: &Trust, addr: SocketAddr, rng: &mut Rn
     options.session.codec = if rng.below(2) == 0 { Codec::Json } else { Codec::Bincode };
     options.session.request_timeout = Duration::from_secs(600);
     options.session.seed = Some(rng.next_u64());
-    Client::with_dial(dial, options).await.unwrap()
+    Client::with_dial(dial, options).await
 }
 
 /// The first makes a room, the others sit down in it, the last one watches.

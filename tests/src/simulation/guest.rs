@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anteroom_client::{Client, ClientError, Json};
+use anteroom_client::{Client, ClientError, ConnectError, Json};
 use anteroom_core::Rng;
 use anteroom_games::relay::{Action, DeliveryClass};
 use tokio::time::{sleep, timeout};
@@ -24,6 +24,11 @@ pub(super) struct Guest {
 impl Guest {
     fn name(&self) -> String {
         format!("guest {}", self.number)
+    }
+
+    /// There is no way to the server for now.
+    pub(super) fn fails(&self, error: &ConnectError) {
+        self.notes.note(&self.name(), &error.to_string());
     }
 
     /// Spends a session.

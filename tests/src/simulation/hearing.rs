@@ -79,7 +79,8 @@ impl Hearing {
     /// Somebody says something.
     pub(super) fn hear(&mut self, from: &str, said: &Said) {
         let (name, number) = (&self.name, said.number);
-        let heard = self.heard.entry(from.to_owned()).or_default();
+        let missed = self.gaps > 0;
+        let heard = self.heard.entry(from.to_owned()).or_insert_with(|| Heard { missed, ..Heard::default() });
         match said.class {
             Class::Reliable => {
                 let follows = number == heard.next || heard.missed && number > heard.next;

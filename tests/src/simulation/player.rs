@@ -25,7 +25,6 @@ impl Game for Relay {
 
 pub(super) type RelayRoom = Room<Relay>;
 
-
 /// See the module.
 pub(super) struct Player {
     number: usize,
@@ -153,7 +152,8 @@ impl Player {
             RoomEvent::State(_)
             | RoomEvent::Joined(_)
             | RoomEvent::Disconnected { .. }
-            | RoomEvent::Reconnected { .. } => {
+            | RoomEvent::Reconnected { .. }
+            | RoomEvent::Left { .. } => {
                 self.notes.note(&name, &format!("{event:?}"));
             }
             _ => panic!("{name}: {event:?}"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anteroom_core::Rng;
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Notes;
 use super::hearing::{Hearing, Said};
@@ -14,7 +14,9 @@ use crate::peer::{Peer, Via, Way};
 use crate::resuming::Resuming;
 
 /// The longest sleep, in virtual milliseconds: shorter than the silence after which a connection counts as lost.
-const SLEEP_MS_MAX: u32 = 4000;
+const SLEEP_MS_MAX: u32 = 2500;
+/// How long it reads between.
+const AWAKE_FOR: Duration = Duration::from_millis(600);
 
 /// See the module.
 pub(super) struct Reader {
@@ -38,22 +40,20 @@ impl Reader {
         if rng.below(2) == 0 { Way::json(via) } else { Way::binary(via) }
     }
 
-    /// Reads until everything has come.
-    pub(super) async fn read(&mut self, users: &[String]) {
+    /// Reads until everything has come, and says goodbye.
+    pub(super) async fn read(mut self, users: &[String]) {
         while !self.hearing.is_done(users) {
-            for _ in 0..self.rng.below(60) {
-                if self.hearing.is_done(users) {
-                    break;
-                }
-                self.client.step().await;
+            // It answers no pings as long as it sleeps, so it catches up in between.
+            let until = Instant::now() + AWAKE_FOR;
+            while timeout_at(until, self.client.step()).await.is_ok() {
                 self.client.forget();
                 self.hear();
             }
-            if self.rng.below(3) == 0 {
-                sleep(Duration::from_millis(self.rng.below(SLEEP_MS_MAX).into())).await;
-            }
+            assert!(self.client.ends.is_empty(), "{:?}", self.client.ends);
+            sleep(Duration::from_millis(self.rng.below(SLEEP_MS_MAX).into())).await;
         }
         self.notes.note("the reader", &format!("is done, with {} gaps", self.hearing.gaps));
+        self.client.leave().await;
     }
 
     fn hear(&mut self) {
@@ -70,9 +70,5 @@ impl Reader {
                 _ => {}
             }
         }
-    }
-
-    pub(super) async fn close(self) {
-        self.client.leave().await;
     }
 }
