@@ -2,87 +2,149 @@
 //! those that were left end, and who keeps up notices nothing.
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
+use std::time::Duration;
+
+use anteroom_protocol::LaneId;
+use anteroom_server::Server;
+use anteroom_server::config::Config;
 use anteroom_tests::message::Message;
 use anteroom_tests::peer::{Peer, Via, Way};
-use anteroom_tests::resuming::Resuming;
-use anteroom_tests::server::TestServer;
-use serde_json::json;
+use anteroom_transport::{TransportConfig, memory};
+use serde_json::{Value, json};
+use tokio::time::sleep;
 
 /// The least that a server may be told to keep to.
 const RETAINED_BYTES_MAX: u64 = 16 << 20;
 
-/// A server whose list of rooms has about 100 KB, and who made them.
-async fn with_a_long_list() -> (TestServer, Peer) {
-    let server = TestServer::with(|config| {
-        config.limits.rooms_per_session_max = 1000;
-        config.limits.retained_bytes_max = RETAINED_BYTES_MAX;
-    });
-    let mut host = Peer::enter(&server, Way::json(Via::WebSocket), "Host").await;
-    for place in 0..400 {
+/// How often somebody asks for all rooms at once.
+const LISTS: usize = 15;
+
+fn server() -> Server {
+    let mut config = Config { listen: "127.0.0.1:0".into(), ..Config::development() };
+    config.limits.retained_bytes_max = RETAINED_BYTES_MAX;
+    config.limits.rooms_per_session_max = 1000;
+    Server::simulate(config, anteroom_games::registry().unwrap(), 1).unwrap()
+}
+
+/// Somebody with a connection in memory.
+fn dial(server: &Server) -> Peer {
+    let (near, far) = memory::pair(TransportConfig { inbound_bytes_max: 1 << 20, ..TransportConfig::default() }, 1);
+    server.serve(far, None);
+    Peer::over(near, Way::json(Via::Quic))
+}
+
+/// What it takes to go on with a session.
+struct Ticket {
+    session_id: Value,
+    resume_token: Value,
+    received: Value,
+}
+
+/// Somebody whose session outlives the connection.
+async fn enter(server: &Server) -> (Peer, Ticket) {
+    let mut peer = dial(server);
+    let accepted = peer.handshake(json!({"version": 1, "resume": true})).await;
+    let [session_id, resume_token] = ["session_id", "resume_token"].map(|name| accepted[name].clone());
+    (peer, Ticket { session_id, resume_token, received: json!({}) })
+}
+
+/// Goes on with a session. The answer, and where control goes on, if it does.
+async fn go_on(server: &Server, ticket: &Ticket) -> (Peer, Result<Message, String>) {
+    let Ticket { session_id, resume_token, received } = ticket;
+    let mut peer = dial(server);
+    let data = json!({"session_id": session_id, "resume_token": resume_token, "attempt": 1, "received": received});
+    peer.json(&json!({"type": "reconnect", "ref": 1, "data": data})).await;
+    let answer = peer.until("an answer", |message| message.kind == "reconnect_result").await;
+    if answer.success != Some(true) {
+        return (peer, Err(answer.code().to_owned()));
+    }
+    let opened = peer.until("control", |message| message.kind == "lane" && message.data["lane"] == 0).await;
+    (peer, Ok(opened))
+}
+
+/// Makes a long list of rooms.
+async fn with_a_long_list(server: &Server) -> Peer {
+    let (mut host, _) = enter(server).await;
+    for place in 0..200 {
         let name = format!("{place} {}", "ü".repeat(28));
         assert_eq!(host.ask("create_room", json!({"game": "relay", "name": name})).await.success, Some(true));
     }
-    host.forget();
-    (server, host)
+    host
 }
 
-/// Somebody who asks for much, and goes before the answers have come. Gives when they were made.
-async fn asks_and_goes(server: &TestServer) -> Resuming {
-    let mut gone = Resuming::over(
-        Peer::dial_narrow(server, Way::json(Via::WebSocket)).await,
-        json!({"version": 1, "resume": true}),
-    )
-    .await;
-    let room_id = gone.create("relay", json!({})).await;
-    gone.request_at_once("list_rooms", 20).await;
-    // Handled behind the others, and seen by somebody else.
-    gone.request_in(&room_id, "send", json!({"payload": "done"})).await;
-    gone.cut();
-    gone
-}
-
-fn is_disconnected(message: &Message) -> bool {
-    message.kind == "client_disconnected"
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sessions_that_were_left_end_when_all_keep_too_much_and_the_others_notice_nothing() {
-    let (server, mut host) = with_a_long_list().await;
-    // Two who play, and read what comes.
-    let mut ada = Resuming::enter(&server, Way::json(Via::WebSocket), "Ada").await;
+#[tokio::test(start_paused = true)]
+async fn who_is_furthest_behind_loses_what_waits_and_who_keeps_up_nothing() {
+    let server = server();
+    let _host = with_a_long_list(&server).await;
+    let (mut ada, mut ada_s) = enter(&server).await;
     let room_id = ada.create("relay", json!({})).await;
-    let mut bob = Resuming::enter(&server, Way::json(Via::Quic), "Bob").await;
-    bob.join(&room_id, "player").await;
+    let (mut left, mut list_bytes) = (Vec::new(), 0);
+    for number in 1..=40 {
+        // Somebody asks for much, reads none of it, and goes.
+        let (mut gone, ticket) = enter(&server).await;
+        let list = json!({"type": "list_rooms"}).to_string();
+        gone.bytes(anteroom_protocol::Codec::Json, format!("[{}]", vec![list; LISTS].join(",")).as_bytes()).await;
+        list_bytes = gone.find("list_rooms_result").await.data.to_string().len();
+        drop(gone);
+        left.push(ticket);
+        // Somebody else plays on, and acknowledges.
+        let said = ada.ask_in(&room_id, "send", json!({"payload": number})).await;
+        assert_eq!(said.success, Some(true));
+        sleep(Duration::from_millis(100)).await;
+    }
+    ada.json(&json!({"type": "ack", "data": {"1": 60}})).await;
+    assert!(!ada.unread().iter().any(|message| message.kind == "lane"), "a gap on a connection that is read");
+    drop(ada);
+    ada_s.received = json!({"0": 0, "1": 60});
+    let (mut ada, control) = go_on(&server, &ada_s).await;
+    assert_eq!(control.unwrap().data["gap"], false);
+    let lane = ada.until("the room", |message| message.kind == "lane" && message.data["lane"] == 1).await;
+    assert_eq!(lane.data["gap"], false);
+
+    let mut whole = 0;
+    for ticket in &left {
+        let (mut peer, control) = go_on(&server, ticket).await;
+        // There is memory for their sessions, if not for all that they asked for.
+        let gap = control.unwrap().data["gap"].as_bool().unwrap();
+        whole += usize::from(!gap);
+        peer.find(if gap { "session_state" } else { "list_rooms_result" }).await;
+        drop(peer);
+    }
+    let (each, most) = (LISTS * list_bytes, RETAINED_BYTES_MAX as usize);
+    assert!(whole * each <= most && whole * each > most / 2, "{whole} kept {each} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_were_left_end_the_oldest_first() {
+    let server = server();
     let mut left = Vec::new();
-    let mut said = 0;
-    // Each keeps up to a megabyte: three times as much as all may.
-    for _ in 0..48 {
-        left.push(asks_and_goes(&server).await);
-        said += 1;
-        ada.say(&room_id, json!({"number": said})).await;
-        bob.until("what was said", |message| message.data["payload"]["number"] == json!(said)).await;
-        ada.until("what was said", |message| message.data["payload"]["number"] == json!(said)).await;
+    for _ in 0..6000 {
+        let (peer, ticket) = enter(&server).await;
+        drop(peer);
+        left.push(ticket);
+        sleep(Duration::from_millis(1)).await;
     }
-    for peer in [&mut ada, &mut bob] {
-        assert_eq!(peer.heard(0, "lane").count() + peer.heard(1, "lane").count(), 0, "a gap");
-        assert!(peer.ends.is_empty());
-        peer.cut();
-        peer.reconnect(&server, Via::WebSocket).await;
-        peer.settle().await;
-        let is_gap = |message: &&Message| message.data["gap"] == json!(true);
-        assert_eq!(peer.heard(0, "lane").filter(is_gap).count() + peer.heard(1, "lane").filter(is_gap).count(), 0);
+    let mut ends = Vec::new();
+    for ticket in left.iter().step_by(10) {
+        ends.push(go_on(&server, ticket).await.1.map(|opened| opened.data["gap"].clone()));
     }
-    // Who was left goes on, or is told that there is nothing to go on with.
-    for (place, gone) in left.iter_mut().enumerate() {
-        let answer = gone.reconnect(&server, Via::WebSocket).await;
-        match answer.success {
-            Some(true) => {
-                gone.settle().await;
-                gone.ask("ping", json!({})).await;
-            }
-            _ => assert_eq!(answer.error.unwrap()["code"], "session_unknown", "{place}"),
-        }
-    }
-    host.ask("ping", json!({"ts": 1})).await;
-    let _ = is_disconnected;
+    let lived = ends.iter().position(Result::is_ok).unwrap();
+    assert!((50..400).contains(&lived), "{lived}");
+    assert!(ends[..lived].iter().all(|end| *end == Err("session_unknown".into())));
+    assert!(ends[lived..].iter().all(|end| *end == Ok(json!(false))), "nothing of theirs was lost");
+}
+
+/// A datagram may overtake what was sent before it, so its number, if somebody gives it one, says nothing.
+#[tokio::test(start_paused = true)]
+async fn a_number_in_a_datagram_makes_nothing_that_follows_an_old_message() {
+    let server = server();
+    let (mut ada, _) = enter(&server).await;
+    let room_id = ada.create("relay", json!({})).await;
+    let send = |n: u64| json!({"type": "send", "n": n, "room_id": room_id, "data": {"payload": n}});
+    ada.connection().send_datagram(LaneId(1), send(9).to_string().as_bytes()).unwrap();
+    ada.until("the datagram's word", |message| message.data["payload"] == json!(9)).await;
+    ada.json(&send(1)).await;
+    ada.until("the word behind it", |message| message.data["payload"] == json!(1)).await;
+    let ack = ada.find("ack").await;
+    assert_eq!(ack.data, json!({"1": 1}));
 }

@@ -1,6 +1,7 @@
 //! How a session gets into its room, without IO: what to say first, and what to say to each answer.
 
 use anteroom_protocol::envelope::decode_batch;
+use anteroom_protocol::message::Role;
 use anteroom_protocol::message::request::{CreateRoom, Handshake, JoinRoom};
 use anteroom_protocol::message::result::{HandshakeAccepted, RoomJoined};
 use anteroom_protocol::{Batch, Codec, Data, Header, LaneId, RoomId, SCHEMA, VERSION};
@@ -17,6 +18,8 @@ pub(crate) enum Destination {
     NewRoom,
     /// Into a room that is there.
     Room(RoomId),
+    /// To watch one that is there.
+    Spectator(RoomId),
 }
 
 /// A session on its way.
@@ -86,8 +89,10 @@ impl Entry {
                 let request = CreateRoom { game: "relay".to_owned(), ..CreateRoom::default() };
                 Step::Say(Batch::one(self.codec, &header("create_room"), &request)?)
             }
-            Destination::Room(room_id) => {
-                let request = JoinRoom { room_id: Some(room_id.to_string()), ..JoinRoom::default() };
+            Destination::Room(room_id) | Destination::Spectator(room_id) => {
+                let watches = matches!(self.destination, Destination::Spectator(_));
+                let role = watches.then_some(Role::Spectator);
+                let request = JoinRoom { room_id: Some(room_id.to_string()), role, ..JoinRoom::default() };
                 Step::Say(Batch::one(self.codec, &header("join_room"), &request)?)
             }
         })

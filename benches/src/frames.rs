@@ -57,7 +57,11 @@ pub(crate) struct Dialed {
 impl Dialed {
     /// Connects and upgrades.
     pub(crate) fn open(addr: SocketAddr, path: &str, subprotocol: Option<&str>) -> Result<Self> {
-        let stream = TcpStream::connect(addr)?;
+        Self::over(TcpStream::connect(addr)?, addr, path, subprotocol)
+    }
+
+    /// Upgrades a connection.
+    pub(crate) fn over(stream: TcpStream, addr: SocketAddr, path: &str, subprotocol: Option<&str>) -> Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_MAX))?;
         let protocol = subprotocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n")).unwrap_or_default();
@@ -76,6 +80,11 @@ impl Dialed {
         ensure!(dialed.early.starts_with(b"HTTP/1.1 101"), "no upgrade: {}", String::from_utf8_lossy(&dialed.early));
         dialed.early.drain(..end);
         Ok(dialed)
+    }
+
+    /// The stream itself; what was read and not given out is lost.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     pub(crate) fn say(&mut self, payload: &[u8]) -> Result<()> {

@@ -56,7 +56,7 @@ pub(crate) fn run(subject: Subject, server: &Server) -> Result<f64> {
         }
         Subject::Anteroom => {
             drop(guard);
-            over(server, |_| socket::enter(server, Destination::Session, true), || thread::sleep(SETTLE))
+            over(server, |_| socket::enter(server.addr, Destination::Session, true), || thread::sleep(SETTLE))
         }
         _ => over(server, |_| Dialed::open(server.addr, "/rooms/0", None), || thread::sleep(SETTLE)),
     }

@@ -31,7 +31,7 @@ pub(crate) fn run(server: &Server, resumes: bool) -> Result<Growth> {
     for _ in 0..ROOMS {
         let mut destination = Destination::NewRoom;
         for _ in 0..MEMBERS {
-            let (connection, arrived) = socket::enter(server, destination, resumes)?;
+            let (connection, arrived) = socket::enter(server.addr, destination, resumes)?;
             let Some((room_id, _)) = arrived else { bail!("not in a room") };
             if matches!(destination, Destination::NewRoom) {
                 speakers.push((members.len(), text_frame(&message(Codec::Json, room_id)?).0));

@@ -74,7 +74,7 @@ pub(crate) fn run(starting: &Starting, contender: &Contender) -> Result<Growth> 
 
 /// Sessions of Anteroom on WebSocket that are nowhere.
 fn without_rooms(server: &Server, resumes: bool) -> Result<Growth> {
-    over(server, ON_TCP, || socket::enter(server, Destination::Session, resumes), thread::sleep)
+    over(server, ON_TCP, || socket::enter(server.addr, Destination::Session, resumes), thread::sleep)
 }
 
 /// Opens sessions with `open` and weighs the server in between, `pause` letting both sides come to rest.

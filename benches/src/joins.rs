@@ -74,7 +74,7 @@ struct Guest {
 
 impl Guest {
     fn enter(server: &Server) -> Result<Self> {
-        let (dialed, _) = socket::enter(server, Destination::Session, true)?;
+        let (dialed, _) = socket::enter(server.addr, Destination::Session, true)?;
         Ok(Self { dialed, lane: None, received: Counts::default(), due: AckDue::default() })
     }
 

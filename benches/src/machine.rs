@@ -37,6 +37,13 @@ fn run(program: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// The most memory that a process ever had resident, in KiB.
+pub(crate) fn peak_kib(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+    peak.context("the kernel tells no peak")
+}
+
 /// The machine and the versions, in a sentence each.
 pub(crate) fn description() -> String {
     let cores = fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("processor\t").count();

@@ -1,12 +1,16 @@
 //! Compares a running Anteroom with others, from outside: CPU for each delivered message, memory for each idle session,
-//! and what it costs to come in, to enter a room, and to go on after a connection is lost.
+//! what it costs to come in, to enter a room, and to go on after a connection is lost, and what some may take from others.
 //!
 //! Every server is a child process on core 0; the load generator, which is Anteroom's own, is on core 1 and says when it
 //! is too busy itself to be believed. All go through the same loads in turn. It judges by the targets it is given, and
 //! no test depends on its figures.
 
+mod budget;
+mod carrier;
 mod dialects;
+mod disturb;
 mod entry;
+mod fair;
 mod fanout;
 mod frames;
 mod handshakes;
@@ -14,6 +18,8 @@ mod held;
 mod idle;
 mod joins;
 mod machine;
+mod member;
+mod pace;
 mod parts;
 mod peers;
 mod quic;
@@ -24,6 +30,8 @@ mod scenes;
 mod servers;
 mod session;
 mod socket;
+mod speaker;
+mod stalled;
 mod switching;
 mod tool;
 mod way;
@@ -77,7 +85,7 @@ struct Arguments {
 }
 
 /// What this program is when it is started as one of the servers.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum Peer {
     /// The room everybody writes first: axum, and a broadcast channel for each room.
     #[command(hide = true)]
@@ -102,6 +110,9 @@ enum Peer {
     /// Accepts WebTransport sessions and does nothing with them.
     #[command(hide = true)]
     BareSessions,
+    /// Takes all it can of a server, beside those who measure.
+    #[command(hide = true)]
+    Disturb(disturb::Arguments),
 }
 
 impl Peer {
@@ -112,6 +123,7 @@ impl Peer {
             Self::TungsteniteRoom => peers::tungstenite_room::serve(peers::listen()?),
             Self::BareQuinn { tick_ms } => peers::bare_quinn::main(tick_ms),
             Self::BareSessions => peers::bare_sessions::main(),
+            Self::Disturb(arguments) => disturb::main(arguments),
         }
     }
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 
+use crate::budget::{self, Budget};
+use crate::carrier::Carrier;
+use crate::disturb::Kind;
 use crate::report::Report;
 use crate::scenes::Scene;
 use crate::servers::{Contender, Needs, Server, Starting, Subject};
-use crate::{Arguments, handshakes, held, idle, joins, switching, wire};
+use crate::{Arguments, fair, handshakes, held, idle, joins, stalled, switching, wire};
 
 /// What can be measured by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,6 +37,12 @@ pub(crate) enum Part {
     Held,
     /// Time from a cut to the next message, and pauses of live moves.
     Switch,
+    /// Moves in quiet rooms beside floods, crowds, storms and readers who stall.
+    Fair,
+    /// 1,000 readers who stall in a busy room.
+    Stalled,
+    /// Memory for 10,000 sessions that are away.
+    Budget,
     /// Bytes of an idle session; once, whatever the repeats.
     Wire,
 }
@@ -69,6 +78,9 @@ impl Run {
             self.weigh();
             self.enter();
             self.join();
+            self.disturb();
+            self.stall();
+            self.go_away();
         }
         self.lasting()?;
         Ok(self.report)
@@ -174,6 +186,52 @@ impl Run {
             for (rooms, cost_us) in self.excuse("join", &contender, done).into_iter().flatten() {
                 eprintln!("    {contender}, {rooms} rooms besides: {cost_us:.1} us");
                 self.report.joins.entry((contender.clone(), rooms)).or_default().push(cost_us);
+            }
+        }
+    }
+
+    fn disturb(&mut self) {
+        if !self.takes(Part::Fair) {
+            return;
+        }
+        eprintln!("  moves in quiet rooms");
+        for &kind in Kind::value_variants() {
+            for contender in self.contenders(&[Subject::Anteroom]) {
+                let done = fair::run(&self.starting, &contender, kind);
+                let Some(pair) = self.excuse(&format!("beside {kind}"), &contender, done) else { continue };
+                eprintln!("    {contender}, beside {kind}: {}, without {}", pair.beside, pair.without);
+                self.report.fair.entry((kind, contender)).or_default().push(pair);
+            }
+        }
+    }
+
+    fn stall(&mut self) {
+        if !self.takes(Part::Stalled) {
+            return;
+        }
+        eprintln!("  readers who stall");
+        for &carrier in Carrier::value_variants() {
+            for contender in self.contenders(&[Subject::Anteroom]) {
+                let done = stalled::run(&self.starting, &contender, carrier);
+                let Some(stall) = self.excuse(&format!("stalled, {carrier}"), &contender, done) else { continue };
+                eprintln!("    {contender}, {carrier}: {:.1} KiB each, {} woke", stall.stalled, stall.newest);
+                self.report.stalled.entry((carrier, contender)).or_default().push(stall);
+            }
+        }
+    }
+
+    fn go_away(&mut self) {
+        if !self.takes(Part::Budget) {
+            return;
+        }
+        eprintln!("  sessions that are away");
+        for contender in self.contenders(&[Subject::Anteroom]) {
+            let budgets = Budget::all(&self.starting);
+            for &budget in self.excuse("budget", &contender, budgets).unwrap_or_default() {
+                let done = budget::run(&self.starting, &contender, budget);
+                let Some(away) = self.excuse(&format!("budget {budget}"), &contender, done) else { continue };
+                eprintln!("    {contender}, budget {budget}: {} away, {:.0} MiB", away.sessions, away.growth());
+                self.report.away.entry((budget, contender.clone())).or_default().push(away);
             }
         }
     }

@@ -23,9 +23,13 @@ pub(crate) fn runtime() -> Result<Runtime> {
 
 /// Dialers that trust a server, each with sockets of its own.
 pub(crate) fn dialers(server: &Server, count: usize) -> Result<Vec<Dialer>> {
-    let trust = Trust::CertificateHashes(hashes(server)?);
+    Ok(trusting(&Trust::CertificateHashes(hashes(server.addr)?), count))
+}
+
+/// Dialers that trust as told, each with sockets of its own.
+pub(crate) fn trusting(trust: &Trust, count: usize) -> Vec<Dialer> {
     let config = TransportConfig { inbound_bytes_max: SERVER_FRAME_BYTES_MAX, ..TransportConfig::default() };
-    Ok((0..count).map(|_| Dialer::new(trust.clone(), config)).collect())
+    (0..count).map(|_| Dialer::new(trust.clone(), config)).collect()
 }
 
 /// Where a server is, or what stands before it.
@@ -34,9 +38,9 @@ pub(crate) fn address(addr: SocketAddr) -> Address {
 }
 
 /// Asks a server for the hashes of its certificates.
-fn hashes(server: &Server) -> Result<Vec<[u8; 32]>> {
-    let mut stream = TcpStream::connect(server.addr)?;
-    write!(stream, "GET /api/certificate HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.addr)?;
+pub(crate) fn hashes(addr: SocketAddr) -> Result<Vec<[u8; 32]>> {
+    let mut stream = TcpStream::connect(addr)?;
+    write!(stream, "GET /api/certificate HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n")?;
     let mut response = String::new();
     stream.read_to_string(&mut response)?;
     let (_, body) = response.split_once("\r\n\r\n").context("no body")?;

@@ -13,6 +13,11 @@ pub(crate) fn nonce() -> String {
     format!("{:016x}{:016x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Microseconds since some start, the same for everybody here.
+pub(crate) fn now_us() -> u64 {
+    START.elapsed().as_micros() as u64
+}
+
 /// Milliseconds since some start, the same for everybody here.
 pub(crate) fn now_ms() -> u64 {
     START.elapsed().as_millis() as u64

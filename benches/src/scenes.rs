@@ -7,7 +7,7 @@ use anteroom_server::bench::{self, Anteroom, Dialect, Load, Outcome, Plan};
 use anyhow::{Result, bail};
 
 use crate::dialects::{Colyseus, Plain, SocketIo, Unresumed};
-use crate::servers::{Needs, Server, Starting, Subject};
+use crate::servers::{CROWDED, Needs, Server, Starting, Subject};
 use crate::{fanout, tool};
 
 /// How long a load runs before it counts.
@@ -63,7 +63,7 @@ impl Scene {
     /// What it asks of a server.
     pub(crate) fn needs(self) -> Needs {
         let tick_ms = matches!(self, Self::Game | Self::FanOut).then_some(TICK_MS);
-        Needs { tick_ms, crowded: self == Self::ClosedCrowd }
+        Needs { tick_ms, settings: if self == Self::ClosedCrowd { CROWDED } else { &[] } }
     }
 
     pub(crate) fn plan(self, measured: Duration) -> Plan {

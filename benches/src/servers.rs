@@ -1,11 +1,11 @@
 //! The servers that are measured: child processes on a core of their own, ended when dropped.
 
-use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::str::FromStr;
+use std::{fmt, fs};
 
 use anteroom_server::bench::Target;
 use anyhow::{Context, Result, bail, ensure};
@@ -103,6 +103,12 @@ impl Contender {
     pub(crate) fn plain(subject: Subject) -> Self {
         Self { subject, variant: None }
     }
+
+    /// What Anteroom is told for a load; what the row is about goes over it.
+    fn environment(&self, needs: Needs) -> impl Iterator<Item = (&str, &str)> {
+        let of_row = self.variant.iter().flat_map(|variant| &variant.environment);
+        needs.settings.iter().copied().chain(of_row.map(|(key, value)| (key.as_str(), value.as_str())))
+    }
 }
 
 impl fmt::Display for Contender {
@@ -151,8 +157,8 @@ pub(crate) struct Starting {
 pub(crate) struct Needs {
     /// How often it writes; after each turn without. Rooms of Anteroom are created with it.
     pub(crate) tick_ms: Option<u64>,
-    /// More may be unread or unacknowledged than usual: what everybody in a crowded closed loop has under way.
-    pub(crate) crowded: bool,
+    /// What Anteroom is told by environment.
+    pub(crate) settings: &'static [(&'static str, &'static str)],
 }
 
 /// A server that listens.
@@ -164,6 +170,8 @@ pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
     /// The hash of the certificate, if the server says it at the start.
     pub(crate) certificate_hash: Option<Sha256Digest>,
+    /// Its certificate and its configuration, where it needs such.
+    folder: Option<PathBuf>,
     /// The certificate in DER, if the server says it at the start.
     pub(crate) certificate: Option<Vec<u8>>,
 }
@@ -171,6 +179,11 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its certificate in PEM, where it was given one.
+    pub(crate) fn certificate_file(&self) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join("certificate.pem"))
     }
 
     /// As the generator sees it.
@@ -184,6 +197,9 @@ impl Drop for Server {
         // It may have ended by itself.
         drop(self.child.kill());
         drop(self.child.wait());
+        if let Some(folder) = &self.folder {
+            drop(fs::remove_dir_all(folder));
+        }
     }
 }
 
@@ -206,14 +222,31 @@ impl Starting {
         listening(command)
     }
 
+    /// Starts Anteroom as it serves players, with TLS on TCP and a certificate of its own.
+    pub(crate) fn start_secure(&self, contender: &Contender, needs: Needs) -> Result<Server> {
+        let folder = std::env::temp_dir().join(format!("anteroom-compare-{}", std::process::id()));
+        let made = Command::new(&self.anteroom).args(["cert", "--out"]).arg(&folder).output()?;
+        ensure!(made.status.success(), "no certificate: {}", String::from_utf8_lossy(&made.stderr).trim());
+        let config = folder.join("empty.toml");
+        fs::write(&config, "")?;
+        let mut command = Command::new("taskset");
+        command.args(["-c", SERVER_CORE]).arg(&self.anteroom).args(["serve", "--config"]).arg(config);
+        command.args(LISTEN).args(&self.arguments);
+        command.env("ANTEROOM_TLS__CERTIFICATE", folder.join("certificate.pem"));
+        command.env("ANTEROOM_TLS__KEY", folder.join("key.pem"));
+        command.env("ANTEROOM_AUTH__TOKEN_KEY", "nobody here has a token of any kind");
+        command.env("ANTEROOM_AUTH__GUESTS", "true");
+        command.envs(contender.environment(needs));
+        let mut server = listening(command)?;
+        server.folder = Some(folder);
+        Ok(server)
+    }
+
     fn program(&self, command: &mut Command, contender: &Contender, needs: Needs) -> Result<()> {
         let subject = contender.subject;
         if subject.is_anteroom() {
-            command.arg(&self.anteroom).args(["--listen", "127.0.0.1:0", "--log", "error"]).args(&self.arguments);
-            if needs.crowded {
-                command.envs(CROWDED);
-            }
-            command.envs(contender.variant.iter().flat_map(|variant| variant.environment.clone()));
+            command.arg(&self.anteroom).args(LISTEN).args(&self.arguments);
+            command.envs(contender.environment(needs));
             return Ok(());
         }
         if let Some((_, program)) = subject.node() {
@@ -236,11 +269,14 @@ impl Starting {
 }
 
 /// What lets a thousand members of one room have a message each under way, and all acknowledgements, too.
-const CROWDED: [(&str, &str); 3] = [
+pub(crate) const CROWDED: &[(&str, &str)] = &[
     ("ANTEROOM_LIMITS__KEPT_BYTES_MAX", "16777216"),
     ("ANTEROOM_LIMITS__LANE_BYTES_MAX", "16777216"),
     ("ANTEROOM_LIMITS__ROOM_BYTES_MAX", "2147483647"),
 ];
+
+/// Any free port of this machine, and only errors in the log.
+const LISTEN: [&str; 4] = ["--listen", "127.0.0.1:0", "--log", "error"];
 
 /// Where the peers on Node.js are.
 fn peers() -> PathBuf {
@@ -251,7 +287,14 @@ fn listening(mut command: Command) -> Result<Server> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start the server")?;
     let stdout = child.stdout.take().context("the server has no output")?;
     let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut server = Server { child, _stdout: BufReader::new(stdout), addr, certificate_hash: None, certificate: None };
+    let mut server = Server {
+        child,
+        _stdout: BufReader::new(stdout),
+        addr,
+        certificate_hash: None,
+        folder: None,
+        certificate: None,
+    };
     let mut line = String::new();
     loop {
         line.clear();

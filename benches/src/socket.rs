@@ -1,20 +1,39 @@
 //! Sessions on WebSockets that nobody reads until somebody asks: for setting up, and for lying idle.
 
+use std::net::SocketAddr;
+
 use anteroom_protocol::{Codec, Header, LaneId, RoomId, WEBSOCKET_PATH, envelope, variant};
 use anteroom_server::bench::{BODY, Stamp};
 use anyhow::{Result, ensure};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::entry::{Destination, Entry, Step};
 use crate::frames::Dialed;
-use crate::servers::Server;
+
+/// A session that is where it was going, and in which room, on which lane, that is.
+pub(crate) type Entered = (Dialed, Option<(RoomId, LaneId)>);
 
 /// Opens a session and brings it where it is going; says in which room it is, and on which lane.
-pub(crate) fn enter(
-    server: &Server,
+pub(crate) fn enter(addr: SocketAddr, destination: Destination, resumes: bool) -> Result<Entered> {
+    go(Dialed::open(addr, WEBSOCKET_PATH, Some(Codec::Json.subprotocol()))?, destination, resumes)
+}
+
+/// The same for somebody whose kernel takes only so many bytes that are not read.
+pub(crate) fn enter_slowly(
+    addr: SocketAddr,
     destination: Destination,
     resumes: bool,
-) -> Result<(Dialed, Option<(RoomId, LaneId)>)> {
-    let mut dialed = Dialed::open(server.addr, WEBSOCKET_PATH, Some(Codec::Json.subprotocol()))?;
+    receive_bytes: usize,
+) -> Result<Entered> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.set_recv_buffer_size(receive_bytes)?;
+    socket.connect(&addr.into())?;
+    let dialed = Dialed::over(socket.into(), addr, WEBSOCKET_PATH, Some(Codec::Json.subprotocol()))?;
+    go(dialed, destination, resumes)
+}
+
+fn go(mut dialed: Dialed, destination: Destination, resumes: bool) -> Result<Entered> {
     let (mut entry, first) = Entry::begin(Codec::Json, destination, resumes)?;
     dialed.say(first.payload())?;
     loop {

@@ -133,7 +133,7 @@ impl Player {
 }
 
 /// Waits for the last messages; says how many did not come.
-async fn finish(session: &mut Session, sending: JoinHandle<Result<u32>>) -> Result<u64> {
+pub(crate) async fn finish(session: &mut Session, sending: JoinHandle<Result<u32>>) -> Result<u64> {
     while !sending.is_finished() {
         session.listen_for(PERIOD_MOVE).await?;
     }
@@ -152,7 +152,7 @@ async fn finish(session: &mut Session, sending: JoinHandle<Result<u32>>) -> Resu
 }
 
 /// Sends as the other member of a room until told to stop; says how many messages that were.
-async fn send(way: Way, room_id: RoomId, period: Duration, stop: Rc<Cell<bool>>) -> Result<u32> {
+pub(crate) async fn send(way: Way, room_id: RoomId, period: Duration, stop: Rc<Cell<bool>>) -> Result<u32> {
     let connection = way.dial(WebSocket).await?;
     let (mut connection, _) = way::enter(connection, Destination::Room(room_id), false).await?;
     let mut message = message(Codec::Json, room_id)?;

@@ -1,5 +1,6 @@
 //! The tables: medians over the repeats, ratios within the run, and what was aimed at beside what was reached.
 
+mod fair;
 mod loads;
 mod resuming;
 mod sessions;
@@ -12,10 +13,15 @@ use std::path::Path;
 use anteroom_transport::Transport;
 use anyhow::{Context, Result};
 
+use crate::budget::{Away, Budget};
+use crate::carrier::Carrier;
+use crate::disturb::Kind;
+use crate::fair::Pair;
 use crate::idle::Growth;
 use crate::machine::FOLDER;
 use crate::scenes::{Figures, Scene};
 use crate::servers::{Contender, Subject};
+use crate::stalled::Stall;
 use crate::switching::Switches;
 use crate::wire::Use;
 
@@ -41,6 +47,10 @@ pub(crate) struct Report {
     pub(crate) held: BTreeMap<bool, Vec<Growth>>,
     pub(crate) switches: Switches,
     pub(crate) wire: BTreeMap<Transport, Use>,
+    /// Moves beside disturbances.
+    pub(crate) fair: BTreeMap<(Kind, Contender), Vec<Pair>>,
+    pub(crate) stalled: BTreeMap<(Carrier, Contender), Vec<Stall>>,
+    pub(crate) away: BTreeMap<(Budget, Contender), Vec<Away>>,
     /// Who could not take part in what, and why.
     pub(crate) absent: BTreeMap<String, String>,
 }
@@ -61,6 +71,9 @@ impl Report {
         self.retained(&mut out);
         self.switches(&mut out);
         self.wire(&mut out);
+        self.fairness(&mut out);
+        self.stalls(&mut out);
+        self.budgets(&mut out);
         self.remarks(&mut out);
         out
     }

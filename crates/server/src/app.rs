@@ -20,12 +20,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::budget::{self, Budget};
 use crate::certificate::{self, Certificate, Names, PublishedHashes};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, PublicUrl, TcpTls};
 use crate::host::Host;
 use crate::identity::Authority;
-use crate::budget::{self, Budget};
 use crate::lobby::Lobby;
 use crate::origin::{Allowed, Origins, Own};
 use crate::pipe::{self, Arrival};

@@ -116,12 +116,8 @@ async fn relieve(shared: &Shared) -> usize {
 
 /// Ends sessions without a connection, those that were left first, first. How many.
 async fn end_oldest(shared: &Shared) -> usize {
-    let mut away: Vec<_> = shared
-        .sessions
-        .all()
-        .into_iter()
-        .filter_map(|session| Some((session.away_since()?, session)))
-        .collect();
+    let mut away: Vec<_> =
+        shared.sessions.all().into_iter().filter_map(|session| Some((session.away_since()?, session))).collect();
     away.sort_unstable_by_key(|(since, _)| *since);
     let mut ended = 0;
     for (_, session) in away {

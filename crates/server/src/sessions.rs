@@ -61,6 +61,7 @@ impl Sessions {
         }
         live.by_id.insert(session.id, Entry { session: session.clone(), nonce });
         self.budget.total().add(SESSION_BYTES);
+        self.budget.is_too_much(|| 0);
         true
     }
 
