@@ -104,7 +104,7 @@ impl Server {
         let header = Header { success: Some(true), ..Header::new("join_room_result") }.in_room(id.as_str());
         let batch = one(self.codec, &header, &word);
         self.owed.get_mut(&lane).expect("it was opened").mend(now.as_millis(), batch.payload().len());
-        self.session.as_mut().unwrap().put(now, lane, Outgoing::Snapshot(batch));
+        self.put(lane, Outgoing::Snapshot(batch));
     }
 
     /// Says some words to the member, in one batch.
@@ -124,8 +124,7 @@ impl Server {
             self.told.get_mut(&lane).unwrap().loose[key_of(key)] = fits;
         }
         self.owes(lane, &outgoing);
-        let now = self.now;
-        self.session().put(now, lane, outgoing);
+        self.put(lane, outgoing);
     }
 
     fn owes(&mut self, lane: LaneId, value: &Outgoing) {
@@ -155,6 +154,7 @@ impl Server {
     /// The server needs the memory.
     pub(crate) fn shed(&mut self, room: usize) {
         if let Some(lane) = self.rooms[room].lane_of_member() {
+            self.is_asleep = false;
             self.session().shed(lane);
             self.owed.get_mut(&lane).unwrap().lose_all();
         }
@@ -163,6 +163,7 @@ impl Server {
     /// The server needs the memory of all lanes.
     pub(crate) fn relieve(&mut self) {
         self.words_before = self.told[&CONTROL].words;
+        self.is_asleep = false;
         self.session().relieve();
         self.owed.values_mut().for_each(Owed::relieve);
     }
@@ -189,6 +190,7 @@ impl Server {
         last.push(Outgoing::Reliable(self.words(lane, Some(room), &[(*header, id)], dice >> 9)));
         self.told.get_mut(&lane).unwrap().ended = true;
         let now = self.now;
-        self.session.as_mut().unwrap().end(now, lane, last);
+        self.is_asleep = false;
+        self.session().end(now, lane, last);
     }
 }

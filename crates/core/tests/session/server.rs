@@ -43,6 +43,8 @@ pub(crate) struct Server {
     /// How many words the control lane had when the lanes came to the connection: what a snapshot there stands for.
     pub(crate) words_before: u64,
     pub(crate) now: Time,
+    /// Whoever writes has written all there was, and waits to be told of more.
+    pub(crate) is_asleep: bool,
 }
 
 impl Server {
@@ -61,6 +63,7 @@ impl Server {
             owed: AllOwed::new(),
             words_before: 0,
             now: Time::from_millis(1),
+            is_asleep: false,
         };
         server.begin(CONTROL);
         server

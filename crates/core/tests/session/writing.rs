@@ -48,8 +48,16 @@ impl Server {
     /// Puts counted words on a lane, each with its number. The dice say how large each is.
     pub(crate) fn tell(&mut self, lane: LaneId, room: Option<usize>, words: &[(Header<'_>, u64)], dice: u32) {
         let batch = self.words(lane, room, words, dice);
+        self.put(lane, Outgoing::Reliable(batch));
+    }
+
+    /// Puts something on a lane. Whoever writes, and has written all there was, learns of it.
+    pub(crate) fn put(&mut self, lane: LaneId, outgoing: Outgoing) {
         let now = self.now;
-        self.session().put(now, lane, Outgoing::Reliable(batch));
+        let is_told = self.session().put(now, lane, outgoing);
+        let is_overslept = self.is_asleep && !is_told && !self.session().is_idle(lane);
+        assert!(!is_overslept, "{lane:?} has something to write, and nobody was told");
+        self.is_asleep &= !is_told;
     }
 
     /// A batch of words that are counted for a lane, and are put there next.
@@ -77,6 +85,7 @@ impl Server {
 
     /// The lanes come over to another connection, behind what was received.
     pub(crate) fn attached(&mut self, received: Option<&Counts>) {
+        self.is_asleep = false;
         self.words_before = self.told[&CONTROL].words;
         for (lane, owed) in &mut self.owed {
             owed.attach(received.map(|counts| counts.get(lane).copied().unwrap_or(0)));
@@ -105,7 +114,10 @@ impl Server {
                 }
                 Some(Write::Datagram(lane, _, message)) => links[place].throw(lane, message),
                 Some(Write::LaneEnded(_)) => {}
-                None => return,
+                None => {
+                    self.is_asleep |= only.is_none() && blocked == 0;
+                    return;
+                }
             }
         }
     }
