@@ -101,8 +101,14 @@ impl World {
         let Self { server, client, links, ledger, .. } = self;
         match event {
             0..=3 => client.ask("join_room", room, true, links, ledger),
-            4 if more.is_multiple_of(3) => client.ask_out(room, links, ledger),
-            4 => client.ask("leave_room", room, true, links, ledger),
+            4 => {
+                client.ask("leave_room", room, true, links, ledger);
+                client.ask_out(room, links, ledger);
+                // And in again at once.
+                if more & 1 != 0 {
+                    client.ask("join_room", room, true, links, ledger);
+                }
+            }
             5..=8 => client.ask(if more.is_multiple_of(5) { "err" } else { "act" }, room, true, links, ledger),
             9 => {
                 // Now and then a flood, of what has to be done at least once or at most once.
