@@ -309,6 +309,10 @@ impl Client {
         let room = opened.room_id.as_ref().map(|room_id| room_of(room_id.as_str()));
         let is_new = !self.lanes.contains_key(&id);
         let reading = self.lanes.entry(id).or_insert_with(|| Reading::new(room, Some(place)));
+        // It was called over from there before it had been heard of there.
+        if reading.on.is_some_and(|on| on > place) {
+            return;
+        }
         reading.room = room;
         let comes_over = is_new || reading.on != Some(place);
         if reading.opened(place, opened) {
@@ -376,6 +380,16 @@ impl Client {
             self.give_up(lane, ledger);
             self.lanes.get_mut(&lane).expect("it is known").over = true;
         }
+    }
+
+    /// The numbers of what the server may not have, as far as the client knows.
+    pub(crate) fn waits(&mut self) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for lane in self.lanes.keys() {
+            numbers.extend(self.kept.resend(*lane, 0).map(|message| message.n));
+        }
+        assert_eq!(numbers.len(), self.kept.len(), "something is kept for a lane that is not known");
+        numbers
     }
 
     /// The newest lane of a room, if the client is in there.
