@@ -40,7 +40,7 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 /// How many players there are. One more only watches.
 const PLAYERS: usize = 3;
 /// How many messages each of them says.
-const MESSAGES: u64 = 40;
+const MESSAGES: u64 = 32;
 /// How many others come and go meanwhile, and how often each.
 const GUESTS: usize = 2;
 const VISITS: u16 = 3;

@@ -40,7 +40,7 @@ impl Reader {
         if rng.below(2) == 0 { Way::json(via) } else { Way::binary(via) }
     }
 
-    /// Reads until everything has come, and says goodbye.
+    /// Reads until everything has come, and goes without a word.
     pub(super) async fn read(mut self, users: &[String]) {
         while !self.hearing.is_done(users) {
             // It answers no pings as long as it sleeps, so it catches up in between.
@@ -53,7 +53,6 @@ impl Reader {
             sleep(Duration::from_millis(self.rng.below(SLEEP_MS_MAX).into())).await;
         }
         self.notes.note("the reader", &format!("is done, with {} gaps", self.hearing.gaps));
-        self.client.leave().await;
     }
 
     fn hear(&mut self) {
