@@ -4,7 +4,10 @@
 //! and gives what happened as lines of text; the same number gives the same lines.
 
 mod chaos;
+mod guest;
+mod hearing;
 mod player;
+mod reader;
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,7 +17,7 @@ use std::time::Duration;
 
 use anteroom_client::dial::Dial;
 use anteroom_client::{
-    Client, Codec, ConnectError, ConnectOptions, Connection, NewRoom, PathMemory, Role, Room, TransportChoice,
+    Client, Codec, ConnectError, ConnectOptions, Connection, Json, NewRoom, PathMemory, Role, Room, TransportChoice,
 };
 use anteroom_core::Rng;
 use anteroom_protocol::limits::SERVER_FRAME_BYTES_MAX;
@@ -24,7 +27,11 @@ use anteroom_transport::simulation::{Network, certificate};
 use anteroom_transport::{Address, Dialer, TransportConfig, Trust};
 use tokio::time::{Instant, timeout};
 
+use guest::Guest;
 use player::{Player, RelayRoom};
+use reader::Reader;
+
+use crate::peer::{Peer, Via};
 
 /// Where the server is.
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 7350);
@@ -33,7 +40,14 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 /// How many players there are. One more only watches.
 const PLAYERS: usize = 3;
 /// How many messages each of them says.
-const MESSAGES: u64 = 60;
+const MESSAGES: u64 = 32;
+/// How many others come and go meanwhile, and how often each.
+const GUESTS: usize = 2;
+const VISITS: u16 = 3;
+/// The host of one who reads by fits and starts, and whose network does not break.
+const READER: usize = 99;
+/// In one of so many stories large things are said, and the server keeps little.
+const HEAVY_IN: u64 = 8;
 
 /// What happened in one story.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,22 +93,26 @@ pub fn run(seed: u64) -> Story {
 }
 
 async fn play(seed: u64) -> Story {
+    let heavy = seed % HEAVY_IN == HEAVY_IN - 1;
     let mut rng = Rng::new(seed);
     let network = Network::new(rng.next_u64(), chaos::weather(&mut rng));
-    let (server, root) = serve(&network, &mut rng);
+    let (server, root) = serve(&network, &mut rng, heavy);
     let notes = Notes { began: Instant::now(), lines: Rc::default(), losses: Rc::default(), moves: Rc::default() };
 
     let mut clients = Vec::new();
     for number in 0..=PLAYERS {
-        clients.push(connect(&network, &root, number, &mut rng).await);
+        clients.push(connect(&network, &root, at(number, chaos::UDP_PORT), &mut rng).await.unwrap());
     }
     let rooms = enter(&clients).await;
     let mut players: Vec<Player> = Vec::new();
     for (number, (client, room)) in clients.into_iter().zip(rooms).enumerate() {
-        players.push(Player::new(number, client, room, Rng::new(rng.next_u64()), notes.clone()));
+        players.push(Player::new(number, client, room, Rng::new(rng.next_u64()), notes.clone(), heavy));
     }
+    let room_id = players[0].room_id();
+    let peer = dial_reader(&network, &root, &mut rng).await;
+    let reader = Reader::enter(peer, &room_id, Rng::new(rng.next_u64()), notes.clone(), heavy).await;
 
-    let hosts: Vec<IpAddr> = (0..=PLAYERS).map(host).collect();
+    let hosts: Vec<IpAddr> = (0..=PLAYERS + GUESTS).map(host).collect();
     let breaking = chaos::run(&network, &hosts, Rng::new(rng.next_u64()));
     let users: Vec<String> = players[..PLAYERS].iter().map(|player| player.user_id()).collect();
     let playing = async {
@@ -102,10 +120,16 @@ async fn play(seed: u64) -> Story {
         for player in &mut players {
             parts.push(Box::pin(player.play(&users)));
         }
+        parts.push(Box::pin(reader.read(&users)));
+        for number in PLAYERS + 1..=PLAYERS + GUESTS {
+            let guest = Guest { number, rng: Rng::new(rng.next_u64()), notes: notes.clone() };
+            parts.push(Box::pin(come_and_go(guest, &network, &root)));
+        }
         in_turn(parts).await;
     };
     in_turn(vec![Box::pin(breaking), Box::pin(playing)]).await;
 
+    players[0].is_left_alone().await;
     for player in players {
         player.close().await;
     }
@@ -123,6 +147,10 @@ async fn in_turn(mut parts: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
     .await;
 }
 
+fn at(number: usize, port: u16) -> SocketAddr {
+    SocketAddr::new(host(number), port)
+}
+
 fn host(number: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 1, u8::try_from(number).unwrap() + 1))
 }
@@ -138,9 +166,13 @@ fn impatient() -> TransportConfig {
 }
 
 /// A server at its address, and the root of its certificate.
-fn serve(network: &Network, rng: &mut Rng) -> (Server, Trust) {
+fn serve(network: &Network, rng: &mut Rng, heavy: bool) -> (Server, Trust) {
     let (tls, root) = certificate(&[SERVER.ip()]);
-    let server = Server::simulate(Config::development(), anteroom_games::registry().unwrap(), rng.next_u64()).unwrap();
+    let mut config = Config::development();
+    if heavy {
+        (config.limits.lane_bytes_max, config.limits.kept_bytes_max) = (64 << 10, 24 << 10);
+    }
+    let server = Server::simulate(config, anteroom_games::registry().unwrap(), rng.next_u64()).unwrap();
     server.accept(network.listener(SERVER, &tls, impatient()).unwrap());
     let streams = network.stream_listener(SERVER).unwrap();
     let serving = server.clone();
@@ -179,27 +211,54 @@ impl Dial for SimulatedDial {
     }
 }
 
-async fn connect(network: &Network, root: &Trust, number: usize, rng: &mut Rng) -> Client {
+fn dialer(network: &Network, root: &Trust, addr: SocketAddr) -> Dialer {
     let config = TransportConfig { inbound_bytes_max: SERVER_FRAME_BYTES_MAX, ..impatient() };
-    let dialer = network.dialer(SocketAddr::new(host(number), chaos::UDP_PORT), root.clone(), config);
+    network.dialer(addr, root.clone(), config)
+}
+
+async fn dial_reader(network: &Network, root: &Trust, rng: &mut Rng) -> Peer {
+    let dialer = dialer(network, root, at(READER, chaos::UDP_PORT));
+    let way = Reader::way(rng);
+    let connection = match way.via {
+        Via::WebSocket => dialer.websocket(&format!("ws://{SERVER}/ws"), way.codec).await,
+        _ => dialer.quic(&Address { host: SERVER.ip().to_string(), port: SERVER.port() }).await,
+    };
+    Peer::over(connection.unwrap(), way)
+}
+
+/// One session after another, each from another port.
+async fn come_and_go(mut guest: Guest, network: &Network, root: &Trust) {
+    for visit in 0..VISITS {
+        let mut rng = Rng::new(guest.rng.next_u64());
+        match connect(network, root, at(guest.number, chaos::UDP_PORT + 1000 * visit), &mut rng).await {
+            Ok(client) => guest.spend(client).await,
+            Err(error) => guest.fails(&error),
+        }
+    }
+}
+
+async fn connect(network: &Network, root: &Trust, addr: SocketAddr, rng: &mut Rng) -> Result<Client, ConnectError> {
+    let dialer = dialer(network, root, addr);
     let dial = SimulatedDial { dialer: std::sync::Arc::new(dialer) };
     let transport = match rng.below(3) {
         0 => TransportChoice::Automatic,
         1 => TransportChoice::Quic,
         _ => TransportChoice::WebSocket,
     };
-    let mut options = ConnectOptions::new(transport, SERVER.to_string()).name(format!("Player {number}"));
+    let mut options = ConnectOptions::new(transport, SERVER.to_string()).name(format!("On {}", addr.ip()));
     options.paths = PathMemory::new();
     options.connect_timeout = Duration::from_secs(120);
     options.session.codec = if rng.below(2) == 0 { Codec::Json } else { Codec::Bincode };
     options.session.request_timeout = Duration::from_secs(600);
     options.session.seed = Some(rng.next_u64());
-    Client::with_dial(dial, options).await.unwrap()
+    Client::with_dial(dial, options).await
 }
 
 /// The first makes a room, the others sit down in it, the last one watches.
 async fn enter(clients: &[Client]) -> Vec<RelayRoom> {
-    let made: Room<player::Relay> = clients[0].create_room(NewRoom::default()).await.unwrap();
+    let options = Json::new(&serde_json::json!({"members_max": PLAYERS})).unwrap();
+    let new = NewRoom { options: Some(options), ..NewRoom::default() };
+    let made: Room<player::Relay> = clients[0].create_room(new).await.unwrap();
     let room_id = made.room_id();
     let mut rooms = vec![made];
     for (number, client) in clients.iter().enumerate().skip(1) {

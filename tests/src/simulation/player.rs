@@ -1,14 +1,14 @@
 //! One player of a story: says numbered things, hears what everybody says, and knows what there was to hear.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anteroom_client::{Client, Game, Json, Room, RoomEvent, SessionState, TransportChoice};
+use anteroom_client::{Client, ClientError, Game, Json, Room, RoomEvent, SessionState, TransportChoice};
 use anteroom_core::Rng;
 use anteroom_games::relay::{Action, DeliveryClass, Event, View};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::hearing::{Class, Hearing, Said};
 use super::{MESSAGES, Notes, PLAYERS};
 
 /// The game that everybody plays.
@@ -25,15 +25,6 @@ impl Game for Relay {
 
 pub(super) type RelayRoom = Room<Relay>;
 
-/// What was heard from one player.
-#[derive(Debug, Default)]
-struct Heard {
-    /// Reliable messages: the next number.
-    next: u64,
-    /// The newest value.
-    latest: Option<u64>,
-}
-
 /// See the module.
 pub(super) struct Player {
     number: usize,
@@ -42,18 +33,23 @@ pub(super) struct Player {
     room: RelayRoom,
     rng: Rng,
     notes: Notes,
-    heard: BTreeMap<String, Heard>,
+    hearing: Hearing,
     said: u64,
 }
 
 impl Player {
-    pub(super) fn new(number: usize, client: Client, room: RelayRoom, rng: Rng, notes: Notes) -> Self {
+    pub(super) fn new(number: usize, client: Client, room: RelayRoom, rng: Rng, notes: Notes, heavy: bool) -> Self {
         let states = client.state_changes();
-        Self { number, client, states, room, rng, notes, heard: BTreeMap::new(), said: 0 }
+        let hearing = Hearing::new(format!("player {number}"), heavy);
+        Self { number, client, states, room, rng, notes, hearing, said: 0 }
     }
 
     pub(super) fn user_id(&self) -> String {
         self.client.user_id().to_string()
+    }
+
+    pub(super) fn room_id(&self) -> String {
+        self.room.room_id().to_string()
     }
 
     fn name(&self) -> String {
@@ -83,33 +79,50 @@ impl Player {
     }
 
     fn is_done(&self, users: &[String]) -> bool {
-        let heard_all = |user: &String| {
-            self.heard.get(user).is_some_and(|heard| heard.next == MESSAGES && heard.latest == Some(MESSAGES - 1))
-        };
-        (!self.plays() || self.said == MESSAGES) && users.iter().all(heard_all)
+        (!self.plays() || self.said == MESSAGES) && self.hearing.is_done(users)
     }
 
     async fn say(&mut self) {
-        let number = self.said;
-        self.said += 1;
-        let say = |delivery, newest: bool| Action::Send {
-            payload: Json::new(&(newest, number)).unwrap(),
-            delivery: Some(delivery),
-            key: Some(format!("of {}", self.number)),
-        };
-        // What is the newest is said behind the number that it names, and must be heard behind it.
-        let (reliable, latest) = (say(DeliveryClass::Reliable, false), say(DeliveryClass::Latest, true));
-        if self.rng.below(4) == 0 {
-            // Both at once: the answer may take as long as an outage, and what is heard waits meanwhile.
-            self.room.act(&reliable).await.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
-            self.notes.note(&self.name(), &format!("{number} was answered"));
-        } else {
-            self.room.send(&reliable).await.unwrap();
+        // Now and then a flood.
+        let times = if self.rng.below(15) == 0 { 12 } else { 1 };
+        for _ in 0..times.min(MESSAGES - self.said) {
+            self.say_one().await;
         }
-        self.room.send(&latest).await.unwrap();
         if self.rng.below(12) == 0 {
             self.change_transport().await;
         }
+    }
+
+    async fn say_one(&mut self) {
+        let number = self.said;
+        self.said += 1;
+        let fill = if self.hearing.heavy && self.rng.below(4) == 0 { 12_000 } else { self.rng.below(100) as usize };
+        let say = |class: Class| {
+            let said = Said { class, number, fill: " ".repeat(fill) };
+            let (delivery, key) = match class {
+                Class::Reliable => (DeliveryClass::Reliable, String::new()),
+                Class::Latest => (DeliveryClass::Latest, format!("of {}, {}", self.number, said.key())),
+                Class::MixedLatest => (DeliveryClass::Latest, format!("mixed {}", self.number)),
+                Class::MixedUnreliable => (DeliveryClass::Unreliable, format!("mixed {}", self.number)),
+            };
+            Action::Send { payload: Json::new(&said).unwrap(), delivery: Some(delivery), key: Some(key) }
+        };
+        // What is the newest is said behind the number that it names, and must be heard behind it.
+        if self.rng.below(4) == 0 {
+            // The answer may take as long as an outage, and what is heard waits meanwhile.
+            match self.room.act(&say(Class::Reliable)).await {
+                Ok(()) => {}
+                Err(ClientError::OutcomeUnknown) if self.hearing.heavy => {}
+                Err(error) => panic!("{}: {error}", self.name()),
+            }
+            self.notes.note(&self.name(), &format!("{number} was answered"));
+        } else {
+            self.room.send(&say(Class::Reliable)).await.unwrap();
+        }
+        self.room.send(&say(Class::Latest)).await.unwrap();
+        let is_last = number == MESSAGES - 1;
+        let mixed = if is_last || self.rng.below(2) == 0 { Class::MixedLatest } else { Class::MixedUnreliable };
+        self.room.send(&say(mixed)).await.unwrap();
     }
 
     async fn change_transport(&mut self) {
@@ -126,23 +139,37 @@ impl Player {
 
     fn hear(&mut self, event: RoomEvent<Relay>) {
         let name = self.name();
-        let RoomEvent::Game(Event::Message { from, payload }) = event else {
-            let is_fine =
-                matches!(event, RoomEvent::Joined(_) | RoomEvent::Disconnected { .. } | RoomEvent::Reconnected { .. });
-            assert!(is_fine, "{name}: {event:?}");
-            return self.notes.note(&name, &format!("{event:?}"));
-        };
-        let (newest, number): (bool, u64) = serde_json::from_str(payload.text()).unwrap();
-        self.notes.note(&name, &format!("{from} says {number}{}", if newest { ", the newest" } else { "" }));
-        let heard = self.heard.entry(from.to_string()).or_default();
-        if newest {
-            assert!(number < heard.next, "{name}: {from}'s newest is {number} before {}", heard.next);
-            // The newest value may come twice: nobody knows whether it arrived before a connection was lost.
-            assert!(heard.latest <= Some(number), "{name}: {from}'s newest is {number} after {:?}", heard.latest);
-            heard.latest = Some(number);
-        } else {
-            assert_eq!(number, heard.next, "{name}: {from} says");
-            heard.next += 1;
+        match event {
+            RoomEvent::Game(Event::Message { from, payload }) => {
+                let said: Said = serde_json::from_str(payload.text()).unwrap();
+                self.notes.note(&name, &format!("{from} says {}, {:?}", said.number, said.class));
+                self.hearing.hear(from.as_str(), &said);
+            }
+            RoomEvent::Gap { .. } => {
+                self.notes.note(&name, "a gap");
+                self.hearing.misses();
+            }
+            RoomEvent::State(_)
+            | RoomEvent::Joined(_)
+            | RoomEvent::Disconnected { .. }
+            | RoomEvent::Reconnected { .. }
+            | RoomEvent::Left { .. } => {
+                self.notes.note(&name, &format!("{event:?}"));
+            }
+            _ => panic!("{name}: {event:?}"),
+        }
+    }
+
+    /// Waits until there is no room but this one, and nobody in it but those who play.
+    pub(super) async fn is_left_alone(&self) {
+        loop {
+            let list = self.client.list_rooms(None).await.unwrap();
+            if let [room] = &list.rooms[..] {
+                assert_eq!((room.room_id, usize::from(room.players)), (self.room.room_id(), PLAYERS));
+                return;
+            }
+            self.notes.note(&self.name(), &format!("{} rooms", list.rooms.len()));
+            tokio::time::sleep(Duration::from_secs(5)).await;
         }
     }
 

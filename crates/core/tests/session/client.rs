@@ -185,6 +185,15 @@ impl Client {
         }
     }
 
+    /// A datagram arrived. Where its lane is not known it is dropped.
+    pub(crate) fn receive_datagram(&mut self, place: usize, lane: LaneId, message: &Batch) {
+        if let Some(reading) = self.lanes.get_mut(&lane).filter(|lane| lane.on == Some(place)) {
+            for message in messages(self.codec, message) {
+                reading.thrown(place, &message, &read(&message));
+            }
+        }
+    }
+
     fn answered(&mut self, attempt: Attempt, batch: &Batch, links: &mut [Link], ledger: &mut Ledger) {
         let answer = messages(Codec::Json, batch).remove(0);
         let place = attempt.link;
@@ -216,7 +225,8 @@ impl Client {
     fn listed(&mut self, known: &BTreeSet<LaneId>, listed: &[LaneOfRoom], fresh: bool, ledger: &mut Ledger) {
         for lane in known.iter().filter(|lane| **lane != CONTROL && listed.iter().all(|listed| listed.lane != **lane)) {
             let reading = self.lanes.get_mut(lane).expect("it is known");
-            assert!(reading.ended || fresh || !self.keeps, "{lane:?} ended, and the client was not told how");
+            let may_be_untold = fresh || !self.keeps || ledger.forgotten.contains(lane);
+            assert!(reading.ended || may_be_untold, "{lane:?} ended, and the client was not told how");
             reading.over = true;
             self.give_up(*lane, ledger);
         }
@@ -299,6 +309,10 @@ impl Client {
         let room = opened.room_id.as_ref().map(|room_id| room_of(room_id.as_str()));
         let is_new = !self.lanes.contains_key(&id);
         let reading = self.lanes.entry(id).or_insert_with(|| Reading::new(room, Some(place)));
+        // It was called over from there before it had been heard of there.
+        if reading.on.is_some_and(|on| on > place) {
+            return;
+        }
         reading.room = room;
         let comes_over = is_new || reading.on != Some(place);
         if reading.opened(place, opened) {
@@ -368,6 +382,16 @@ impl Client {
         }
     }
 
+    /// The numbers of what the server may not have, as far as the client knows.
+    pub(crate) fn waits(&mut self) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for lane in self.lanes.keys() {
+            numbers.extend(self.kept.resend(*lane, 0).map(|message| message.n));
+        }
+        assert_eq!(numbers.len(), self.kept.len(), "something is kept for a lane that is not known");
+        numbers
+    }
+
     /// The newest lane of a room, if the client is in there.
     fn lane_in(&self, room: usize) -> Option<LaneId> {
         let mut lanes = self.lanes.iter().filter(|(_, lane)| lane.room == Some(room));
@@ -402,6 +426,19 @@ impl Client {
         }
         if let Some(place) = self.lanes.get(&lane).and_then(|lane| lane.on) {
             links[place].send(batch);
+        }
+    }
+
+    /// Asks to be let out of a room that has not answered yet whether it lets the client in: at most once, since nobody
+    /// knows of which membership.
+    pub(crate) fn ask_out(&mut self, room: usize, links: &mut [Link], ledger: &mut Ledger) {
+        if self.lane_in(room).is_some() || !ledger.joins(room, self.first_id) {
+            return;
+        }
+        let (id, room_id) = (ledger.asks(CONTROL, None, None, true), room_id(room));
+        let header = Header { room_id: Some(room_id.as_str()), ..Header::new("leave_room") };
+        if let Some(place) = self.lanes.get(&CONTROL).and_then(|lane| lane.on) {
+            links[place].send(one(self.codec, &header, &Word { id, ..Word::default() }));
         }
     }
 

@@ -7,12 +7,17 @@ use anteroom_protocol::{Batch, CloseCode, LaneId};
 
 use crate::words::CONTROL;
 
+/// Further datagrams are lost.
+const DATAGRAMS_MAX: usize = 8;
+
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     /// Whether each lane has a stream of its own, as on QUIC.
     pub(crate) streams: bool,
     /// What is on its way to the client, by stream.
     pub(crate) down: BTreeMap<LaneId, VecDeque<Arc<Batch>>>,
+    /// Datagrams on their way to the client.
+    pub(crate) datagrams: Vec<(LaneId, Arc<Batch>)>,
     pub(crate) up: VecDeque<Arc<Batch>>,
     /// Nothing more gets onto it; what is on its way may still arrive.
     pub(crate) cut: bool,
@@ -34,6 +39,12 @@ impl Link {
         }
     }
 
+    pub(crate) fn throw(&mut self, lane: LaneId, message: Arc<Batch>) {
+        if !self.cut && self.closed.is_none() && !self.left && self.datagrams.len() < DATAGRAMS_MAX {
+            self.datagrams.push((lane, message));
+        }
+    }
+
     pub(crate) fn send(&mut self, batch: Arc<Batch>) {
         if !self.cut && !self.left {
             self.up.push_back(batch);
@@ -52,6 +63,7 @@ impl Link {
             let kept = keep(queue.len(), dice.rotate_right(5 + 3 * place as u32));
             queue.truncate(kept);
         }
+        self.datagrams.clear();
     }
 
     pub(crate) fn close(&mut self, code: CloseCode) {
@@ -67,6 +79,13 @@ impl Link {
     /// Whether it is of no more use to the client, as the client can see.
     pub(crate) fn is_dead(&self) -> bool {
         self.left || ((self.cut || self.closed.is_some()) && self.is_drained())
+    }
+
+    /// Some datagram, if none of them is lost.
+    pub(crate) fn next_datagram(&mut self, dice: u32) -> Option<(LaneId, Arc<Batch>)> {
+        let place = dice as usize % self.datagrams.len().max(1);
+        let datagram = (place < self.datagrams.len()).then(|| self.datagrams.swap_remove(place))?;
+        (!(dice >> 8).is_multiple_of(4)).then_some(datagram)
     }
 
     /// The next record of one of the streams.

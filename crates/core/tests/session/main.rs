@@ -4,13 +4,17 @@
 
 mod claims;
 mod client;
+mod climate;
 mod faults;
+mod found;
 mod ledger;
 mod link;
 mod moves;
+mod owed;
 mod reading;
 mod room;
 mod server;
 mod stories;
 mod words;
 mod world;
+mod writing;

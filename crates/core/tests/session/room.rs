@@ -23,8 +23,9 @@ pub(crate) enum Command {
 pub(crate) struct Told {
     /// How many counted words.
     pub(crate) words: u64,
-    /// The newest value of each key.
+    /// The newest value of each key, and whether it was sent as a datagram, so that nobody knows whether it arrived.
     pub(crate) values: [u64; KEYS],
+    pub(crate) loose: [bool; KEYS],
     pub(crate) ended: bool,
 }
 

@@ -1,21 +1,21 @@
 //! The server's end: a session, the rooms it is in, and the connections that claim to be its client's.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_core::Time;
-use anteroom_core::flush::Outgoing;
-use anteroom_core::session::{Accepted, Carrying, Claim, PipeId, Refused, Session, SessionBounds, Verdict, Write};
+use anteroom_core::session::{Accepted, Carrying, Claim, PipeId, Refused, Session, SessionBounds, Verdict};
 use anteroom_protocol::envelope::Envelope;
 use anteroom_protocol::message::Message;
-use anteroom_protocol::message::resume::{Ack, LaneOpened, Reconnect, Reconnected, Resume, SessionState};
+use anteroom_protocol::message::resume::{Ack, Counts, Reconnect, Reconnected, Resume};
 use anteroom_protocol::{Batch, CloseCode, Codec, ErrorBody, ErrorCode, Header, LaneId};
 
 use crate::ledger::Ledger;
 use crate::link::Link;
+use crate::owed::Owed;
 use crate::room::{Command, Room, Told};
 use crate::words::{CONTROL, ROOMS, Word, json, messages, one, read, read_json, room_id, room_of};
+use crate::writing::AllOwed;
 
 /// What the server makes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,71 +28,75 @@ enum End {
 
 pub(crate) struct Server {
     pub(crate) codec: Codec,
-    keeps: bool,
-    bounds: SessionBounds,
+    pub(crate) keeps: bool,
+    pub(crate) bounds: SessionBounds,
     datagram_bytes_max: [Option<usize>; 2],
     pub(crate) session: Option<Session>,
+    /// Whether each connection has streams, and with them datagrams.
+    streams: Vec<bool>,
     ends: Vec<End>,
     /// The newest connection on which a handshake came.
     shaken: Option<usize>,
     pub(crate) rooms: [Room; ROOMS],
     pub(crate) told: BTreeMap<LaneId, Told>,
+    pub(crate) owed: AllOwed,
     /// How many words the control lane had when the lanes came to the connection: what a snapshot there stands for.
-    words_before: u64,
+    pub(crate) words_before: u64,
     pub(crate) now: Time,
+    /// Whoever writes has written all there was, and waits to be told of more.
+    pub(crate) is_asleep: bool,
 }
 
 impl Server {
     pub(crate) fn new(codec: Codec, keeps: bool, bounds: SessionBounds) -> Self {
-        Self {
+        let mut server = Self {
             codec,
             keeps,
             bounds,
             datagram_bytes_max: [None, Some(1000)],
             session: None,
+            streams: Vec::new(),
             ends: Vec::new(),
             shaken: None,
             rooms: Default::default(),
-            told: BTreeMap::from([(CONTROL, Told::default())]),
+            told: BTreeMap::new(),
+            owed: AllOwed::new(),
             words_before: 0,
             now: Time::from_millis(1),
-        }
+            is_asleep: false,
+        };
+        server.begin(CONTROL);
+        server
     }
 
-    pub(crate) fn meet(&mut self) {
+    pub(crate) fn meet(&mut self, streams: bool) {
+        self.streams.push(streams);
         self.ends.push(End::New);
     }
 
-    fn session(&mut self) -> &mut Session {
+    pub(crate) fn session(&mut self) -> &mut Session {
         self.session.as_mut().expect("it has begun")
+    }
+
+    pub(crate) fn pipe_of(&self, place: usize) -> Option<PipeId> {
+        match self.ends[place] {
+            End::Pipe(pipe) => Some(pipe),
+            End::New | End::Over => None,
+        }
     }
 
     fn link_of(&self, pipe: PipeId) -> Option<usize> {
         self.ends.iter().position(|end| *end == End::Pipe(pipe))
     }
 
+    /// The largest datagram that can be sent, if there is a connection for it.
+    pub(crate) fn datagrams(&self) -> Option<usize> {
+        self.datagram_bytes_max[usize::from(self.streams[self.carrying()?])]
+    }
+
     /// The connection that carries the lanes.
     pub(crate) fn carrying(&self) -> Option<usize> {
         self.link_of(self.session.as_ref()?.attached()?)
-    }
-
-    /// Puts counted words on a lane, each with its number.
-    pub(crate) fn tell(&mut self, lane: LaneId, room: Option<usize>, words: &[(Header<'_>, u64)]) {
-        let batch = self.words(lane, room, words);
-        let now = self.now;
-        self.session().put(now, lane, Outgoing::Reliable(batch));
-    }
-
-    /// A batch of words that are counted for a lane.
-    pub(crate) fn words(&mut self, lane: LaneId, room: Option<usize>, words: &[(Header<'_>, u64)]) -> Arc<Batch> {
-        let room_id = room.map(room_id);
-        let told = self.told.get_mut(&lane).expect("a lane that was opened");
-        let numbered = words.iter().map(|(header, id)| {
-            told.words += 1;
-            let header = Header { room_id: room_id.as_ref().map(|id| id.as_str()), ..*header };
-            (header, Word { number: told.words, id: *id, lane: lane.0, values: told.values })
-        });
-        crate::words::several(self.codec, numbered)
     }
 
     fn close(&mut self, place: usize, code: CloseCode, links: &mut [Link]) {
@@ -140,6 +144,8 @@ impl Server {
             Some(session) => {
                 let accepted = session.restart(datagrams);
                 self.take_over(place, &accepted, links);
+                let unheard = accepted.lanes.is_empty().then(Counts::new);
+                self.attached(unheard.as_ref());
                 accepted.token
             }
         };
@@ -147,9 +153,6 @@ impl Server {
     }
 
     fn take_over(&mut self, place: usize, accepted: &Accepted, links: &mut [Link]) {
-        if self.session().attached() == Some(accepted.pipe) {
-            self.words_before = self.told[&CONTROL].words;
-        }
         for pipe in &accepted.displaced {
             let displaced = self.link_of(*pipe).expect("a connection that is displaced is there");
             self.close(displaced, CloseCode::Superseded, links);
@@ -165,10 +168,14 @@ impl Server {
         };
         let token = reconnect.resume_token.parse().unwrap();
         let claim = Claim { token, attempt: reconnect.attempt, carrying };
+        let (fresh, received) = (reconnect.fresh, reconnect.received.as_ref());
         let datagrams = self.datagram_bytes_max[usize::from(links[place].streams)];
         match self.session().reconnect(&claim, datagrams) {
             Ok(accepted) => {
                 self.take_over(place, &accepted, links);
+                if fresh || received.is_some() {
+                    self.attached(received.filter(|_| !fresh));
+                }
                 let Accepted { token, lanes, last_n, .. } = accepted;
                 let result = Reconnected { resume_token: token.to_string(), lanes, last_n };
                 let header = Header { success: Some(true), ..Header::new(Reconnected::TYPE) };
@@ -184,11 +191,15 @@ impl Server {
             Ack::TYPE => {
                 let Ack { counts } = read(message);
                 self.session().acknowledge(&counts).expect("an honest acknowledgement");
+                for (lane, count) in counts {
+                    self.owed.get_mut(&lane).expect("it was opened").acknowledge(count);
+                }
             }
             Resume::TYPE => {
                 let Resume { received } = read(message);
-                self.words_before = self.told[&CONTROL].words;
-                if let Some(before) = self.session().resume(pipe, &received).expect("it was asked for") {
+                let before = self.session().resume(pipe, &received).expect("it was asked for");
+                self.attached(Some(&received));
+                if let Some(before) = before {
                     let before = self.link_of(before).expect("the connection that the lanes come from");
                     self.close(before, CloseCode::Move, links);
                 }
@@ -205,12 +216,14 @@ impl Server {
         }
         self.session().took(now, CONTROL, message.n, bytes);
         let room = room_of(message.room_id.as_deref().unwrap());
+        // The room may be quick with what came before.
+        while word.id.is_multiple_of(2) && self.work(room, false, ledger) {}
         if self.rooms[room].lane.is_some() {
             ledger.refuses(word.id, CONTROL);
             return self.refuse(message, CONTROL, None, word.id, ErrorCode::AlreadyInRoom);
         }
         let lane = self.session().open(Some(room_id(room)));
-        assert!(self.told.insert(lane, Told::default()).is_none(), "{lane:?} was used before");
+        self.begin(lane);
         let join = Command::Join { lane, id: word.id, reference: message.reference.clone() };
         self.rooms[room].lane = Some(lane);
         self.rooms[room].mailbox.push_back(join);
@@ -219,7 +232,10 @@ impl Server {
     fn for_room(&mut self, pipe: PipeId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
         let (now, word) = (self.now, read::<Word>(message));
         let place = room_of(message.room_id.as_deref().unwrap());
-        let Some(lane) = self.rooms[place].lane_of_member() else {
+        let is_leaving = message.kind == "leave_room";
+        // A request to be let out may wait behind the one to be let in.
+        let waits = is_leaving && word.id.is_multiple_of(2);
+        let Some(lane) = self.rooms[place].lane_of_member().or(self.rooms[place].lane.filter(|_| waits)) else {
             if self.session().judge(pipe, CONTROL, None) == Verdict::New {
                 self.turn_away(message, word.id, ErrorCode::NotInRoom, ledger);
             }
@@ -227,6 +243,9 @@ impl Server {
         };
         if self.session().judge(pipe, lane, message.n) == Verdict::Ignored {
             return;
+        }
+        if is_leaving && message.n.is_none() {
+            ledger.fate(word.id).lane = lane;
         }
         let reference = message.reference.clone();
         let command = match &*message.kind {
@@ -259,41 +278,7 @@ impl Server {
         let reference = message.reference.as_ref();
         let kind = if reference.is_some() { "answer" } else { "error" };
         let header = Header { reference, success: Some(false), error: Some(&error), ..Header::new(kind) };
-        self.tell(lane, room, &[(header, id)]);
-    }
-
-    /// Writes on a connection what the session has to say, as far as lanes are not blocked.
-    pub(crate) fn pump(&mut self, place: usize, records: u32, blocked: u32, links: &mut [Link], ledger: &mut Ledger) {
-        let End::Pipe(pipe) = self.ends[place] else { return };
-        let now = self.now;
-        for _ in 0..records {
-            let Some(write) = self.session().next(now, pipe, |lane| blocked & (1 << (lane.0 % 8)) != 0) else { return };
-            match write {
-                Write::Record(lane, batch) => {
-                    self.note_state(lane, &batch, ledger);
-                    links[place].write(lane, batch);
-                }
-                Write::Snapshot(lane) => {
-                    let room = self.rooms.iter_mut().find(|room| room.lane == Some(lane));
-                    room.expect("only rooms are asked").mailbox.push_back(Command::Snapshot { lane });
-                }
-                Write::Datagram(..) | Write::LaneEnded(_) => {}
-            }
-        }
-    }
-
-    /// Remembers how much was said before a snapshot of the control lane, which does not say it.
-    fn note_state(&self, lane: LaneId, batch: &Batch, ledger: &mut Ledger) {
-        if lane == CONTROL {
-            for message in messages(self.codec, batch) {
-                if message.kind == LaneOpened::TYPE && read::<LaneOpened>(&message).gap {
-                    ledger.states.insert(read::<LaneOpened>(&message).next, self.words_before);
-                }
-                if message.kind == SessionState::TYPE {
-                    assert!(read::<SessionState>(&message).rooms.len() <= ROOMS, "a member of every room at most once");
-                }
-            }
-        }
+        self.tell(lane, room, &[(header, id)], 0);
     }
 
     /// Acknowledges if it is time, and closes a connection on which too much waits.
@@ -341,6 +326,9 @@ impl Server {
 
     fn lose(&mut self, place: usize, code: Option<CloseCode>, links: &mut [Link]) {
         if let End::Pipe(pipe) = std::mem::replace(&mut self.ends[place], End::Over) {
+            if self.session().attached() == Some(pipe) {
+                self.owed.values_mut().for_each(Owed::detach);
+            }
             self.session().lost(pipe);
         }
         if let Some(code) = code {

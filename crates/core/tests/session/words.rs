@@ -9,7 +9,7 @@ use anteroom_protocol::{Batch, BatchBuilder, Codec, Header, LaneId, RoomId};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const ROOMS: usize = 2;
-pub(crate) const KEYS: usize = 3;
+pub(crate) const KEYS: usize = 6;
 
 /// The data of every message that is not the protocol's own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, Encode, Decode)]
@@ -23,6 +23,18 @@ pub(crate) struct Word {
     pub(crate) lane: u32,
     /// In snapshots: the newest value of each key; in a value, that of its own.
     pub(crate) values: [u64; KEYS],
+    /// Makes it larger.
+    pub(crate) fill: String,
+}
+
+/// What makes a message larger: mostly nothing, sometimes more than a lane may keep.
+pub(crate) fn fill(dice: u32) -> String {
+    " ".repeat(match dice % 32 {
+        0..=23 => 0,
+        24..=27 => 120,
+        28..=30 => 900,
+        _ => 3200,
+    })
 }
 
 pub(crate) fn room_id(room: usize) -> RoomId {
@@ -31,6 +43,10 @@ pub(crate) fn room_id(room: usize) -> RoomId {
 
 pub(crate) fn room_of(room_id: &str) -> usize {
     (0..ROOMS).find(|room| self::room_id(*room).as_str() == room_id).expect("a room of this world")
+}
+
+pub(crate) fn key_name(key: usize) -> Arc<str> {
+    Arc::from(key.to_string())
 }
 
 pub(crate) fn key_of(key: &str) -> usize {

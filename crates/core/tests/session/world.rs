@@ -3,25 +3,15 @@
 use std::time::Duration;
 
 use anteroom_core::Time;
-use anteroom_core::session::SessionBounds;
-use anteroom_protocol::lane::Bounds;
-use anteroom_protocol::{Codec, Header};
+use anteroom_protocol::Header;
 
 use crate::client::Client;
+use crate::climate::Climate;
 use crate::ledger::Ledger;
 use crate::link::Link;
 use crate::server::Server;
 use crate::words::{CONTROL, ROOMS};
-
-/// What a world is like.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Climate {
-    pub(crate) codec: Codec,
-    /// The client acknowledges.
-    pub(crate) keeps: bool,
-    /// Nothing has to be dropped, ever.
-    pub(crate) roomy: bool,
-}
+use crate::writing::Pumping;
 
 /// How many connections there are at most, before everything comes to rest.
 const LINKS_MAX: usize = 40;
@@ -29,50 +19,32 @@ const LINKS_MAX: usize = 40;
 const ROUNDS_MAX: usize = 60;
 /// How long faults of connections count.
 const FAULT_FORGOTTEN_MS: u64 = 3000;
-/// More than a batch of this world has.
-const BATCH_BYTES_MAX: usize = 800;
 
 pub(crate) struct World {
     climate: Climate,
-    bounds: SessionBounds,
     pub(crate) server: Server,
     pub(crate) client: Client,
     pub(crate) links: Vec<Link>,
     pub(crate) ledger: Ledger,
     restarted: bool,
+    /// The lanes, by the rest of their numbers, on which the client reads nothing for now.
+    stalled: u32,
     /// How often something came that cannot be read, and when last.
     faults_in_a_row: u32,
     last_fault: Time,
 }
 
-fn bounds(roomy: bool) -> SessionBounds {
-    if roomy {
-        return SessionBounds { control: Bounds::NONE, room: Bounds::NONE };
-    }
-    let room = Bounds {
-        messages_max: 16,
-        age_max_ms: 20_000,
-        kept_bytes_max: 2500,
-        waiting_bytes_max: 1800,
-        values_max: 8,
-        value_bytes_max: 2000,
-    };
-    let control = Bounds { messages_max: 30, waiting_bytes_max: 4000, ..room };
-    SessionBounds { control, room }
-}
-
 impl World {
     pub(crate) fn new(climate: Climate) -> Self {
-        let Climate { codec, keeps, roomy } = climate;
-        let bounds = bounds(roomy);
+        let Climate { codec, keeps, .. } = climate;
         let mut world = Self {
             climate,
-            bounds,
-            server: Server::new(codec, keeps, bounds),
+            server: Server::new(codec, keeps, climate.bounds()),
             client: Client::new(codec, keeps),
             links: Vec::new(),
             ledger: Ledger::default(),
             restarted: false,
+            stalled: 0,
             faults_in_a_row: 0,
             last_fault: Time::default(),
         };
@@ -82,7 +54,7 @@ impl World {
 
     fn dial(&mut self, dice: u32, live: bool) {
         self.links.push(Link { streams: dice & 1 != 0, ..Link::default() });
-        self.server.meet();
+        self.server.meet(dice & 1 != 0);
         self.client.dial(self.links.len() - 1, live, &mut self.links);
     }
 
@@ -118,6 +90,7 @@ impl World {
                 self.dial(more >> 2, false);
             }
             62 if more.is_multiple_of(2) => self.garble(more >> 1),
+            63 => self.stalled = [u32::MAX, more >> 2, 0, 0][more as usize % 4],
             _ => {}
         }
         self.check();
@@ -128,27 +101,42 @@ impl World {
         let Self { server, client, links, ledger, .. } = self;
         match event {
             0..=3 => client.ask("join_room", room, true, links, ledger),
-            4 => client.ask("leave_room", room, true, links, ledger),
+            4 => {
+                client.ask("leave_room", room, true, links, ledger);
+                client.ask_out(room, links, ledger);
+                // And in again at once.
+                if more & 1 != 0 {
+                    client.ask("join_room", room, true, links, ledger);
+                }
+            }
             5..=8 => client.ask(if more.is_multiple_of(5) { "err" } else { "act" }, room, true, links, ledger),
-            9 => client.ask("act", room, false, links, ledger),
+            9 => {
+                // Now and then a flood, of what has to be done at least once or at most once.
+                let times = if more.is_multiple_of(8) { 24 } else { 1 };
+                let kind = if more.is_multiple_of(5) { "err" } else { "act" };
+                (0..times).for_each(|_| client.ask(kind, room, more % 16 == 8, links, ledger));
+            }
             10..=15 => {
                 for _ in 0..=more % 3 {
                     server.work(room, more % 11 == 3, ledger);
                 }
             }
-            16..=18 => server.say(room, 1 + more as usize % 4),
-            19..=20 => server.set(room, more as usize >> 1, more & 1 != 0 && more & 2 != 0),
-            21 => (0..8).for_each(|_| server.say(room, 3)),
+            16..=18 => server.say(room, 1 + more as usize % 4, more >> 2),
+            19..=20 => server.set(room, more),
+            21 if more & 1 == 0 => (0..8).for_each(|time| server.say(room, 3, (more >> 1).rotate_right(time))),
+            21 => (0..20).for_each(|time| server.set(room, (more >> 1).rotate_right(3 * time))),
             22 => server.kick(room, more),
             23..=24 => {
                 let words = vec![(Header::new("note"), 0); 1 + more as usize % 3];
-                server.tell(CONTROL, None, &words);
+                server.tell(CONTROL, None, &words, more >> 2);
             }
             25 if more.is_multiple_of(4) => {
-                (0..12).for_each(|_| server.tell(CONTROL, None, &[(Header::new("note"), 0); 3]));
+                (0..12).for_each(|_| server.tell(CONTROL, None, &[(Header::new("note"), 0); 3], more >> 2));
             }
-            26 => server.rooms[room].busy = more % 3,
-            27 if !self.climate.roomy && more.is_multiple_of(4) => server.shed(room),
+            26 if more & 4 == 0 => server.rooms[room].busy = more % 3,
+            26 => server.give_up_join(room, ledger),
+            27 if !self.climate.is_roomy() && more.is_multiple_of(8) => server.relieve(),
+            27 if !self.climate.is_roomy() && more.is_multiple_of(4) => server.shed(room),
             _ => {}
         }
     }
@@ -156,7 +144,12 @@ impl World {
     fn pump(&mut self, dice: u32) {
         let place = self.server.carrying();
         if let Some(place) = place {
-            self.server.pump(place, 1 + dice % 6, (dice >> 4) & (dice >> 12), &mut self.links, &mut self.ledger);
+            let blocked = self.stalled | (dice >> 4) & (dice >> 12);
+            let is_only = (dice >> 3).is_multiple_of(4) && self.stalled == 0;
+            let lanes = &self.server.told;
+            let only = lanes.keys().nth(dice as usize % lanes.len()).copied().filter(|_| is_only);
+            let pumping = Pumping { records: 1 + dice % 6, only, blocked };
+            self.server.pump(place, pumping, &mut self.links, &mut self.ledger);
         }
     }
 
@@ -166,7 +159,9 @@ impl World {
     }
 
     fn deliver_down(&mut self, dice: u32) {
-        let Some(place) = self.any_link(dice & 7, |link| !link.is_drained()) else { return };
+        let Some(place) = self.any_link(dice & 7, |link| !link.is_drained() || !link.datagrams.is_empty()) else {
+            return;
+        };
         for round in 0..1 + (dice >> 3) % 4 {
             self.deliver_one(place, (dice >> 5).rotate_right(round));
         }
@@ -174,8 +169,16 @@ impl World {
 
     /// Whether there was one.
     fn deliver_one(&mut self, place: usize, dice: u32) -> bool {
-        let Some((stream, batch)) = self.links[place].next_down(dice) else { return false };
-        if self.client.is_using(place) && !self.links[place].left {
+        let is_heard = self.client.is_using(place) && !self.links[place].left;
+        let link = &mut self.links[place];
+        if !link.datagrams.is_empty() && (link.is_drained() || (dice >> 10).is_multiple_of(3)) {
+            if let Some((lane, message)) = link.next_datagram(dice).filter(|_| is_heard) {
+                self.client.receive_datagram(place, lane, &message);
+            }
+            return true;
+        }
+        let Some((stream, batch)) = link.next_down(dice) else { return false };
+        if is_heard {
             self.client.receive(place, stream, &batch, &mut self.links, &mut self.ledger);
         }
         true
@@ -225,14 +228,9 @@ impl World {
     /// What holds at any time.
     fn check(&mut self) {
         self.server.tend(&mut self.links);
-        let Some(session) = &self.server.session else { return };
-        for lane in self.server.told.keys() {
-            let bounds = if *lane == CONTROL { self.bounds.control } else { self.bounds.room };
-            let reliable = bounds.kept_bytes_max.saturating_add(bounds.waiting_bytes_max);
-            let bytes_max = reliable.saturating_add(2 * BATCH_BYTES_MAX);
-            assert!(session.kept_bytes(*lane) <= bytes_max, "{lane:?} keeps {} bytes", session.kept_bytes(*lane));
-        }
-        let lossless = self.climate.roomy && self.climate.keeps && !self.restarted;
+        self.server.check_memory();
+        self.server.forget_ends(&mut self.ledger);
+        let lossless = self.climate.is_roomy() && self.climate.keeps && !self.restarted;
         assert!(!lossless || self.ledger.gaps == 0, "there was room for everything, and a gap");
     }
 
@@ -270,29 +268,33 @@ impl World {
     fn drain(&mut self, place: usize) -> bool {
         let mut moved = false;
         if self.server.carrying() == Some(place) {
-            self.server.pump(place, u32::MAX, 0, &mut self.links, &mut self.ledger);
+            self.server.pump(place, Pumping::ALL, &mut self.links, &mut self.ledger);
         }
         while let Some(batch) = self.links[place].up.pop_front() {
             self.server.receive(place, &batch, &mut self.links, &mut self.ledger);
             moved = true;
         }
-        while self.deliver_one(place, 0) {
+        while self.deliver_one(place, 1 << 8) {
             moved = true;
         }
         moved
     }
 
-    fn check_at_rest(&self) {
+    fn check_at_rest(&mut self) {
         let session = self.server.session.as_ref().expect("it has begun");
-        assert!(self.client.kept.is_empty(), "the client still waits: {:?}", self.client.kept);
-        assert_eq!(self.client.kept.bytes(), 0);
+        let waits = self.client.waits();
+        let is_lost = |n: &u64| self.ledger.is_refusal_lost(*n);
+        assert!(waits.iter().all(is_lost), "the client still waits for {waits:?}: {:?}", self.client.kept);
+        assert_eq!(self.client.kept.bytes() == 0, waits.is_empty());
         self.ledger.check_at_rest();
         for (lane, told) in &self.server.told {
             let is_there =
                 self.server.rooms.iter().any(|room| room.lane_of_member() == Some(*lane)) || *lane == CONTROL;
             assert_eq!(session.kept_bytes(*lane), 0, "{lane:?} keeps what was acknowledged");
             match self.client.lanes.get(lane) {
-                Some(reading) if is_there || (self.climate.keeps && !self.restarted) => {
+                // In a live move it may be gone between the answer and its time to come over.
+                Some(_) if !is_there && self.ledger.forgotten.contains(lane) => {}
+                Some(reading) if is_there || (self.climate.keeps && !self.restarted && !reading.over) => {
                     reading.check_at_rest(told, !is_there);
                 }
                 Some(reading) => assert!(reading.ended || reading.over, "{lane:?} is over, and nobody told the client"),
