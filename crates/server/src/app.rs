@@ -27,6 +27,7 @@ use crate::host::Host;
 use crate::identity::Authority;
 use crate::lobby::Lobby;
 use crate::origin::{Allowed, Origins, Own};
+use crate::panics::kept_up;
 use crate::pipe::{self, Arrival};
 use crate::random::Randomness;
 use crate::rooms::Rooms;
@@ -181,23 +182,30 @@ impl Server {
             tokio::select! {
                 biased;
                 () = shared.stop_serving.cancelled() => listener.close().await,
-                () = accept_quic(shared.clone(), listener.clone()) => {}
+                () = kept_up("accepting", || accept_quic(shared.clone(), listener.clone())) => {}
             }
         });
     }
 
     fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>) {
         let shared = &self.shared;
-        shared.connections.spawn(http::run(shared.clone(), tcp, tls));
+        let accepting = shared.clone();
+        shared.connections.spawn(async move {
+            let tcp = Arc::new(tcp);
+            kept_up("accepting TCP", || http::run(accepting.clone(), tcp.clone(), tls.clone())).await;
+        });
         self.spawn_lobby();
         let Some(quic) = &self.quic else { return };
-        shared.connections.spawn(accept_quic(shared.clone(), quic.clone()));
+        let accepting = (shared.clone(), quic.clone());
+        shared.connections.spawn(async move {
+            kept_up("accepting QUIC", || accept_quic(accepting.0.clone(), accepting.1.clone())).await;
+        });
         if shared.config.tls.certificate.is_none() {
             let (shared, quic) = (shared.clone(), quic.clone());
             shared.clone().connections.spawn(async move {
                 tokio::select! {
                     () = shared.stop_serving.cancelled() => {}
-                    never = renewal::run(shared.clone(), quic) => match never {},
+                    never = kept_up("renewal", || renewal::run(shared.clone(), quic.clone())) => match never {},
                 }
             });
         }
@@ -209,7 +217,7 @@ impl Server {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                () = lobby.run() => {}
+                () = kept_up("the lobby", || publish(lobby.clone())) => {}
             }
         });
     }
@@ -279,6 +287,11 @@ impl Server {
         };
         drop(tokio::time::timeout(TAIL_MAX, tail).await);
     }
+}
+
+/// Tells of changes in the lobby, for ever.
+async fn publish(lobby: Arc<Lobby>) {
+    lobby.run().await;
 }
 
 /// What a server does not find in its configuration.

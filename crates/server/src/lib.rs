@@ -18,6 +18,7 @@ mod lobby;
 mod log;
 mod origin;
 mod output;
+mod panics;
 mod pipe;
 mod random;
 mod renewal;
@@ -25,6 +26,7 @@ mod rooms;
 mod session;
 mod sessions;
 mod shared;
+mod slice;
 
 pub use app::{Mode, Server, StartError};
 pub use config::Config;

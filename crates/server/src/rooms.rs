@@ -1,19 +1,20 @@
 //! Rooms as they run: one task each, reached only through its mailbox.
 //!
 //! A room's task drains its mailbox, lets the room react to all of it, and flushes once. It never waits for a
-//! session. Player input that finds the mailbox full is refused with `busy`; coming and going waits its turn.
+//! session. Players' input has a share of the mailbox for each of them, and is refused with `busy` beyond it; coming and
+//! going waits its turn.
 
 mod task;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anteroom_core::game::Registry;
 use anteroom_core::name;
-use anteroom_core::room::{Join, MemberId, Room, RoomPolicy, RoomSpec};
+use anteroom_core::room::{Join, MemberId, Place, Room, RoomPolicy, RoomSpec, Share, WAITING_MESSAGES_MAX, Waiting};
 use anteroom_protocol::envelope::Ref;
+use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::message::request::CreateRoom;
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId, UserId};
@@ -27,12 +28,13 @@ use crate::lobby::Lobby;
 use crate::random::Randomness;
 use crate::session::Session;
 
-/// How many commands wait for a room. Beyond it player input is `busy`.
-const MAILBOX_MESSAGES_MAX: usize = 1024;
-/// How many bytes of player input wait for a room. Beyond it player input is `busy`.
-const MAILBOX_BYTES_MAX: usize = 1 << 20;
+/// How many commands wait for a room: as much input as may wait, one more message of each player, and as many who come,
+/// go, or are looked for. Memory is taken for those that do wait.
+const MAILBOX_MESSAGES_MAX: usize = 2 * WAITING_MESSAGES_MAX;
 /// How many commands a room takes in before it flushes.
 const TURN_MESSAGES_MAX: usize = 256;
+/// The same for a room that flushes by ticks.
+const TICK_MESSAGES_MAX: usize = 1024;
 
 /// Every room of one server.
 #[derive(Debug)]
@@ -58,15 +60,14 @@ pub(crate) struct RoomHandle {
     mailbox: mpsc::Sender<Mail>,
     /// Told when the mailbox fills up, or somebody knocks: a room that flushes by ticks does not look at it in between.
     filling: Arc<Notify>,
-    /// Bytes of player input in the mailbox.
-    input_bytes: Arc<AtomicUsize>,
+    /// How much player input is in the mailbox.
+    waiting: Arc<Waiting>,
 }
 
 /// The room's end of it.
 struct Inbox {
     mailbox: mpsc::Receiver<Mail>,
     filling: Arc<Notify>,
-    input_bytes: Arc<AtomicUsize>,
 }
 
 /// A command on its way into a room. The room reads player input from the bytes in which it arrived.
@@ -93,10 +94,22 @@ enum Mail {
     Act {
         member: MemberId,
         input: Input,
+        /// Given back when the room has handled it.
+        place: Place,
     },
     Close {
         reason: ClosedReason,
     },
+}
+
+impl Mail {
+    /// How much there is to read.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Act { input, .. } => input.data.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// Someone who wants to come in. Boxed in the mailbox, where most of the places hold player input.
@@ -224,7 +237,7 @@ impl Rooms {
             self.forget(&room_id);
             return Err(ErrorBody::new(ErrorCode::Internal, "The room did not open."));
         }
-        let inbox = Inbox { mailbox, filling: handle.filling.clone(), input_bytes: handle.input_bytes.clone() };
+        let inbox = Inbox { mailbox, filling: handle.filling.clone() };
         self.tasks.spawn(task::run(self.clone(), room, inbox, room_id));
         answered.await.map_err(|_| gone())?
     }
@@ -238,7 +251,7 @@ impl Rooms {
             return Err(ErrorBody::new(ErrorCode::LimitReached, "The server has no space for another room just now."));
         }
         let (sender, mailbox) = mpsc::channel(MAILBOX_MESSAGES_MAX);
-        let handle = RoomHandle { room_id, mailbox: sender, filling: Arc::default(), input_bytes: Arc::default() };
+        let handle = RoomHandle { room_id, mailbox: sender, filling: Arc::default(), waiting: Arc::default() };
         running.insert(room_id, handle.clone());
         Ok((handle, mailbox))
     }
@@ -267,6 +280,10 @@ impl Rooms {
 
 fn gone() -> ErrorBody {
     ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.")
+}
+
+fn not_a_player() -> ErrorBody {
+    ErrorBody::new(ErrorCode::NotAPlayer, "Spectators watch; join as a player to act.")
 }
 
 fn default_name(username: &str) -> String {
@@ -314,30 +331,28 @@ impl RoomHandle {
         drop(self.mailbox.send(Mail::Snapshot { member }).await);
     }
 
-    /// Hands a player's input over; the room answers on the member's lane.
+    /// The share of the mailbox of someone who plays; none of someone who watches.
+    fn share(&self, role: Role) -> Option<Arc<Share>> {
+        (role == Role::Player).then(|| Share::new(self.waiting.clone()))
+    }
+
+    /// Hands a member's input over; the room answers on the member's lane.
     ///
     /// # Errors
-    /// `busy` if the room has fallen behind, `room_not_found` if it is over.
-    pub(crate) fn act(&self, member: MemberId, input: Input) -> Result<(), ErrorBody> {
+    /// `not_a_player` without a share, `busy` if the room has fallen behind with the member's input, `room_not_found` if
+    /// it is over.
+    pub(crate) fn act(&self, member: MemberId, share: Option<&Arc<Share>>, input: Input) -> Result<(), ErrorBody> {
+        let share = share.ok_or_else(not_a_player)?;
         let busy = || {
             self.filling.notify_one();
             ErrorBody::new(ErrorCode::Busy, "The room has fallen behind; try again.")
         };
-        let bytes = input.data.len();
-        let waiting_bytes = self.input_bytes.load(Ordering::Relaxed) + bytes;
-        if waiting_bytes > MAILBOX_BYTES_MAX {
-            return Err(busy());
-        }
-        // Counted before it is there, so that the room never takes off more than was put on.
-        self.input_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.mailbox.try_send(Mail::Act { member, input }).map_err(|error| {
-            self.input_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            match error {
-                mpsc::error::TrySendError::Full(_) => busy(),
-                mpsc::error::TrySendError::Closed(_) => gone(),
-            }
+        let place = share.take(input.data.len()).ok_or_else(busy)?;
+        self.mailbox.try_send(Mail::Act { member, input, place }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => busy(),
+            mpsc::error::TrySendError::Closed(_) => gone(),
         })?;
-        if self.mailbox.capacity() < MAILBOX_MESSAGES_MAX / 2 || waiting_bytes > MAILBOX_BYTES_MAX / 2 {
+        if self.waiting.is_much() {
             self.filling.notify_one();
         }
         Ok(())

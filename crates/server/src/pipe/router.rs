@@ -246,7 +246,7 @@ impl Pipe {
             Some(room_id) => session.room(room_id),
             None => Some(session.rooms()).filter(|rooms| rooms.len() == 1).and_then(|mut rooms| rooms.pop()),
         };
-        let Some(Membership { room, lane, member }) = left else { return Err(not_in_room(room_id)) };
+        let Some(Membership { room, lane, member, .. }) = left else { return Err(not_in_room(room_id)) };
         session.take_room(lane);
         if room.leave(member, message.reference.clone()).await { Ok(()) } else { Err(not_in_room(room_id)) }
     }
@@ -272,7 +272,7 @@ fn act(session: &Session, membership: &Membership, payload: &Bytes, message: &En
         Cow::Owned(kind) => Bytes::copy_from_slice(kind.as_bytes()),
     };
     let input = Input { kind, data, codec: session.codec, reference: message.reference.clone() };
-    membership.room.act(membership.member, input)
+    membership.room.act(membership.member, membership.share.as_ref(), input)
 }
 
 /// Takes the lane back from a room that did not let the session in; one that did has entered it itself.
