@@ -8,18 +8,28 @@ use serde_json::{Value, json};
 
 /// How many flood, and how many batches of 256 each of them sends.
 const FLOODS: usize = 40;
-const BATCHES: usize = 12;
+const BATCHES: usize = 6;
+/// How many say something now and then, and how often.
+const QUIET: usize = 16;
+const ROUNDS: usize = 4;
 
-/// Lets many flood a room, and somebody say something there each time when a batch of the first is answered; gives the
-/// answers that the floods and the quiet one have heard.
+/// Lets many flood a room, and others say something there now and then, one thing at a time; gives the answers that the
+/// floods and the others have heard.
 async fn beside_floods(role: &'static str) -> (Vec<Value>, Vec<Value>) {
     let server = server();
-    let mut quiet = Player::enter(&server).await;
-    let room_id = quiet.create("relay", json!({"flush": "tick", "tick_ms": 1000})).await;
-    let mut floods = Vec::new();
+    let mut quiet = vec![Player::enter(&server).await];
+    let room_id = quiet[0].create("relay", json!({"flush": "tick", "tick_ms": 1000})).await;
+    while quiet.len() < QUIET {
+        quiet.push(Player::enter(&server).await);
+        quiet.last_mut().unwrap().join(&room_id, "player").await;
+    }
+    let mut players = Vec::new();
     for _ in 0..FLOODS {
-        let mut player = Player::enter(&server).await;
-        player.join(&room_id, role).await;
+        players.push(Player::enter(&server).await);
+        players.last_mut().unwrap().join(&room_id, role).await;
+    }
+    let mut floods = Vec::new();
+    for mut player in players {
         let room_id = room_id.clone();
         floods.push(tokio::spawn(async move {
             // Only the newest is kept of what it says, so that nobody has to hear it all.
@@ -35,14 +45,29 @@ async fn beside_floods(role: &'static str) -> (Vec<Value>, Vec<Value>) {
             answers
         }));
     }
-    let mut heard = Vec::new();
-    while floods.iter().any(|flood| !flood.is_finished()) {
-        quiet.say(&[send(&room_id, 0, &json!("quiet"))]).await;
-        heard.push(quiet.hear("send_result").await);
+    let mut quiets = Vec::new();
+    for (number, mut player) in quiet.into_iter().enumerate() {
+        let room_id = room_id.clone();
+        quiets.push(tokio::spawn(async move {
+            let mut heard = Vec::new();
+            for round in 0..ROUNDS {
+                // Each at another moment, with nothing that waits from before.
+                for _ in 0..(number * 5 + round * 7) % 40 {
+                    tokio::task::yield_now().await;
+                }
+                player.say(&[send(&room_id, 0, &json!("quiet"))]).await;
+                heard.push(player.hear("send_result").await);
+            }
+            heard
+        }));
     }
     let mut answers = Vec::new();
     for flood in floods {
         answers.extend(flood.await.unwrap());
+    }
+    let mut heard = Vec::new();
+    for quiet in quiets {
+        heard.extend(quiet.await.unwrap());
     }
     (answers, heard)
 }
