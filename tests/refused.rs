@@ -92,8 +92,10 @@ async fn moves_against_the_rules_are_refused_and_nobody_else_hears_of_them() {
         assert_refused(&taken, "invalid_move");
         assert_eq!(taken.room_id.as_deref(), Some(&*table.room_id), "the room answers on its lane");
         let move_json = json!({"row": 0, "col": 0});
-        assert_refused(&table.watcher.ask_in(&table.room_id, "make_move", move_json).await, "not_a_player");
-        assert_refused(&table.watcher.ask_in(&table.room_id, "fly", json!({})).await, "not_a_player");
+        for (kind, data) in [("make_move", move_json), ("fly", json!({}))] {
+            let answer = table.watcher.ask_in(&table.room_id, kind, data).await;
+            assert_refused_on_control(&answer, "not_a_player");
+        }
         assert_refused(&table.ada.ask_in(&table.room_id, "fly", json!({})).await, "unknown_type");
         assert_refused(&table.ada.ask_in(&table.room_id, "game_state", json!({})).await, "unknown_type");
         assert_eq!(table.bob_moves(0, 0).await.success, Some(true));

@@ -243,7 +243,8 @@ class Play:
             checks.refused(name, player.request(kind, data, room), code, kind, room)
 
         refused("wrong turn", bob, "not_your_turn", {"row": 0, "col": 0})
-        refused("a spectator's move", eve, "not_a_player", {"row": 0, "col": 0})
+        watched = eve.request("make_move", {"row": 0, "col": 0}, room)
+        checks.refused("a spectator's move", watched, "not_a_player", "make_move")
         refused("a move off the board", ada, "invalid_move", {"row": 3, "col": 0})
         refused("a move off the board, below zero", ada, "invalid_move", {"row": -1, "col": 0})
         refused("a move without a column", ada, "invalid_data", {"row": 1})
@@ -280,7 +281,7 @@ class Play:
         self.match.wanted = [bob]
         self.match.check(checks, "Bob wants a rematch")
         watcher = eve.request("rematch", {}, room)
-        checks.refused("a spectator's rematch", watcher, "not_a_player", "rematch", room)
+        checks.refused("a spectator's rematch", watcher, "not_a_player", "rematch")
         checks.equal("rematch of the other", ada.request("rematch", {}, room)["success"], True)
         match = self.match = Match(room, bob, ada, [eve])  # sides swapped
         match.check(checks, "game 2 begins with the sides swapped")
@@ -482,7 +483,7 @@ class Play:
         ):
             checks.refused(f"relay, {name}", ada.request("send", data, room), "invalid_data", "send", room)
         sent = eve.request("send", {"payload": 1}, room)
-        checks.refused("relay, from a spectator", sent, "not_a_player", "send", room)
+        checks.refused("relay, from a spectator", sent, "not_a_player", "send")
 
         # many at once: every reliable one arrives, in order; of the latest of one key, the last one does, in its place
         # (waiting after each ten, so that few messages wait in the room: it refuses as `busy` what becomes too much)

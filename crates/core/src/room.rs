@@ -7,6 +7,7 @@ mod clock;
 mod command;
 mod inputs;
 mod membership;
+mod share;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use anteroom_protocol::message::{Message, RoomState, RoomSummary};
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, LaneId, Payload, Tally, UserId};
 
 pub use command::{Command, Effects, Join, MemberId, RoomPolicy, RoomSpec};
+pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
 
 use crate::flush::{Flush, To};
 use crate::game::{FlushMode, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};

@@ -28,6 +28,7 @@ use crate::host::Host;
 use crate::identity::Authority;
 use crate::lobby::Lobby;
 use crate::origin::{Allowed, Origins, Own};
+use crate::panics::kept_up;
 use crate::pipe::{self, Arrival};
 use crate::random::Randomness;
 use crate::rooms::Rooms;
@@ -182,23 +183,30 @@ impl Server {
             tokio::select! {
                 biased;
                 () = shared.stop_serving.cancelled() => listener.close().await,
-                () = accept_quic(shared.clone(), listener.clone()) => {}
+                () = kept_up("accepting", || accept_quic(shared.clone(), listener.clone())) => {}
             }
         });
     }
 
     fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>) {
         let shared = &self.shared;
-        shared.connections.spawn(http::run(shared.clone(), tcp, tls));
+        let accepting = shared.clone();
+        shared.connections.spawn(async move {
+            let tcp = Arc::new(tcp);
+            kept_up("accepting TCP", || http::run(accepting.clone(), tcp.clone(), tls.clone())).await;
+        });
         self.spawn_keepers();
         let Some(quic) = &self.quic else { return };
-        shared.connections.spawn(accept_quic(shared.clone(), quic.clone()));
+        let accepting = (shared.clone(), quic.clone());
+        shared.connections.spawn(async move {
+            kept_up("accepting QUIC", || accept_quic(accepting.0.clone(), accepting.1.clone())).await;
+        });
         if shared.config.tls.certificate.is_none() {
             let (shared, quic) = (shared.clone(), quic.clone());
             shared.clone().connections.spawn(async move {
                 tokio::select! {
                     () = shared.stop_serving.cancelled() => {}
-                    never = renewal::run(shared.clone(), quic) => match never {},
+                    never = kept_up("renewal", || renewal::run(shared.clone(), quic.clone())) => match never {},
                 }
             });
         }
@@ -210,7 +218,7 @@ impl Server {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                () = lobby.run() => {}
+                () = kept_up("the lobby", || publish(lobby.clone())) => {}
             }
         });
         let shared = self.shared.clone();
@@ -218,7 +226,7 @@ impl Server {
             tokio::select! {
                 biased;
                 () = shared.stop_serving.cancelled() => {}
-                () = budget::run(&shared) => {}
+                () = kept_up("the budget", || keep_to_budget(shared.clone())) => {}
             }
         });
     }
@@ -288,6 +296,16 @@ impl Server {
         };
         drop(tokio::time::timeout(TAIL_MAX, tail).await);
     }
+}
+
+/// Tells of changes in the lobby, for ever.
+async fn publish(lobby: Arc<Lobby>) {
+    lobby.run().await;
+}
+
+/// Keeps what sessions keep within bounds, for ever.
+async fn keep_to_budget(shared: Arc<Shared>) {
+    budget::run(&shared).await;
 }
 
 /// What a server does not find in its configuration.

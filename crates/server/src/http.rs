@@ -52,7 +52,7 @@ struct Peer {
 }
 
 /// Accepts TCP connections until the server stops accepting.
-pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+pub(crate) async fn run(shared: Arc<Shared>, listener: Arc<TcpListener>, tls: Option<TlsAcceptor>) {
     let router = router(shared.clone());
     let refusals = Refusals::new();
     loop {

@@ -19,6 +19,7 @@ mod lobby;
 mod log;
 mod origin;
 mod output;
+mod panics;
 mod pipe;
 mod random;
 mod renewal;
@@ -26,6 +27,7 @@ mod rooms;
 mod session;
 mod sessions;
 mod shared;
+mod slice;
 
 pub use app::{Mode, Server, StartError};
 pub use config::Config;

@@ -30,8 +30,10 @@ use anteroom_transport::{Closed, Connection, Event};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::panics::caught;
 use crate::session::{Attended, Membership, Place, Session, Written};
 use crate::shared::Shared;
+use crate::slice::Slice;
 use alarm::Alarm;
 use answer::Refused;
 use asking::go_on;
@@ -74,6 +76,8 @@ struct Pipe {
     is_open: bool,
     /// How many events came since it was last attended to.
     unattended: u8,
+    /// What it does before others get their turn.
+    slice: Slice,
 }
 
 /// What there is to do for a connection.
@@ -116,15 +120,24 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
         alarm: Alarm::default(),
         is_open: false,
         unattended: 0,
+        slice: Slice::counted(),
     };
     let Arrival { origin, authority, .. } = &pipe.arrival;
     let end = if pipe.shared.origins.allow(origin.as_deref(), authority.as_deref()) {
-        pipe.converse().await
+        caught(pipe.converse()).await.unwrap_or_else(End::Failed)
     } else {
         tracing::info!(origin, "origin refused");
         End::from(CloseCode::OriginRefused)
     };
-    Box::pin(pipe.finish(end)).await
+    let carried = pipe.carried.clone();
+    match caught(Box::pin(pipe.finish(end))).await {
+        Ok(waiting) => waiting,
+        // Whatever else, the session has to know that the connection is gone.
+        Err(why) => {
+            tracing::error!(why, "the end of a connection failed");
+            carried.filter(|Carried { session, place, .. }| session.lost(place.id)).map(|carried| carried.session)
+        }
+    }
 }
 
 impl Pipe {
@@ -169,6 +182,7 @@ impl Pipe {
             if deadline.is_some() && self.carried.is_some() {
                 return None;
             }
+            self.slice.give_way().await;
         }
     }
 
@@ -199,6 +213,7 @@ impl Pipe {
         if let Some(at) = [ack_at, stalled_at].into_iter().flatten().min() {
             self.alarm.set(at, now, cx);
         }
+        self.slice.begin();
         Poll::Pending
     }
 
@@ -249,9 +264,16 @@ impl Pipe {
     }
 
     async fn on_event(&mut self, event: Result<Event, Closed>) -> Result<(), End> {
+        self.slice.spend(0);
         match event {
-            Ok(Event::Record { codec, payload, .. }) => self.on_payload(codec, payload).await,
-            Ok(Event::Datagram { lane, payload }) => self.on_datagram(lane, &payload),
+            Ok(Event::Record { codec, payload, .. }) => {
+                self.slice.spend_more(payload.len());
+                self.on_payload(codec, payload).await
+            }
+            Ok(Event::Datagram { lane, payload }) => {
+                self.slice.spend_more(payload.len());
+                self.on_datagram(lane, &payload).await
+            }
             Ok(Event::LaneEnded { lane: LaneId::CONTROL }) => Err(End::Finished),
             Ok(_) => Ok(()),
             Err(closed) => Err(closed_end(closed)),
@@ -292,6 +314,8 @@ impl Pipe {
         for message in messages {
             let message = message.map_err(malformed)?;
             self.on_message(&payload, &message)?;
+            self.slice.spend(0);
+            self.slice.give_way().await;
         }
         Ok(())
     }
@@ -342,7 +366,7 @@ impl Pipe {
 
     /// Hands player input that came as a datagram to the room whose lane it names. A datagram may overtake what gives
     /// it a meaning, or come too late; one that means nothing is dropped, as the network might have done.
-    fn on_datagram(&mut self, lane: LaneId, payload: &Bytes) -> Result<(), End> {
+    async fn on_datagram(&mut self, lane: LaneId, payload: &Bytes) -> Result<(), End> {
         let Some(Carried { session, .. }) = &self.carried else { return Ok(()) };
         let Some(membership) = session.membership(lane) else { return Ok(()) };
         let (codec, room_id) = (session.codec, membership.room.room_id);
@@ -358,6 +382,8 @@ impl Pipe {
             {
                 self.refuse(&message, error);
             }
+            self.slice.spend(0);
+            self.slice.give_way().await;
         }
         Ok(())
     }
@@ -378,7 +404,10 @@ impl Pipe {
     /// Puts an answer on the control lane; before there is one, on the connection alone.
     fn put(&mut self, batch: Result<Batch, InvalidData>) {
         match (batch, &self.carried) {
-            (Ok(batch), Some(Carried { session, .. })) => session.put_control(batch),
+            (Ok(batch), Some(Carried { session, .. })) => {
+                self.slice.spend_more(batch.payload().len());
+                session.put_control(batch);
+            }
             (batch, None) => self.say(batch),
             (Err(error), _) => tracing::error!(%error, "an answer could not be encoded"),
         }
@@ -387,7 +416,10 @@ impl Pipe {
     /// Says something that concerns this connection alone, and does not count.
     fn say(&mut self, batch: Result<Batch, InvalidData>) {
         match batch {
-            Ok(batch) => self.own.say(batch),
+            Ok(batch) => {
+                self.slice.spend_more(batch.payload().len());
+                self.own.say(batch);
+            }
             Err(error) => tracing::error!(%error, "an answer could not be encoded"),
         }
     }

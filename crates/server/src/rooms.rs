@@ -1,20 +1,21 @@
 //! Rooms as they run: one task each, reached only through its mailbox.
 //!
 //! A room's task drains its mailbox, lets the room react to all of it, and flushes once. It never waits for a
-//! session. Player input that finds the mailbox full is refused with `busy`; coming and going waits its turn.
+//! session. Players' input has a share of the mailbox for each of them, and is refused with `busy` beyond it; coming and
+//! going waits its turn.
 
 mod seeking;
 mod task;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anteroom_core::game::{Kind, Registry};
 use anteroom_core::name;
-use anteroom_core::room::{Join, MemberId, Room, RoomPolicy, RoomSpec};
+use anteroom_core::room::{Join, MemberId, Place, Room, RoomPolicy, RoomSpec, Share, WAITING_MESSAGES_MAX, Waiting};
 use anteroom_protocol::envelope::Ref;
+use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::message::request::CreateRoom;
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Json, RoomId};
@@ -30,10 +31,9 @@ use crate::random::Randomness;
 use crate::session::Session;
 pub(crate) use seeking::Sought;
 
-/// How many commands wait for a room. Beyond it player input is `busy`.
-const MAILBOX_MESSAGES_MAX: usize = 1024;
-/// How many bytes of player input wait for a room. Beyond it player input is `busy`.
-const MAILBOX_BYTES_MAX: usize = 1 << 20;
+/// How many commands wait for a room: as much input as may wait, one more message of each player, and as many who come,
+/// go, or are looked for. Memory is taken for those that do wait.
+const MAILBOX_MESSAGES_MAX: usize = 2 * WAITING_MESSAGES_MAX;
 /// How many commands a room takes in before it flushes.
 const TURN_MESSAGES_MAX: usize = 256;
 /// How long a room may take to let somebody in, or not. Beyond it the room is `busy`.
@@ -42,6 +42,8 @@ pub(crate) const JOIN_PATIENCE: Duration = Duration::from_secs(5);
 const SEAT_PATIENCE: Duration = Duration::from_secs(2);
 /// How often an id is made up for a room. There are 2^50, so the second is free.
 const ID_TRIES: usize = 8;
+/// The same for a room that flushes by ticks.
+const TICK_MESSAGES_MAX: usize = 1024;
 
 /// Every room of one server.
 #[derive(Debug)]
@@ -66,15 +68,14 @@ pub(crate) struct RoomHandle {
     mailbox: mpsc::Sender<Mail>,
     /// Told when the mailbox fills up, or somebody knocks: a room that flushes by ticks does not look at it in between.
     filling: Arc<Notify>,
-    /// Bytes of player input in the mailbox.
-    input_bytes: Arc<AtomicUsize>,
+    /// How much player input is in the mailbox.
+    waiting: Arc<Waiting>,
 }
 
 /// The room's end of it.
 struct Inbox {
     mailbox: mpsc::Receiver<Mail>,
     filling: Arc<Notify>,
-    input_bytes: Arc<AtomicUsize>,
 }
 
 /// A command on its way into a room. The room reads player input from the bytes in which it arrived.
@@ -101,10 +102,22 @@ enum Mail {
     Act {
         member: MemberId,
         input: Input,
+        /// Given back when the room has handled it.
+        place: Place,
     },
     Close {
         reason: ClosedReason,
     },
+}
+
+impl Mail {
+    /// How much there is to read.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Act { input, .. } => input.data.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// Someone who wants to come in. Boxed in the mailbox, where most of the places hold player input.
@@ -134,9 +147,9 @@ impl From<ErrorBody> for Declined {
     }
 }
 
-/// A place for a room that is to be made. Nobody is told of it yet, but whoever knows the id can knock.
+/// What a room that is to be made has already. Nobody is told of it yet, but whoever knows the id can knock.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Slot {
     handle: RoomHandle,
     mailbox: mpsc::Receiver<Mail>,
 }
@@ -222,27 +235,27 @@ impl Rooms {
             None => default_name(&join.username),
         };
         // Rooms are counted before the game runs, so that a flood of creations costs nothing.
-        let place = self.reserve(|| RoomId::from_bits(self.randomness.bits()))?;
-        let spec = self.spec(&place, name, request.options.clone());
-        self.open(place, &kind, spec, join, session, None).await
+        let slot = self.reserve(|| RoomId::from_bits(self.randomness.bits()))?;
+        let spec = self.spec(&slot, name, request.options.clone());
+        self.open(slot, &kind, spec, join, session, None).await
     }
 
-    fn spec(&self, place: &Place, name: String, options: Option<Json>) -> RoomSpec {
-        let (room_id, seed) = (place.handle.room_id, self.randomness.seed());
+    fn spec(&self, slot: &Slot, name: String, options: Option<Json>) -> RoomSpec {
+        let (room_id, seed) = (slot.handle.room_id, self.randomness.seed());
         RoomSpec { room_id, name, options, seed, policy: self.policy }
     }
 
     /// Makes a room in its place.
     async fn open(
         self: &Arc<Self>,
-        place: Place,
+        slot: Slot,
         kind: &Kind,
         spec: RoomSpec,
         join: Join,
         session: Arc<Session>,
         seat: Option<Reservation>,
     ) -> Result<(), Declined> {
-        let Place { handle, mailbox } = place;
+        let Slot { handle, mailbox } = slot;
         let (room_id, seed, now) = (handle.room_id, spec.seed, self.clock.now());
         let created = std::panic::catch_unwind(|| Room::create(kind, spec, now));
         let room = match created {
@@ -259,13 +272,13 @@ impl Rooms {
         };
         // Its creator knocks before the room runs: one that nobody is in would close.
         let answered = handle.try_knock(join, session, seat);
-        let inbox = Inbox { mailbox, filling: handle.filling.clone(), input_bytes: handle.input_bytes.clone() };
+        let inbox = Inbox { mailbox, filling: handle.filling.clone() };
         self.tasks.spawn(task::run(self.clone(), room, inbox, room_id));
         answered?.await.map_err(|_| gone())?
     }
 
-    /// Makes a place for a room, under an id that no other room has.
-    fn reserve(&self, id: impl FnMut() -> RoomId) -> Result<Place, ErrorBody> {
+    /// Makes a slot for a room, under an id that no other room has.
+    fn reserve(&self, id: impl FnMut() -> RoomId) -> Result<Slot, ErrorBody> {
         let mut running = self.lock();
         if self.tasks.is_closed() {
             return Err(ErrorBody::new(ErrorCode::ShuttingDown, "The server is shutting down."));
@@ -279,9 +292,9 @@ impl Rooms {
             return Err(ErrorBody::new(ErrorCode::Internal, "No id was found for the room."));
         };
         let (sender, mailbox) = mpsc::channel(MAILBOX_MESSAGES_MAX);
-        let handle = RoomHandle { room_id, mailbox: sender, filling: Arc::default(), input_bytes: Arc::default() };
+        let handle = RoomHandle { room_id, mailbox: sender, filling: Arc::default(), waiting: Arc::default() };
         running.insert(room_id, handle.clone());
-        Ok(Place { handle, mailbox })
+        Ok(Slot { handle, mailbox })
     }
 
     /// A room that runs.
@@ -308,6 +321,10 @@ impl Rooms {
 
 fn gone() -> ErrorBody {
     ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.")
+}
+
+fn not_a_player() -> ErrorBody {
+    ErrorBody::new(ErrorCode::NotAPlayer, "Spectators watch; join as a player to act.")
 }
 
 fn default_name(username: &str) -> String {
@@ -374,30 +391,28 @@ impl RoomHandle {
         drop(self.mailbox.send(Mail::Snapshot { member }).await);
     }
 
-    /// Hands a player's input over; the room answers on the member's lane.
+    /// The share of the mailbox of someone who plays; none of someone who watches.
+    fn share(&self, role: Role) -> Option<Arc<Share>> {
+        (role == Role::Player).then(|| Share::new(self.waiting.clone()))
+    }
+
+    /// Hands a member's input over; the room answers on the member's lane.
     ///
     /// # Errors
-    /// `busy` if the room has fallen behind, `room_not_found` if it is over.
-    pub(crate) fn act(&self, member: MemberId, input: Input) -> Result<(), ErrorBody> {
+    /// `not_a_player` without a share, `busy` if the room has fallen behind with the member's input, `room_not_found` if
+    /// it is over.
+    pub(crate) fn act(&self, member: MemberId, share: Option<&Arc<Share>>, input: Input) -> Result<(), ErrorBody> {
+        let share = share.ok_or_else(not_a_player)?;
         let busy = || {
             self.filling.notify_one();
             ErrorBody::new(ErrorCode::Busy, "The room has fallen behind; try again.")
         };
-        let bytes = input.data.len();
-        let waiting_bytes = self.input_bytes.load(Ordering::Relaxed) + bytes;
-        if waiting_bytes > MAILBOX_BYTES_MAX {
-            return Err(busy());
-        }
-        // Counted before it is there, so that the room never takes off more than was put on.
-        self.input_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.mailbox.try_send(Mail::Act { member, input }).map_err(|error| {
-            self.input_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            match error {
-                mpsc::error::TrySendError::Full(_) => busy(),
-                mpsc::error::TrySendError::Closed(_) => gone(),
-            }
+        let place = share.take(input.data.len()).ok_or_else(busy)?;
+        self.mailbox.try_send(Mail::Act { member, input, place }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => busy(),
+            mpsc::error::TrySendError::Closed(_) => gone(),
         })?;
-        if self.mailbox.capacity() < MAILBOX_MESSAGES_MAX / 2 || waiting_bytes > MAILBOX_BYTES_MAX / 2 {
+        if self.waiting.is_much() {
             self.filling.notify_one();
         }
         Ok(())
@@ -416,7 +431,7 @@ mod tests {
         let mut made_up = [1, 1, 1, 2].into_iter().chain(std::iter::repeat(2));
         let mut reserve = || rooms.reserve(|| RoomId::from_bits(made_up.next().unwrap()));
         let (first, second) = (reserve().unwrap(), reserve().unwrap());
-        assert_eq!([&first, &second].map(|place| place.handle.room_id), [1, 2].map(RoomId::from_bits));
+        assert_eq!([&first, &second].map(|slot| slot.handle.room_id), [1, 2].map(RoomId::from_bits));
         // Randomness that has nothing new to say is no reason to give somebody else's room away, or to go on for ever.
         assert_eq!(reserve().unwrap_err().code, ErrorCode::Internal);
         let found = rooms.find(first.handle.room_id.as_str()).unwrap();

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
-use anteroom_core::room::MemberId;
+use anteroom_core::room::{MemberId, Share};
 use anteroom_core::session::{Accepted, Claim, NotMoving, PipeId, Refused, Session as Lanes, SessionBounds, Verdict};
 use anteroom_protocol::lane::CountNotSent;
 use anteroom_protocol::message::resume::Counts;
@@ -39,6 +39,8 @@ pub(crate) struct Membership {
     pub(crate) room: RoomHandle,
     pub(crate) lane: LaneId,
     pub(crate) member: MemberId,
+    /// How much of the session's input may wait for the room; none if it only watches.
+    pub(crate) share: Option<Arc<Share>>,
 }
 
 /// Why one connection of a session is over, if another one took the session over, or the session ended.

@@ -10,6 +10,7 @@ mod model;
 mod probe;
 mod registry;
 mod seats;
+mod shares;
 mod stories;
 mod tables;
 mod views;

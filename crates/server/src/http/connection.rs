@@ -3,6 +3,7 @@
 //! A connection is kept for its next request for longer than balancers keep theirs, so that it is not the server that
 //! hangs up just when a request is on its way. Where the server wants it to end, an answer says that it is the last.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +13,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::response::Response;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -22,13 +25,18 @@ use tower::ServiceExt;
 use super::linger::Lingering;
 use super::{HEAD_MAX, Peer};
 use crate::shared::Shared;
+use crate::slice::Slice;
 
 /// How long a connection goes on; the next answer is its last.
 const AGE_MAX: Duration = Duration::from_secs(3600);
 /// The most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+/// What a request costs, as bytes that would.
+const REQUEST_BYTES: usize = 7 << 10;
 /// The most headers of a request.
 const HEADERS_MAX: usize = 64;
+
+type Incoming = hyper::Request<hyper::body::Incoming>;
 
 /// Answers requests until one of both sides is through with it, or the connection is a WebSocket's.
 pub(super) async fn serve<IO>(stream: IO, peer: Peer, router: Router, shared: Arc<Shared>)
@@ -41,7 +49,7 @@ where
     let service = {
         let (asked, answered, config) = (pace.clone(), pace.clone(), shared.clone());
         router
-            .map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            .map_request(move |mut request: Incoming| {
                 asked.request();
                 request.extensions_mut().insert(peer.clone());
                 if let Some(uri) = config.public.as_ref().and_then(|public| without(&public.prefix, request.uri())) {
@@ -49,7 +57,7 @@ where
                 }
                 request
             })
-            .map_response(move |mut response: axum::response::Response| {
+            .map_response(move |mut response: Response| {
                 answered.request();
                 let is_last = end_at <= Instant::now() || shared.stop_accepting.is_cancelled();
                 if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -65,7 +73,7 @@ where
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(stream), in_slices(service))
         .with_upgrades();
     let mut serving = pin!(serving);
     let mut alarm = pin!(sleep_until(pace.deadline()));
@@ -82,6 +90,25 @@ where
     if let Err(error) = served.await {
         tracing::debug!(peer = %addr, %error, "HTTP connection failed");
     }
+}
+
+/// What answers a connection's requests, giving way between them: a client may send many at once.
+fn in_slices<S>(service: S) -> impl Service<Incoming, Response = Response, Error = Infallible, Future: Send>
+where
+    S: tower::Service<Incoming, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    let service = TowerToHyperService::new(service);
+    let slice = Arc::new(tokio::sync::Mutex::new(Slice::counted()));
+    service_fn(move |request| {
+        let (slice, answering) = (slice.clone(), service.call(request));
+        async move {
+            let mut slice = slice.lock().await;
+            slice.spend(REQUEST_BYTES);
+            slice.give_way().await;
+            drop(slice);
+            answering.await
+        }
+    })
 }
 
 /// A target without the path that stands in front of all of the server's; none if it has another path.
@@ -348,6 +375,35 @@ mod tests {
         }
         // It is kept, too.
         assert!(client.ask().await.starts_with("http/1.1 200"));
+    }
+
+    /// Whoever has given way goes on, though a client sends as much as it can.
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_come_together_are_answered_in_slices() {
+        const REQUESTS: usize = 500;
+        let Client { mut stream, serving, .. } = Client::connect(1 << 20);
+        stream.write_all(&REQUEST.repeat(REQUESTS)).await.unwrap();
+        let mut answered = Vec::new();
+        let mut rounds = 0;
+        while answered.is_empty() {
+            tokio::task::yield_now().await;
+            // What is there, and no more.
+            let reading = std::future::poll_fn(|cx| {
+                let mut piece = [0; 1 << 16];
+                let mut piece = ReadBuf::new(&mut piece);
+                while Pin::new(&mut stream).poll_read(cx, &mut piece).is_ready() && !piece.filled().is_empty() {
+                    answered.extend_from_slice(piece.filled());
+                    piece.clear();
+                }
+                Poll::Ready(())
+            });
+            reading.await;
+            rounds += 1;
+            assert!(rounds < 9, "nothing is answered");
+        }
+        let answers = answered.windows(3).filter(|bytes| bytes == b"ok\n").count();
+        assert!(answers < 16, "{answers} at once");
+        serving.abort();
     }
 
     #[test]

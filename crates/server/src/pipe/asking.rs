@@ -119,7 +119,7 @@ pub(super) fn go_on(shared: &Arc<Shared>, mut asking: Pin<Box<dyn Future<Output 
 
 /// Leaves a room: whatever is said to it from now on is not done there.
 fn go(shared: &Arc<Shared>, session: &Arc<Session>, there: Membership, asked: Asked) {
-    let Membership { room, lane, member } = there;
+    let Membership { room, lane, member, .. } = there;
     session.take_room(lane);
     let session = session.clone();
     // Not in the queue of questions, so that a room that does not answer keeps nobody from leaving another.
@@ -167,7 +167,7 @@ impl Asking {
                     None => self.session.refuse_in_front(pipe, asked.n),
                 },
                 Wish::Act(room_id, input) => {
-                    let act = |there: &Membership| there.room.act(there.member, input);
+                    let act = |there: &Membership| there.room.act(there.member, there.share.as_ref(), input);
                     self.session.hand_over(pipe, room_id.as_str(), asked.n, bytes, act)
                 }
             };
@@ -272,7 +272,7 @@ impl Asking {
                 let joined = rooms.knock(&room, seat, join, session).await;
                 (Some(room.room_id), joined)
             }
-            Ok(Sought::Place(place, seat)) => {
+            Ok(Sought::Slot(place, seat)) => {
                 let making = rooms.make(game, place, seat, join, session);
                 (None, timeout(JOIN_PATIENCE, making).await.unwrap_or(Err(Declined::Late)))
             }

@@ -30,6 +30,8 @@ pub(super) enum End {
     Finished,
     /// The connection is gone.
     Lost(Closed),
+    /// We have made a mistake, and this is what the panic said. Nothing of the connection can be relied on any more.
+    Failed(String),
 }
 
 impl From<CloseCode> for End {
@@ -52,6 +54,7 @@ impl End {
             Self::Goodbye => "goodbye".to_owned(),
             Self::Finished => "the client has finished".to_owned(),
             Self::Lost(closed) => closed.to_string(),
+            Self::Failed(why) => why.clone(),
         }
     }
 }
@@ -75,6 +78,10 @@ impl Pipe {
     /// Tells the rooms, then the client, and closes. Gives the session if it waits for another connection now.
     pub(super) async fn finish(mut self, mut end: End) -> Option<Arc<Session>> {
         let carried = self.carried.clone();
+        if let End::Failed(why) = &end {
+            let session_id = carried.as_ref().map(|carried| tracing::field::display(carried.session.id));
+            tracing::error!(session_id, why, "a connection failed");
+        }
         // What came in front of a close frame, or of a fault, was handled, and is answered as far as the connection takes it.
         let is_answered = self.connection.transport() == Transport::WebSocket;
         if end.is_fault() || is_answered && matches!(end, End::Lost(Closed::ByPeer { .. })) {
@@ -99,7 +106,7 @@ impl Pipe {
                 self.connection.close(NORMAL_CLOSURE, "").await;
             }
             End::Lost(Closed::ByPeer { code, reason }) if is_answered => self.connection.close(code, &reason).await,
-            End::Lost(_) => {}
+            End::Lost(_) | End::Failed(_) => {}
         }
         if let Some(Carried { session, place, .. }) = carried {
             // What a room still says to a session that has ended here must not gather.
@@ -131,7 +138,7 @@ impl Pipe {
                 end_session(&self.shared, session, Departure::Abandoned, Some(*code), &why).await;
             }
             // A connection that carries nothing yet ends alone, also by a goodbye.
-            End::Goodbye | End::Finished | End::Close(..) | End::Lost(_) => {
+            End::Goodbye | End::Finished | End::Close(..) | End::Lost(_) | End::Failed(_) => {
                 if !session.lost(place.id) {
                     return None;
                 }

@@ -54,9 +54,9 @@ impl Pipe {
             }
         };
         let codec = agreed_codec(self.arrival.codec, &handshake);
-        let (session, place, token) = match self.restart(&handshake, &identity, codec) {
+        let (session, token) = match self.restart(&handshake, &identity, codec) {
             Some(restarted) => restarted,
-            None => self.begin(&handshake, identity, codec)?,
+            None => (self.begin(&handshake, identity, codec)?, 0),
         };
         let accepted = HandshakeAccepted {
             session_id: session.id,
@@ -70,11 +70,11 @@ impl Pipe {
         };
         let header = Header { reference: message.reference.as_ref(), ..Header::new("handshake_accepted") };
         self.say(json_only(&header, &accepted));
-        self.carry(session, place);
         Ok(())
     }
 
-    /// From here on this connection is the session's. Its rooms hear of it when they get to it: nobody waits for them.
+    /// From here on this connection is the session's, and whatever becomes of it, the session hears of it. Its rooms hear
+    /// of it when they get to it: nobody waits for them.
     pub(super) fn carry(&mut self, session: Arc<Session>, place: Place) {
         let told = session.clone();
         self.shared.pipes.spawn(async move { told.tell_rooms().await });
@@ -82,21 +82,17 @@ impl Pipe {
     }
 
     /// Finds the session of a handshake that was answered before: its answer was lost.
-    fn restart(&self, handshake: &Handshake, identity: &Identity, codec: Codec) -> Option<(Arc<Session>, Place, u64)> {
+    fn restart(&mut self, handshake: &Handshake, identity: &Identity, codec: Codec) -> Option<(Arc<Session>, u64)> {
         let session = self.shared.sessions.find_by_nonce(handshake.nonce.as_deref()?)?;
         if session.codec != codec || !session.identity.is_same_player(identity) {
             return None;
         }
         let (accepted, place) = session.restart(self.connection.max_datagram_size())?;
-        Some((session, place, accepted.token))
+        self.carry(session.clone(), place);
+        Some((session, accepted.token))
     }
 
-    fn begin(
-        &self,
-        handshake: &Handshake,
-        identity: Identity,
-        codec: Codec,
-    ) -> Result<(Arc<Session>, Place, u64), End> {
+    fn begin(&mut self, handshake: &Handshake, identity: Identity, codec: Codec) -> Result<Arc<Session>, End> {
         let shared = &self.shared;
         let (session, place) = Session::new(
             shared.clock,
@@ -114,6 +110,7 @@ impl Pipe {
         if !shared.sessions.add(&session, handshake.nonce.as_deref()) {
             return Err(CloseCode::Busy.into());
         }
+        self.carry(session.clone(), place);
         let client = handshake.client.as_deref().map(printable).unwrap_or_default();
         tracing::info!(
             session_id = %session.id,
@@ -124,7 +121,7 @@ impl Pipe {
             peer = self.connection.peer_addr().map(tracing::field::display),
             "session began"
         );
-        Ok((session, place, 0))
+        Ok(session)
     }
 
     pub(super) fn refuse_second_handshake(&mut self, message: &Envelope<'_>) {

@@ -50,6 +50,7 @@ impl Pipe {
         let claim = Claim { token, attempt, carrying };
         match session.reconnect(&claim, self.connection.max_datagram_size()) {
             Ok((accepted, place)) => {
+                self.carry(session.clone(), place);
                 tracing::debug!(session_id = %session.id, transport = %self.connection.transport(), "session resumed");
                 let answer = Reconnected {
                     resume_token: sessions.token(session.id, accepted.token),
@@ -59,7 +60,6 @@ impl Pipe {
                 let reference = message.reference.as_ref();
                 let header = Header { reference, success: Some(true), ..Header::new(Reconnected::TYPE) };
                 self.say(json_only(&header, &answer));
-                self.carry(session, place);
                 Ok(())
             }
             Err(Refused::Unknown) => {

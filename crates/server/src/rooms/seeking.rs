@@ -11,7 +11,7 @@ use anteroom_core::room::Join;
 use anteroom_protocol::{ErrorBody, ErrorCode, RoomId, UserId};
 use tokio::sync::oneshot;
 
-use super::{Declined, Place, RoomHandle, Rooms, default_name};
+use super::{Declined, Slot, RoomHandle, Rooms, default_name};
 use crate::lobby::Reservation;
 use crate::session::Session;
 
@@ -20,12 +20,12 @@ use crate::session::Session;
 pub(crate) enum Sought {
     /// A seat in a room.
     Seat(RoomHandle, Reservation),
-    /// None; here is a place for another room.
-    Place(Place, Reservation),
+    /// None; here is a slot for another room.
+    Slot(Slot, Reservation),
 }
 
 impl Rooms {
-    /// Finds a seat for a user in a room of a game that is none of these, or reserves a place for a room.
+    /// Finds a seat for a user in a room of a game that is none of these, or reserves a slot for a room.
     ///
     /// # Errors
     /// `game_not_found`, `limit_reached`, `shutting_down`.
@@ -37,38 +37,38 @@ impl Rooms {
         {
             return Ok(found);
         }
-        let (place, seats_max) = self.place_of(game)?;
+        let (slot, seats_max) = self.place_of(game)?;
         // Somebody else may have made a room meanwhile.
-        match self.lobby.seek_or_promise(game, user_id, passes, place.handle.room_id, seats_max) {
-            Ok(promised) => Ok(Sought::Place(place, promised)),
+        match self.lobby.seek_or_promise(game, user_id, passes, slot.handle.room_id, seats_max) {
+            Ok(promised) => Ok(Sought::Slot(slot, promised)),
             Err(seat) => {
-                self.give_back(&place);
+                self.give_back(&slot);
                 found(seat).ok_or_else(|| ErrorBody::new(ErrorCode::Busy, "The room has just closed; try again."))
             }
         }
     }
 
-    /// Reserves a place for a room, wherever else there are seats.
+    /// Reserves a slot for a room, wherever else there are seats.
     ///
     /// # Errors
     /// The same.
     pub(crate) fn place_for(&self, game: &str) -> Result<Sought, ErrorBody> {
-        let (place, seats_max) = self.place_of(game)?;
-        let promised = self.lobby.promise(game, place.handle.room_id, seats_max);
-        Ok(Sought::Place(place, promised))
+        let (slot, seats_max) = self.place_of(game)?;
+        let promised = self.lobby.promise(game, slot.handle.room_id, seats_max);
+        Ok(Sought::Slot(slot, promised))
     }
 
-    fn place_of(&self, game: &str) -> Result<(Place, u16), ErrorBody> {
+    fn place_of(&self, game: &str) -> Result<(Slot, u16), ErrorBody> {
         let kind = *self.registry.kind(game)?;
         let failed = || ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made.");
         let seats = std::panic::catch_unwind(|| kind.seats(None)).map_err(|_| failed())??;
-        let place = self.reserve(|| RoomId::from_bits(self.randomness.bits()))?;
-        Ok((place, seats.max))
+        let slot = self.reserve(|| RoomId::from_bits(self.randomness.bits()))?;
+        Ok((slot, seats.max))
     }
 
     /// Nobody makes a room there.
-    pub(crate) fn give_back(&self, place: &Place) {
-        self.forget(&place.handle.room_id);
+    pub(crate) fn give_back(&self, slot: &Slot) {
+        self.forget(&slot.handle.room_id);
     }
 
     /// Makes the room of somebody who found no seat.
@@ -78,14 +78,14 @@ impl Rooms {
     pub(crate) async fn make(
         self: &Arc<Self>,
         game: &str,
-        place: Place,
+        slot: Slot,
         seat: Reservation,
         join: Join,
         session: Arc<Session>,
     ) -> Result<(), Declined> {
         let kind: Kind = *self.registry.kind(game)?;
-        let spec = self.spec(&place, default_name(&join.username), None);
-        self.open(place, &kind, spec, join, session, Some(seat)).await
+        let spec = self.spec(&slot, default_name(&join.username), None);
+        self.open(slot, &kind, spec, join, session, Some(seat)).await
     }
 
     /// Asks a room for the seat that is reserved there. Leads nobody else to a room that does not answer in time.

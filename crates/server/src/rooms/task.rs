@@ -1,25 +1,21 @@
 //! The task of one room.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Command, Effects, MemberId, Room};
-use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, LaneId, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Declined, Inbox, Knock, MAILBOX_MESSAGES_MAX, Mail, Rooms, TURN_MESSAGES_MAX};
+use super::{Declined, Inbox, Knock, Mail, Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
 use crate::clock::Clock;
 use crate::lobby::Reservation;
+use crate::panics::{Words, caught, guarded};
 use crate::session::{Membership, Session};
-
-/// How many messages to members go out before other tasks get their turn: a write takes microseconds, and nobody
-/// waits for a thousand of them.
-const SLICE_MESSAGES_MAX: usize = 64;
+use crate::slice::Slice;
 
 /// In how many groups rooms of the same tick flush.
 const TICK_TURNS: u64 = 4;
@@ -34,7 +30,6 @@ struct RoomTask {
     rooms: Arc<Rooms>,
     room_id: RoomId,
     room: Room,
-    input_bytes: Arc<AtomicUsize>,
     links: BTreeMap<MemberId, Link>,
     effects: Effects,
     /// What to tell those who knocked, once what follows from it can be seen by everyone.
@@ -49,11 +44,7 @@ struct Answer {
     seat: Option<Reservation>,
 }
 
-/// The game panicked, or said something that has no encoding.
-struct Failed(String);
-
 pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id: RoomId) {
-    let input_bytes = inbox.input_bytes.clone();
     let game = room.summary().game;
     tracing::info!(%room_id, game, "room opened");
     // Rooms that flush by ticks do so in turns: few enough that a wake-up does for many, and enough of them that none
@@ -63,29 +54,13 @@ pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id
         FlushMode::Immediate => 0,
     };
     let (links, effects, answers) = (BTreeMap::new(), Effects::default(), Vec::new());
-    let mut task = RoomTask { rooms, room_id, room, input_bytes, links, effects, answers };
-    let mut mails = Vec::new();
-    while !task.effects.closed {
-        task.effects.clear();
-        let deadline = task.room.next_deadline().map(|deadline| task.rooms.clock.instant(deadline));
-        tokio::select! {
-            // What was posted comes before what falls due meanwhile: the creator, before the first tick.
-            biased;
-            received = inbox.mailbox.recv_many(&mut mails, TURN_MESSAGES_MAX) => {
-                if received == 0 {
-                    break;
-                }
-            }
-            () = until(deadline) => {}
-        }
-        inbox.gather(task.room.flush_mode(), task.rooms.clock, phase, &mut mails).await;
-        if let Err(Failed(why)) = task.turn(&mut mails) {
-            task.fail(&why);
-        }
-        task.deliver().await;
-    }
+    let mut task = RoomTask { rooms, room_id, room, links, effects, answers };
+    let ran = caught(task.go_on(&mut inbox, phase)).await;
     // Whoever knocks from now on hears that the room has closed.
     inbox.mailbox.close();
+    if let Err(why) = ran {
+        task.give_up(&why).await;
+    }
     task.rooms.forget(&room_id);
     tracing::info!(%room_id, game, "room closed");
 }
@@ -106,14 +81,14 @@ impl Inbox {
                 tokio::task::yield_now().await;
                 TURN_MESSAGES_MAX
             }
-            FlushMode::Tick(_) if mails.iter().any(|mail| matches!(mail, Mail::Join(_))) => MAILBOX_MESSAGES_MAX,
+            FlushMode::Tick(_) if mails.iter().any(|mail| matches!(mail, Mail::Join(_))) => TICK_MESSAGES_MAX,
             FlushMode::Tick(tick) => {
                 tokio::select! {
                     biased;
                     () = self.filling.notified() => {}
                     () = sleep_until(clock.next_tick(tick, phase)) => {}
                 }
-                MAILBOX_MESSAGES_MAX
+                TICK_MESSAGES_MAX
             }
         };
         while mails.len() < most
@@ -125,17 +100,63 @@ impl Inbox {
 }
 
 impl RoomTask {
-    /// Lets the room react to everything that has come, and flushes once.
-    fn turn(&mut self, mails: &mut Vec<Mail>) -> Result<(), Failed> {
+    /// Takes turns until the room is over.
+    async fn go_on(&mut self, inbox: &mut Inbox, phase: u64) {
+        let mut mails = Vec::new();
+        while !self.effects.closed {
+            self.effects.clear();
+            let deadline = self.room.next_deadline().map(|deadline| self.rooms.clock.instant(deadline));
+            tokio::select! {
+                // What was posted comes before what falls due meanwhile: the creator, before the first tick.
+                biased;
+                received = inbox.mailbox.recv_many(&mut mails, TURN_MESSAGES_MAX) => {
+                    if received == 0 {
+                        break;
+                    }
+                }
+                () = until(deadline) => {}
+            }
+            inbox.gather(self.room.flush_mode(), self.rooms.clock, phase, &mut mails).await;
+            if let Err(why) = self.turn(&mut mails).await {
+                self.fail(&why);
+            }
+            self.deliver().await;
+        }
+    }
+
+    /// After a panic that was not the game's: nobody stays in a room that is not there any more.
+    async fn give_up(&mut self, why: &str) {
+        tracing::error!(room_id = %self.room_id, why, "a room failed");
+        self.effects.clear();
+        self.fail(why);
+        for answer in &mut self.answers {
+            answer.answered = Err(ErrorBody::new(ErrorCode::Internal, "The room failed.").into());
+        }
+        if caught(self.deliver()).await.is_ok() {
+            return;
+        }
         let now = self.rooms.clock.now();
+        for (_, Link { session, lane }) in std::mem::take(&mut self.links) {
+            // One that fails as well is no worse off than before.
+            drop(guarded(|| session.end_lane(now, lane, Vec::new())));
+        }
+    }
+
+    /// Lets the room react to everything that has come, and flushes once.
+    /// Others get their turn in between, and see nothing of it before the end.
+    async fn turn(&mut self, mails: &mut Vec<Mail>) -> Result<(), Words> {
+        let now = self.rooms.clock.now();
+        let mut slice = Slice::timed();
         for mail in mails.drain(..) {
+            slice.give_way().await;
+            slice.spend(mail.bytes());
             guarded(|| self.react(now, mail))?;
         }
         guarded(|| {
             self.room.advance(now, &mut self.effects);
             self.room.flush(&mut self.effects)
         })?
-        .map_err(|error| Failed(error.to_string()))
+        .map_err(|error| error.to_string())
     }
 
     fn react(&mut self, now: anteroom_core::Time, mail: Mail) {
@@ -143,7 +164,7 @@ impl RoomTask {
         let refused = match mail {
             Mail::Join(knock) => {
                 let Knock { join, session, seat, answer: to } = *knock;
-                let (member, lane) = (join.member, join.lane);
+                let (member, lane, role) = (join.member, join.lane, join.role);
                 // Whoever has gone takes no seat.
                 let answered = match session.knocks(lane) {
                     true => room.handle(now, Command::Join(join), effects).map_err(Declined::Refused),
@@ -155,8 +176,10 @@ impl RoomTask {
                     return;
                 }
                 // Before anything of the room can be seen, so that whoever sees it can act on it.
-                let handle = self.rooms.running(&self.room_id);
-                let entered = handle.is_some_and(|room| session.enter(Membership { room, lane, member }));
+                let entered = self.rooms.running(&self.room_id).is_some_and(|room| {
+                    let share = room.share(role);
+                    session.enter(Membership { room, lane, member, share })
+                });
                 self.links.insert(member, Link { session, lane });
                 // One who has gone at this very moment has not been told of the seat, and will not come back to it.
                 if entered { Ok(()) } else { room.handle(now, Command::Leave { member, reference: None }, effects) }
@@ -170,8 +193,8 @@ impl RoomTask {
                 self.look_for(now, member);
                 self.room.handle(now, Command::Snapshot { member }, &mut self.effects)
             }
-            Mail::Act { member, input } => {
-                self.input_bytes.fetch_sub(input.data.len(), Ordering::Relaxed);
+            Mail::Act { member, input, place } => {
+                drop(place);
                 let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
                 let data = match input.codec {
                     Codec::Json => Data::Json(text(&input.data)),
@@ -204,6 +227,8 @@ impl RoomTask {
 
     /// Puts on the members' lanes what they are to hear. With many members others get their turn in between.
     async fn deliver(&mut self) {
+        #[cfg(test)]
+        tests::fail(&self.room);
         // First, so that whoever hears that somebody came or went finds the list to say so.
         let seats: Vec<Reservation> = self.answers.iter_mut().filter_map(|answer| answer.seat.take()).collect();
         if self.effects.entry.is_some() || !self.answers.is_empty() {
@@ -212,10 +237,10 @@ impl RoomTask {
         let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
             self.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
-        for (count, Dispatch { to, outgoing }) in self.effects.dispatches.drain(..).enumerate() {
-            if count % SLICE_MESSAGES_MAX == SLICE_MESSAGES_MAX - 1 {
-                tokio::task::yield_now().await;
-            }
+        let mut slice = Slice::timed();
+        for Dispatch { to, outgoing } in self.effects.dispatches.drain(..) {
+            slice.give_way().await;
+            slice.spend(0);
             if let Some(farewell) = farewells.get_mut(&to) {
                 farewell.push(outgoing);
             } else if let Some(link) = self.links.get(&to) {
@@ -223,6 +248,8 @@ impl RoomTask {
             }
         }
         for (member, farewell) in farewells {
+            slice.give_way().await;
+            slice.spend(0);
             if let Some(link) = self.links.remove(&member) {
                 link.session.end_lane(now, link.lane, farewell);
             }
@@ -248,10 +275,66 @@ impl RoomTask {
     }
 }
 
-/// Runs a game's code; a panic in it ends the room and nothing else.
-fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Failed> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
-        let words = panic.downcast_ref::<&str>().map(ToString::to_string);
-        Failed(words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into()))
-    })
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use anteroom_protocol::{BatchBuilder, Codec, LaneId};
+    use anteroom_transport::{Connection, Event, TransportConfig, memory};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::app::Server;
+    use crate::config::Config;
+
+    /// Fails in rooms of that name, as soon as two are in them.
+    pub(super) fn fail(room: &Room) {
+        let summary = room.summary();
+        assert!(!(summary.name == "broken" && summary.players == 2), "this room is broken");
+    }
+
+    async fn say(player: &mut Connection, kind: &str, data: Value) {
+        let mut batch = BatchBuilder::new(Codec::Json);
+        batch.push_encoded(json!({"type": kind, "ref": 0, "data": data}).to_string().as_bytes());
+        player.send(LaneId::CONTROL, Arc::new(batch.finish())).await.unwrap();
+    }
+
+    async fn hear(player: &mut Connection, kind: &str) -> Value {
+        loop {
+            let Event::Record { payload, .. } = player.recv().await.unwrap() else { continue };
+            let messages = match serde_json::from_slice(&payload).unwrap() {
+                Value::Array(messages) => messages,
+                message => vec![message],
+            };
+            if let Some(found) = messages.into_iter().find(|message| message["type"] == kind) {
+                return found;
+            }
+        }
+    }
+
+    async fn enter(server: &Server) -> Connection {
+        let (mut near, far) = memory::pair(TransportConfig::default(), 1);
+        server.serve(far, None);
+        say(&mut near, "handshake", json!({"version": 1})).await;
+        hear(&mut near, "handshake_accepted").await;
+        near
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_room_that_fails_lets_everyone_go() {
+        let server = Server::simulate(Config::development(), anteroom_games::registry().unwrap(), 1).unwrap();
+        let (mut ada, mut bob) = (enter(&server).await, enter(&server).await);
+        say(&mut ada, "create_room", json!({"game": "relay", "name": "broken"})).await;
+        let room_id = hear(&mut ada, "create_room_result").await["room_id"].clone();
+        say(&mut bob, "join_room", json!({"room_id": room_id})).await;
+        assert_eq!(hear(&mut bob, "join_room_result").await["success"], false);
+        // Nobody is in it any more, it can be found no more, and it takes nobody's place.
+        for player in [&mut ada, &mut bob] {
+            say(player, "list_rooms", json!({})).await;
+            assert_eq!(hear(player, "list_rooms_result").await["data"]["rooms"], json!([]));
+            say(player, "leave_room", json!({"room_id": room_id})).await;
+            assert_eq!(hear(player, "leave_room_result").await["error"]["code"], "not_in_room");
+        }
+        assert!(server.shared.rooms.find(room_id.as_str().unwrap()).is_err());
+    }
 }
