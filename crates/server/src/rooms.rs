@@ -427,7 +427,8 @@ mod tests {
     fn an_id_that_is_taken_is_not_given_again() {
         let games = anteroom_games::registry().unwrap();
         let (config, lobby) = (Config::default(), Arc::new(Lobby::default()));
-        let rooms = Rooms::new(games, lobby, Clock::start(), &config, Arc::new(Randomness::seeded(1)));
+        let (randomness, budget) = (Arc::new(Randomness::seeded(1)), Arc::new(Budget::new(usize::MAX)));
+        let rooms = Rooms::new(games, lobby, Clock::start(), &config, randomness, budget);
         let mut made_up = [1, 1, 1, 2].into_iter().chain(std::iter::repeat(2));
         let mut reserve = || rooms.reserve(|| RoomId::from_bits(made_up.next().unwrap()));
         let (first, second) = (reserve().unwrap(), reserve().unwrap());
