@@ -306,10 +306,10 @@ impl Owed {
     /// The most bytes of reliable messages that the lane may keep.
     pub(crate) fn bytes_max(&self) -> usize {
         let Bounds { kept_bytes_max, waiting_bytes_max, value_bytes_max, .. } = self.bounds;
+        // What is to be written again stays until something is put behind it that was written.
+        let sent: usize = self.portions.range(..self.sent).map(|portion| portion.bytes).sum();
         // At its end a lane keeps newest values in the order of what was said.
-        kept_bytes_max
-            .saturating_add(waiting_bytes_max)
-            .saturating_add(value_bytes_max)
-            .saturating_add(3 * self.largest)
+        let bounds = [waiting_bytes_max, value_bytes_max, 3 * self.largest];
+        bounds.into_iter().fold(kept_bytes_max.max(sent), usize::saturating_add)
     }
 }
