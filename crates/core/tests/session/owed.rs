@@ -276,6 +276,13 @@ impl Owed {
         self.next
     }
 
+    /// Where the session stands is written, which nobody has put on the lane.
+    pub(crate) fn write_state(&mut self, words: u64, bytes: usize) {
+        // Its gap may have been told on an earlier connection.
+        self.is_snapshot |= self.portions.front().is_none_or(|portion| portion.number != self.next);
+        self.write(words, bytes);
+    }
+
     /// A message is written that counts: with it so many words have arrived.
     pub(crate) fn write(&mut self, words: u64, bytes: usize) {
         self.words_at.insert(self.next, words);
