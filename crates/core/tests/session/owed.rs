@@ -276,6 +276,13 @@ impl Owed {
         self.next
     }
 
+    /// Where the session stands is written, which nobody has put on the lane.
+    pub(crate) fn write_state(&mut self, words: u64, bytes: usize) {
+        // Its gap may have been told on an earlier connection.
+        self.is_snapshot |= self.portions.front().is_none_or(|portion| portion.number != self.next);
+        self.write(words, bytes);
+    }
+
     /// A message is written that counts: with it so many words have arrived.
     pub(crate) fn write(&mut self, words: u64, bytes: usize) {
         self.words_at.insert(self.next, words);
@@ -306,10 +313,10 @@ impl Owed {
     /// The most bytes of reliable messages that the lane may keep.
     pub(crate) fn bytes_max(&self) -> usize {
         let Bounds { kept_bytes_max, waiting_bytes_max, value_bytes_max, .. } = self.bounds;
+        // What is to be written again stays until something is put behind it that was written.
+        let sent: usize = self.portions.range(..self.sent).map(|portion| portion.bytes).sum();
         // At its end a lane keeps newest values in the order of what was said.
-        kept_bytes_max
-            .saturating_add(waiting_bytes_max)
-            .saturating_add(value_bytes_max)
-            .saturating_add(3 * self.largest)
+        let bounds = [waiting_bytes_max, value_bytes_max, 3 * self.largest];
+        bounds.into_iter().fold(kept_bytes_max.max(sent), usize::saturating_add)
     }
 }

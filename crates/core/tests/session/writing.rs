@@ -135,7 +135,7 @@ impl Server {
                 }
             } else if message.kind == SessionState::TYPE {
                 assert!(read::<SessionState>(&message).rooms.len() <= ROOMS, "a member of every room at most once");
-                owed.write(ledger.states[&owed.next()], batch.payload().len());
+                owed.write_state(ledger.states[&owed.next()], batch.payload().len());
             } else if is_counted(&message) {
                 owed.write(read::<Word>(&message).number, batch.payload().len());
             } else if let Some(key) = message.latest.as_deref().map(key_of) {
