@@ -28,7 +28,7 @@ use crate::{quic, socket, switching};
 pub(crate) const SESSIONS: usize = 10_000;
 /// Without a budget they are stopped here, and so is a server that makes them wait.
 const RESIDENT_KIB_MAX: u64 = 4 << 20;
-const TIME_MAX: Duration = Duration::from_secs(60);
+const TIME_MAX: Duration = Duration::from_secs(50);
 /// Rooms that are listed, by sessions that are in as many as they may be in.
 const HOSTS: usize = 32;
 const ROOMS_OF_HOST: usize = 16;
