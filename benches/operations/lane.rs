@@ -78,7 +78,7 @@ fn resume_from_the_middle() -> Step {
         let before = lane.last();
         fill(&mut lane, &batch);
         drain(&mut lane);
-        lane.detach();
+        lane.detach(&BOUNDS);
         lane.attach(Some(before + received), true).expect("a count of what was written");
         drain(&mut lane);
         lane.acknowledge(lane.last()).expect("what was written");

@@ -49,7 +49,7 @@ pub struct SessionBounds {
 pub enum Write {
     /// Write a record on a lane.
     Record(LaneId, Arc<Batch>),
-    /// Send a datagram on a lane, or conflate it by the key if it does not fit.
+    /// Send a datagram on a lane, or [put it back](Session::put_back) with its key if it does not fit.
     Datagram(LaneId, Arc<str>, Arc<Batch>),
     /// Ask the lane's room for a snapshot: a batch of one, put there as [`Outgoing::Snapshot`].
     Snapshot(LaneId),
@@ -213,6 +213,14 @@ impl Session {
             LaneId::CONTROL if self.carrying.attached().is_some() => control,
             LaneId::CONTROL => Bounds { waiting_bytes_max: room.waiting_bytes_max, ..control },
             _ => room,
+        }
+    }
+
+    /// Puts a message on a lane that does not fit into a datagram after all, unless a newer one of its key waits there.
+    pub fn put_back(&mut self, now: Time, id: LaneId, key: Arc<str>, message: Arc<Batch>) {
+        let is_newest = self.lane(id).is_some_and(|lane| lane.datagrams.iter().all(|(other, _)| *other != key));
+        if is_newest {
+            self.put(now, id, Outgoing::Latest { key, message });
         }
     }
 
@@ -484,7 +492,11 @@ impl Session {
         for lane in self.rooms.iter_mut().map(|(_, lane)| lane).chain([&mut self.control]) {
             lane.out.shed_all();
         }
-        self.forget_refusals();
+        // Where refusals may be lost that move no mark, only a new connection makes the client ask again.
+        self.overflowed |= self.attached().is_some() && self.control.out.is_in_gap() && !self.refused.is_empty();
+        if !self.overflowed {
+            self.forget_refusals();
+        }
         self.drop_unheard_ends();
     }
 

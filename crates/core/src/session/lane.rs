@@ -94,8 +94,10 @@ impl Lane {
             return;
         }
         let farewell = last.pop();
-        for outgoing in last {
-            self.put(now, outgoing, bounds, None);
+        let overflows =
+            last.into_iter().fold(false, |is_over, outgoing| self.put(now, outgoing, bounds, None) | is_over);
+        if overflows {
+            self.out.start_gap();
         }
         self.out.settle(now.as_millis());
         self.datagrams.clear();
@@ -104,7 +106,8 @@ impl Lane {
             if self.out.is_in_gap() {
                 self.out.put_snapshot(now.as_millis(), farewell.batch().clone());
             } else {
-                self.put(now, farewell, bounds, None);
+                // What was settled pushes out nothing, and nothing more comes.
+                self.put(now, farewell, &Bounds::NONE, None);
             }
         }
         self.ended = true;
@@ -120,18 +123,22 @@ impl Lane {
 }
 
 /// Bounds what is kept of lanes after their end for a client that does not acknowledge: so many, and so many bytes of all
-/// of them. Gives how many there are that it has not even read to their end.
+/// of them besides how each ended. Gives how many there are that it has not even read to their end.
 pub(super) fn forget_ended(rooms: &mut Vec<(LaneId, Lane)>, kept_bytes_max: usize) -> usize {
     let ended = |lane: &Lane| lane.ended && lane.finished;
     let unread = rooms.iter().filter(|(_, lane)| lane.ended && !lane.finished).count();
     let mut kept = rooms.iter().filter(|(_, lane)| ended(lane)).count();
     let mut bytes: usize = rooms.iter().filter(|(_, lane)| ended(lane)).map(|(_, lane)| lane.out.kept_bytes()).sum();
-    rooms.retain(|(_, lane)| {
-        let goes = ended(lane) && (kept > LANES_KEPT_MAX || bytes > kept_bytes_max);
-        if goes {
-            kept -= 1;
-            bytes -= lane.out.kept_bytes();
+    rooms.retain_mut(|(_, lane)| {
+        if !ended(lane) {
+            return true;
         }
+        let (goes, is_much) = (kept > LANES_KEPT_MAX, bytes > kept_bytes_max);
+        if goes || is_much {
+            bytes -= lane.out.kept_bytes();
+            lane.out.shed_all();
+        }
+        kept -= usize::from(goes);
         !goes
     });
     unread

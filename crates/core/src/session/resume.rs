@@ -7,7 +7,7 @@ use anteroom_protocol::LaneId;
 use anteroom_protocol::lane::CountNotSent;
 use anteroom_protocol::message::resume::{Counts, LaneOfRoom};
 
-use super::{PipeId, Session};
+use super::{PipeId, Session, SessionBounds};
 
 /// What a client presents to go on with its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,12 +217,13 @@ impl Session {
         }
         if self.carrying.attached() == Some(pipe) {
             self.carrying.attached = None;
-            self.control.out.detach();
+            let SessionBounds { control, room } = self.bounds;
+            self.control.out.detach(&control);
             self.control.out.trim(self.bounds.room.waiting_bytes_max);
             self.end_overflow();
             self.forget_refusals();
             for (_, lane) in &mut self.rooms {
-                lane.out.detach();
+                lane.out.detach(&room);
                 lane.datagrams.clear();
             }
         }

@@ -225,8 +225,7 @@ impl Client {
     fn listed(&mut self, known: &BTreeSet<LaneId>, listed: &[LaneOfRoom], fresh: bool, ledger: &mut Ledger) {
         for lane in known.iter().filter(|lane| **lane != CONTROL && listed.iter().all(|listed| listed.lane != **lane)) {
             let reading = self.lanes.get_mut(lane).expect("it is known");
-            let may_be_untold = fresh || !self.keeps || ledger.forgotten.contains(lane);
-            assert!(reading.ended || may_be_untold, "{lane:?} ended, and the client was not told how");
+            assert!(reading.ended || fresh || !self.keeps, "{lane:?} ended, and the client was not told how");
             reading.over = true;
             self.give_up(*lane, ledger);
         }

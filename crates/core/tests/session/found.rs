@@ -87,7 +87,6 @@ impl Tale {
 /// Beyond its bound on values a lane gives up one that nobody has read, and does not tell, if that is for a value which is
 /// said last.
 #[test]
-#[ignore = "a fault that is not mended yet"]
 fn a_value_that_is_said_last_does_not_push_out_another_untold() {
     let mut tale = Tale::new(Bounds { values_max: 1, ..Bounds::NONE }, None);
     tale.writes();
@@ -100,7 +99,6 @@ fn a_value_that_is_said_last_does_not_push_out_another_untold() {
 /// A datagram takes the place of a value that was written. At the end of the lane it is put where that value was, in front
 /// of what was said before it.
 #[test]
-#[ignore = "a fault that is not mended yet"]
 fn what_was_a_datagram_does_not_overtake_what_was_said_before_it() {
     let mut tale = Tale::new(Bounds::NONE, Some(1000));
     tale.put(value("a", "older", 0));
@@ -117,7 +115,6 @@ fn what_was_a_datagram_does_not_overtake_what_was_said_before_it() {
 
 /// Values that are put among the reliable messages at the end of a lane count as such, and push them out.
 #[test]
-#[ignore = "a fault that is not mended yet"]
 fn values_push_nothing_out_at_the_end_of_a_lane() {
     let mut tale = Tale::new(Bounds { kept_bytes_max: 500, ..Bounds::NONE }, None);
     tale.put(value("a", "newest", 600));
@@ -129,22 +126,19 @@ fn values_push_nothing_out_at_the_end_of_a_lane() {
 /// A value that was put among the reliable messages at the end of a lane has no number, so nobody finds out that it is
 /// lost when the server needs its memory.
 #[test]
-#[ignore = "a fault that is not mended yet"]
 fn a_value_of_a_lane_that_has_ended_is_not_given_up_untold() {
     let mut tale = Tale::new(Bounds::NONE, None);
     tale.put(value("a", "newest", 0));
     tale.writes();
     tale.end(vec![said("room_closed", 0)]);
     tale.session.relieve();
-    let written = tale.writes();
+    tale.writes();
     let again = tale.comes_back(1);
-    let is_told = again == ["lane", "room_closed"] && written.is_empty() || written == ["lane", "room_closed"];
-    assert!(is_told || again.contains(&"newest".to_owned()), "{written:?}, {again:?}");
+    assert!(again == ["lane", "room_closed"] || again.contains(&"newest".to_owned()), "{again:?}");
 }
 
 /// The same if the server needs the memory before the lane ends.
 #[test]
-#[ignore = "a fault that is not mended yet"]
 fn a_value_that_was_given_up_is_still_told_when_its_lane_ends() {
     let mut tale = Tale::new(Bounds::NONE, None);
     tale.put(value("a", "newest", 0));
@@ -158,7 +152,6 @@ fn a_value_that_was_given_up_is_still_told_when_its_lane_ends() {
 /// PROTOCOL.md: "It keeps the ends of the last 64 lanes that ended." Not if what was said at the end is more than may be
 /// kept: then the client does not even hear why the room is closed.
 #[test]
-#[ignore = "a fault that is not mended yet"]
 fn the_end_of_a_lane_is_kept_however_much_was_said_before_it() {
     let mut tale = Tale::new(Bounds { kept_bytes_max: 500, ..Bounds::NONE }, None);
     tale.writes();
@@ -175,7 +168,6 @@ fn the_end_of_a_lane_is_kept_however_much_was_said_before_it() {
 /// A datagram that turns out not to fit goes the way of newest values, as [`Write::Datagram`] says, and takes a newer one
 /// of its key with it, which waits behind it.
 #[test]
-#[ignore = "a fault that is not mended yet"]
 fn a_datagram_that_does_not_fit_takes_no_newer_one_with_it() {
     let mut tale = Tale::new(Bounds::NONE, Some(1000));
     tale.writes();
@@ -184,15 +176,14 @@ fn a_datagram_that_does_not_fit_takes_no_newer_one_with_it() {
     let Some(Write::Datagram(lane, key, message)) = tale.session.next(NOW, tale.pipe, |_| false) else {
         panic!("a datagram")
     };
-    // As the server does, when the path turns out to be narrower.
-    tale.session.put(NOW, lane, Outgoing::Latest { key, message });
+    // The path turns out to be narrower.
+    tale.session.put_back(NOW, lane, key, message);
     assert_eq!(tale.writes().last().map(String::as_str), Some("newer"));
 }
 
 /// A message to a room is refused in its place, on control, which moves no mark. If the server needs the memory of that
 /// refusal, nobody will ever tell the client: the connection is whole, so it does not send the message again, and waits.
 #[test]
-#[ignore = "a fault that is not mended yet"]
 fn a_refusal_that_is_given_up_on_a_living_connection_is_made_good() {
     let mut tale = Tale::new(Bounds::NONE, None);
     tale.writes();
@@ -214,7 +205,6 @@ fn a_refusal_that_is_given_up_on_a_living_connection_is_made_good() {
 /// What was on its way at a cut is to be written again, and as long as it is nothing of it is forgotten. So a client that
 /// never acknowledges makes a lane grow with every connection, as long as nothing is said between its reading and its cut.
 #[test]
-#[ignore = "a fault that is not mended yet"]
 fn a_lane_does_not_grow_with_every_connection() {
     let bounds = Bounds { kept_bytes_max: 500, waiting_bytes_max: 2000, ..Bounds::NONE };
     let mut tale = Tale::new(bounds, None);

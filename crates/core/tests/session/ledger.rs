@@ -1,6 +1,6 @@
 //! What became of every request, as seen from above.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anteroom_protocol::LaneId;
 
@@ -43,8 +43,6 @@ pub(crate) struct Ledger {
     pub(crate) gaps: u32,
     /// How many words were in front of each snapshot of the control lane, by the snapshot's number.
     pub(crate) states: BTreeMap<u64, u64>,
-    /// Lanes that have ended, and of whose end nothing may be kept: they were too large, all together.
-    pub(crate) forgotten: BTreeSet<LaneId>,
     /// The last request that each lane did.
     last_done: BTreeMap<LaneId, u64>,
     last_id: u64,
@@ -96,12 +94,6 @@ impl Ledger {
         self.fates.values_mut().filter(lost).for_each(|fate| fate.unknown = true);
     }
 
-    /// Whether a request was refused in a room's place, and a gap of the control lane may have swallowed the refusal: then
-    /// its outcome is unknown.
-    pub(crate) fn is_refusal_lost(&self, n: u64) -> bool {
-        self.control_gaps > 0 && self.fates.values().any(|fate| fate.n == Some(n) && fate.turned_away > 0)
-    }
-
     pub(crate) fn fate(&mut self, id: u64) -> &mut Fate {
         self.fates.get_mut(&id).expect("a request that was made")
     }
@@ -150,8 +142,7 @@ impl Ledger {
 
     pub(crate) fn check_at_rest(&self) {
         for (id, fate) in self.fates.iter().filter(|(_, fate)| fate.n.is_some()) {
-            let is_lost = fate.n.is_some_and(|n| self.is_refusal_lost(n));
-            let settled = fate.saw_success || fate.saw_refusal || fate.acknowledged || fate.unknown || is_lost;
+            let settled = fate.saw_success || fate.saw_refusal || fate.acknowledged || fate.unknown;
             assert!(settled, "nobody knows what became of request {id}: {fate:?}");
             if fate.acknowledged && !fate.unknown && !fate.saw_refusal && self.control_gaps == 0 {
                 assert_eq!(fate.done + u32::from(fate.refused), 1, "request {id} was acknowledged: {fate:?}");

@@ -4,8 +4,8 @@
 //! - What waits and never was on its way is lost only when more of it waits than may: more bytes of reliable messages, or
 //!   more of them. Values are not among them.
 //! - What was on its way and is not acknowledged is lost only when more than may be kept was on its way behind it, when
-//!   it is one of more messages than may be kept, or when it is old. What waits is not among it, and a connection that
-//!   is cut changes nothing.
+//!   it is one of more messages than may be kept, or when it is old. What waits is not among it. A cut loses something only
+//!   if more is left than one connection could leave.
 //! - A newest value is lost only when there are more of them than may be, of what is not known to have arrived, or more
 //!   bytes of them; then everything is.
 //! - Where the control lane has no connection no more of it waits than may of a room's.
@@ -140,6 +140,21 @@ impl Owed {
         }
     }
 
+    /// What one connection can leave on its way stays, whatever was kept when the last thing was said; not that of many.
+    fn lose_what_many_connections_left(&mut self) {
+        let Bounds { kept_bytes_max, waiting_bytes_max, .. } = self.bounds;
+        let newest = self.sent.checked_sub(1).map_or(0, |place| self.portions[place].bytes);
+        let most = kept_bytes_max.saturating_add(waiting_bytes_max.max(newest));
+        let mut bytes = 0;
+        for portion in self.portions.range(..self.sent).rev() {
+            if bytes > most {
+                self.due_until = self.due_until.max(portion.number);
+                return;
+            }
+            bytes += portion.bytes;
+        }
+    }
+
     /// The newest value of a key is put on the lane.
     pub(crate) fn put_value(&mut self, key: usize, bytes: usize) {
         self.values.insert(key, Value { bytes, behind: None });
@@ -182,6 +197,7 @@ impl Owed {
     /// The connection is lost.
     pub(crate) fn detach(&mut self) {
         self.is_away = true;
+        self.lose_what_many_connections_left();
         let bytes: usize = self.portions.iter().map(|portion| portion.bytes).sum();
         if self.is_control() && bytes + STATE_BYTES_MAX > self.away_bytes_max {
             self.lose_all();

@@ -146,12 +146,12 @@ impl Server {
         }
     }
 
-    /// Of lanes that have ended no more bytes are kept, all together, than of one.
-    pub(crate) fn forget_ends(&self, ledger: &mut Ledger) {
-        let ended = self.owed.iter().filter(|(lane, _)| self.told[lane].ended);
-        let bytes: usize = ended.clone().map(|(_, owed)| owed.bytes()).sum();
-        if bytes > self.bounds.room.kept_bytes_max {
-            ledger.forgotten.extend(ended.map(|(lane, _)| *lane));
+    /// Of lanes that have ended no more bytes are kept, all together, than of one, besides how each ended.
+    pub(crate) fn forget_ends(&mut self) {
+        let told = &self.told;
+        let ended = || self.owed.iter().filter(|(lane, _)| told[lane].ended);
+        if ended().map(|(_, owed)| owed.bytes()).sum::<usize>() > self.bounds.room.kept_bytes_max {
+            self.owed.iter_mut().filter(|(lane, _)| told[lane].ended).for_each(|(_, owed)| owed.relieve());
         }
     }
 

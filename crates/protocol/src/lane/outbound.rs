@@ -105,6 +105,11 @@ impl Entry {
     fn len(&self) -> usize {
         self.batch.payload().len()
     }
+
+    /// How much it counts against what may be kept and wait of reliable messages: newest values push none of them out.
+    fn weight(&self) -> usize {
+        if self.counted == 0 { 0 } else { self.len() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,8 +141,10 @@ pub struct Outbound {
     /// The highest number that ever was on its way.
     written: u64,
     acked: u64,
-    /// Of everything in the queue.
+    /// Of everything reliable in the queue.
     bytes: usize,
+    /// Of newest values that were put in it at the end.
+    settled_bytes: usize,
     /// Of what never was on its way.
     fresh_bytes: usize,
     /// Where memory besides batches is counted, and how much was.
@@ -164,6 +171,7 @@ impl Outbound {
             written: 0,
             acked: 0,
             bytes: 0,
+            settled_bytes: 0,
             fresh_bytes: 0,
             tally: None,
             counted_bytes: 0,
@@ -211,7 +219,8 @@ impl Outbound {
     /// Puts the newest value of a key in the place of an older one, for a message that goes another way unless the older
     /// one is still to be written. Whether it is; nothing changes if there is none.
     pub fn replace_latest(&mut self, key: &str, message: &Arc<Batch>) -> Option<bool> {
-        self.values.replace(key, message)
+        let behind = self.queue.get(self.cursor).map_or(self.last, |entry| entry.first - 1);
+        self.values.replace(key, message, behind)
     }
 
     /// Ends a gap with a snapshot: one message that says where things stand. Without a gap it is not needed, and
@@ -245,7 +254,7 @@ impl Outbound {
         let place = self.queue.partition_point(|entry| entry.first <= behind);
         let follows = place > 0 || self.queue.front().is_some_and(|entry| entry.first == behind + 1);
         if self.flow == Flow::Flowing && (follows || self.last == behind) {
-            self.bytes += batch.payload().len();
+            self.settled_bytes += batch.payload().len();
             self.queue.insert(place, Entry { first: behind + 1, counted: 0, at_ms, batch });
             self.cursor += 1;
             self.fresh += 1;
@@ -253,10 +262,12 @@ impl Outbound {
     }
 
     fn push(&mut self, at_ms: u64, counted: u64, batch: Arc<Batch>) {
-        self.bytes += batch.payload().len();
-        self.fresh_bytes += batch.payload().len();
         let is_full = self.queue.len() == self.queue.capacity();
-        self.queue.push_back(Entry { first: self.last + 1, counted, at_ms, batch });
+        let entry = Entry { first: self.last + 1, counted, at_ms, batch };
+        self.bytes += entry.weight();
+        self.fresh_bytes += entry.weight();
+        self.settled_bytes += entry.len() - entry.weight();
+        self.queue.push_back(entry);
         self.last += counted;
         if is_full {
             self.count();
@@ -267,7 +278,7 @@ impl Outbound {
     pub fn start_gap(&mut self) {
         self.queue = VecDeque::new();
         (self.cursor, self.skip, self.fresh) = (0, 0, 0);
-        (self.bytes, self.fresh_bytes) = (0, 0);
+        (self.bytes, self.fresh_bytes, self.settled_bytes) = (0, 0, 0);
         self.opening = None;
         if self.flow == Flow::Flowing {
             // The number burned: a receiver that has everything up to here still learns of the gap.
@@ -281,7 +292,7 @@ impl Outbound {
     /// and with a gap if something waits.
     pub fn shed(&mut self) {
         while self.cursor > 0 {
-            self.pop();
+            self.forget();
         }
         // A single batch stays: it may be the snapshot that was waited for.
         if self.queue.len() > 1 {
@@ -293,7 +304,7 @@ impl Outbound {
     pub fn shed_all(&mut self) {
         let is_value_unread = self.values.shed();
         while (if self.attached { self.cursor } else { self.fresh }) > 0 {
-            self.pop();
+            self.forget();
         }
         let waits = self.queue.len() > usize::from(self.attached);
         if (is_value_unread || waits) && self.flow == Flow::Flowing {
@@ -365,7 +376,7 @@ impl Outbound {
         self.written = self.written.max(entry.end() - 1);
         if self.cursor == self.fresh {
             self.fresh += 1;
-            self.fresh_bytes -= entry.len();
+            self.fresh_bytes -= entry.weight();
         }
         self.cursor += 1;
         if !self.keeps {
@@ -385,13 +396,28 @@ impl Outbound {
     /// Takes the first entry off the queue, which was on its way once.
     fn pop(&mut self) {
         if let Some(entry) = self.queue.pop_front() {
-            self.bytes -= entry.len();
+            self.bytes -= entry.weight();
+            self.settled_bytes -= entry.len() - entry.weight();
             (self.cursor, self.fresh) = (self.cursor.saturating_sub(1), self.fresh.saturating_sub(1));
         }
         if self.queue.is_empty() && self.queue.capacity() > IDLE_CAPACITY {
             self.queue = VecDeque::new();
             self.count();
         }
+    }
+
+    /// Lets go of the first entry, which was on its way and may not have arrived. A value has no number that would be missed.
+    fn forget(&mut self) {
+        if let Some(entry) = self.queue.front().filter(|entry| entry.counted == 0) {
+            self.values.lose(entry.first - 1);
+        }
+        self.pop();
+    }
+
+    /// Bytes of what was on its way behind the oldest of it.
+    fn sent_bytes(&self) -> usize {
+        let oldest = self.queue.front().filter(|_| self.fresh > 0).map_or(0, Entry::weight);
+        self.bytes - self.fresh_bytes - oldest
     }
 
     /// Lets go of what was on its way, oldest first, as far as the bounds demand. If the peer has not got it, the gap is
@@ -401,14 +427,13 @@ impl Outbound {
             && (if self.attached { self.cursor } else { self.fresh }) > 0
         {
             let end = self.queue.get(self.fresh).map_or(self.last + 1, |entry| entry.first);
-            let behind_it = self.bytes - self.fresh_bytes - oldest.len();
-            let stays = behind_it <= bounds.kept_bytes_max
+            let stays = self.sent_bytes() <= bounds.kept_bytes_max
                 && end - oldest.first <= bounds.messages_max
                 && now_ms.saturating_sub(oldest.at_ms) <= bounds.age_max_ms;
             if stays {
                 break;
             }
-            self.pop();
+            self.forget();
         }
     }
 
@@ -474,10 +499,15 @@ impl Outbound {
         self.skip = self.queue.front().map_or(0, |entry| next.saturating_sub(entry.first) as usize);
     }
 
-    /// The connection is gone. What is not acknowledged waits for another one, or, where nothing is kept, becomes a
-    /// gap.
-    pub fn detach(&mut self) {
+    /// The connection is gone. What is not acknowledged waits for another one, or, where nothing is kept, becomes a gap. It
+    /// is as much as one connection can leave, so that a lane does not grow with every further one.
+    pub fn detach(&mut self, bounds: &Bounds) {
         self.attached = false;
+        let newest = self.fresh.checked_sub(1).map_or(0, |place| self.queue[place].weight());
+        let most = bounds.kept_bytes_max.saturating_add(bounds.waiting_bytes_max.max(newest));
+        while self.sent_bytes() > most {
+            self.forget();
+        }
         if !self.keeps && self.last > 0 {
             self.start_gap();
         }
@@ -518,16 +548,16 @@ impl Outbound {
         self.queue.range(self.cursor..).map(Entry::len).sum()
     }
 
-    /// Bytes of reliable messages that are kept, written or not.
+    /// Bytes of reliable messages that are kept, written or not, and of newest values that were put among them at the end.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.settled_bytes
     }
 
     /// Bytes of everything that is kept, and of the memory for it; a batch counts for every lane that it is on.
     #[must_use]
     pub fn retained_bytes(&self) -> usize {
-        self.bytes + self.values.bytes() + self.capacity_bytes()
+        self.kept_bytes() + self.values.bytes() + self.capacity_bytes()
     }
 
     /// The number of the newest message.

@@ -54,7 +54,11 @@ impl Pipe {
                 }
                 let Some(Carried { session, place, .. }) = &self.carried else { return Ok(Route::IGNORED) };
                 let act = |membership: &Membership| {
-                    membership.room.act(membership.member, membership.share.as_ref(), input(session.codec, payload, message))
+                    membership.room.act(
+                        membership.member,
+                        membership.share.as_ref(),
+                        input(session.codec, payload, message),
+                    )
                 };
                 Route::Done(session.hand_over(place.id, room_id, message.n, bytes_of(message.data), act))
             }

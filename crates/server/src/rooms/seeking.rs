@@ -11,7 +11,7 @@ use anteroom_core::room::Join;
 use anteroom_protocol::{ErrorBody, ErrorCode, RoomId, UserId};
 use tokio::sync::oneshot;
 
-use super::{Declined, Slot, RoomHandle, Rooms, default_name};
+use super::{Declined, RoomHandle, Rooms, Slot, default_name};
 use crate::lobby::Reservation;
 use crate::session::Session;
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use anteroom_core::Time;
-use anteroom_core::flush::Outgoing;
 use anteroom_core::session::{PipeId, Session as Lanes, Write};
 use anteroom_protocol::{CloseCode, LaneId};
 use anteroom_transport::websocket::{Direct, Opening};
@@ -135,7 +134,7 @@ impl State {
                     let sent = connection.send_datagram(lane, message.payload());
                     // What does not fit goes the way it goes where there are no datagrams; others may be lost.
                     if let Err(DatagramRefused::TooLarge { .. }) = sent {
-                        self.lanes.put(now, lane, Outgoing::Latest { key, message });
+                        self.lanes.put_back(now, lane, key, message);
                     }
                 }
                 Some(Write::Snapshot(lane)) => written.wanted.push(lane),

@@ -92,7 +92,7 @@ fn a_new_connection_goes_on_behind_what_was_received_even_inside_a_batch() {
         lane.puts([5]);
         lane.writes();
         lane.puts([6]);
-        lane.detach();
+        lane.detach(&ROOMY);
         lane.puts([7]);
         assert_eq!(lane.next(), None, "there is no connection");
         let rest: Vec<String> = (received + 1..=7).map(|number| number.to_string()).collect();
@@ -180,7 +180,7 @@ fn a_snapshot_that_was_asked_for_on_a_lost_connection_is_asked_for_again() {
     lane.writes();
     lane.start_gap();
     assert_eq!(lane.writes(), "?");
-    lane.detach();
+    lane.detach(&ROOMY);
     assert_eq!(lane.moves(1), "?");
     lane.ask_again();
     assert_eq!(lane.writes(), "?");
@@ -224,7 +224,7 @@ fn what_was_on_its_way_at_a_cut_takes_nothing_from_what_may_wait() {
         while lane.next().is_some() {}
         lane.put(0, heavy(20), &bounds).unwrap();
         while lane.next().is_some() {}
-        lane.detach();
+        lane.detach(&ROOMY);
         for _ in 0..30 {
             assert_eq!(lane.put(0, heavy(10_000), &bounds), Ok(()));
         }
@@ -415,10 +415,10 @@ fn whoever_lost_nothing_notices_nothing_of_what_was_shed() {
     lane.writes();
     lane.puts([2]);
     lane.writes();
-    lane.detach();
+    lane.detach(&ROOMY);
     lane.shed_all();
     assert_eq!((lane.kept_bytes(), lane.moves(2).as_str()), (0, "[3]"), "2 came behind the value");
-    lane.detach();
+    lane.detach(&ROOMY);
     lane.puts([3]);
     lane.shed_all();
     lane.puts([4]);
@@ -427,7 +427,7 @@ fn whoever_lost_nothing_notices_nothing_of_what_was_shed() {
     lane.writes();
     lane.values("a", 11);
     lane.writes();
-    lane.detach();
+    lane.detach(&ROOMY);
     lane.shed_all();
     assert_eq!(lane.moves(5), "?", "a value may have been lost, and is not there");
 }
@@ -482,12 +482,12 @@ fn without_keeping_every_new_connection_begins_with_a_gap() {
     assert_eq!(lane.moves(1), "?", "the value may not have arrived");
     lane.put_snapshot(0, batch([100]));
     assert_eq!(lane.writes(), "[3 gap] 100");
-    lane.detach();
+    lane.detach(&ROOMY);
     lane.puts([4]);
     assert_eq!(lane.moves(3), "?");
 
     let mut lane = Outbound::new(false, true);
-    lane.detach();
+    lane.detach(&ROOMY);
     lane.puts([1]);
     assert!(lane.is_whole() && !lane.is_known());
     assert_eq!(lane.moves(0), "[1] 1", "nothing was lost");

@@ -52,12 +52,14 @@ impl Values {
         }
     }
 
-    /// Puts the newest value of a key in the place of an older one, if there is one. Whether that is still to be written.
-    pub(super) fn replace(&mut self, key: &str, batch: &Arc<Batch>) -> Option<bool> {
+    /// Puts the newest value of a key in the place of an older one, if there is one. Whether that is still to be written; if
+    /// not, it goes another way behind the message with that number.
+    pub(super) fn replace(&mut self, key: &str, batch: &Arc<Batch>, behind: u64) -> Option<bool> {
         let place = self.place(key).ok()?;
         let value = &mut self.all[place];
         self.bytes = self.bytes + batch.payload().len() - value.batch.payload().len();
         value.batch = batch.clone();
+        value.behind = value.behind.map(|_| behind);
         Some(value.behind.is_none())
     }
 
@@ -143,7 +145,13 @@ impl Values {
 
     /// Takes all of them.
     pub(super) fn take(&mut self) -> Vec<Value> {
-        std::mem::take(self).all
+        let lost = self.lost;
+        std::mem::replace(self, Self { lost, ..Self::default() }).all
+    }
+
+    /// Notes that one is lost that was written behind the message with this number.
+    pub(super) fn lose(&mut self, behind: u64) {
+        self.lost = self.lost.max(Some(behind));
     }
 
     fn give_back(&mut self) {
