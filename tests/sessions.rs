@@ -81,9 +81,12 @@ fn the_bounds_of_a_connection_in_the_document_are_those_of_the_code() {
     };
     for (bound, value) in [
         ("silence", format!("{} seconds", times.silence_ms / 1000)),
-        ("nothing can be written, though something waits", format!("{} seconds", times.stall_ms / 1000)),
+        ("nothing can be written, though something waits to be read", format!("{} seconds", times.stall_ms / 1000)),
         ("what waits on control", format!("{} MiB", limits.outbox_bytes_max >> 20)),
-        ("lanes that have ended and whose end was not read", LANES_KEPT_MAX.to_string()),
+        (
+            "lanes that have ended and whose end was not read, or for which the client allowed no stream",
+            LANES_KEPT_MAX.to_string(),
+        ),
         (
             "time for TLS, QUIC and HTTP/3",
             format!("{} seconds", TransportConfig::default().establish_timeout.as_secs()),

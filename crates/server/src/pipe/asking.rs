@@ -321,10 +321,17 @@ impl Asking {
     /// asks again for the same lane.
     fn settled(&self, lane: LaneId, joined: Joined) -> Joined {
         match joined {
-            Err(Declined::Absent) => joined,
+            Ok(()) | Err(Declined::Absent) => joined,
             // It may have done so at the last moment.
-            Err(declined) if self.session.retract_lane(lane) => Err(declined),
-            _ => Ok(()),
+            Err(Declined::Late) if !self.session.retract_lane(lane) => Ok(()),
+            Err(Declined::Late) => joined,
+            Err(Declined::Refused(_)) => {
+                // One that failed may have let us in first.
+                if !self.session.retract_lane(lane) {
+                    self.session.take_room(lane);
+                }
+                joined
+            }
         }
     }
 }
