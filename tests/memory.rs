@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
-use anteroom_protocol::LaneId;
+use anteroom_protocol::{Codec, LaneId};
 use anteroom_server::Server;
 use anteroom_server::config::Config;
 use anteroom_tests::message::Message;
 use anteroom_tests::peer::{Peer, Via, Way};
+use anteroom_tests::resuming::Resuming;
+use anteroom_tests::server::TestServer;
 use anteroom_transport::{TransportConfig, memory};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -65,11 +67,15 @@ async fn go_on(server: &Server, ticket: &Ticket) -> (Peer, Result<Message, Strin
 /// Makes a long list of rooms.
 async fn with_a_long_list(server: &Server) -> Peer {
     let (mut host, _) = enter(server).await;
+    make_rooms(&mut host).await;
+    host
+}
+
+async fn make_rooms(host: &mut Peer) {
     for place in 0..200 {
         let name = format!("{place} {}", "ü".repeat(28));
         assert_eq!(host.ask("create_room", json!({"game": "relay", "name": name})).await.success, Some(true));
     }
-    host
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +89,7 @@ async fn who_is_furthest_behind_loses_what_waits_and_who_keeps_up_nothing() {
         // Somebody asks for much, reads none of it, and goes.
         let (mut gone, ticket) = enter(&server).await;
         let list = json!({"type": "list_rooms"}).to_string();
-        gone.bytes(anteroom_protocol::Codec::Json, format!("[{}]", vec![list; LISTS].join(",")).as_bytes()).await;
+        gone.bytes(Codec::Json, format!("[{}]", vec![list; LISTS].join(",")).as_bytes()).await;
         list_bytes = gone.find("list_rooms_result").await.data.to_string().len();
         drop(gone);
         left.push(ticket);
@@ -114,6 +120,82 @@ async fn who_is_furthest_behind_loses_what_waits_and_who_keeps_up_nothing() {
     assert!(whole * each <= most && whole * each > most / 2, "{whole} kept {each} bytes");
 }
 
+/// What connections hold cannot be dropped with a gap. It is taken from those who do not read it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_is_closed_before_those_who_are_away_pay_for_it() {
+    let server = TestServer::with(|config| {
+        config.limits.retained_bytes_max = RETAINED_BYTES_MAX;
+        config.limits.rooms_per_session_max = 1000;
+    });
+    let way = Way::json(Via::WebSocket);
+    let mut host = Peer::enter(&server, way, "Host").await;
+    make_rooms(&mut host).await;
+    let room_id = host.create("relay", json!({})).await;
+    let mut away = Vec::new();
+    for _ in 0..20 {
+        let mut gone = Resuming::enter(&server, way, "Gone").await;
+        gone.cut();
+        away.push(gone);
+    }
+    let asked = format!("[{}]", vec![json!({"type": "list_rooms"}).to_string(); 4].join(","));
+    let mut stalled = Vec::new();
+    for _ in 0..250 {
+        let mut peer = Peer::dial_narrow(&server, way).await;
+        peer.handshake(json!({"version": 1})).await;
+        peer.join(&room_id, "player").await;
+        peer.bytes(Codec::Json, asked.as_bytes()).await;
+        stalled.push(peer);
+    }
+    host.until("somebody is closed", |message| message.kind == "client_disconnected").await;
+    for gone in &mut away {
+        gone.reconnect(&server, Via::WebSocket).await;
+    }
+}
+
+/// Those who watch the list are counted as well.
+#[tokio::test(start_paused = true)]
+async fn no_way_to_ask_for_much_is_left_out() {
+    for (kind, data) in [("list_rooms", json!({})), ("subscribe_rooms", json!({}))] {
+        let server = server();
+        let _host = with_a_long_list(&server).await;
+        let mut left = Vec::new();
+        for _ in 0..40 {
+            let (mut gone, ticket) = enter(&server).await;
+            let asked = json!({"type": kind, "data": data}).to_string();
+            gone.bytes(Codec::Json, format!("[{}]", vec![asked; LISTS].join(",")).as_bytes()).await;
+            gone.find(&format!("{kind}_result")).await;
+            drop(gone);
+            left.push(ticket);
+            sleep(Duration::from_millis(100)).await;
+        }
+        let mut gaps = 0;
+        for ticket in &left {
+            let (peer, control) = go_on(&server, ticket).await;
+            gaps += usize::from(control.is_ok_and(|opened| opened.data["gap"] == true));
+            drop(peer);
+        }
+        assert!((5..40).contains(&gaps), "{kind}: {gaps} lost something");
+    }
+}
+
+/// Whoever asks to be answered all the time, and does not read, is not read from any more.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_pongs_waits_for_itself() {
+    let server = server();
+    let (mut ada, _) = enter(&server).await;
+    let ping = json!({"type": "ping", "data": {"ts": "x".repeat(50)}}).to_string();
+    let pings = format!("[{}]", vec![ping; 256].join(","));
+    let mut sent = 0;
+    // Nothing is read: sooner or later nothing more is taken.
+    while tokio::time::timeout(Duration::from_secs(5), ada.bytes(Codec::Json, pings.as_bytes())).await.is_ok() {
+        sent += 1;
+        assert!(sent < 200, "{sent} times 256 pings were taken");
+    }
+    for _ in 0..100 {
+        ada.find("pong").await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn sessions_that_were_left_end_the_oldest_first() {
     let server = server();
@@ -124,6 +206,7 @@ async fn sessions_that_were_left_end_the_oldest_first() {
         left.push(ticket);
         sleep(Duration::from_millis(1)).await;
     }
+    sleep(Duration::from_secs(5)).await;
     let mut ends = Vec::new();
     for ticket in left.iter().step_by(10) {
         ends.push(go_on(&server, ticket).await.1.map(|opened| opened.data["gap"].clone()));

@@ -289,7 +289,7 @@ impl Listing {
     /// The room where a seat is kept for a user: one where somebody waits, or else the newest.
     fn kept(&self, game: &str, user_id: &UserId) -> Option<RoomId> {
         let rows = self.away.get(user_id)?.iter().filter_map(|(_, room_id)| self.rows.get(room_id));
-        let worthwhile = rows.filter(|row| row.entry.summary.game == game && row.entry.draws_back());
+        let worthwhile = rows.filter(|row| row.entry.summary.game == game && row.entry.draws_back() && !row.is_shunned);
         let best = worthwhile.max_by_key(|row| (row.entry.presence.players > 0, row.number))?;
         Some(best.entry.summary.room_id)
     }

@@ -395,6 +395,10 @@ impl Session {
                 lane.out.acknowledge(*count)?;
             }
         }
+        if self.control.out.is_received() {
+            // The client has heard of each refusal, so nothing of it is on its way any more.
+            self.refused.clear();
+        }
         self.rooms.retain(|(_, lane)| !(lane.finished && lane.out.is_received()));
         Ok(())
     }

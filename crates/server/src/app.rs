@@ -326,9 +326,9 @@ fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, St
     let public = config.public_url().map_err(|why| ConfigError::Invalid { key: "public_url", why })?;
     let is_development = mode != Mode::Production;
     let own = Own { public: public.as_ref().map(PublicUrl::origin), names, is_development };
-    let (lobby, randomness) = (Arc::new(Lobby::default()), Arc::new(randomness));
     let retained_bytes_max = usize::try_from(config.limits.retained_bytes_max).unwrap_or(usize::MAX);
     let budget = Arc::new(Budget::new(retained_bytes_max));
+    let (lobby, randomness) = (Arc::new(Lobby::new(budget.control().clone())), Arc::new(randomness));
     let rooms = Rooms::new(games, lobby.clone(), clock, &config, randomness.clone(), budget.clone());
     let sessions_max = config.limits.sessions_max as usize;
     Ok(Arc::new(Shared {

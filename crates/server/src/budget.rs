@@ -1,8 +1,9 @@
 //! What all sessions together keep for their clients, and what goes when that is too much.
 //!
 //! Counted is what is in memory: batches on whatever lanes, each once, the queues that hold them, and sessions. Beyond the
-//! bound those who are furthest behind lose what waits for them, and are told so by a gap; then sessions that nobody is
-//! connected to end, those that were left first, first. Who keeps up has nothing that could be taken.
+//! bound those who are furthest behind lose what waits for them, and are told so by a gap; then connections close that take
+//! nothing of what they hold; then sessions that nobody is connected to end, those that were left first, first. Who keeps up
+//! has nothing that could be taken.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use crate::pipe::end_session;
+use crate::pipe::{end_session, go_on};
 use crate::session::{Departure, Session};
 use crate::shared::Shared;
 
@@ -22,6 +23,10 @@ pub(crate) const SESSION_BYTES: usize = 3 << 10;
 const BEHIND_BYTES_MIN: usize = 32 << 10;
 /// One session that keeps more than this, when all together keep far too much, need not be compared with others.
 const ALONE_BYTES_MAX: usize = 256 << 10;
+/// How long a connection that holds much has taken nothing of it, before it is given up.
+const STALLED_MIN: Duration = Duration::from_secs(1);
+/// How long it takes until what was given up is out of memory: a connection is given a while to say goodbye.
+const GIVEN_UP: Duration = Duration::from_secs(3);
 /// How many sessions are looked at before other tasks get their turn.
 const SLICE_SESSIONS_MAX: usize = 64;
 
@@ -73,22 +78,44 @@ impl Budget {
 }
 
 /// Keeps to the budget, for ever.
-pub(crate) async fn run(shared: &Shared) {
+pub(crate) async fn run(shared: &Arc<Shared>) {
     let budget = &shared.budget;
     loop {
         budget.exceeded.notified().await;
-        if budget.is_exceeded() {
-            let before = budget.total.bytes();
-            let relieved = relieve(shared).await;
-            let ended = if budget.is_exceeded() { end_oldest(shared).await } else { 0 };
-            let bytes = budget.total.bytes();
-            tracing::warn!(before, bytes, relieved, ended, "sessions kept more than limits.retained_bytes_max");
-            if bytes > budget.bytes_max {
-                // Nothing can be taken from those who are there and keep up.
-                sleep(Duration::from_secs(1)).await;
-            }
+        if !budget.is_exceeded() {
+            continue;
         }
+        let before = budget.total.bytes();
+        let relieved = relieve(shared).await;
+        let mut closed = 0;
+        if budget.is_exceeded() {
+            // Whether a connection takes what it holds shows after a while.
+            sleep(STALLED_MIN).await;
+            closed = close_stalled(shared).await;
+        }
+        if closed > 0 {
+            sleep(GIVEN_UP).await;
+        }
+        let ended = if budget.is_exceeded() && closed == 0 { end_oldest(shared).await } else { 0 };
+        let bytes = budget.total.bytes();
+        tracing::warn!(before, bytes, relieved, closed, ended, "sessions kept more than limits.retained_bytes_max");
+        if bytes <= budget.bytes_max {
+            continue;
+        }
+        // Nobody may put anything anywhere meanwhile.
+        budget.exceeded.notify_one();
     }
+}
+
+/// Closes connections that hold much and take nothing of it; what they hold cannot be taken from them otherwise. How many.
+async fn close_stalled(shared: &Shared) -> usize {
+    let mut closed = 0;
+    for sessions in shared.sessions.all().chunks(SLICE_SESSIONS_MAX) {
+        let stalled = sessions.iter().filter(|session| session.give_up_stalled(BEHIND_BYTES_MIN, STALLED_MIN));
+        closed += stalled.count();
+        yield_now().await;
+    }
+    closed
 }
 
 /// Relieves sessions of what they keep, those that are furthest behind first. How many.
@@ -115,9 +142,9 @@ async fn relieve(shared: &Shared) -> usize {
 }
 
 /// Ends sessions without a connection, those that were left first, first. How many.
-async fn end_oldest(shared: &Shared) -> usize {
-    let mut away: Vec<_> =
-        shared.sessions.all().into_iter().filter_map(|session| Some((session.away_since()?, session))).collect();
+async fn end_oldest(shared: &Arc<Shared>) -> usize {
+    let all = shared.sessions.all();
+    let mut away: Vec<_> = all.into_iter().filter_map(|session| Some((session.away_since()?, session))).collect();
     away.sort_unstable_by_key(|(since, _)| *since);
     let mut ended = 0;
     for (_, session) in away {
@@ -125,7 +152,14 @@ async fn end_oldest(shared: &Shared) -> usize {
             break;
         }
         session.relieve();
-        end_session(shared, &session, Departure::Forgotten, None, "the server needs the memory").await;
+        let shared_too = shared.clone();
+        // A room that does not answer keeps nobody else in memory.
+        go_on(
+            shared,
+            Box::pin(async move {
+                end_session(&shared_too, &session, Departure::Forgotten, None, "the server needs the memory").await;
+            }),
+        );
         ended += 1;
         yield_now().await;
     }

@@ -18,7 +18,7 @@ use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::limits::ROOMS_LISTED_MAX;
 use anteroom_protocol::message::push::RoomsChanged;
 use anteroom_protocol::message::{Message, RoomSummary};
-use anteroom_protocol::{Batch, Codec, Header, Payload, RoomId, SessionId, UserId};
+use anteroom_protocol::{Batch, Codec, Header, Payload, RoomId, SessionId, Tally, UserId};
 use tokio::sync::Notify;
 
 use crate::session::Session;
@@ -34,6 +34,8 @@ const SLICE_SUBSCRIBERS_MAX: usize = 64;
 pub(crate) struct Lobby {
     state: Mutex<State>,
     changed: Notify,
+    /// Where what it says is counted as long as it is in memory.
+    tally: Tally,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +76,11 @@ impl Drop for Reservation {
 }
 
 impl Lobby {
+    /// A lobby without rooms, which counts what it says.
+    pub(crate) fn new(tally: Tally) -> Self {
+        Self { tally, ..Self::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock, and the listing is valid at every step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -196,7 +203,7 @@ impl Lobby {
         &self,
         session: &Arc<Session>,
         game: Option<String>,
-        answer: impl Fn(&Payload) -> Result<Batch, InvalidData>,
+        mut answer: impl FnMut(&Payload) -> Result<Batch, InvalidData>,
     ) -> Result<(), InvalidData> {
         loop {
             let (publication, list) = self.published(game.as_deref(), session.codec)?;
@@ -248,8 +255,9 @@ impl Lobby {
             for Subscriber { game, session } in &slice {
                 let filter = game.as_deref().map(str::to_owned);
                 let Some(changed) = changes.get(&filter) else { continue };
-                let batches =
-                    encoded.entry((game.clone(), session.codec)).or_insert_with(|| encode(changed, session.codec));
+                let batches = encoded
+                    .entry((game.clone(), session.codec))
+                    .or_insert_with(|| encode(changed, session.codec, &self.tally));
                 session.tell_changes(publication, batches);
             }
             last = slice.last().map(|subscriber| subscriber.session.id);
@@ -270,7 +278,7 @@ impl Lobby {
 }
 
 /// Cuts changes into messages of at most [`ROOMS_LISTED_MAX`] rows of each sort.
-fn encode(changed: &RoomsChanged, codec: Codec) -> Vec<Arc<Batch>> {
+fn encode(changed: &RoomsChanged, codec: Codec, tally: &Tally) -> Vec<Arc<Batch>> {
     let part = |rows: &[RoomSummary], place: usize| rows.chunks(ROOMS_LISTED_MAX).nth(place).map(<[_]>::to_vec);
     let most = changed.added.len().max(changed.updated.len()).max(changed.removed.len());
     (0..most.div_ceil(ROOMS_LISTED_MAX))
@@ -280,7 +288,8 @@ fn encode(changed: &RoomsChanged, codec: Codec) -> Vec<Arc<Batch>> {
                 updated: part(&changed.updated, place).unwrap_or_default(),
                 removed: changed.removed.chunks(ROOMS_LISTED_MAX).nth(place).unwrap_or_default().to_vec(),
             };
-            Batch::one(codec, &Header::new(RoomsChanged::TYPE), &message).ok().map(Arc::new)
+            let batch = Batch::one(codec, &Header::new(RoomsChanged::TYPE), &message).ok()?;
+            Some(Arc::new(batch.counted(tally)))
         })
         .collect()
 }

@@ -36,7 +36,7 @@ use crate::shared::Shared;
 use crate::slice::Slice;
 use alarm::Alarm;
 use answer::Refused;
-use asking::go_on;
+pub(crate) use asking::go_on;
 pub(crate) use ending::end_session;
 use ending::{End, closed_end, malformed, wait_for_return};
 use own::Own;
@@ -193,7 +193,7 @@ impl Pipe {
             return Poll::Ready(Err(CloseCode::ShuttingDown.into()));
         }
         if self.unattended < UNATTENDED_MAX
-            && let Poll::Ready(event) = self.connection.poll_recv(cx)
+            && let Poll::Ready(event) = self.poll_event(cx)
         {
             self.unattended += 1;
             return Poll::Ready(Ok(Turn::Event(event)));
@@ -205,7 +205,7 @@ impl Pipe {
         }
         let skipped = std::mem::take(&mut self.unattended) == UNATTENDED_MAX;
         if (written.some || skipped)
-            && let Poll::Ready(event) = self.connection.poll_recv(cx)
+            && let Poll::Ready(event) = self.poll_event(cx)
         {
             return Poll::Ready(Ok(Turn::Event(event)));
         }
@@ -217,13 +217,21 @@ impl Pipe {
         Poll::Pending
     }
 
+    /// Reads what comes, unless too much waits of what is said for it.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {
+        if !self.own.is_much() {
+            return self.connection.poll_recv(cx);
+        }
+        match self.connection.poll_flush(cx) {
+            Poll::Ready(Err(closed)) => Poll::Ready(Err(closed)),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    }
+
     /// Does what is due: writes, acknowledges, and finds reasons to stop. Gives what was written, and when there is
     /// something to do again.
     fn attend(&mut self, deadline: Option<Instant>, now: Instant, cx: &mut Context<'_>) -> Result<Attended, End> {
         let own = self.own.write(&mut self.connection);
-        if self.own.bytes() > self.shared.config.limits.outbox_bytes_max as usize {
-            return Err(CloseCode::SlowConsumer.into());
-        }
         let Some(Carried { session, place, .. }) = &self.carried else {
             // Only while nothing is being handled: what has begun is not cut short.
             let is_late = deadline.is_some_and(|deadline| deadline <= now);
@@ -350,6 +358,8 @@ impl Pipe {
             if self.carried.as_ref().is_some_and(|carried| carried.session.codec == Codec::Json) {
                 // Something followed the handshake in the same batch.
                 self.on_message(payload, &message)?;
+                self.slice.spend(0);
+                self.slice.give_way().await;
                 continue;
             }
             match (message.kind.as_ref(), &self.carried) {
@@ -360,6 +370,8 @@ impl Pipe {
                 ("handshake" | "reconnect", Some(_)) => self.refuse_second_handshake(&message),
                 _ => return Err(CloseCode::WrongFrameKind.into()),
             }
+            self.slice.spend(0);
+            self.slice.give_way().await;
         }
         Ok(())
     }

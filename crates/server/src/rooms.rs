@@ -154,6 +154,13 @@ pub(crate) struct Slot {
     mailbox: mpsc::Receiver<Mail>,
 }
 
+impl Input {
+    /// The same in memory of its own.
+    pub(crate) fn alone(self) -> Self {
+        Self { kind: Bytes::copy_from_slice(&self.kind), data: Bytes::copy_from_slice(&self.data), ..self }
+    }
+}
+
 /// A player's input, not decoded.
 #[derive(Debug)]
 pub(crate) struct Input {

@@ -103,9 +103,34 @@ struct State {
     /// Which publication of the list of rooms the session has been given, if it wants to hear of the next.
     watches_since: Option<u64>,
     pipes: Vec<Line>,
+    /// What the connection that carries the lanes holds and has not handed down.
+    held: Held,
     /// Since when there is no connection.
     away_since: Option<Instant>,
     ended: bool,
+}
+
+/// What a connection holds of what was written on it.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: usize,
+    written_bytes: u64,
+    /// Since when it has taken nothing of it.
+    since: Option<Instant>,
+    /// The memory is needed.
+    is_given_up: bool,
+}
+
+impl Held {
+    fn look(&mut self, connection: &Connection) {
+        self.bytes = connection.queued_bytes();
+        let before = std::mem::replace(&mut self.written_bytes, connection.written_bytes());
+        if self.bytes == 0 {
+            self.since = None;
+        } else if before != self.written_bytes || self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+    }
 }
 
 /// What a session is made with.
@@ -162,6 +187,7 @@ impl Session {
             questions: Questions::default(),
             watches_since: None,
             pipes,
+            held: Held::default(),
             away_since: None,
             ended: false,
         };
@@ -256,7 +282,10 @@ impl Session {
                 at => ack_at = at.map(|at| self.clock.instant(at)),
             }
         }
-        let has_overflowed = state.lanes.has_overflowed(self.outbox_bytes_max);
+        if state.lanes.attached() == Some(pipe) {
+            state.held.look(connection);
+        }
+        let has_overflowed = state.lanes.has_overflowed(self.outbox_bytes_max) || state.held.is_given_up;
         Attended { written, ack, ack_at, has_overflowed }
     }
 
@@ -342,6 +371,14 @@ impl Session {
         is_retracted
     }
 
+    /// Nobody asks for a lane any more that was kept for another try.
+    pub(crate) fn retract_waiting_lane(&self) {
+        let mut state = self.lock();
+        if let Some(lane) = state.knocking.take() {
+            state.lanes.retract(lane);
+        }
+    }
+
     /// The session leaves a room: the membership is over, and its lane's end is to come.
     pub(crate) fn take_room(&self, lane: LaneId) {
         self.lock().rooms.retain(|membership| membership.lane != lane);
@@ -420,6 +457,18 @@ impl Session {
         self.lock().relieve();
     }
 
+    /// Has the connection closed that carries the lanes, if it holds so much and has taken nothing of it for so long.
+    pub(crate) fn give_up_stalled(&self, bytes_min: usize, time_min: Duration) -> bool {
+        let mut state = self.lock();
+        let is_stalled = state.held.since.is_some_and(|since| since.elapsed() >= time_min);
+        if !is_stalled || state.held.bytes < bytes_min || state.lanes.attached().is_none() {
+            return false;
+        }
+        state.held.is_given_up = true;
+        state.wake();
+        true
+    }
+
     /// Since when nobody is connected.
     pub(crate) fn away_since(&self) -> Option<Instant> {
         self.lock().away_since
@@ -472,6 +521,7 @@ impl Session {
         }
         let place = Place { id: accepted.pipe, pipe: Arc::default() };
         state.pipes.push(place.line());
+        state.held = Held::default();
         state.away_since = None;
         self.changed.notify_waiters();
         place
@@ -492,8 +542,12 @@ impl Session {
     /// A connection is gone. Whether it was the last one.
     pub(crate) fn lost(&self, pipe: PipeId) -> bool {
         let mut state = self.lock();
+        if state.lanes.attached() == Some(pipe) {
+            state.held = Held::default();
+        }
         state.lanes.lost(pipe);
         state.pipes.retain(|line| line.id != pipe);
+        self.drop_what_was_said_on(&mut state, pipe);
         let is_away = !state.lanes.is_connected() && !state.ended;
         if is_away && state.away_since.is_none() {
             state.away_since = Some(Instant::now());

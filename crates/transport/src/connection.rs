@@ -245,7 +245,15 @@ impl Connection {
     /// # Errors
     /// [`Closed`] if the connection ends before.
     pub async fn flush(&mut self) -> Result<(), Closed> {
-        poll_fn(|cx| self.link_mut().poll_flush(cx)).await
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// The same, for a task that does other things as well.
+    ///
+    /// # Errors
+    /// [`Closed`] if the connection ends before.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        self.link_mut().poll_flush(cx)
     }
 
     /// Writes what is queued, then ends the connection with a code and a reason, which is cut to 123 bytes.

@@ -185,6 +185,8 @@ impl Session {
         displaced.extend(self.attach(pipe, unheard.then_some(&Counts::new())));
         if unheard {
             self.control.out.skip_opening();
+            self.control.told = 0;
+            self.acknowledge_soon();
         }
         // It begins to count its attempts anew, and nothing that comes late elsewhere proves anything.
         self.proof = Proof { newest: self.proof.newest, ..Proof::default() };
@@ -246,6 +248,14 @@ impl Session {
         received.iter().try_for_each(|(id, count)| self.lane(*id).map_or(Ok(()), |lane| lane.out.check(*count)))
     }
 
+    /// Has what was taken acknowledged with the next that is written, where no announcement does it.
+    fn acknowledge_soon(&mut self) {
+        let lanes = self.rooms.iter().map(|(_, lane)| lane).chain([&self.control]);
+        if lanes.into_iter().any(|lane| lane.watermark.applied() > lane.told) {
+            self.ack.note(0, 0);
+        }
+    }
+
     /// Attaches every lane, behind what was received or with a snapshot. Gives the connection it was on.
     fn attach(&mut self, pipe: Pipe, received: Option<&Counts>) -> Option<PipeId> {
         let before = self.carrying.attached.replace(pipe).map(|pipe| pipe.id);
@@ -261,10 +271,16 @@ impl Session {
             let _ = lane.out.attach(if known { count(*id) } else { Some(0) }, known);
             lane.datagrams.clear();
             lane.finished = false;
-            lane.take_ack();
+            if known {
+                lane.take_ack();
+            } else {
+                // No announcement says what was taken, and nobody knows whether the last acknowledgement arrived.
+                lane.told = 0;
+            }
         }
         // Each announcement says what was taken.
         self.ack.reset();
+        self.acknowledge_soon();
         self.rooms.retain(|(_, lane)| !(lane.ended && lane.out.is_received()));
         before
     }

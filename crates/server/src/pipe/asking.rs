@@ -31,7 +31,9 @@ impl Pipe {
         let wish = match message.kind.as_ref() {
             "create_room" => read(message.data).map(Wish::Create),
             "join_room" => read(message.data).map(|mut request: JoinRoom| {
-                request.room_id = request.room_id.or_else(|| message.room_id.as_deref().map(ToOwned::to_owned));
+                // None has a longer id; what waits is to be no larger than it says.
+                let named = || message.room_id.as_deref().map(|room_id| answer::cut(room_id).to_owned());
+                request.room_id = request.room_id.or_else(named);
                 Wish::Join(request)
             }),
             _ => read(message.data).map(|LeaveRoom { room_id }| Wish::Leave(room_id)),
@@ -67,7 +69,8 @@ impl Pipe {
     ) -> Option<Result<(), ErrorBody>> {
         let Some(Carried { session, .. }) = &self.carried else { return None };
         let room_id = waits_for(session, room_id)?;
-        let input = input(session.codec, payload, message);
+        // What waits for long keeps nothing else in memory.
+        let input = input(session.codec, payload, message).alone();
         Some(self.hand_in(Wish::Act(room_id, input), message))
     }
 
@@ -75,7 +78,7 @@ impl Pipe {
         let Some(Carried { session, place, .. }) = &self.carried else { return Ok(()) };
         let bytes = bytes_of(message.data);
         if session.ask(Question { wish, pipe: place.id, asked: asked(message), bytes })? {
-            let asking = Asking { shared: self.shared.clone(), session: session.clone() };
+            let asking = Asking { shared: self.shared.clone(), session: session.clone(), current: None };
             go_on(&self.shared, Box::pin(asking.work_off()));
         }
         Ok(())
@@ -101,7 +104,7 @@ fn waits_for(session: &Session, room_id: &str) -> Option<RoomId> {
 }
 
 /// Does what can be done at once, and the rest in a task of its own.
-pub(super) fn go_on(shared: &Arc<Shared>, mut asking: Pin<Box<dyn Future<Output = ()> + Send>>) {
+pub(crate) fn go_on(shared: &Arc<Shared>, mut asking: Pin<Box<dyn Future<Output = ()> + Send>>) {
     // A task that is made for it polls it again before anything else.
     if asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
         return;
@@ -145,14 +148,32 @@ fn refuse(session: &Session, asked: &Asked, error: ErrorBody) {
 struct Asking {
     shared: Arc<Shared>,
     session: Arc<Session>,
+    /// What is being asked, for as long as it is not answered.
+    current: Option<Asked>,
+}
+
+/// After a panic nobody works anything off any more: what was taken is answered, and the next question begins anew.
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut failed = self.current.take();
+            while let Some(asked) =
+                failed.take().or_else(|| self.session.next_question().map(|question| question.asked))
+            {
+                refuse(&self.session, &asked, ErrorBody::new(ErrorCode::Internal, "The server failed at that."));
+            }
+            self.session.retract_waiting_lane();
+        }
+    }
 }
 
 /// What came of a wish to come in.
 type Joined = Result<(), Declined>;
 
 impl Asking {
-    async fn work_off(self) {
+    async fn work_off(mut self) {
         while let Some(Question { wish, pipe, asked, bytes }) = self.session.next_question() {
+            self.current = Some(asked.clone());
             let done = match wish {
                 Wish::Create(request) => self.create(&request, &asked).await,
                 Wish::Join(request) => self.join(request, &asked).await,
@@ -171,10 +192,13 @@ impl Asking {
                     self.session.hand_over(pipe, room_id.as_str(), asked.n, bytes, act)
                 }
             };
+            // One that was asked for again, and then was no more.
+            self.session.retract_waiting_lane();
             if let Err(error) = done {
                 refuse(&self.session, &asked, error);
             }
         }
+        self.current = None;
     }
 
     async fn create(&self, request: &CreateRoom, asked: &Asked) -> Result<(), ErrorBody> {
@@ -299,7 +323,7 @@ impl Asking {
         role: Role,
         room_id: Option<RoomId>,
     ) -> Result<Join, ErrorBody> {
-        let Self { shared, session } = self;
+        let Self { shared, session, .. } = self;
         let rooms_max = shared.config.limits.rooms_per_session_max as usize;
         let Some(lane) = session.open_lane(room_id, asked.last_n, rooms_max) else {
             let sentence = format!("A session may be in at most {rooms_max} rooms; leave one first.");

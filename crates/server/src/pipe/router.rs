@@ -114,7 +114,12 @@ impl Pipe {
             self.shared.rooms.check_game(game)?;
         }
         let header = answer::success("subscribe_rooms_result", message.reference.as_ref());
-        let subscribed = self.shared.lobby.subscribe(session, game, |list| Batch::of_encoded(&header, list.data()));
+        let (lobby, slice) = (&self.shared.lobby, &mut self.slice);
+        let subscribed = lobby.subscribe(session, game, |list| {
+            let answer = Batch::of_encoded(&header, list.data())?;
+            slice.spend_more(answer.payload().len());
+            Ok(answer)
+        });
         if let Err(error) = subscribed {
             tracing::error!(%error, "an answer could not be encoded");
         }

@@ -97,9 +97,11 @@ pub(super) struct Questions {
 
 impl Questions {
     fn has_space_for(&self, question: &Question) -> bool {
-        let most = if question.wish.is_taken_later() { WAITING_MAX } else { QUESTIONS_MAX };
+        let questions = || self.waiting.iter().filter(|question| !question.wish.is_taken_later()).count();
         let fits = self.waiting_bytes + question.bytes <= WAITING_BYTES_MAX;
-        self.waiting.len() < most && (fits || self.waiting.is_empty())
+        self.waiting.len() < WAITING_MAX
+            && (question.wish.is_taken_later() || questions() < QUESTIONS_MAX)
+            && (fits || self.waiting.is_empty())
     }
 
     fn concern(&self, room_id: RoomId) -> bool {
@@ -132,6 +134,7 @@ impl Session {
         }
         question.asked.last_n = lanes.last_n();
         questions.waiting_bytes += question.bytes;
+        self.budget.total().add(question.bytes);
         questions.waiting.push_back(question);
         Ok(!self.is_asking.swap(true, Ordering::Relaxed))
     }
@@ -153,13 +156,32 @@ impl Session {
         // Nobody waits for an answer then.
         let next = if *ended { None } else { questions.waiting.pop_front() };
         match &next {
-            Some(question) => questions.waiting_bytes -= question.bytes,
+            Some(question) => {
+                questions.waiting_bytes -= question.bytes;
+                self.budget.total().take(question.bytes);
+            }
             // Most sessions ask once or twice.
-            None => *questions = Questions::default(),
+            None => {
+                self.budget.total().take(questions.waiting_bytes);
+                *questions = Questions::default();
+            }
         }
         questions.asked = next.as_ref().map(|question| question.wish.about());
         self.is_asking.store(next.is_some(), Ordering::Relaxed);
         next
+    }
+
+    /// What was said to rooms on a connection that is gone is not taken on another, where it comes again.
+    pub(super) fn drop_what_was_said_on(&self, state: &mut State, pipe: PipeId) {
+        let Questions { waiting, waiting_bytes, .. } = &mut state.questions;
+        waiting.retain(|question| {
+            let stays = question.pipe != pipe || !question.wish.is_taken_later();
+            if !stays {
+                *waiting_bytes -= question.bytes;
+                self.budget.total().take(question.bytes);
+            }
+            stays
+        });
     }
 
     /// Waits until the client is there; `false` if the session has ended.

@@ -18,9 +18,11 @@ impl Session {
         let mut state = self.lock();
         state.watches_since = Some(publication);
         state.lanes.set_subscription(Some(Subscription { to: "rooms".into(), game }));
+        let list = list.counted(self.budget.control());
         if state.lanes.put(now, LaneId::CONTROL, Outgoing::Reliable(Arc::new(list))) {
             state.wake();
         }
+        self.keep_to_budget(&mut state);
     }
 
     /// The session hears of no more changes.
@@ -42,6 +44,7 @@ impl Session {
                 state.wake();
             }
         }
+        self.keep_to_budget(&mut state);
     }
 }
 
