@@ -34,8 +34,8 @@ const HOSTS: usize = 32;
 const ROOMS_OF_HOST: usize = 16;
 /// As long as names may be, so that a list is.
 const NAME: &str = "𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏𝕏";
-/// How many lists each asks for, in one frame.
-const LISTS: usize = 60;
+/// How many lists each asks for, in one frame: nearly as much as a server keeps of them. Beyond that it keeps none.
+const LISTS: usize = 8;
 /// How many are still there when the next one comes, so that all their answers are made.
 const LINGER: usize = 16;
 /// What a reader's kernel takes at once.

@@ -98,7 +98,7 @@ impl Report {
         if self.away.is_empty() {
             return;
         }
-        out.push_str("\n### Sessions that asked for 60 lists of 500 rooms and went away: the server's memory, MiB\n\n");
+        out.push_str("\n### Sessions that asked for 8 lists of 500 rooms and went away: the server's memory, MiB\n\n");
         out.push_str(
             "| budget | server | sessions | before | after | growth | of the budget | peak | growth if they asked for",
         );
