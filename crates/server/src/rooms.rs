@@ -36,8 +36,9 @@ pub(crate) use seeking::Sought;
 const MAILBOX_MESSAGES_MAX: usize = 2 * WAITING_MESSAGES_MAX;
 /// How many commands a room takes in before it flushes.
 const TURN_MESSAGES_MAX: usize = 256;
-/// How long a room may take to let somebody in, or not. Beyond it the room is `busy`.
-pub(crate) const JOIN_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a room may take to let somebody in, or not: a thousand who come at once over QUIC take it that long. Beyond it the
+/// room is `busy`.
+pub(crate) const JOIN_PATIENCE: Duration = Duration::from_secs(15);
 /// The same for whoever would be as well off in another room.
 const SEAT_PATIENCE: Duration = Duration::from_secs(2);
 /// How often an id is made up for a room. There are 2^50, so the second is free.
