@@ -178,7 +178,7 @@ fn list_rooms(addr: SocketAddr) -> Result<Vec<Dialed>> {
 
 /// Comes, asks for lists or for nothing, and goes, again and again; says how often.
 fn leave(server: &Server, count: usize, asks: bool) -> Result<usize> {
-    let lists = format!("[{}]", vec![r#"{"type":"list_rooms"}"#; LISTS].join(","));
+    let lists = format!("[{}]", [r#"{"type":"list_rooms"}"#; LISTS].join(","));
     let mut there = VecDeque::with_capacity(LINGER + 1);
     let begin = Instant::now();
     for left in 0..count {
