@@ -113,6 +113,20 @@ fn what_was_a_datagram_does_not_overtake_what_was_said_before_it() {
     assert!(place("newer").is_none_or(|newer| Some(newer) > place("said")), "{again:?}");
 }
 
+/// The same where what was said before it waits still.
+#[test]
+fn what_was_a_datagram_does_not_overtake_what_waits() {
+    let mut tale = Tale::new(Bounds::NONE, Some(1000));
+    tale.put(value("a", "older", 0));
+    tale.writes();
+    tale.put(said("said", 0));
+    tale.put(datagram("a", "newer", 0));
+    tale.end(vec![said("room_closed", 0)]);
+    let again = tale.comes_back(0);
+    let place = |kind: &str| again.iter().position(|other| other == kind);
+    assert!(place("newer").is_none_or(|newer| Some(newer) > place("said")), "{again:?}");
+}
+
 /// Values that are put among the reliable messages at the end of a lane count as such, and push them out.
 #[test]
 fn values_push_nothing_out_at_the_end_of_a_lane() {

@@ -219,8 +219,7 @@ impl Outbound {
     /// Puts the newest value of a key in the place of an older one, for a message that goes another way unless the older
     /// one is still to be written. Whether it is; nothing changes if there is none.
     pub fn replace_latest(&mut self, key: &str, message: &Arc<Batch>) -> Option<bool> {
-        let behind = self.queue.get(self.cursor).map_or(self.last, |entry| entry.first - 1);
-        self.values.replace(key, message, behind)
+        self.values.replace(key, message, self.last)
     }
 
     /// Ends a gap with a snapshot: one message that says where things stand. Without a gap it is not needed, and
@@ -248,16 +247,17 @@ impl Outbound {
         self.count();
     }
 
-    /// What was in front of it then had been written, too, so its place is not behind the cursor. If that is not kept
-    /// any more, it has arrived, or a snapshot or a gap stands for it.
+    /// What was in front of it then had been written, too, so its place is not behind the cursor; that of what went another
+    /// way may be, and it is written again. If what was in front of it is not kept any more, it has arrived, or a snapshot or
+    /// a gap stands for it.
     fn insert_written(&mut self, at_ms: u64, behind: u64, batch: Arc<Batch>) {
         let place = self.queue.partition_point(|entry| entry.first <= behind);
         let follows = place > 0 || self.queue.front().is_some_and(|entry| entry.first == behind + 1);
         if self.flow == Flow::Flowing && (follows || self.last == behind) {
             self.settled_bytes += batch.payload().len();
             self.queue.insert(place, Entry { first: behind + 1, counted: 0, at_ms, batch });
-            self.cursor += 1;
-            self.fresh += 1;
+            self.cursor += usize::from(place <= self.cursor);
+            self.fresh += usize::from(place <= self.fresh);
         }
     }
 
