@@ -289,9 +289,9 @@ export type Limits = {
     message_bytes_max: number;
     unacked_messages_max: number;
     unacked_bytes_max: number;
-    latest_keys_max: number;
-    latest_bytes_max: number;
     rooms_max: number;
+    latest_keys_max?: number;
+    latest_bytes_max?: number;
 };
 export type Member = {
     user_id: string;

@@ -2047,7 +2047,8 @@ const seconds = (ms) => `${ms < 9950 ? (ms / 1000).toFixed(1) : Math.round(ms / 
 /** @typedef {{at: number, type: string, message: string, transport?: string, ms?: number, code?: string}} Activity */
 /**
  * @typedef {{message_bytes_max: number, unacked_messages_max: number, unacked_bytes_max: number,
- *   rooms_max: number}} Limits
+ *   rooms_max: number, latest_keys_max?: number,
+ *   latest_bytes_max?: number}} Limits
  */
 /** @typedef {{user_id: string, username: string, role: "player"|"spectator", seat: number|null, connected: boolean}} Member */
 /**
