@@ -185,8 +185,6 @@ impl Session {
         displaced.extend(self.attach(pipe, unheard.then_some(&Counts::new())));
         if unheard {
             self.control.out.skip_opening();
-            self.control.told = 0;
-            self.acknowledge_soon();
         }
         // It begins to count its attempts anew, and nothing that comes late elsewhere proves anything.
         self.proof = Proof { newest: self.proof.newest, ..Proof::default() };

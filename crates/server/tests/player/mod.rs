@@ -96,7 +96,10 @@ impl Player {
 
     /// Says goodbye, and waits until the server has closed.
     pub(crate) async fn goodbye(mut self) {
-        self.say(&[json!({"type": "goodbye", "data": {}})]).await;
+        let mut batch = BatchBuilder::new(Codec::Json);
+        batch.push_encoded(br#"{"type":"goodbye","data":{}}"#);
+        // The server may be quicker to close than this end is to see that all is written.
+        drop(self.connection.send(LaneId::CONTROL, Arc::new(batch.finish())).await);
         let closed = async { while self.connection.recv().await.is_ok() {} };
         tokio::time::timeout(DEADLINE, closed).await.unwrap();
     }
