@@ -263,11 +263,14 @@ impl Outbound {
 
     fn push(&mut self, at_ms: u64, counted: u64, batch: Arc<Batch>) {
         let is_full = self.queue.len() == self.queue.capacity();
-        let entry = Entry { first: self.last + 1, counted, at_ms, batch };
-        self.bytes += entry.weight();
-        self.fresh_bytes += entry.weight();
-        self.settled_bytes += entry.len() - entry.weight();
-        self.queue.push_back(entry);
+        let len = batch.payload().len();
+        if counted == 0 {
+            self.settled_bytes += len;
+        } else {
+            self.bytes += len;
+            self.fresh_bytes += len;
+        }
+        self.queue.push_back(Entry { first: self.last + 1, counted, at_ms, batch });
         self.last += counted;
         if is_full {
             self.count();
@@ -396,8 +399,8 @@ impl Outbound {
     /// Takes the first entry off the queue, which was on its way once.
     fn pop(&mut self) {
         if let Some(entry) = self.queue.pop_front() {
-            self.bytes -= entry.weight();
-            self.settled_bytes -= entry.len() - entry.weight();
+            let bytes = if entry.counted == 0 { &mut self.settled_bytes } else { &mut self.bytes };
+            *bytes -= entry.len();
             (self.cursor, self.fresh) = (self.cursor.saturating_sub(1), self.fresh.saturating_sub(1));
         }
         if self.queue.is_empty() && self.queue.capacity() > IDLE_CAPACITY {
