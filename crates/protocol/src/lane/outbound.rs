@@ -209,9 +209,8 @@ impl Outbound {
     /// # Errors
     /// [`Overflow`]: the value of another key, which nobody has read, was given up for it.
     pub fn put_latest(&mut self, key: Arc<str>, message: Arc<Batch>, bounds: &Bounds) -> Result<(), Overflow> {
-        let newest = key.clone();
-        self.values.put(key, message);
-        let is_unread_lost = self.values.bound(&newest, bounds);
+        let place = self.values.put(key, message);
+        let is_unread_lost = self.values.bound(place, bounds);
         self.count();
         if is_unread_lost && self.flow == Flow::Flowing { Err(Overflow) } else { Ok(()) }
     }

@@ -34,8 +34,8 @@ impl Values {
         self.all.binary_search_by(|value| (*value.key).cmp(key))
     }
 
-    /// Puts the newest value of a key in the place of an older one.
-    pub(super) fn put(&mut self, key: Arc<str>, batch: Arc<Batch>) {
+    /// Puts the newest value of a key in the place of an older one. Gives the place.
+    pub(super) fn put(&mut self, key: Arc<str>, batch: Arc<Batch>) -> usize {
         self.bytes += batch.payload().len();
         match self.place(&key) {
             Ok(place) => {
@@ -43,11 +43,13 @@ impl Values {
                 self.bytes -= value.batch.payload().len();
                 value.batch = batch;
                 self.waiting += usize::from(value.behind.take().is_some());
+                place
             }
             Err(place) => {
                 self.all.insert(place, Value { key, batch, behind: None });
                 self.turn += usize::from(place < self.turn);
                 self.waiting += 1;
+                place
             }
         }
     }
@@ -63,16 +65,15 @@ impl Values {
         Some(value.behind.is_none())
     }
 
-    /// Lets go of values as far as the bounds demand, never of that of the key put last: first of those that were
-    /// written, then of any. Whether one of them has not been written.
-    pub(super) fn bound(&mut self, newest: &str, bounds: &Bounds) -> bool {
+    /// Lets go of values as far as the bounds demand, never of that which was put last, at `newest`: first of those that
+    /// were written, then of any. Whether one of them has not been written.
+    pub(super) fn bound(&mut self, mut newest: usize, bounds: &Bounds) -> bool {
         let mut is_unread = false;
         while self.all.len() > 1 && (self.all.len() > bounds.values_max || self.bytes > bounds.value_bytes_max) {
-            let goes = |value: &Value| &*value.key != newest;
-            let is_written = |value: &Value| value.behind.is_some() && goes(value);
-            let place = self.all.iter().position(is_written).or_else(|| self.all.iter().position(goes));
-            let Some(place) = place else { break };
+            let is_written = |place: &usize| *place != newest && self.all[*place].behind.is_some();
+            let place = (0..self.all.len()).find(is_written).unwrap_or(usize::from(newest == 0));
             is_unread |= self.remove(place);
+            newest -= usize::from(place < newest);
         }
         is_unread
     }
