@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anteroom_core::Time;
-use anteroom_core::session::{PipeId, Session};
+use anteroom_core::lanes::{ConnectionId, Lanes};
 
 use crate::claims::{claim, live, session};
 
 const FORGOTTEN_AFTER: Duration = Duration::from_millis(1000);
 
-fn outlives(session: &mut Session, at_ms: u64, pipe: PipeId) -> bool {
+fn outlives(session: &mut Lanes, at_ms: u64, pipe: ConnectionId) -> bool {
     session.outlives_fault(Time::from_millis(at_ms), pipe, FORGOTTEN_AFTER)
 }
 
 /// The connection is closed for what came on it, and the client comes back on another.
-fn comes_back(session: &mut Session, at_ms: u64, pipe: PipeId, attempt: u64) -> Option<PipeId> {
+fn comes_back(session: &mut Lanes, at_ms: u64, pipe: ConnectionId, attempt: u64) -> Option<ConnectionId> {
     let outlives = outlives(session, at_ms, pipe);
     session.lost(pipe);
-    outlives.then(|| session.reconnect(&claim(0, attempt), None).unwrap().pipe)
+    outlives.then(|| session.reconnect(&claim(0, attempt), None).unwrap().connection)
 }
 
 #[test]
@@ -60,9 +60,9 @@ fn faults_are_forgotten_when_there_was_none_for_long_enough() {
 #[test]
 fn what_a_connection_does_that_the_session_has_left_is_not_its_fault() {
     let (mut session, first) = session();
-    let second = session.reconnect(&claim(0, 1), None).unwrap().pipe;
-    let third = session.reconnect(&live(0, 2), None).unwrap().pipe;
-    let fourth = session.reconnect(&live(0, 3), None).unwrap().pipe;
+    let second = session.reconnect(&claim(0, 1), None).unwrap().connection;
+    let third = session.reconnect(&live(0, 2), None).unwrap().connection;
+    let fourth = session.reconnect(&live(0, 3), None).unwrap().connection;
     for _ in 0..9 {
         // The first was taken over from, the third moved nothing.
         assert!(outlives(&mut session, 1, first) && outlives(&mut session, 1, third));
@@ -79,14 +79,14 @@ fn what_a_connection_does_that_the_session_has_left_is_not_its_fault() {
 fn in_a_live_move_the_faults_of_both_connections_count() {
     let (mut session, first) = session();
     let second = session.reconnect(&live(0, 1), None).unwrap();
-    assert!(outlives(&mut session, 1, second.pipe));
-    session.lost(second.pipe);
+    assert!(outlives(&mut session, 1, second.connection));
+    session.lost(second.connection);
     assert_eq!(session.attached(), Some(first), "the one that carries the lanes goes on");
-    let third = session.reconnect(&live(0, 2), None).unwrap().pipe;
+    let third = session.reconnect(&live(0, 2), None).unwrap().connection;
     assert!(outlives(&mut session, 1, first));
     session.lost(first);
     assert!(session.is_connected(), "the one that the lanes will move to is there");
     assert_eq!(session.resume(third, &BTreeMap::new()), Ok(None));
-    let fourth = session.reconnect(&live(0, 3), None).unwrap().pipe;
+    let fourth = session.reconnect(&live(0, 3), None).unwrap().connection;
     assert!(!outlives(&mut session, 1, fourth));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anteroom_core::Time;
-use anteroom_core::session::{Accepted, Carrying, Claim, PipeId, Refused, Session, SessionBounds, Verdict};
+use anteroom_core::lanes::{Accepted, Carrying, Claim, ConnectionId, Lanes, Refused, SessionBounds, Verdict};
 use anteroom_protocol::envelope::Envelope;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Ack, Counts, Reconnect, Reconnected, Resume};
@@ -22,7 +22,7 @@ use crate::writing::AllOwed;
 enum End {
     /// Nothing has come yet.
     New,
-    Pipe(PipeId),
+    Pipe(ConnectionId),
     Over,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Server {
     pub(crate) keeps: bool,
     pub(crate) bounds: SessionBounds,
     datagram_bytes_max: [Option<usize>; 2],
-    pub(crate) session: Option<Session>,
+    pub(crate) session: Option<Lanes>,
     /// Whether each connection has streams, and with them datagrams.
     streams: Vec<bool>,
     ends: Vec<End>,
@@ -74,18 +74,18 @@ impl Server {
         self.ends.push(End::New);
     }
 
-    pub(crate) fn session(&mut self) -> &mut Session {
+    pub(crate) fn session(&mut self) -> &mut Lanes {
         self.session.as_mut().expect("it has begun")
     }
 
-    pub(crate) fn pipe_of(&self, place: usize) -> Option<PipeId> {
+    pub(crate) fn pipe_of(&self, place: usize) -> Option<ConnectionId> {
         match self.ends[place] {
             End::Pipe(pipe) => Some(pipe),
             End::New | End::Over => None,
         }
     }
 
-    fn link_of(&self, pipe: PipeId) -> Option<usize> {
+    fn link_of(&self, pipe: ConnectionId) -> Option<usize> {
         self.ends.iter().position(|end| *end == End::Pipe(pipe))
     }
 
@@ -136,7 +136,7 @@ impl Server {
         let datagrams = self.datagram_bytes_max[usize::from(links[place].streams)];
         let token = match &mut self.session {
             None => {
-                let (session, pipe) = Session::new(self.codec, self.keeps, self.bounds, datagrams);
+                let (session, pipe) = Lanes::new(self.codec, self.keeps, self.bounds, datagrams);
                 self.session = Some(session);
                 self.ends[place] = End::Pipe(pipe);
                 0
@@ -157,7 +157,7 @@ impl Server {
             let displaced = self.link_of(*pipe).expect("a connection that is displaced is there");
             self.close(displaced, CloseCode::Superseded, links);
         }
-        self.ends[place] = End::Pipe(accepted.pipe);
+        self.ends[place] = End::Pipe(accepted.connection);
     }
 
     fn reconnect(&mut self, place: usize, reconnect: &Reconnect, links: &mut [Link]) {
@@ -186,7 +186,14 @@ impl Server {
         }
     }
 
-    fn message(&mut self, pipe: PipeId, message: &Envelope<'_>, bytes: usize, links: &mut [Link], ledger: &mut Ledger) {
+    fn message(
+        &mut self,
+        pipe: ConnectionId,
+        message: &Envelope<'_>,
+        bytes: usize,
+        links: &mut [Link],
+        ledger: &mut Ledger,
+    ) {
         match &*message.kind {
             Ack::TYPE => {
                 let Ack { counts } = read(message);
@@ -209,7 +216,7 @@ impl Server {
         }
     }
 
-    fn join(&mut self, pipe: PipeId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
+    fn join(&mut self, pipe: ConnectionId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
         let (now, word) = (self.now, read::<Word>(message));
         if self.session().judge(pipe, CONTROL, message.n) == Verdict::Ignored {
             return;
@@ -229,7 +236,7 @@ impl Server {
         self.rooms[room].mailbox.push_back(join);
     }
 
-    fn for_room(&mut self, pipe: PipeId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
+    fn for_room(&mut self, pipe: ConnectionId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
         let (now, word) = (self.now, read::<Word>(message));
         let place = room_of(message.room_id.as_deref().unwrap());
         let is_leaving = message.kind == "leave_room";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anteroom_core::flush::Outgoing;
-use anteroom_core::session::{SessionBounds, Write};
+use anteroom_core::lanes::{SessionBounds, Write};
 use anteroom_protocol::lane::is_counted;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Counts, LaneOpened, SessionState};
