@@ -101,16 +101,16 @@ fn a_lane_has_a_number_of_its_own_whatever_became_of_the_one_before() {
 
 #[test]
 fn what_was_refused_in_front_of_a_room_is_not_done_later() {
-    let (mut session, pipe) = session();
+    let (mut session, connection) = session();
     let lane = session.open(None);
     session.saw(Some(1));
-    assert_eq!(session.judge(pipe, lane, Some(1)), Verdict::Ignored);
+    assert_eq!(session.judge(connection, lane, Some(1)), Verdict::Ignored);
     assert_eq!(session.take_ack(), BTreeMap::new(), "the room has not got it");
     assert_eq!(session.reconnect(&claim(0, 1), None).unwrap().last_n, 1);
     // The control lane begins anew, so the refusal may never have been heard.
     let fresh = Claim { carrying: Carrying::Fresh, ..claim(0, 2) };
-    let pipe = session.reconnect(&fresh, None).unwrap().connection;
-    assert_eq!(session.judge(pipe, lane, Some(1)), Verdict::New);
+    let connection = session.reconnect(&fresh, None).unwrap().connection;
+    assert_eq!(session.judge(connection, lane, Some(1)), Verdict::New);
 }
 
 proptest! {
@@ -132,10 +132,10 @@ proptest! {
                 Ok(accepted) => {
                     prop_assert!(attempt > newest);
                     newest = attempt;
-                    alive.retain(|pipe| !accepted.displaced.contains(pipe));
+                    alive.retain(|connection| !accepted.displaced.contains(connection));
                     if claim.carrying == Carrying::Live {
                         let before = session.resume(accepted.connection, &BTreeMap::new()).unwrap();
-                        alive.retain(|pipe| Some(*pipe) != before);
+                        alive.retain(|connection| Some(*connection) != before);
                     }
                     alive.push(accepted.connection);
                     if lost & (1 << attempt) != 0 {

@@ -10,14 +10,14 @@ use crate::claims::{claim, live, session};
 
 const FORGOTTEN_AFTER: Duration = Duration::from_millis(1000);
 
-fn outlives(session: &mut Lanes, at_ms: u64, pipe: ConnectionId) -> bool {
-    session.outlives_fault(Time::from_millis(at_ms), pipe, FORGOTTEN_AFTER)
+fn outlives(session: &mut Lanes, at_ms: u64, connection: ConnectionId) -> bool {
+    session.outlives_fault(Time::from_millis(at_ms), connection, FORGOTTEN_AFTER)
 }
 
 /// The connection is closed for what came on it, and the client comes back on another.
-fn comes_back(session: &mut Lanes, at_ms: u64, pipe: ConnectionId, attempt: u64) -> Option<ConnectionId> {
-    let outlives = outlives(session, at_ms, pipe);
-    session.lost(pipe);
+fn comes_back(session: &mut Lanes, at_ms: u64, connection: ConnectionId, attempt: u64) -> Option<ConnectionId> {
+    let outlives = outlives(session, at_ms, connection);
+    session.lost(connection);
     outlives.then(|| session.reconnect(&claim(0, attempt), None).unwrap().connection)
 }
 
@@ -42,19 +42,23 @@ fn the_third_fault_in_a_row_ends_the_session() {
 
 #[test]
 fn faults_are_forgotten_when_there_was_none_for_long_enough() {
-    let (mut session, mut pipe) = session();
+    let (mut session, mut connection) = session();
     // Hiccups for days.
     for time in 0..100 {
-        pipe = comes_back(&mut session, 1000 * time, pipe, 2 * time + 1).expect("they are far apart");
+        connection = comes_back(&mut session, 1000 * time, connection, 2 * time + 1).expect("they are far apart");
     }
     let mut at_ms = 200_000;
     for (attempt, gap_ms) in (1000..).zip([999, 1000, 999, 1000]) {
-        pipe = comes_back(&mut session, at_ms, pipe, attempt).expect("two in a row");
+        connection = comes_back(&mut session, at_ms, connection, attempt).expect("two in a row");
         at_ms += gap_ms;
     }
-    pipe = comes_back(&mut session, at_ms, pipe, 2000).expect("the first in a row");
-    pipe = comes_back(&mut session, at_ms + 999, pipe, 2001).expect("the second in a row");
-    assert_eq!(comes_back(&mut session, at_ms + 1998, pipe, 2002), None, "the last of them counts, not the first");
+    connection = comes_back(&mut session, at_ms, connection, 2000).expect("the first in a row");
+    connection = comes_back(&mut session, at_ms + 999, connection, 2001).expect("the second in a row");
+    assert_eq!(
+        comes_back(&mut session, at_ms + 1998, connection, 2002),
+        None,
+        "the last of them counts, not the first"
+    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ const NOW: Time = Time::from_millis(1);
 /// A session in one room, which has said one thing.
 struct Tale {
     session: Lanes,
-    pipe: ConnectionId,
+    connection: ConnectionId,
     lane: LaneId,
     attempts: u64,
 }
@@ -43,10 +43,10 @@ fn datagram(key: &str, kind: &str, bytes: usize) -> Outgoing {
 impl Tale {
     fn new(room: Bounds, datagram_bytes_max: Option<usize>) -> Self {
         let bounds = SessionBounds { control: Bounds::NONE, room };
-        let (mut session, pipe) = Lanes::new(Codec::Json, true, bounds, datagram_bytes_max);
+        let (mut session, connection) = Lanes::new(Codec::Json, true, bounds, datagram_bytes_max);
         let lane = session.open(Some(room_id(0)));
         session.put(NOW, lane, said("opens", 0));
-        Self { session, pipe, lane, attempts: 0 }
+        Self { session, connection, lane, attempts: 0 }
     }
 
     fn put(&mut self, outgoing: Outgoing) {
