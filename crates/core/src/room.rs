@@ -230,7 +230,7 @@ impl Room {
     /// # Errors
     /// The game's view cannot be encoded.
     pub fn view(&self, viewer: Viewer, codec: Codec) -> Result<Payload, GameFailure> {
-        Ok(self.game.view(viewer, codec)?)
+        Ok(self.game.view(viewer, &self.stage.seating, codec)?)
     }
 
     /// The game's whole state, its timers, and the room's randomness, each as a line of JSON.

@@ -189,7 +189,7 @@ impl Room {
 
     fn tell_state(&mut self, to: MemberId, seat: Option<Seat>, lane: LaneId, codec: Codec, header: &Header<'_>) {
         let viewer = seat.map_or(Viewer::Spectator, Viewer::Seat);
-        let view = match self.game.view(viewer, codec) {
+        let view = match self.game.view(viewer, &self.stage.seating, codec) {
             Ok(view) => view,
             Err(error) => return self.stage.flush.report(error.into()),
         };
