@@ -5,7 +5,6 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -353,7 +352,6 @@ fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, St
         shutdown: Shutdown::default(),
         stop_serving: CancellationToken::new(),
         admission: Arc::new(Semaphore::new(config.limits.connections_max as usize)),
-        last_member: AtomicU64::new(0),
         config,
     }))
 }
