@@ -8,6 +8,7 @@
 pub mod app;
 pub mod bench;
 mod budget;
+mod carrier;
 pub mod certificate;
 pub mod cli;
 mod clock;
@@ -28,6 +29,7 @@ mod session;
 mod sessions;
 mod shared;
 mod slice;
+mod topic;
 
 pub use app::{Mode, Server, StartError};
 pub use config::Config;
