@@ -7,7 +7,6 @@
 //! most connections do nothing.
 
 mod alarm;
-mod answer;
 mod asking;
 mod ending;
 mod handshake;
@@ -31,11 +30,11 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::panics::caught;
+use crate::requests::answer::{self, Refused};
 use crate::session::{Attended, Membership, Place, Session, Written};
 use crate::shared::Shared;
 use crate::slice::Slice;
 use alarm::Alarm;
-use answer::Refused;
 pub(crate) use asking::go_on;
 pub(crate) use ending::end_session;
 use ending::{End, closed_end, malformed, wait_for_return};

@@ -23,6 +23,7 @@ mod output;
 mod panics;
 mod random;
 mod renewal;
+mod requests;
 mod rooms;
 mod session;
 mod sessions;

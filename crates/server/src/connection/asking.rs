@@ -15,9 +15,9 @@ use anteroom_protocol::{Envelope, ErrorBody, ErrorCode, LaneId, RoomId};
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::answer::{self, about_room, not_in_room};
 use super::router::{Route, bytes_of, input, read};
 use super::{Carried, ConnectionTask, Refused};
+use crate::requests::answer::{self, about_room, not_in_room};
 use crate::rooms::{Declined, JOIN_PATIENCE, RoomHandle, Sought};
 use crate::session::{Asked, Membership, Question, Session, Wish};
 use crate::shared::Shared;

@@ -12,7 +12,8 @@ use anteroom_protocol::{Batch, Codec, Data, Envelope, ErrorBody, ErrorCode, Head
 use bytes::Bytes;
 
 use super::ending::End;
-use super::{Carried, ConnectionTask, answer};
+use super::{Carried, ConnectionTask};
+use crate::requests::answer;
 use crate::rooms::Input;
 use crate::session::{Membership, Session};
 
