@@ -88,6 +88,4 @@ pub enum Access {
     Always,
     /// In a session.
     Inside,
-    /// In a session, and never in a datagram: it must not overtake what was said before it.
-    Ordered,
 }

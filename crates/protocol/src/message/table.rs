@@ -43,13 +43,13 @@ messages! {
         }
         /// About a room: to make one, to come in, to go.
         Room(RoomRequest) {
-            CreateRoom = "create_room": Client, Request, Ordered, counted,
+            CreateRoom = "create_room": Client, Request, Inside, counted,
                 binary request::CreateRoom as "game: string, name: option string, options: option json"
                 => counted, binary result::RoomJoined as ROOM_JOINED;
-            JoinRoom = "join_room": Client, Request, Ordered, counted,
+            JoinRoom = "join_room": Client, Request, Inside, counted,
                 binary request::JoinRoom as "room_id: option string, game: option string, quick: bool, as: option Role"
                 => counted, binary result::RoomJoined as ROOM_JOINED;
-            LeaveRoom = "leave_room": Client, Request, Ordered, counted,
+            LeaveRoom = "leave_room": Client, Request, Inside, counted,
                 on_control request::LeaveRoom as "room_id: option string"
                 => counted, binary Empty as "";
         }

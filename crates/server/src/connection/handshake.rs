@@ -20,15 +20,7 @@ const NONCE_BYTES_MAX: usize = 64;
 const CLIENT_BYTES_MAX: usize = 64;
 
 impl ConnectionTask {
-    pub(super) fn on_handshake(&mut self, message: &Envelope<'_>) -> Result<(), End> {
-        let handshake: Handshake = match message.data.decode_json() {
-            Ok(handshake) => handshake,
-            Err(error) => {
-                let words = format!("The handshake's data does not fit: {error}.");
-                self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
-                return Ok(());
-            }
-        };
+    pub(super) fn on_handshake(&mut self, handshake: &Handshake, message: &Envelope<'_>) -> Result<(), End> {
         if handshake.version != VERSION {
             return Err(CloseCode::ProtocolVersion.into());
         }
@@ -37,7 +29,7 @@ impl ConnectionTask {
             self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
             return Ok(());
         }
-        let identity = match self.shared.authority.identify(&handshake, &self.shared.randomness) {
+        let identity = match self.shared.authority.identify(handshake, &self.shared.randomness) {
             Ok(identity) => identity,
             Err(Refused::Unauthorized(Unauthorized { told, why })) => {
                 tracing::info!(
@@ -53,10 +45,10 @@ impl ConnectionTask {
                 return Ok(());
             }
         };
-        let codec = agreed_codec(self.arrival.codec, &handshake);
-        let (session, token) = match self.restart(&handshake, &identity, codec) {
+        let codec = agreed_codec(self.arrival.codec, handshake);
+        let (session, token) = match self.restart(handshake, &identity, codec) {
             Some(restarted) => restarted,
-            None => (self.begin(&handshake, identity, codec)?, 0),
+            None => (self.begin(handshake, identity, codec)?, 0),
         };
         let accepted = HandshakeAccepted {
             session_id: session.id,
@@ -68,9 +60,15 @@ impl ConnectionTask {
             grace_ms: self.shared.config.times.grace_ms,
             server_time_ms: self.shared.clock.server_time_ms(),
         };
-        let header = Header { reference: message.reference.as_ref(), ..Header::new("handshake_accepted") };
+        let header = Header { reference: message.reference.as_ref(), ..Header::new(HandshakeAccepted::TYPE) };
         self.say(json_only(&header, &accepted));
         Ok(())
+    }
+
+    /// Refuses a `handshake` that cannot be read.
+    pub(super) fn refuse_unreadable_handshake(&mut self, message: &Envelope<'_>, error: &InvalidData) {
+        let words = format!("The handshake's data does not fit: {error}.");
+        self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
     }
 
     /// From here on this connection is the session's, and whatever becomes of it, the session hears of it. Its rooms hear
@@ -122,11 +120,6 @@ impl ConnectionTask {
             "session began"
         );
         Ok(session)
-    }
-
-    pub(super) fn refuse_second_handshake(&mut self, message: &Envelope<'_>) {
-        let sentence = "This connection has a session already.";
-        self.refuse(message, ErrorBody::new(ErrorCode::AlreadyAuthenticated, sentence));
     }
 }
 

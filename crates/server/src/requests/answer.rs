@@ -7,6 +7,8 @@ use anteroom_protocol::limits::TYPE_BYTES_MAX;
 use anteroom_protocol::{Batch, Codec, ErrorBody, ErrorCode, Header};
 use serde::Serialize;
 
+use super::Stop;
+
 /// What the type of an answer ends in.
 const RESULT: &str = "_result";
 
@@ -50,6 +52,14 @@ impl Refused<'_> {
         let header = Header { reference, success: Some(false), error: Some(&error), ..Header::new(kind) };
         Batch::one(codec, &header, &Empty {})
     }
+}
+
+/// What was encoded. If it could not be, that is a mistake of ours, and is not said.
+pub(crate) fn encoded<T>(encoded: Result<T, InvalidData>) -> Result<T, Stop> {
+    encoded.map_err(|error| {
+        tracing::error!(%error, "an answer could not be encoded");
+        Stop::Ignore
+    })
 }
 
 /// The header of the answer to a request that has succeeded.
