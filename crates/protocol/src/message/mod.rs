@@ -1,4 +1,5 @@
-//! The typed bodies of the protocol's own messages. A game's messages are its own; see `anteroom_core::game`.
+//! The protocol's own messages: the [table] of them all, and their typed bodies. A game's messages are its own; see
+//! `anteroom_core::game`.
 
 pub mod error;
 pub mod push;
@@ -6,6 +7,7 @@ pub mod request;
 pub mod result;
 pub mod resume;
 pub mod row;
+pub mod schema;
 pub mod table;
 
 use serde::{Deserialize, Deserializer, Serialize};

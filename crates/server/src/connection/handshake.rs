@@ -6,8 +6,9 @@ use anteroom_protocol::code::floor_char_boundary;
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::message::request::Handshake;
 use anteroom_protocol::message::result::HandshakeAccepted;
+use anteroom_protocol::message::schema;
 use anteroom_protocol::{Batch, Json};
-use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header, SCHEMA, SessionId, VERSION};
+use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header, SessionId, VERSION};
 
 use super::ending::End;
 use super::{Carried, ConnectionTask};
@@ -136,6 +137,6 @@ pub(super) fn json_only<T: serde::Serialize>(header: &Header<'_>, data: &T) -> R
 /// WebSocket names the codec in the upgrade, the others in the handshake; who has other binary shapes gets JSON.
 fn agreed_codec(asked_in_upgrade: Option<Codec>, handshake: &Handshake) -> Codec {
     let asked = asked_in_upgrade.or(handshake.codec).unwrap_or_default();
-    let shapes_differ = handshake.schema.as_ref().is_some_and(|schema| schema != SCHEMA);
+    let shapes_differ = handshake.schema.as_deref().is_some_and(|name| !schema::is_served(name));
     if shapes_differ { Codec::Json } else { asked }
 }
