@@ -92,7 +92,7 @@ async fn outside_of_a_room_everything_is_refused_on_control() {
         assert_refused(&ada.answer(1).await, kind, code);
         // What is numbered was taken, or was refused in front of a lane that is not there: either way it is not done later.
         let numbered = json!({"type": name(kind), "n": 9, "room_id": room_id, "data": 7});
-        ada.say(&[numbered.clone()]).await;
+        ada.say(&[numbered]).await;
         let error = ada.hear("error").await;
         assert_eq!((&error["error"]["code"], &error["room_id"]), (&json!(code), &Value::Null), "{error}");
         assert_eq!(error["error"]["details"]["n"], 9, "{error}");
