@@ -31,7 +31,10 @@ pub(crate) fn allow(kind: RequestKind, message: &Envelope<'_>, channel: Channel<
         (Channel::InTurn, Access::Always | Access::Inside) => Ok(()),
         (Channel::NoSession, Access::Always | Access::Opening) => Ok(()),
         (Channel::NoSession, Access::Inside) => Err(Stop::Close(CloseCode::HandshakeRequired)),
-        (Channel::InTurn | Channel::Json, Access::Opening) => Err(has_session().into()),
+        (Channel::InTurn | Channel::Json, Access::Opening) => {
+            let sentence = "This connection has a session already.";
+            Err(ErrorBody::new(ErrorCode::AlreadyAuthenticated, sentence).into())
+        }
         (Channel::Json, Access::Always) => Ok(()),
         (Channel::Json, Access::Inside) => Err(Stop::Close(CloseCode::WrongFrameKind)),
         (Channel::Datagram(room_id), _) => {
@@ -40,9 +43,4 @@ pub(crate) fn allow(kind: RequestKind, message: &Envelope<'_>, channel: Channel<
             if may_overtake && message.room_id.as_deref() == Some(room_id) { Ok(()) } else { Err(Stop::Ignore) }
         }
     }
-}
-
-/// The refusal of whatever begins a session, in a session.
-pub(crate) fn has_session() -> ErrorBody {
-    ErrorBody::new(ErrorCode::AlreadyAuthenticated, "This connection has a session already.")
 }

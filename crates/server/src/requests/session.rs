@@ -9,7 +9,6 @@ use anteroom_protocol::message::table::SessionRequest;
 use anteroom_protocol::{Batch, CloseCode, ErrorBody, ErrorCode, Header};
 
 use super::{Answer, Call, Outcome, Stop, answer};
-use crate::permission;
 
 /// The longest `ts` that is echoed, in bytes of JSON.
 const PING_BYTES_MAX: usize = 64;
@@ -23,8 +22,8 @@ pub(super) fn handle(call: &Call<'_>, request: SessionRequest) -> Outcome {
         }
         SessionRequest::Resume(resume) => come_over(call, &resume),
         SessionRequest::Goodbye(_) => Err(Stop::Goodbye),
-        // They begin one, on a connection that has none.
-        SessionRequest::Handshake(_) | SessionRequest::Reconnect(_) => Err(permission::has_session().into()),
+        // They are the connection's, which has no session then; in one they are not permitted.
+        SessionRequest::Handshake(_) | SessionRequest::Reconnect(_) => Err(Stop::Ignore),
     }
 }
 
