@@ -97,7 +97,10 @@ fn the_tables_of_codes_and_of_framing_are_as_published() {
 #[test]
 fn the_words_of_the_table_describe_the_bytes() {
     let mut described = BTreeSet::new();
-    for vector in cases::files().into_iter().flat_map(|(_, vectors)| vectors) {
+    let vectors = cases::files().into_iter().flat_map(|(_, vectors)| vectors);
+    let examples: Vec<_> = cases::examples().map(|(_, vector)| vector).collect();
+    assert!(examples.len() > 12, "{} examples in PROTOCOL.md", examples.len());
+    for vector in vectors.chain(examples) {
         let Vector { name, json, bincode: Some(bytes) } = vector else { continue };
         let json: Value = serde_json::from_str(&json).expect("JSON");
         let mut reader = Reader(&bytes);
@@ -120,5 +123,9 @@ fn the_words_of_the_table_describe_the_bytes() {
         }
     }
     let binary = ROWS.iter().filter(|row| matches!(row.shape, Shape::Binary(_)));
-    assert_eq!(described, binary.map(|row| row.name.to_owned()).collect(), "each has a vector");
+    assert_eq!(
+        described,
+        binary.map(|row| row.name.to_owned()).collect(),
+        "each has a vector, or an example in PROTOCOL.md"
+    );
 }

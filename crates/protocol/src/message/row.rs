@@ -1,6 +1,6 @@
 //! What the [table](super::table) says of a type, besides its name.
 
-use crate::codec::{Data, InvalidData};
+use crate::codec::{Codec, Data, InvalidData, Payload};
 
 /// One type of message.
 #[derive(Debug, Clone, Copy)]
@@ -17,17 +17,17 @@ pub struct Row {
     pub is_counted: bool,
     /// Its data in the binary codec.
     pub shape: Shape,
-    /// Checks that data has the shape of the type; see [`Row::check`].
-    pub(super) check: fn(Data<'_>) -> Result<(), InvalidData>,
+    /// See [`Row::translate`].
+    pub(super) translate: fn(Data<'_>, Codec) -> Result<Payload, InvalidData>,
 }
 
 impl Row {
-    /// Checks that data in JSON is what the type asks for. What is a game's own is not checked.
+    /// Reads data of the type, and writes it in a codec: the same one, or the other.
     ///
     /// # Errors
-    /// [`InvalidData`], in words for the sender.
-    pub fn check(&self, data: Data<'_>) -> Result<(), InvalidData> {
-        (self.check)(data)
+    /// [`InvalidData`] if it does not have the type's shape, or if only a game knows what that is in the other codec.
+    pub fn translate(&self, data: Data<'_>, to: Codec) -> Result<Payload, InvalidData> {
+        (self.translate)(data, to)
     }
 }
 

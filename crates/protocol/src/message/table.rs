@@ -6,10 +6,12 @@
 mod define;
 
 use define::messages;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::row::{Access, Form, Owner, Row, Sender, Shape};
 use super::{Answered, Message, push, request, result, resume};
-use crate::codec::InvalidData;
+use crate::codec::{Codec, Data, InvalidData, Payload};
 use crate::envelope::{Empty, Envelope};
 
 const ROOM_JOINED: &str = "lane: u32, room_id: string, game: string, game_version: u16, name: string, \
@@ -98,6 +100,13 @@ pub const NAMED_SHAPES: &[(&str, &str)] = &[
     ("LeftReason", "enum: left, timed_out, disconnected"),
     ("ClosedReason", "enum: replaced, game_failed, shutting_down"),
 ];
+
+fn translate_json<T: DeserializeOwned + Serialize>(data: Data<'_>, to: Codec) -> Result<Payload, InvalidData> {
+    match to {
+        Codec::Json => Ok(Payload::Json(serde_json::value::to_raw_value(&data.decode_json::<T>()?)?)),
+        Codec::Bincode => Err(InvalidData::new("it is JSON in every session")),
+    }
+}
 
 impl RequestKind {
     /// Its row; none if its type is not the protocol's.

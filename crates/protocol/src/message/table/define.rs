@@ -31,7 +31,7 @@ macro_rules! messages {
                     form: Form::$form,
                     is_counted: messages!(@counted $counted),
                     shape: messages!(@shape $codec $($shape)?),
-                    check: messages!(@check $codec $Data),
+                    translate: messages!(@translate $codec $Data),
                 },
                 $(Row {
                     name: concat!($name, "_result"),
@@ -40,7 +40,7 @@ macro_rules! messages {
                     form: Form::Answer,
                     is_counted: messages!(@counted $answer_counted),
                     shape: messages!(@shape $answer_codec $($answer_shape)?),
-                    check: messages!(@check $answer_codec $Answer),
+                    translate: messages!(@translate $answer_codec $Answer),
                 },)?
             )*)*
             $(Row {
@@ -50,7 +50,7 @@ macro_rules! messages {
                 form: Form::$said_form,
                 is_counted: messages!(@counted $said_counted),
                 shape: messages!(@shape $said_codec $($said_shape)?),
-                check: messages!(@check $said_codec $Said),
+                translate: messages!(@translate $said_codec $Said),
             },)*
         ];
 
@@ -170,8 +170,10 @@ macro_rules! messages {
     (@shape game) => { Shape::Game };
     (@shape $codec:ident $shape:expr) => { Shape::Binary($shape) };
 
-    (@check game $Data:ty) => { |_| Ok(()) };
-    (@check $codec:ident $Data:ty) => { |data| data.decode_json::<$Data>().map(drop) };
+    (@translate json $Data:ty) => { translate_json::<$Data> };
+    (@translate unread $Data:ty) => { translate_json::<$Data> };
+    (@translate game $Data:ty) => { |_, _| Err(InvalidData::new("only the game knows its data")) };
+    (@translate $codec:ident $Data:ty) => { |data, to| Payload::encode(to, &data.decode::<$Data>()?) };
 
     (@type json $Data:ty, $name:expr) => {
         impl $Data {
