@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
-pub(crate) use link::{Admitted, Answered, Declined, Input, RoomHandle, RoomLink};
+pub(crate) use link::{Admitted, Declined, Input, Reply, RoomHandle, RoomLink};
 use link::{Inbox, Mail};
 pub(crate) use member::Visitor;
 pub(crate) use seeking::Sought;
@@ -128,7 +128,7 @@ impl Rooms {
         request: &CreateRoom,
         join: Join,
         visitor: Visitor,
-    ) -> Result<oneshot::Receiver<Answered>, Declined> {
+    ) -> Result<oneshot::Receiver<Reply>, Declined> {
         let kind = *self.registry.kind(&request.game)?;
         let name = match &request.name {
             Some(name) => name::checked(name)?,
@@ -154,7 +154,7 @@ impl Rooms {
         join: Join,
         visitor: Visitor,
         seat: Option<Reservation>,
-    ) -> Result<oneshot::Receiver<Answered>, Declined> {
+    ) -> Result<oneshot::Receiver<Reply>, Declined> {
         let Slot { handle, mailbox } = slot;
         let (room_id, seed, now) = (handle.room_id, spec.seed, self.clock.now());
         let created = std::panic::catch_unwind(|| Room::create(kind, spec, now));

@@ -6,8 +6,9 @@ use anteroom_protocol::code::floor_char_boundary;
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::message::request::Handshake;
 use anteroom_protocol::message::result::HandshakeAccepted;
+use anteroom_protocol::message::schema;
 use anteroom_protocol::{Batch, Json};
-use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header, SCHEMA, SessionId, VERSION};
+use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header, SessionId, VERSION};
 
 use super::ending::End;
 use super::{Carried, ConnectionTask};
@@ -21,15 +22,7 @@ const NONCE_BYTES_MAX: usize = 64;
 const CLIENT_BYTES_MAX: usize = 64;
 
 impl ConnectionTask {
-    pub(super) fn on_handshake(&mut self, message: &Envelope<'_>) -> Result<(), End> {
-        let handshake: Handshake = match message.data.decode_json() {
-            Ok(handshake) => handshake,
-            Err(error) => {
-                let words = format!("The handshake's data does not fit: {error}.");
-                self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
-                return Ok(());
-            }
-        };
+    pub(super) fn on_handshake(&mut self, handshake: &Handshake, message: &Envelope<'_>) -> Result<(), End> {
         if handshake.version != VERSION {
             return Err(CloseCode::ProtocolVersion.into());
         }
@@ -38,7 +31,7 @@ impl ConnectionTask {
             self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
             return Ok(());
         }
-        let identity = match self.shared.authority.identify(&handshake, &self.shared.randomness) {
+        let identity = match self.shared.authority.identify(handshake, &self.shared.randomness) {
             Ok(identity) => identity,
             Err(Refused::Unauthorized(Unauthorized { told, why })) => {
                 tracing::info!(
@@ -54,10 +47,10 @@ impl ConnectionTask {
                 return Ok(());
             }
         };
-        let codec = agreed_codec(self.arrival.codec, &handshake);
-        let (session, token) = match self.restart(&handshake, &identity, codec) {
+        let codec = agreed_codec(self.arrival.codec, handshake);
+        let (session, token) = match self.restart(handshake, &identity, codec) {
             Some(restarted) => restarted,
-            None => (self.begin(&handshake, identity, codec)?, 0),
+            None => (self.begin(handshake, identity, codec)?, 0),
         };
         let accepted = HandshakeAccepted {
             session_id: session.id,
@@ -69,9 +62,15 @@ impl ConnectionTask {
             grace_ms: self.shared.config.times.grace_ms,
             server_time_ms: self.shared.clock.server_time_ms(),
         };
-        let header = Header { reference: message.reference.as_ref(), ..Header::new("handshake_accepted") };
+        let header = Header { reference: message.reference.as_ref(), ..Header::new(HandshakeAccepted::TYPE) };
         self.say(json_only(&header, &accepted));
         Ok(())
+    }
+
+    /// Refuses a `handshake` that cannot be read.
+    pub(super) fn refuse_unreadable_handshake(&mut self, message: &Envelope<'_>, error: &InvalidData) {
+        let words = format!("The handshake's data does not fit: {error}.");
+        self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
     }
 
     /// From here on this connection is the session's, and whatever becomes of it, the session hears of it.
@@ -118,11 +117,6 @@ impl ConnectionTask {
         );
         Ok(session)
     }
-
-    pub(super) fn refuse_second_handshake(&mut self, message: &Envelope<'_>) {
-        let sentence = "This connection has a session already.";
-        self.refuse(message, ErrorBody::new(ErrorCode::AlreadyAuthenticated, sentence));
-    }
 }
 
 /// A text without what a terminal that shows the log could take for a command.
@@ -138,6 +132,6 @@ pub(super) fn json_only<T: serde::Serialize>(header: &Header<'_>, data: &T) -> R
 /// WebSocket names the codec in the upgrade, the others in the handshake; who has other binary shapes gets JSON.
 fn agreed_codec(asked_in_upgrade: Option<Codec>, handshake: &Handshake) -> Codec {
     let asked = asked_in_upgrade.or(handshake.codec).unwrap_or_default();
-    let shapes_differ = handshake.schema.as_ref().is_some_and(|schema| schema != SCHEMA);
+    let shapes_differ = handshake.schema.as_deref().is_some_and(|name| !schema::is_served(name));
     if shapes_differ { Codec::Json } else { asked }
 }

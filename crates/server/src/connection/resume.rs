@@ -1,29 +1,17 @@
 //! Going on with a session that another connection carried.
 
-use anteroom_core::lanes::{Carrying, Claim, NotMoving, Refused};
-use anteroom_protocol::message::resume::{Ack, Reconnect, Reconnected, Resume};
+use anteroom_core::lanes::{Carrying, Claim, Refused};
+use anteroom_protocol::codec::InvalidData;
+use anteroom_protocol::message::resume::{Reconnect, Reconnected};
 use anteroom_protocol::{CloseCode, Data, Envelope, ErrorBody, ErrorCode, Header, SessionId};
 use serde::Deserialize;
 
+use super::ConnectionTask;
 use super::ending::End;
 use super::handshake::json_only;
-use super::router::read;
-use super::{Carried, ConnectionTask};
 
 impl ConnectionTask {
-    pub(super) fn on_reconnect(&mut self, message: &Envelope<'_>) -> Result<(), End> {
-        let reconnect: Reconnect = match message.data.decode_json() {
-            Ok(reconnect) => reconnect,
-            Err(_) if names_no_session(message.data) => {
-                self.refuse_reconnect(message, unknown());
-                return Ok(());
-            }
-            Err(error) => {
-                let words = format!("The reconnect's data does not fit: {error}.");
-                self.refuse_reconnect(message, ErrorBody::new(ErrorCode::InvalidData, words));
-                return Ok(());
-            }
-        };
+    pub(super) fn on_reconnect(&mut self, reconnect: Reconnect, message: &Envelope<'_>) -> Result<(), End> {
         let sessions = self.shared.sessions.clone();
         let found = sessions.find(reconnect.session_id);
         // Whoever cannot prove a session is told the same as if there were none.
@@ -71,37 +59,21 @@ impl ConnectionTask {
         }
     }
 
+    /// Refuses a `reconnect` that cannot be read.
+    pub(super) fn refuse_unreadable_reconnect(&mut self, message: &Envelope<'_>, error: &InvalidData) {
+        let error = if names_no_session(message.data) {
+            unknown()
+        } else {
+            ErrorBody::new(ErrorCode::InvalidData, format!("The reconnect's data does not fit: {error}."))
+        };
+        self.refuse_reconnect(message, error);
+    }
+
     /// The connection stays open, for one handshake.
     fn refuse_reconnect(&mut self, message: &Envelope<'_>, error: ErrorBody) {
         let reference = message.reference.as_ref();
         let header = Header { reference, success: Some(false), error: Some(&error), ..Header::new(Reconnected::TYPE) };
         self.say(json_only(&header, &serde_json::Map::new()));
-    }
-
-    /// Lets the lanes of a live move come over to this connection.
-    pub(super) fn resume(&mut self, message: &Envelope<'_>) -> Result<Result<(), ErrorBody>, End> {
-        let Some(Carried { session, place, .. }) = &self.carried else { return Ok(Ok(())) };
-        let Resume { received } = match read(message.data) {
-            Ok(resume) => resume,
-            Err(error) => return Ok(Err(error)),
-        };
-        match session.carrier.resume(place.id, &received) {
-            Ok(()) => Ok(Ok(())),
-            Err(NotMoving::NotAsked) => Ok(Err(ErrorBody::new(
-                ErrorCode::InvalidData,
-                "There is nothing to resume: no session is moving to this connection.",
-            ))),
-            Err(NotMoving::Count(_)) => Err(CloseCode::BadAck.into()),
-        }
-    }
-
-    /// Takes an acknowledgement.
-    pub(super) fn on_ack(&mut self, message: &Envelope<'_>) -> Result<Result<(), ErrorBody>, End> {
-        let Some(Carried { session, .. }) = &self.carried else { return Ok(Ok(())) };
-        match read::<Ack>(message.data) {
-            Ok(Ack { counts }) => session.carrier.acknowledge(&counts).map(Ok).map_err(|_| CloseCode::BadAck.into()),
-            Err(error) => Ok(Err(error)),
-        }
     }
 }
 

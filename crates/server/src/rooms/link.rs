@@ -138,11 +138,11 @@ pub(super) struct Request {
     pub(super) visitor: Visitor,
     /// The seat that is reserved for them, if they looked for one.
     pub(super) seat: Option<Reservation>,
-    pub(super) answer: oneshot::Sender<Answered>,
+    pub(super) answer: oneshot::Sender<Reply>,
 }
 
 /// What a room says to somebody who wants to come in.
-pub(crate) type Answered = Result<Admitted, Declined>;
+pub(crate) type Reply = Result<Admitted, Declined>;
 
 /// Somebody was let in.
 #[derive(Debug)]
@@ -277,7 +277,7 @@ impl RoomHandle {
     ///
     /// # Errors
     /// What the room declines with; `room_not_found` if it is over.
-    pub(crate) async fn join(&self, join: Join, visitor: Visitor) -> Result<oneshot::Receiver<Answered>, Declined> {
+    pub(crate) async fn join(&self, join: Join, visitor: Visitor) -> Result<oneshot::Receiver<Reply>, Declined> {
         let (answer, answered) = oneshot::channel();
         let request = Box::new(Request { join, visitor, seat: None, answer });
         self.mailbox.send(Mail::Join(request)).await.map_err(|_| gone())?;
@@ -295,7 +295,7 @@ impl RoomHandle {
         join: Join,
         visitor: Visitor,
         seat: Option<Reservation>,
-    ) -> Result<oneshot::Receiver<Answered>, Declined> {
+    ) -> Result<oneshot::Receiver<Reply>, Declined> {
         let (answer, answered) = oneshot::channel();
         let request = Box::new(Request { join, visitor, seat, answer });
         self.mailbox.try_send(Mail::Join(request)).map_err(|error| match error {

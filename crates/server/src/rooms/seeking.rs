@@ -11,7 +11,7 @@ use anteroom_core::room::Join;
 use anteroom_protocol::{ErrorBody, ErrorCode, RoomId, UserId};
 use tokio::sync::oneshot;
 
-use super::{Answered, Declined, RoomHandle, Rooms, Slot, Visitor, default_name};
+use super::{Declined, Reply, RoomHandle, Rooms, Slot, Visitor, default_name};
 use crate::lobby::Reservation;
 
 /// What there is for somebody who looks for a game.
@@ -81,7 +81,7 @@ impl Rooms {
         seat: Reservation,
         join: Join,
         visitor: Visitor,
-    ) -> Result<oneshot::Receiver<Answered>, Declined> {
+    ) -> Result<oneshot::Receiver<Reply>, Declined> {
         let kind: Kind = *self.registry.kind(game)?;
         let spec = self.spec(&slot, default_name(&join.username), None);
         self.open(slot, &kind, spec, join, visitor, Some(seat))
@@ -97,7 +97,7 @@ impl Rooms {
         seat: Reservation,
         join: Join,
         visitor: Visitor,
-    ) -> Result<oneshot::Receiver<Answered>, Declined> {
+    ) -> Result<oneshot::Receiver<Reply>, Declined> {
         let answered = room.try_join(join, visitor, Some(seat))?;
         // A tick would hold that up.
         room.filling.notify_one();

@@ -11,7 +11,7 @@ use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::link::{Admitted, Answered, Declined, Inbox, Mail, Request, RoomHandle, RoomLink};
+use super::link::{Admitted, Declined, Inbox, Mail, Reply, Request, RoomHandle, RoomLink};
 use super::member::{MemberLink, Visitor};
 use super::{Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
 use crate::carrier::Presence;
@@ -36,7 +36,7 @@ struct RoomTask {
 
 /// Whether somebody is let in.
 struct Answer {
-    to: oneshot::Sender<Answered>,
+    to: oneshot::Sender<Reply>,
     answered: Result<Entering, Declined>,
     /// Reserved until the list shows what came of it.
     seat: Option<Reservation>,
@@ -203,7 +203,7 @@ impl RoomTask {
     }
 
     /// Lets those in who are to be: before anything of the room is on their lanes.
-    fn enter(&mut self) -> Vec<(oneshot::Sender<Answered>, Answered)> {
+    fn enter(&mut self) -> Vec<(oneshot::Sender<Reply>, Reply)> {
         let mut answers = Vec::with_capacity(self.answers.len());
         for Answer { to, answered, .. } in self.answers.drain(..) {
             let answered = answered.map(|Entering { member, role, visitor }| {

@@ -12,97 +12,23 @@ use std::time::Duration;
 
 use anteroom_core::lanes::ConnectionId;
 use anteroom_core::room::{Join, MemberId};
-use anteroom_protocol::message::Role;
-use anteroom_protocol::message::request::{CreateRoom, JoinRoom, LeaveRoom};
-use anteroom_protocol::{Envelope, ErrorBody, ErrorCode, RoomId};
-use bytes::Bytes;
+use anteroom_protocol::message::request::{CreateRoom, JoinRoom};
+use anteroom_protocol::message::{Answered, Role};
+use anteroom_protocol::{ErrorBody, ErrorCode, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use super::answer::{self, about_room, not_in_room};
-use super::router::{Route, bytes_of, input, read};
-use super::{Carried, ConnectionTask, Refused};
+use super::answer::{Refused, about_room, not_in_room};
 use crate::carrier::Knock;
-use crate::rooms::{Admitted, Answered, Declined, JOIN_PATIENCE, RoomLink, SEAT_PATIENCE, Sought, Visitor};
+use crate::rooms::{Admitted, Declined, JOIN_PATIENCE, Reply, RoomLink, SEAT_PATIENCE, Sought, Visitor};
 use crate::session::{Asked, Membership, Question, Session, Wish};
 use crate::shared::Shared;
 
 /// How many rooms a quick join tries before it makes one.
 const QUICK_JOIN_TRIES: usize = 4;
 
-impl ConnectionTask {
-    /// Hands in a question that was said on control.
-    pub(super) fn ask(&mut self, message: &Envelope<'_>) -> Route {
-        let wish = match message.kind.as_ref() {
-            "create_room" => read(message.data).map(Wish::Create),
-            "join_room" => read(message.data).map(|mut request: JoinRoom| {
-                // None has a longer id; what waits is to be no larger than it says.
-                let named = || message.room_id.as_deref().map(|room_id| answer::cut(room_id).to_owned());
-                request.room_id = request.room_id.or_else(named);
-                Wish::Join(request)
-            }),
-            _ => read(message.data).map(|LeaveRoom { room_id }| Wish::Leave(room_id)),
-        };
-        match wish {
-            Ok(wish) => Route::Done(self.hand_in(wish, message)),
-            Err(error) => self.take_control(message, Route::Done(Err(error))),
-        }
-    }
-
-    /// A wish to leave a room that the message names on its lane.
-    pub(super) fn leave_room(&mut self, room_id: &str, message: &Envelope<'_>) -> Route {
-        let Some(Carried { session, place, .. }) = &self.carried else { return Route::IGNORED };
-        if let Some(room_id) = waits_for(session, room_id) {
-            return Route::Done(self.hand_in(Wish::LeaveLane(room_id), message));
-        }
-        Route::Done(go_on_lane(session, room_id, place.id, &asked(message), bytes_of(message.data)))
-    }
-
-    /// What is said to a room behind a question about it waits for its turn; `None` if there is no such question.
-    pub(super) fn act_later(
-        &mut self,
-        room_id: &str,
-        payload: &Bytes,
-        message: &Envelope<'_>,
-    ) -> Option<Result<(), ErrorBody>> {
-        let Some(Carried { session, .. }) = &self.carried else { return None };
-        let room_id = waits_for(session, room_id)?;
-        // What waits for long keeps nothing else in memory.
-        let input = input(session.codec, payload, message).alone();
-        Some(self.hand_in(Wish::Act(room_id, input), message))
-    }
-
-    fn hand_in(&mut self, wish: Wish, message: &Envelope<'_>) -> Result<(), ErrorBody> {
-        let Some(Carried { session, place, .. }) = &self.carried else { return Ok(()) };
-        let bytes = bytes_of(message.data);
-        if session.ask(Question { wish, connection: place.id, asked: asked(message), bytes })? {
-            let asking = Asking { shared: self.shared.clone(), session: session.clone(), current: None };
-            go_on(&self.shared, Box::pin(asking.work_off()));
-        }
-        Ok(())
-    }
-}
-
-fn asked(message: &Envelope<'_>) -> Asked {
-    Asked {
-        kind: message.kind.as_ref().into(),
-        reference: message.reference.clone(),
-        room_id: message.room_id.as_deref().map(|room_id| answer::cut(room_id).into()),
-        n: message.n,
-        last_n: 0,
-    }
-}
-
-/// The room, if there is a question that may be about it.
-fn waits_for(session: &Session, room_id: &str) -> Option<RoomId> {
-    if !session.is_asking() {
-        return None;
-    }
-    room_id.parse().ok().filter(|room_id| session.waits(*room_id))
-}
-
 /// Does what can be done at once, and the rest in a task of its own.
-fn go_on(shared: &Arc<Shared>, mut asking: Pin<Box<dyn Future<Output = ()> + Send>>) {
+pub(super) fn go_on(shared: &Arc<Shared>, mut asking: Pin<Box<dyn Future<Output = ()> + Send>>) {
     // A task that is made for it polls it again before anything else.
     if asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
         return;
@@ -130,7 +56,7 @@ fn go(session: &Session, there: &Membership, asked: &Asked) -> Result<(), ErrorB
 }
 
 /// The same for a wish that was said on the lane of the room.
-fn go_on_lane(
+pub(super) fn go_on_lane(
     session: &Session,
     room_id: &str,
     connection: ConnectionId,
@@ -156,7 +82,7 @@ fn refuse(session: &Session, asked: &Asked, error: ErrorBody) {
 }
 
 /// Whoever works off what a session asks.
-struct Asking {
+pub(super) struct Asking {
     shared: Arc<Shared>,
     session: Arc<Session>,
     /// What is being asked, for as long as it is not answered.
@@ -182,7 +108,11 @@ impl Drop for Asking {
 type Joined = Result<(), Declined>;
 
 impl Asking {
-    async fn work_off(mut self) {
+    pub(super) fn new(shared: Arc<Shared>, session: Arc<Session>) -> Self {
+        Self { shared, session, current: None }
+    }
+
+    pub(super) async fn work_off(mut self) {
         while let Some(Question { wish, connection, asked, bytes }) = self.session.next_question() {
             self.current = Some(asked.clone());
             let done = match wish {
@@ -208,7 +138,7 @@ impl Asking {
         let rooms = &self.shared.rooms;
         // Who has gone takes no seat, and who comes back has asked for one.
         while self.session.carrier.is_there().await {
-            let (join, knock) = self.prepare(asked, "create_room_result", Role::Player, None)?;
+            let (join, knock) = self.prepare(asked, CreateRoom::RESULT, Role::Player, None)?;
             let created = rooms.create(request, join, self.visitor(&knock));
             match self.answer_of(&knock, created, JOIN_PATIENCE).await {
                 Err(Declined::Absent) => {}
@@ -235,7 +165,7 @@ impl Asking {
             if self.session.room(room_id).is_some() {
                 return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "You are in that room already."));
             }
-            let (join, knock) = self.prepare(asked, "join_room_result", role, Some(*room.room_id()))?;
+            let (join, knock) = self.prepare(asked, JoinRoom::RESULT, role, Some(*room.room_id()))?;
             let begun = Instant::now();
             let asking = timeout(JOIN_PATIENCE, room.join(join, self.visitor(&knock))).await;
             let patience = JOIN_PATIENCE.saturating_sub(begun.elapsed());
@@ -290,7 +220,7 @@ impl Asking {
         asked: &Asked,
     ) -> Result<(Option<RoomId>, Joined), ErrorBody> {
         // First of all, since nothing is to be given back then.
-        let (join, knock) = self.prepare(asked, "join_room_result", Role::Player, None)?;
+        let (join, knock) = self.prepare(asked, JoinRoom::RESULT, Role::Player, None)?;
         let (visitor, rooms) = (self.visitor(&knock), &self.shared.rooms);
         let user_id = &self.session.identity.user_id;
         let sought = if makes_one { rooms.place_for(game) } else { rooms.seek(game, user_id, not_in) };
@@ -356,7 +286,7 @@ impl Asking {
     async fn answer_of(
         &self,
         knock: &Knock,
-        asking: Result<oneshot::Receiver<Answered>, Declined>,
+        asking: Result<oneshot::Receiver<Reply>, Declined>,
         patience: Duration,
     ) -> Joined {
         let answered = match asking {
