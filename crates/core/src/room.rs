@@ -22,7 +22,7 @@ use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, LaneId, Paylo
 pub use command::{Command, Effects, Join, MemberId, RoomPolicy, RoomSpec};
 pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
 
-use crate::flush::{Flush, To};
+use crate::flush::{Said, To};
 use crate::game::{FlushMode, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
 use crate::listing::{Entry, Presence};
 use crate::rng::Rng;
@@ -92,7 +92,7 @@ impl Room {
             room_id: spec.room_id,
             seating: Seating::new(seats.max),
             state: RoomState::Waiting,
-            flush: Flush::default(),
+            said: Said::default(),
             outcomes: Vec::new(),
         };
         let game = kind.create(spec.options.as_ref(), &mut stage)?;
@@ -154,8 +154,8 @@ impl Room {
 
     /// Keeps what is encoded, but not in batches yet, from piling up while a long queue is worked off.
     fn seal_if_large(&mut self, effects: &mut Effects) {
-        if self.stage.flush.len() > SAID_BYTES_MAX {
-            self.stage.flush.seal(&mut effects.dispatches);
+        if self.stage.said.len() > SAID_BYTES_MAX {
+            self.stage.said.seal(&mut effects.dispatches);
         }
     }
 
@@ -195,7 +195,7 @@ impl Room {
             Ok(()) if reference.is_none() => {}
             Ok(()) => {
                 self.answer(id, &answer_to(kind), reference, None);
-                self.stage.flush.move_last_to(before.said);
+                self.stage.said.move_last_to(before.said);
             }
             Err(error) => {
                 self.stage.take_back(before);
@@ -208,12 +208,12 @@ impl Room {
     fn answer(&mut self, to: MemberId, kind: &str, reference: Option<&Ref>, error: Option<&ErrorBody>) {
         let room_id = self.stage.room_id;
         let header = Header { reference, success: Some(error.is_none()), error, ..Header::new(kind) };
-        self.stage.flush.message(To::Only(to), &header.in_room(room_id.as_str()), &Empty {});
+        self.stage.said.message(To::Only(to), &header.in_room(room_id.as_str()), &Empty {});
     }
 
     fn say<T: Message>(&mut self, to: To, data: &T) {
         let room_id = self.stage.room_id;
-        self.stage.flush.message(to, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
+        self.stage.said.message(to, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
     }
 
     /// Ends the flush: puts what was said since the last one into batches, and says what else came of it.
@@ -221,13 +221,13 @@ impl Room {
     /// # Errors
     /// The game said something that cannot be sent; call [`Room::fail`].
     pub fn flush(&mut self, effects: &mut Effects) -> Result<(), GameFailure> {
-        if let Some(failure) = self.stage.flush.failure() {
+        if let Some(failure) = self.stage.said.failure() {
             return Err(failure.clone());
         }
         if self.members.is_empty() && self.stage.seating.is_empty() {
             self.closed = true;
         }
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         for (id, _) in &self.marks {
             if let Some(member) = self.members.get_mut(id) {
                 member.marked = None;
@@ -261,7 +261,7 @@ impl Room {
             ClosedReason::GameFailed => "The game failed, so the room had to close.",
             ClosedReason::ShuttingDown => "The server is shutting down.",
         };
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
         while let Some(&member) = self.members.keys().next() {
             self.dismiss(member, effects);
@@ -320,14 +320,14 @@ impl Room {
     /// Counts what it says in a tally of many rooms as well. For a room that has not flushed yet.
     #[must_use]
     pub fn counted(mut self, total: &Tally) -> Self {
-        self.stage.flush.tally = Tally::within(total);
+        self.stage.said.tally = Tally::within(total);
         self
     }
 
     /// Bytes of what the room has said and some member's lane still keeps. What several of them keep counts once.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
-        self.stage.flush.tally.bytes()
+        self.stage.said.tally.bytes()
     }
 
     /// The players and seats, for those who look from outside.

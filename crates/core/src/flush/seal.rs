@@ -8,7 +8,7 @@ use anteroom_protocol::limits::{BATCH_BYTES_SOFT_MAX, BATCH_MESSAGES_MAX};
 use anteroom_protocol::message::Role;
 use anteroom_protocol::{Batch, BatchBuilder, Codec};
 
-use super::{Class, Dispatch, Flush, Item, Listener, Outgoing, PerCodec, To};
+use super::{Class, Dispatch, Item, Listener, Outgoing, PerCodec, Said, To};
 use crate::room::MemberId;
 
 /// How much memory for items a flush keeps for the next one.
@@ -25,7 +25,7 @@ impl To {
     }
 }
 
-impl Flush {
+impl Said {
     /// Ends the flush: what was said becomes batches for the members there are.
     pub(crate) fn seal(&mut self, out: &mut Vec<Dispatch>) {
         if self.items.is_empty() {

@@ -11,7 +11,7 @@ use super::timers::Timers;
 use super::{Context, Game, Seat, Seating, Stage, Viewer};
 use crate::time::Time;
 
-/// A running game, its types erased. Everything it says goes into the stage's flush.
+/// A running game, its types erased. What it says is kept by the stage until the flush.
 pub(crate) trait HostedGame: Send {
     /// See [`Game::joined`].
     fn joined(&mut self, seat: Seat, stage: &mut Stage);
