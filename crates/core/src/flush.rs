@@ -24,11 +24,27 @@ use crate::room::{GameFailure, MemberId};
 
 /// Something for one member's lane, in the order of delivery.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dispatch {
-    /// Whose lane.
-    pub to: MemberId,
-    /// What.
-    pub outgoing: Outgoing,
+pub enum Dispatch {
+    /// The lane begins: its member has come in.
+    Enter(MemberId),
+    /// Something goes on the lane.
+    Say {
+        /// Whose lane.
+        to: MemberId,
+        /// What.
+        outgoing: Outgoing,
+    },
+}
+
+impl Dispatch {
+    /// What goes on a lane, and whose it is; none if a lane begins.
+    #[must_use]
+    pub fn said(&self) -> Option<(MemberId, &Outgoing)> {
+        match self {
+            Self::Enter(_) => None,
+            Self::Say { to, outgoing } => Some((*to, outgoing)),
+        }
+    }
 }
 
 /// What goes on a lane. Batches are shared among all members that get them.

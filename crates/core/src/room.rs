@@ -6,8 +6,10 @@
 mod clock;
 mod command;
 mod inputs;
+mod log;
 mod membership;
 mod share;
+mod turn;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,8 +21,10 @@ use anteroom_protocol::message::push::{ClosedReason, RoomClosed};
 use anteroom_protocol::message::{Message, RoomState, RoomSummary};
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, LaneId, Payload, Tally, UserId};
 
-pub use command::{Command, Effects, Join, MemberId, RoomPolicy, RoomSpec};
+pub use command::{Command, Join, MemberId, RoomPolicy, RoomSpec};
+pub use log::{DamagedLog, Log};
 pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
+pub use turn::{Answer, Effects, Flush};
 
 use crate::flush::{Said, To};
 use crate::game::{FlushMode, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
@@ -74,6 +78,9 @@ pub struct Room {
     turnover: u64,
     /// What the lobby was told of last: `turnover`, and the state.
     listed: Option<(u64, RoomState)>,
+    /// How many flushes there were, which numbers them.
+    flushes: u64,
+    keeps_log: bool,
     closed: bool,
 }
 
@@ -115,6 +122,8 @@ impl Room {
             spectators: 0,
             turnover: 0,
             listed: None,
+            flushes: 0,
+            keeps_log: false,
             closed: false,
         })
     }
@@ -124,21 +133,36 @@ impl Room {
     /// # Errors
     /// Why the room does not let them in. Nothing changed then, except that `internal` means that the game failed,
     /// which the next flush says, too.
-    pub fn join(&mut self, now: Time, join: Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
-        if self.closed {
-            return Err(ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed."));
+    pub fn join(&mut self, now: Time, join: Join, flush: &mut Flush) -> Result<MemberId, ErrorBody> {
+        if self.keeps_log {
+            flush.log.push_join(now, &join);
         }
-        self.advance(now, effects);
-        self.let_in(&join, effects)
+        // What it stays at if the game panics.
+        let gone = ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.");
+        let (user_id, role, lane) = (join.user_id.clone(), join.role, join.lane);
+        flush.answers.push(Answer { user_id, role, lane, joined: Err(gone.clone()) });
+        if self.closed {
+            return Err(gone);
+        }
+        self.pass_time(now, &mut flush.effects);
+        let joined = self.let_in(&join, &mut flush.effects);
+        if let Some(answer) = flush.answers.last_mut() {
+            answer.joined.clone_from(&joined);
+        }
+        joined
     }
 
     /// Lets something happen at a time, which must not lie before that of an earlier call. What a member is refused is
     /// told on its lane; what comes from one who is not here any more, or after the end, changes nothing.
-    pub fn handle(&mut self, now: Time, command: Command<'_>, effects: &mut Effects) {
+    pub fn handle(&mut self, now: Time, command: Command<'_>, flush: &mut Flush) {
+        if self.keeps_log {
+            flush.log.push(now, &command);
+        }
         if self.closed {
             return;
         }
-        self.advance(now, effects);
+        let effects = &mut flush.effects;
+        self.pass_time(now, effects);
         match command {
             Command::Leave { member, reference, n } => self.leave(member, reference.as_ref(), n, effects),
             Command::Disconnect { member, kept } => self.disconnect(member, kept, effects),
@@ -216,17 +240,19 @@ impl Room {
         self.stage.said.message(to, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
     }
 
-    /// Ends the flush: puts what was said since the last one into batches, and says what else came of it.
+    /// Ends the turn: puts what was said in it into batches, and says what else came of it. The next turn begins with
+    /// an empty flush.
     ///
     /// # Errors
     /// The game said something that cannot be sent; call [`Room::fail`].
-    pub fn flush(&mut self, effects: &mut Effects) -> Result<(), GameFailure> {
+    pub fn flush(&mut self, flush: &mut Flush) -> Result<(), GameFailure> {
         if let Some(failure) = self.stage.said.failure() {
             return Err(failure.clone());
         }
         if self.members.is_empty() && self.stage.seating.is_empty() {
             self.closed = true;
         }
+        let effects = &mut flush.effects;
         self.stage.said.seal(&mut effects.dispatches);
         for (id, _) in &self.marks {
             if let Some(member) = self.members.get_mut(id) {
@@ -241,18 +267,26 @@ impl Room {
             self.listed = Some(now);
             effects.entry = Some(Entry { summary: self.summary(), presence: self.presence() });
         }
+        self.end_turn(flush);
         Ok(())
     }
 
     /// Ends the room because its game failed, and needs no flush afterwards. What was said until then is still heard,
     /// and nothing of this turn counts as applied: some of it came to nothing.
     /// Touches nothing of the game, so it may be called after a panic in it.
-    pub fn fail(&mut self, effects: &mut Effects) {
+    pub fn fail(&mut self, flush: &mut Flush) {
+        let effects = &mut flush.effects;
         self.turn_away();
         self.close(ClosedReason::GameFailed, effects);
         self.marks.clear();
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = true;
+        self.end_turn(flush);
+    }
+
+    fn end_turn(&mut self, flush: &mut Flush) {
+        self.flushes += 1;
+        flush.index = self.flushes;
     }
 
     fn close(&mut self, reason: ClosedReason, effects: &mut Effects) {
@@ -315,6 +349,12 @@ impl Room {
 
     fn players(&self) -> u16 {
         u16::try_from(self.stage.seating.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Keeps a log of every turn, for a replay. For a room to which nothing has happened yet.
+    #[must_use]
+    pub fn logged(self) -> Self {
+        Self { keeps_log: true, ..self }
     }
 
     /// Counts what it says in a tally of many rooms as well. For a room that has not flushed yet.

@@ -3,10 +3,12 @@
 use std::ops::Add;
 use std::time::Duration;
 
+use anteroom_protocol::bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 /// A moment, in milliseconds since a start that the owner of the clock chooses. Never goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, Encode, Decode)]
+#[bincode(crate = "anteroom_protocol::bincode")]
 pub struct Time(u64);
 
 impl Time {

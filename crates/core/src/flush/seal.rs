@@ -65,7 +65,8 @@ impl Said {
                 let group = if roles_differ { listener.role } else { Role::Player };
                 shared[group as usize][listener.codec.index()].get_or_insert_with(|| self.batches(member, listener))
             };
-            let dispatch = |batch: &Arc<Batch>| Dispatch { to: member, outgoing: Outgoing::Reliable(batch.clone()) };
+            let dispatch =
+                |batch: &Arc<Batch>| Dispatch::Say { to: member, outgoing: Outgoing::Reliable(batch.clone()) };
             out.extend(batches.iter().map(dispatch));
         }
     }
@@ -118,7 +119,7 @@ impl Said {
                     builder.push_encoded(text);
                     Arc::new(builder.finish().counted(&self.tally))
                 });
-                out.push(Dispatch { to: member, outgoing: outgoing(key.clone(), message.clone()) });
+                out.push(Dispatch::Say { to: member, outgoing: outgoing(key.clone(), message.clone()) });
             }
         }
     }

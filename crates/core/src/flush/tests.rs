@@ -53,7 +53,8 @@ fn sealed(said: &mut Said) -> Vec<Dispatch> {
 }
 
 fn batches_for(dispatches: &[Dispatch], member: MemberId) -> Vec<&Arc<Batch>> {
-    dispatches.iter().filter(|dispatch| dispatch.to == member).map(|dispatch| dispatch.outgoing.batch()).collect()
+    let said = dispatches.iter().filter_map(Dispatch::said);
+    said.filter(|(to, _)| *to == member).map(|(_, outgoing)| outgoing.batch()).collect()
 }
 
 /// What a member hears: the type of each message, and `x` if it has one.
@@ -182,7 +183,7 @@ fn unreliable_messages_all_go_one_by_one() {
     }
     let out = sealed(&mut said);
     assert_eq!((heard(&out, EVE), heard(&out, ADA)), ("1 ball, 2 ball".into(), String::new()));
-    assert!(matches!(&out[0].outgoing, Outgoing::Unreliable { key, message }
+    assert!(matches!(&out[0], Dispatch::Say { outgoing: Outgoing::Unreliable { key, message }, .. }
         if &**key == "ball" && message.messages() == 1));
 }
 
@@ -197,7 +198,7 @@ fn a_key_is_never_empty_and_never_too_long() {
     assert_eq!(heard(&out, ADA), format!("1 moved, text text, 2 {}", "ü".repeat(32)));
     let keys: Vec<&str> = out
         .iter()
-        .filter_map(|dispatch| match &dispatch.outgoing {
+        .filter_map(|dispatch| match dispatch.said()?.1 {
             Outgoing::Latest { key, .. } => Some(&**key),
             _ => None,
         })

@@ -11,7 +11,7 @@ use anteroom_protocol::message::{self, Role};
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, UserId};
 
 use super::{Effects, Join, Member, MemberId, Room};
-use crate::flush::{Outgoing, To};
+use crate::flush::{Dispatch, Outgoing, To};
 use crate::game::{Seat, Viewer};
 
 /// The `type` of a snapshot: what a newcomer would be told.
@@ -52,6 +52,7 @@ impl Room {
             return Err(ErrorBody::new(ErrorCode::Internal, "The game failed, so the room has to close."));
         }
         self.joining = None;
+        effects.dispatches.push(Dispatch::Enter(member));
         Ok(member)
     }
 
@@ -183,7 +184,9 @@ impl Room {
         self.tell_state(id, seat, lane, codec, &Header { success: Some(true), ..Header::new(SNAPSHOT) });
         self.stage.said.seal(&mut effects.dispatches);
         for dispatch in &mut effects.dispatches[before..] {
-            dispatch.outgoing = Outgoing::Snapshot(dispatch.outgoing.batch().clone());
+            if let Dispatch::Say { outgoing, .. } = dispatch {
+                *outgoing = Outgoing::Snapshot(outgoing.batch().clone());
+            }
         }
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
-use anteroom_core::room::{Command, Effects, MemberId, Room};
+use anteroom_core::room::{Answer, Command, Flush, MemberId, Room};
+use anteroom_core::{Outcome, Time};
+use anteroom_protocol::message::Role;
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, LaneId, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -24,6 +26,7 @@ const TICK_TURNS: u64 = 4;
 struct Link {
     session: Arc<Session>,
     lane: LaneId,
+    role: Role,
 }
 
 struct RoomTask {
@@ -31,13 +34,25 @@ struct RoomTask {
     room_id: RoomId,
     room: Room,
     links: BTreeMap<MemberId, Link>,
-    effects: Effects,
+    /// What the present turn yields.
+    flush: Flush,
+    /// Those whom the room is letting in, or not, in the order of the answers in its flush.
+    callers: Vec<Caller>,
     /// What to tell those who knocked, once what follows from it can be seen by everyone.
-    answers: Vec<Answer>,
+    replies: Vec<Reply>,
+    /// What was noticed while a flush was delivered: for the next turn.
+    noticed: Vec<Mail>,
+}
+
+/// Somebody who knocked and was there when the room got to it.
+struct Caller {
+    session: Arc<Session>,
+    to: oneshot::Sender<Result<(), Declined>>,
+    seat: Option<Reservation>,
 }
 
 /// Whether somebody is let in.
-struct Answer {
+struct Reply {
     to: oneshot::Sender<Result<(), Declined>>,
     answered: Result<(), Declined>,
     /// Reserved until the list shows what came of it.
@@ -53,8 +68,9 @@ pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id
         FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
         FlushMode::Immediate => 0,
     };
-    let (links, effects, answers) = (BTreeMap::new(), Effects::default(), Vec::new());
-    let mut task = RoomTask { rooms, room_id, room, links, effects, answers };
+    let (links, flush) = (BTreeMap::new(), Flush::default());
+    let (callers, replies, noticed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut task = RoomTask { rooms, room_id, room, links, flush, callers, replies, noticed };
     let ran = caught(task.go_on(&mut inbox, phase)).await;
     // Whoever knocks from now on hears that the room has closed.
     inbox.mailbox.close();
@@ -103,12 +119,14 @@ impl RoomTask {
     /// Takes turns until the room is over.
     async fn go_on(&mut self, inbox: &mut Inbox, phase: u64) {
         let mut mails = Vec::new();
-        while !self.effects.closed {
-            self.effects.clear();
+        while !self.flush.effects.closed {
+            self.flush.clear();
+            mails.append(&mut self.noticed);
             let deadline = self.room.next_deadline().map(|deadline| self.rooms.clock.instant(deadline));
             tokio::select! {
                 // What was posted comes before what falls due meanwhile: the creator, before the first tick.
                 biased;
+                () = std::future::ready(()), if !mails.is_empty() => {}
                 received = inbox.mailbox.recv_many(&mut mails, TURN_MESSAGES_MAX) => {
                     if received == 0 {
                         break;
@@ -127,16 +145,18 @@ impl RoomTask {
     /// After a panic that was not the game's: nobody stays in a room that is not there any more.
     async fn give_up(&mut self, why: &str) {
         tracing::error!(room_id = %self.room_id, why, "a room failed");
-        self.effects.clear();
+        self.flush.clear();
         self.fail(why);
-        for answer in &mut self.answers {
-            answer.answered = Err(ErrorBody::new(ErrorCode::Internal, "The room failed.").into());
+        let callers = self.callers.drain(..);
+        self.replies.extend(callers.map(|Caller { to, seat, .. }| Reply { to, answered: Ok(()), seat }));
+        for reply in &mut self.replies {
+            reply.answered = Err(ErrorBody::new(ErrorCode::Internal, "The room failed.").into());
         }
         if caught(self.deliver()).await.is_ok() {
             return;
         }
         let now = self.rooms.clock.now();
-        for (_, Link { session, lane }) in std::mem::take(&mut self.links) {
+        for (_, Link { session, lane, .. }) in std::mem::take(&mut self.links) {
             // One that fails as well is no worse off than before.
             drop(guarded(|| session.end_lane(now, lane, Vec::new())));
         }
@@ -153,50 +173,37 @@ impl RoomTask {
             guarded(|| self.react(now, mail))?;
         }
         guarded(|| {
-            self.room.advance(now, &mut self.effects);
-            self.room.flush(&mut self.effects)
+            self.room.advance(now, &mut self.flush);
+            self.room.flush(&mut self.flush)
         })?
         .map_err(|error| error.to_string())
     }
 
-    fn react(&mut self, now: anteroom_core::Time, mail: Mail) {
-        let (room, effects) = (&mut self.room, &mut self.effects);
+    fn react(&mut self, now: Time, mail: Mail) {
+        let (room, flush) = (&mut self.room, &mut self.flush);
         match mail {
             Mail::Join(knock) => {
                 let Knock { join, session, seat, answer: to } = *knock;
-                let (lane, role) = (join.lane, join.role);
-                // Whoever has gone takes no seat.
-                let joined = match session.knocks(lane) {
-                    true => room.join(now, join, effects).map_err(Declined::Refused),
-                    false => Err(Declined::Absent),
-                };
-                let (member, answered) = match joined {
-                    Ok(member) => (Some(member), Ok(())),
-                    Err(declined) => (None, Err(declined)),
-                };
-                self.answers.push(Answer { to, answered, seat });
-                let Some(member) = member else { return };
-                // Before anything of the room can be seen, so that whoever sees it can act on it.
-                let entered = self.rooms.running(&self.room_id).is_some_and(|room| {
-                    let share = room.share(role);
-                    session.enter(Membership { room, lane, member, share })
-                });
-                self.links.insert(member, Link { session, lane });
-                // One who has gone at this very moment has not been told of the seat, and will not come back to it.
-                if !entered {
-                    room.handle(now, Command::Leave { member, reference: None, n: None }, effects);
+                if session.knocks(join.lane) {
+                    // Before the room is asked, so that there is one for every answer though the game may fail.
+                    self.callers.push(Caller { session, to, seat });
+                    // The answer is in the flush.
+                    drop(room.join(now, join, flush));
+                } else {
+                    // Whoever has gone takes no seat.
+                    self.replies.push(Reply { to, answered: Err(Declined::Absent), seat });
                 }
             }
             Mail::Leave { member, reference } => {
-                room.handle(now, Command::Leave { member, reference, n: None }, effects);
+                room.handle(now, Command::Leave { member, reference, n: None }, flush);
             }
             Mail::LookFor { member } => self.look_for(now, member),
-            Mail::Expire { member } => room.handle(now, Command::Expire { member }, effects),
-            Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, effects),
+            Mail::Expire { member } => room.handle(now, Command::Expire { member }, flush),
+            Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, flush),
             Mail::Snapshot { member } => {
                 // Whoever reads again is back, though the news of it may be behind this.
                 self.look_for(now, member);
-                self.room.handle(now, Command::Snapshot { member }, &mut self.effects);
+                self.room.handle(now, Command::Snapshot { member }, &mut self.flush);
             }
             Mail::Act { member, input, place } => {
                 drop(place);
@@ -206,50 +213,62 @@ impl RoomTask {
                     Codec::Bincode => Data::Binary(&input.data),
                 };
                 let kind = text(&input.kind);
-                room.handle(now, Command::Act { member, kind, data, reference: input.reference, n: None }, effects);
+                room.handle(now, Command::Act { member, kind, data, reference: input.reference, n: None }, flush);
             }
-            Mail::Close { reason } => room.handle(now, Command::Close { reason }, effects),
+            Mail::Close { reason } => room.handle(now, Command::Close { reason }, flush),
         }
     }
 
     /// Lets the room know whether a member's session has a connection now.
-    fn look_for(&mut self, now: anteroom_core::Time, member: MemberId) {
+    fn look_for(&mut self, now: Time, member: MemberId) {
         let Some(Link { session, .. }) = self.links.get(&member) else { return };
         let command = match session.is_connected() {
             true => Command::Reconnect { member },
             false => Command::Disconnect { member, kept: session.keeps },
         };
-        self.room.handle(now, command, &mut self.effects);
+        self.room.handle(now, command, &mut self.flush);
     }
 
     fn fail(&mut self, why: &str) {
         let recent: Vec<String> = self.room.recent_inputs().collect();
         tracing::error!(room_id = %self.room_id, seed = self.room.seed(), ?recent, why, "game failed");
-        self.room.fail(&mut self.effects);
+        self.room.fail(&mut self.flush);
     }
 
     /// Puts on the members' lanes what they are to hear. With many members others get their turn in between.
     async fn deliver(&mut self) {
         #[cfg(test)]
         tests::fail(&self.room);
+        self.answer_callers();
         // First, so that whoever hears that somebody came or went finds the list to say so.
-        let seats: Vec<Reservation> = self.answers.iter_mut().filter_map(|answer| answer.seat.take()).collect();
-        if self.effects.entry.is_some() || !self.answers.is_empty() {
-            self.rooms.lobby.settle(&self.room_id, self.effects.entry.take(), seats);
+        let seats: Vec<Reservation> = self.replies.iter_mut().filter_map(|reply| reply.seat.take()).collect();
+        if self.flush.effects.entry.is_some() || !self.replies.is_empty() {
+            self.rooms.lobby.settle(&self.room_id, self.flush.effects.entry.take(), seats);
+        }
+        for Outcome { winners } in self.flush.effects.outcomes.drain(..) {
+            let winners: Vec<u16> = winners.into_iter().map(|seat| seat.0).collect();
+            tracing::info!(room_id = %self.room_id, ?winners, "match ended");
         }
         let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
-            self.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
+            self.flush.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
+        let mut dispatches = std::mem::take(&mut self.flush.effects.dispatches);
         let mut slice = Slice::timed();
-        for Dispatch { to, outgoing } in self.effects.dispatches.drain(..) {
+        for dispatch in dispatches.drain(..) {
             slice.give_way().await;
             slice.spend(0);
-            if let Some(farewell) = farewells.get_mut(&to) {
-                farewell.push(outgoing);
-            } else if let Some(link) = self.links.get(&to) {
-                link.session.put(now, link.lane, outgoing);
+            match dispatch {
+                Dispatch::Enter(member) => self.enter(member),
+                Dispatch::Say { to, outgoing } => {
+                    if let Some(farewell) = farewells.get_mut(&to) {
+                        farewell.push(outgoing);
+                    } else if let Some(link) = self.links.get(&to) {
+                        link.session.put(now, link.lane, outgoing);
+                    }
+                }
             }
         }
+        self.flush.effects.dispatches = dispatches;
         for (member, farewell) in farewells {
             slice.give_way().await;
             slice.spend(0);
@@ -260,9 +279,41 @@ impl RoomTask {
         if self.room.kept_bytes() > self.rooms.kept_bytes_max {
             self.shed();
         }
-        for Answer { to, answered, .. } in self.answers.drain(..) {
+        for Reply { to, answered, .. } in self.replies.drain(..) {
             // A session that has gone meanwhile says so with a command of its own.
             drop(to.send(answered));
+        }
+    }
+
+    /// Notes what the room has answered those who knocked, and whose lanes it may use from now on.
+    fn answer_callers(&mut self) {
+        for (answer, caller) in self.flush.answers.drain(..).zip(self.callers.drain(..)) {
+            let (Answer { lane, role, joined, .. }, Caller { session, to, seat }) = (answer, caller);
+            let answered = match joined {
+                Ok(member) => {
+                    self.links.insert(member, Link { session, lane, role });
+                    Ok(())
+                }
+                Err(error) => Err(Declined::Refused(error)),
+            };
+            self.replies.push(Reply { to, answered, seat });
+        }
+    }
+
+    /// Lets a session know that it is in the room, before anything of it can be seen, so that whoever sees it can act
+    /// on it.
+    fn enter(&mut self, member: MemberId) {
+        let Some(Link { session, lane, role }) = self.links.get(&member) else { return };
+        let entered = self.rooms.running(&self.room_id).is_some_and(|room| {
+            let share = room.share(*role);
+            session.enter(Membership { room, lane: *lane, member, share })
+        });
+        if !entered {
+            // One who has gone at this very moment has not been told of the seat, and will not come back to it.
+            self.noticed.push(Mail::Leave { member, reference: None });
+        } else if !session.is_connected() {
+            // Whoever lost the connection just before did not know that this room is to be told.
+            self.noticed.push(Mail::LookFor { member });
         }
     }
 }
