@@ -9,6 +9,7 @@ mod inputs;
 mod log;
 mod membership;
 mod share;
+mod snapshot;
 mod turn;
 
 use std::borrow::Cow;
@@ -19,15 +20,16 @@ use anteroom_protocol::envelope::{Empty, Ref};
 use anteroom_protocol::limits::{SERVER_FRAME_BYTES_MAX, TYPE_BYTES_MAX};
 use anteroom_protocol::message::push::{ClosedReason, RoomClosed};
 use anteroom_protocol::message::{Message, RoomState, RoomSummary};
-use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, LaneId, Payload, Tally, UserId};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Json, LaneId, Payload, Tally, UserId};
 
 pub use command::{Command, Join, MemberId, RoomPolicy, RoomSpec};
 pub use log::{DamagedLog, Log};
 pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
+pub use snapshot::{RestoreError, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotError};
 pub use turn::{Answer, Effects, Flush};
 
 use crate::flush::{Said, To};
-use crate::game::{FlushMode, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
+use crate::game::{FlushMode, GameSnapshot, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
 use crate::listing::{Entry, Presence};
 use crate::rng::Rng;
 use crate::time::Time;
@@ -57,6 +59,7 @@ struct Member {
 /// A live instance of a game.
 pub struct Room {
     name: String,
+    options: Option<Json>,
     kind: Kind,
     seed: u64,
     seats: Seats,
@@ -81,6 +84,8 @@ pub struct Room {
     /// How many flushes there were, which numbers them.
     flushes: u64,
     keeps_log: bool,
+    /// Whether something has happened since the last flush.
+    in_turn: bool,
     closed: bool,
 }
 
@@ -106,6 +111,7 @@ impl Room {
         let spectators_max = spec.policy.spectators_max.min(SPECTATORS_MAX);
         Ok(Self {
             name: spec.name,
+            options: spec.options,
             kind: *kind,
             seed: spec.seed,
             seats,
@@ -124,6 +130,8 @@ impl Room {
             listed: None,
             flushes: 0,
             keeps_log: false,
+            // Its game may have said something already.
+            in_turn: true,
             closed: false,
         })
     }
@@ -144,6 +152,7 @@ impl Room {
         if self.closed {
             return Err(gone);
         }
+        self.in_turn = true;
         self.pass_time(now, &mut flush.effects);
         let joined = self.let_in(&join, &mut flush.effects);
         if let Some(answer) = flush.answers.last_mut() {
@@ -161,6 +170,7 @@ impl Room {
         if self.closed {
             return;
         }
+        self.in_turn = true;
         let effects = &mut flush.effects;
         self.pass_time(now, effects);
         match command {
@@ -169,7 +179,7 @@ impl Room {
             Command::Reconnect { member } => self.reconnect(member),
             Command::Expire { member } => self.expire(member, effects),
             Command::Abandon { member } => self.abandon(member, effects),
-            Command::Snapshot { member } => self.snapshot(member, effects),
+            Command::Snapshot { member } => self.tell_snapshot(member, effects),
             Command::Act { member, kind, data, reference, n } => self.act(member, kind, data, reference.as_ref(), n),
             Command::Close { reason } => self.close(reason, effects),
         }
@@ -285,6 +295,7 @@ impl Room {
     }
 
     fn end_turn(&mut self, flush: &mut Flush) {
+        self.in_turn = false;
         self.flushes += 1;
         flush.index = self.flushes;
     }
@@ -313,10 +324,9 @@ impl Room {
 
     /// The game's whole state, its timers, and the room's randomness, each as a line of JSON.
     pub(crate) fn state(&self) -> Result<String, GameFailure> {
-        let mut state = self.game.state()?;
-        state.push(b'\n');
-        anteroom_protocol::json::encode(&self.stage.rng, &mut state)?;
-        Ok(String::from_utf8_lossy(&state).into_owned())
+        let GameSnapshot { state, timers, .. } = self.game.snapshot()?;
+        let (timers, rng) = (Json::new(&timers)?, Json::new(&self.stage.rng)?);
+        Ok([state.text(), timers.text(), rng.text()].join("\n"))
     }
 
     /// The room's row in the lobby.

@@ -34,6 +34,7 @@ impl Room {
         if self.keeps_log {
             flush.log.push_advance(now);
         }
+        self.in_turn = true;
         self.pass_time(now, &mut flush.effects);
     }
 

@@ -177,7 +177,7 @@ impl Room {
     }
 
     /// Tells a member whose lane has lost messages what a newcomer would be told.
-    pub(super) fn snapshot(&mut self, id: MemberId, effects: &mut Effects) {
+    pub(super) fn tell_snapshot(&mut self, id: MemberId, effects: &mut Effects) {
         let Some(&Member { seat, lane, codec, .. }) = self.members.get(&id) else { return };
         self.stage.said.seal(&mut effects.dispatches);
         let before = effects.dispatches.len();

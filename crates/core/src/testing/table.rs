@@ -11,7 +11,7 @@ use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId, variant};
 use super::{Heard, Setup};
 use crate::flush::{Dispatch, Outgoing};
 use crate::game::{Game, Kind, Outcome, Seat};
-use crate::room::{Command, Flush, Join, MemberId, Room, RoomSpec};
+use crate::room::{Command, Flush, Join, MemberId, Room, RoomSpec, Snapshot};
 use crate::time::Time;
 
 /// The `type` of the answer to those who come in.
@@ -31,6 +31,7 @@ pub struct Table<G: Game> {
     flush: Flush,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) transcript: Vec<String>,
+    rebuilds: bool,
     game: PhantomData<fn() -> G>,
 }
 
@@ -72,7 +73,7 @@ impl<G: Game> Table<G> {
     /// # Errors
     /// What the creator of the room would be told.
     pub fn create(setup: Setup) -> Result<Self, ErrorBody> {
-        let Setup { options, seed, policy } = setup;
+        let Setup { options, seed, policy, rebuilds } = setup;
         let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Table".into(), options, seed, policy };
         Ok(Self {
             room: Room::create(&Kind::of::<G>(), spec, Time::default())?,
@@ -84,6 +85,7 @@ impl<G: Game> Table<G> {
             flush: Flush::default(),
             outcomes: Vec::new(),
             transcript: Vec::new(),
+            rebuilds,
             game: PhantomData,
         })
     }
@@ -255,8 +257,20 @@ impl<G: Game> Table<G> {
             }
         }
         self.outcomes.append(&mut effects.outcomes);
+        if self.rebuilds && !effects.closed {
+            self.room = self.rebuilt();
+        }
         flush.clear();
         self.flush = flush;
+    }
+
+    /// The same room, made of what it is stored as.
+    fn rebuilt(&self) -> Room {
+        let mut stored = Vec::new();
+        let snapshot = self.room.snapshot().unwrap_or_else(|error| panic!("{} has no snapshot: {error}", G::KIND));
+        snapshot.encode(&mut stored).expect("a snapshot that can be encoded");
+        let restored = Snapshot::decode(&stored).and_then(|snapshot| Room::restore(&Kind::of::<G>(), snapshot));
+        restored.unwrap_or_else(|error| panic!("{} cannot be restored: {error}", G::KIND))
     }
 
     fn person(&self, name: &str) -> &Person<G> {
