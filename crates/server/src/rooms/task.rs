@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
-use anteroom_core::room::{Command, Effects, MemberId, Room};
+use anteroom_core::room::{Answer, Command, Flush, MemberId, Room};
+use anteroom_core::{Outcome, Time};
 use anteroom_protocol::message::Role;
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, RoomId};
 use tokio::sync::oneshot;
@@ -26,27 +27,33 @@ const TICK_TURNS: u64 = 4;
 struct RoomTask {
     rooms: Arc<Rooms>,
     room_id: RoomId,
+    /// The room as others reach it.
     handle: RoomHandle,
     room: Room,
     links: BTreeMap<MemberId, MemberLink>,
-    effects: Effects,
+    /// What the present turn yields.
+    flush: Flush,
+    /// Those whom the room is letting in, or not, in the order of the answers in its flush.
+    callers: Vec<Caller>,
+    /// Those who are in with this flush, until their lanes begin.
+    entering: BTreeMap<MemberId, Visitor>,
     /// What to tell those who knocked, once what follows from it can be seen by everyone.
-    answers: Vec<Answer>,
+    replies: Vec<Told>,
 }
 
-/// Whether somebody is let in.
-struct Answer {
+/// Somebody who knocked and was there when the room got to it.
+struct Caller {
+    visitor: Visitor,
     to: oneshot::Sender<Reply>,
-    answered: Result<Entering, Declined>,
-    /// Reserved until the list shows what came of it.
     seat: Option<Reservation>,
 }
 
-/// Somebody who is let in with the next flush.
-struct Entering {
-    member: MemberId,
-    role: Role,
-    visitor: Visitor,
+/// What somebody is told who knocked.
+struct Told {
+    to: oneshot::Sender<Reply>,
+    joined: Result<(MemberId, Role), Declined>,
+    /// Reserved until the list shows what came of it.
+    seat: Option<Reservation>,
 }
 
 pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, handle: RoomHandle) {
@@ -59,8 +66,9 @@ pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, handle:
         FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
         FlushMode::Immediate => 0,
     };
-    let (links, effects, answers) = (BTreeMap::new(), Effects::default(), Vec::new());
-    let mut task = RoomTask { rooms, room_id, handle, room, links, effects, answers };
+    let (links, flush) = (BTreeMap::new(), Flush::default());
+    let (callers, entering, replies) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let mut task = RoomTask { rooms, room_id, handle, room, links, flush, callers, entering, replies };
     let ran = caught(task.go_on(&mut inbox, phase)).await;
     // Whoever knocks from now on hears that the room has closed.
     inbox.mailbox.close();
@@ -109,8 +117,8 @@ impl RoomTask {
     /// Takes turns until the room is over.
     async fn go_on(&mut self, inbox: &mut Inbox, phase: u64) {
         let mut mails = Vec::new();
-        while !self.effects.closed {
-            self.effects.clear();
+        while !self.flush.effects.closed {
+            self.flush.clear();
             let deadline = self.room.next_deadline().map(|deadline| self.rooms.clock.instant(deadline));
             tokio::select! {
                 // What was posted comes before what falls due meanwhile: the creator, before the first tick.
@@ -133,11 +141,12 @@ impl RoomTask {
     /// After a panic that was not the game's: nobody stays in a room that is not there any more.
     async fn give_up(&mut self, why: &str) {
         tracing::error!(room_id = %self.room_id, why, "a room failed");
-        self.effects.clear();
+        self.flush.clear();
         self.fail(why);
-        for answer in &mut self.answers {
-            answer.answered = Err(ErrorBody::new(ErrorCode::Internal, "The room failed.").into());
-        }
+        let callers = self.callers.drain(..);
+        let failed = || Err(ErrorBody::new(ErrorCode::Internal, "The room failed.").into());
+        self.replies.extend(callers.map(|Caller { to, seat, .. }| Told { to, joined: failed(), seat }));
+        self.replies.iter_mut().for_each(|told| told.joined = failed());
         if caught(self.deliver()).await.is_ok() {
             return;
         }
@@ -159,23 +168,34 @@ impl RoomTask {
             guarded(|| self.react(now, mail))?;
         }
         guarded(|| {
-            self.room.advance(now, &mut self.effects);
-            self.room.flush(&mut self.effects)
+            self.room.advance(now, &mut self.flush);
+            self.room.flush(&mut self.flush)
         })?
         .map_err(|error| error.to_string())
     }
 
-    fn react(&mut self, now: anteroom_core::Time, mail: Mail) {
-        let (room, effects) = (&mut self.room, &mut self.effects);
+    fn react(&mut self, now: Time, mail: Mail) {
+        let (room, flush) = (&mut self.room, &mut self.flush);
         match mail {
-            Mail::Join(request) => self.let_in(now, *request),
+            Mail::Join(request) => {
+                let Request { join, visitor, seat, answer: to } = *request;
+                if visitor.is_waiting() {
+                    // Before the room is asked, so that there is one for every answer though the game may fail.
+                    self.callers.push(Caller { visitor, to, seat });
+                    // The answer is in the flush.
+                    drop(room.join(now, join, flush));
+                } else {
+                    // Whoever has gone takes no seat.
+                    self.replies.push(Told { to, joined: Err(Declined::Absent), seat });
+                }
+            }
             Mail::Leave { member, n, reference } => {
-                room.handle(now, Command::Leave { member, reference, n }, effects);
+                room.handle(now, Command::Leave { member, reference, n }, flush);
             }
             Mail::Presence { member, presence } => self.learn(now, member, presence),
-            Mail::Expire { member } => room.handle(now, Command::Expire { member }, effects),
-            Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, effects),
-            Mail::Snapshot { member } => room.handle(now, Command::Snapshot { member }, effects),
+            Mail::Expire { member } => room.handle(now, Command::Expire { member }, flush),
+            Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, flush),
+            Mail::Snapshot { member } => room.handle(now, Command::Snapshot { member }, flush),
             Mail::Act { member, n, input, place } => {
                 drop(place);
                 let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
@@ -184,85 +204,65 @@ impl RoomTask {
                     Codec::Bincode => Data::Binary(&input.data),
                 };
                 let kind = text(&input.kind);
-                room.handle(now, Command::Act { member, kind, data, reference: input.reference, n }, effects);
+                room.handle(now, Command::Act { member, kind, data, reference: input.reference, n }, flush);
             }
-            Mail::Close { reason } => room.handle(now, Command::Close { reason }, effects),
+            Mail::Close { reason } => room.handle(now, Command::Close { reason }, flush),
         }
-    }
-
-    fn let_in(&mut self, now: anteroom_core::Time, request: Request) {
-        let Request { join, visitor, seat, answer: to } = request;
-        let role = join.role;
-        // Whoever has gone takes no seat.
-        let joined = match visitor.is_waiting() {
-            true => self.room.join(now, join, &mut self.effects).map_err(Declined::Refused),
-            false => Err(Declined::Absent),
-        };
-        let answered = joined.map(|member| Entering { member, role, visitor });
-        self.answers.push(Answer { to, answered, seat });
-    }
-
-    /// Lets those in who are to be: before anything of the room is on their lanes.
-    fn enter(&mut self) -> Vec<(oneshot::Sender<Reply>, Reply)> {
-        let mut answers = Vec::with_capacity(self.answers.len());
-        for Answer { to, answered, .. } in self.answers.drain(..) {
-            let answered = answered.map(|Entering { member, role, visitor }| {
-                let link = visitor.enter(self.room_id);
-                let room = RoomLink::Local(self.handle.clone());
-                if !link.is_in() {
-                    // One who has gone at this very moment has not been told of the seat, and will not come back to it.
-                    room.leave(member, None, None);
-                }
-                self.links.insert(member, link);
-                Admitted { room, member, share: self.handle.share(role) }
-            });
-            answers.push((to, answered));
-        }
-        answers
     }
 
     /// Takes a fact about a member, unless a newer one has come already.
-    fn learn(&mut self, now: anteroom_core::Time, member: MemberId, presence: Presence) {
+    fn learn(&mut self, now: Time, member: MemberId, presence: Presence) {
         let Some(link) = self.links.get_mut(&member).filter(|link| link.is_newer(presence)) else { return };
         link.learn(presence);
         let command = match presence.is_here() {
             true => Command::Reconnect { member },
             false => Command::Disconnect { member, kept: link.keeps() },
         };
-        self.room.handle(now, command, &mut self.effects);
+        self.room.handle(now, command, &mut self.flush);
     }
 
     fn fail(&mut self, why: &str) {
         let recent: Vec<String> = self.room.recent_inputs().collect();
         tracing::error!(room_id = %self.room_id, seed = self.room.seed(), ?recent, why, "game failed");
-        self.room.fail(&mut self.effects);
+        self.room.fail(&mut self.flush);
     }
 
     /// Puts on the members' lanes what they are to hear. With many members others get their turn in between.
     async fn deliver(&mut self) {
         #[cfg(test)]
         tests::fail(&self.room);
+        self.answer_callers();
         // First, so that whoever hears that somebody came or went finds the list to say so.
-        let seats: Vec<Reservation> = self.answers.iter_mut().filter_map(|answer| answer.seat.take()).collect();
-        if self.effects.entry.is_some() || !self.answers.is_empty() {
-            self.rooms.lobby.settle(&self.room_id, self.effects.entry.take(), seats);
+        let seats: Vec<Reservation> = self.replies.iter_mut().filter_map(|told| told.seat.take()).collect();
+        if self.flush.effects.entry.is_some() || !self.replies.is_empty() {
+            self.rooms.lobby.settle(&self.room_id, self.flush.effects.entry.take(), seats);
         }
-        let answers = self.enter();
+        for Outcome { winners } in self.flush.effects.outcomes.drain(..) {
+            let winners: Vec<u16> = winners.into_iter().map(|seat| seat.0).collect();
+            tracing::info!(room_id = %self.room_id, ?winners, "match ended");
+        }
         let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
-            self.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
+            self.flush.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
+        let mut dispatches = std::mem::take(&mut self.flush.effects.dispatches);
         let mut slice = Slice::timed();
-        for Dispatch { to, outgoing } in self.effects.dispatches.drain(..) {
+        for dispatch in dispatches.drain(..) {
             slice.give_way().await;
             slice.spend(0);
-            if let Some(farewell) = farewells.get_mut(&to) {
-                farewell.push(outgoing);
-            } else if let Some(link) = self.links.get_mut(&to) {
-                link.put(now, outgoing);
+            match dispatch {
+                Dispatch::Enter(member) => self.enter(member),
+                Dispatch::Say { to, outgoing } => {
+                    if let Some(farewell) = farewells.get_mut(&to) {
+                        farewell.push(outgoing);
+                    } else if let Some(link) = self.links.get_mut(&to) {
+                        link.put(now, outgoing);
+                    }
+                }
             }
         }
+        self.flush.effects.dispatches = dispatches;
         // Behind what shows it, and in front of the end of a lane.
-        for (member, n) in self.effects.applied.drain(..) {
+        for (member, n) in self.flush.effects.applied.drain(..) {
             if let Some(link) = self.links.get(&member) {
                 link.applied(n);
             }
@@ -277,10 +277,35 @@ impl RoomTask {
         if self.room.kept_bytes() > self.rooms.kept_bytes_max {
             self.shed();
         }
-        for (to, answered) in answers {
-            // A session that has gone meanwhile says so with a command of its own.
-            drop(to.send(answered));
+        for Told { to, joined, .. } in self.replies.drain(..) {
+            let (room, handle) = (|| RoomLink::Local(self.handle.clone()), &self.handle);
+            let reply = joined.map(|(member, role)| Admitted { room: room(), member, share: handle.share(role) });
+            // A session that has gone meanwhile is told of the room when it ends, and tells it so.
+            drop(to.send(reply));
         }
+    }
+
+    /// Notes what the room has answered those who knocked, and who comes in with this flush.
+    fn answer_callers(&mut self) {
+        for (answer, caller) in self.flush.answers.drain(..).zip(self.callers.drain(..)) {
+            let (Answer { role, joined, .. }, Caller { visitor, to, seat }) = (answer, caller);
+            if let Ok(member) = joined {
+                self.entering.insert(member, visitor);
+            }
+            let joined = joined.map(|member| (member, role)).map_err(Declined::Refused);
+            self.replies.push(Told { to, joined, seat });
+        }
+    }
+
+    /// Begins the lane of somebody who was let in, before anything of the room is on it.
+    fn enter(&mut self, member: MemberId) {
+        let Some(visitor) = self.entering.remove(&member) else { return };
+        let link = visitor.enter(self.room_id);
+        if !link.is_in() {
+            // One who has gone at this very moment has not been told of the seat, and will not come back to it.
+            RoomLink::Local(self.handle.clone()).leave(member, None, None);
+        }
+        self.links.insert(member, link);
     }
 }
 
