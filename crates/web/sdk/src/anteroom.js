@@ -10,7 +10,6 @@
  */
 
 import { AnteroomError, CLOSE_CODES, ERROR_CODES, invalid } from "./errors.js";
-import { Records, decodeVarint, encodeVarint } from "./framing.js";
 import { Lobby } from "./lobby.js";
 import { nothing, quietly, scope } from "./platform.js";
 import { Room } from "./room.js";
@@ -40,8 +39,5 @@ export async function connect(url = scope.location?.origin, options = {}) {
   if (!found) throw new AnteroomError("unreachable", "There is no WebSocket here; install ws.");
   return new Lobby(server, options, found).begin(options);
 }
-
-/** The framing, for tests. @internal */
-export const wire = { encodeVarint, decodeVarint, Records };
 
 export { AnteroomError, CLOSE_CODES, ERROR_CODES, Lobby, Room, RoomList };
