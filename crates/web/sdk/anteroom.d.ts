@@ -31,10 +31,6 @@ export type RoomRow = {
     spectators: number;
     state: "waiting" | "playing" | "finished";
 };
-export type RequestOptions = {
-    signal?: AbortSignal;
-    timeout?: number;
-};
 export type Member = {
     user_id: string;
     username: string;
@@ -82,6 +78,10 @@ export type RoomEvents = {
         reason: string;
         message: string;
     };
+};
+export type RequestOptions = {
+    signal?: AbortSignal;
+    timeout?: number;
 };
 /**
  * The options of {@link connect}.

@@ -65,6 +65,8 @@ export const UNAVAILABLE = /^(unreachable|token_unavailable)$/;
 /** The close codes of what was said wrongly: the session is left as it is, for who connects again. */
 export const MISTAKES = [4501, 4502, 4507];
 
+export const UNREADABLE = "The server sent what cannot be read.";
+
 /** @param {any} error */
 export function refusal(error) {
   const { code = "internal", message = "The server did not say why.", retryable, details } = error ?? {};

@@ -51,7 +51,7 @@ export class Ledger {
   n = 0;
   /** What was given a number, in its order. @type {Outgoing[]} */
   kept = [];
-  keptBytes = 0;
+  #keptBytes = 0;
   /** What has none yet, because too much is kept. @type {Outgoing[]} */
   waiting = [];
   /** The connection to write on. @type {Pipe|null} */
@@ -61,7 +61,7 @@ export class Ledger {
    *
    * @type {WeakMap<Pipe, Map<string, number>>}
    */
-  places = new WeakMap();
+  #places = new WeakMap();
   /** What has arrived and is not acknowledged. */
   due = { messages: 0, characters: 0 };
 
@@ -81,7 +81,7 @@ export class Ledger {
    * @param {number} id
    */
   place(pipe, room, id) {
-    this.places.set(pipe, (this.places.get(pipe) ?? new Map()).set(room, id));
+    this.#places.set(pipe, (this.#places.get(pipe) ?? new Map()).set(room, id));
   }
 
   /**
@@ -94,7 +94,7 @@ export class Ledger {
   take(pipe, told, message) {
     const { type, ref, room_id, success, latest, data } = message;
     const joins = JOINED.test(type) && success;
-    const id = told ?? (room_id == null ? 0 : joins ? data.lane : this.places.get(pipe)?.get(room_id));
+    const id = told ?? (room_id == null ? 0 : joins ? data.lane : this.#places.get(pipe)?.get(room_id));
     if (joins && ref != null) {
       if (!this.lanes.has(id)) this.lane(id).pipe = pipe;
       this.place(pipe, room_id, id);
@@ -158,12 +158,12 @@ export class Ledger {
   /** What can be written now and was not, in its order. */
   unwritten() {
     const { unacked_messages_max, unacked_bytes_max } = this.limits;
-    const hasRoom = () => this.kept.length < unacked_messages_max && this.keptBytes < unacked_bytes_max;
+    const hasRoom = () => this.kept.length < unacked_messages_max && this.#keptBytes < unacked_bytes_max;
     while (this.waiting.length && (!this.kept.length || hasRoom())) {
       const outgoing = /** @type {Outgoing} */ (this.waiting.shift());
       outgoing.n = ++this.n;
       this.kept.push(outgoing);
-      this.keptBytes += outgoing.bytes;
+      this.#keptBytes += outgoing.bytes;
     }
     const { current } = this;
     return this.kept.filter(({ lane, pipe }) => pipe !== current && this.lanes.get(lane)?.pipe === current);
@@ -176,7 +176,7 @@ export class Ledger {
   remove(isGone) {
     this.kept = this.kept.filter((outgoing) => !isGone(outgoing));
     this.waiting = this.waiting.filter((outgoing) => !isGone(outgoing));
-    this.keptBytes = this.kept.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#keptBytes = this.kept.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** The owners of lanes have everything up to these numbers. @param {Record<string, number>} counts */

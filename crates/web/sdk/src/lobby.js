@@ -6,6 +6,7 @@
 import { AnteroomError, aborted, late } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import { Ledger } from "./ledger.js";
+import { moveTo, planUpgrade } from "./moves.js";
 import { deadline, handled, nothing, quietly, scope } from "./platform.js";
 import { PONG_MS } from "./pulse.js";
 import { RoomList } from "./room-list.js";
@@ -207,7 +208,7 @@ export class Lobby extends Emitter {
    * @returns {Promise<void>}
    */
   moveTo(transport) {
-    return handled(this.#session.moveTo(transport));
+    return handled(moveTo(this.#session, transport));
   }
 
   /** Cuts the connection as if the network had failed; the session resumes by itself. For trying things out. */
@@ -224,7 +225,7 @@ export class Lobby extends Emitter {
     route.udpBlocked = isBlocked;
     if (!isBlocked) {
       route.noteOpen();
-      session.planUpgrade();
+      planUpgrade(session);
     } else {
       session.making.abort();
       const { current } = session.ledger;

@@ -46,7 +46,7 @@ export class Outbox {
   asked = new Map();
   /** What concerns the connection alone. @type {string[]} */
   notes = [];
-  isScheduled = false;
+  #isScheduled = false;
 
   /** @param {Session} session */
   constructor(session) {
@@ -70,14 +70,14 @@ export class Outbox {
       const forget = () => signal?.removeEventListener("abort", abort);
       const asked = { type, request, outgoing, resolve, reject, forget, left: timeout, since: 0, timer: 0 };
       this.asked.set(reference, asked);
-      if (this.session.isOpen) this.wait(reference, asked);
+      if (this.session.isOpen) this.#wait(reference, asked);
       signal?.addEventListener("abort", abort);
     });
     return handled(answer);
   }
 
   /** @param {number} reference @param {Asked} asked */
-  wait(reference, asked) {
+  #wait(reference, asked) {
     const timer = deadline(() => this.giveUp(reference, late()), asked.left);
     Object.assign(asked, { since: performance.now(), timer });
   }
@@ -86,7 +86,7 @@ export class Outbox {
   clock(isOpen) {
     for (const [reference, asked] of this.asked) {
       clearTimeout(asked.timer);
-      if (isOpen) this.wait(reference, asked);
+      if (isOpen) this.#wait(reference, asked);
       else if (asked.since) Object.assign(asked, { left: asked.left - (performance.now() - asked.since), since: 0 });
     }
   }
@@ -153,14 +153,14 @@ export class Outbox {
   }
 
   schedule() {
-    if (this.isScheduled) return;
-    this.isScheduled = true;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
     nextTurn(() => this.flush());
   }
 
   /** Writes what there is, as few batches, unless the browser has enough to do with what it has. */
   flush() {
-    this.isScheduled = false;
+    this.#isScheduled = false;
     const { session } = this;
     const { current: pipe, limits } = session.ledger;
     if (!pipe || pipe.end) return;

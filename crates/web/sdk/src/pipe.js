@@ -82,3 +82,6 @@ export class Pipe {
     this.shut(code);
   }
 }
+
+/** A transport, for people. @param {string} transport */
+export const label = (transport) => (transport === "webtransport" ? "WebTransport" : "WebSocket");

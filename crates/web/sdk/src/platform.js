@@ -86,3 +86,6 @@ export function bounded(promise, ms, signal, undo = nothing) {
 export function randomText() {
   return crypto.getRandomValues(new Uint32Array(4)).join("");
 }
+
+/** A time, for people. @param {number} ms */
+export const seconds = (ms) => `${ms < 9950 ? (ms / 1000).toFixed(1) : Math.round(ms / 1000)} s`;

@@ -4,6 +4,7 @@
  */
 
 import { closed } from "./errors.js";
+import { planUpgrade } from "./moves.js";
 import { bounded, randomText, scope } from "./platform.js";
 /** @import { Session } from "./session.js" */
 
@@ -20,13 +21,13 @@ const LATE_MS = 5000;
 export class Pulse {
   /** @type {Map<string, (pong: any) => void>} */
   pings = new Map();
-  isProbing = false;
+  #isProbing = false;
   heardAt = 0;
   writtenAt = 0;
   pingedAt = 0;
-  checkedAt = Date.now();
+  #checkedAt = Date.now();
   /** When the page, the device or its network was last seen to go away, or to come back. */
-  asleepAt = 0;
+  #asleepAt = 0;
   /** The page is left, for now or for good: what it had is the next one's. */
   isGone = false;
 
@@ -60,23 +61,23 @@ export class Pulse {
     const { session } = this;
     session.wake();
     const pipe = session.ledger.current;
-    if (!session.isOpen || this.isProbing) return;
-    this.isProbing = true;
+    if (!session.isOpen || this.#isProbing) return;
+    this.#isProbing = true;
     const began = Date.now();
     const isAlive = await this.ping(PROBE_MS).then(() => true, () => this.heardAt > began);
-    this.isProbing = false;
+    this.#isProbing = false;
     // A page that slept meanwhile has not given the server its time.
     if (!isAlive && Date.now() - began > 2 * PROBE_MS) return this.probe();
     if (!isAlive) session.lose(pipe, { code: 0, reason: "The connection went silent." }, true);
   }
 
   /** Every second: did the page sleep, is an answer overdue, is it time for a sign of life? */
-  check() {
+  #check() {
     const { ledger, isOpen } = this.session;
     const now = Date.now();
     const slept = this.isLate;
-    if (slept) this.asleepAt = now;
-    this.checkedAt = now;
+    if (slept) this.#asleepAt = now;
+    this.#checkedAt = now;
     const isOverdue = ledger.kept.length > 0 && now - Math.max(this.heardAt, this.writtenAt) > DOUBT_MS;
     if (slept || (isOpen && isOverdue)) this.probe();
     else if (isOpen && this.isSeen && now - this.pingedAt > PING_EVERY_MS) {
@@ -86,7 +87,7 @@ export class Pulse {
   }
 
   get isLate() {
-    return Math.abs(Date.now() - this.checkedAt) > LATE_MS;
+    return Math.abs(Date.now() - this.#checkedAt) > LATE_MS;
   }
 
   get isSeen() {
@@ -100,20 +101,20 @@ export class Pulse {
    * @param {number} since
    */
   wasAwake(since) {
-    return scope.navigator?.onLine !== false && this.isSeen && !this.isLate && this.asleepAt < since;
+    return scope.navigator?.onLine !== false && this.isSeen && !this.isLate && this.#asleepAt < since;
   }
 
   start() {
     const { route, vault, life } = this.session;
     const { signal } = life;
     const { document, navigator } = scope;
-    const timer = setInterval(() => this.check(), 1000);
+    const timer = setInterval(() => this.#check(), 1000);
     /** @type {any} */ (timer).unref?.();
     signal.addEventListener("abort", () => clearInterval(timer));
     const listen = (/** @type {any} */ target, /** @type {string} */ types, /** @type {() => void} */ listener) => {
       for (const type of types.split(" ")) target?.addEventListener?.(type, listener, { signal });
     };
-    const slept = () => void (this.asleepAt = Date.now());
+    const slept = () => void (this.#asleepAt = Date.now());
     const woken = () => {
       if (this.isGone) slept();
       this.isGone = false;
@@ -130,7 +131,7 @@ export class Pulse {
     // Another network may let UDP through.
     listen(scope, "online", () => {
       route.noteOpen();
-      this.session.planUpgrade();
+      planUpgrade(this.session);
     });
     listen(scope, "pageshow online", woken);
     listen(document, "resume visibilitychange", () => void (this.isSeen && woken()));
