@@ -1,7 +1,7 @@
 //! What ends a session, and what only a connection: a fault of one connection is not the player's.
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
-use anteroom_core::session::LANES_KEPT_MAX;
+use anteroom_core::lanes::LANES_KEPT_MAX;
 use anteroom_protocol::Codec;
 use anteroom_protocol::limits::TOKEN_BYTES_MAX;
 use anteroom_server::config::Config;

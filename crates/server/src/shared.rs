@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) budget: Arc<Budget>,
     /// The tasks of connections that can have a session, and of sessions that wait for one.
-    pub(crate) pipes: TaskTracker,
+    pub(crate) session_tasks: TaskTracker,
     pub(crate) connections: TaskTracker,
     /// Step one of a shutdown.
     pub(crate) stop_accepting: CancellationToken,

@@ -1,8 +1,8 @@
 //! One session: its lanes, and the connection they are attached to.
 //!
 //! A session outlives its connections. Whatever has something to say puts it on a lane; whichever connection the
-//! lanes are attached to (its *pipe*) takes off what is to be written; a new connection takes the lanes over by
-//! [`Session::reconnect`], at once or live. All lanes move together, so no message can be on two pipes at a time.
+//! lanes are attached to (its *connection*) takes off what is to be written; a new connection takes the lanes over by
+//! [`Lanes::reconnect`], at once or live. All lanes move together, so no message can be on two pipes at a time.
 //!
 //! Knows no player, no room and no socket: who may resume is proven elsewhere, and only the number of the proof
 //! comes in here.
@@ -33,7 +33,7 @@ const REFUSED_MAX: usize = 1024;
 
 /// Names one connection of a session. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PipeId(u64);
+pub struct ConnectionId(u64);
 
 /// How much a session keeps and lets wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct SessionBounds {
 pub enum Write {
     /// Write a record on a lane.
     Record(LaneId, Arc<Batch>),
-    /// Send a datagram on a lane, or [put it back](Session::put_back) with its key if it does not fit.
+    /// Send a datagram on a lane, or [put it back](Lanes::put_back) with its key if it does not fit.
     Datagram(LaneId, Arc<str>, Arc<Batch>),
     /// Ask the lane's room for a snapshot: a batch of one, put there as [`Outgoing::Snapshot`].
     Snapshot(LaneId),
@@ -69,12 +69,12 @@ pub enum Verdict {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Session {
+pub struct Lanes {
     codec: Codec,
     keeps: bool,
     bounds: SessionBounds,
     proof: resume::Proof,
-    carrying: resume::Pipes,
+    carrying: resume::Connections,
     faults: faults::Faults,
     control: Lane,
     /// In the order in which they were opened.
@@ -98,13 +98,18 @@ pub struct Session {
     tally: Option<Tally>,
 }
 
-impl Session {
+impl Lanes {
     /// A session on its first connection. `keeps` says whether the client acknowledges, so that what it has not got
     /// is kept for it. `datagram_bytes_max` is the largest datagram the connection can send, if any.
     #[must_use]
-    pub fn new(codec: Codec, keeps: bool, bounds: SessionBounds, datagram_bytes_max: Option<usize>) -> (Self, PipeId) {
-        let mut carrying = resume::Pipes::default();
-        let pipe = carrying.first(datagram_bytes_max);
+    pub fn new(
+        codec: Codec,
+        keeps: bool,
+        bounds: SessionBounds,
+        datagram_bytes_max: Option<usize>,
+    ) -> (Self, ConnectionId) {
+        let mut carrying = resume::Connections::default();
+        let connection = carrying.first(datagram_bytes_max);
         let session = Self {
             codec,
             keeps,
@@ -124,7 +129,7 @@ impl Session {
             subscription: None,
             tally: None,
         };
-        (session, pipe)
+        (session, connection)
     }
 
     /// Counts the memory of its lanes besides batches. For a session on which nothing was put yet.
@@ -244,8 +249,8 @@ impl Session {
 
     /// What to do next on a connection, on a lane that is not blocked: control first, then the rooms in turn.
     /// Nothing on a connection that the lanes are not attached to.
-    pub fn next(&mut self, now: Time, pipe: PipeId, is_blocked: impl Fn(LaneId) -> bool) -> Option<Write> {
-        if self.carrying.attached() != Some(pipe) {
+    pub fn next(&mut self, now: Time, connection: ConnectionId, is_blocked: impl Fn(LaneId) -> bool) -> Option<Write> {
+        if self.carrying.attached() != Some(connection) {
             return None;
         }
         if !is_blocked(LaneId::CONTROL)
@@ -269,8 +274,8 @@ impl Session {
 
     /// The same on one lane, for whoever has just put something there that [`put`](Self::put) says has to be written.
     /// Mostly that is all there is, which [`is_idle`](Self::is_idle) tells.
-    pub fn next_on(&mut self, now: Time, pipe: PipeId, id: LaneId) -> Option<Write> {
-        if self.carrying.attached() != Some(pipe) {
+    pub fn next_on(&mut self, now: Time, connection: ConnectionId, id: LaneId) -> Option<Write> {
+        if self.carrying.attached() != Some(connection) {
             return None;
         }
         if id == LaneId::CONTROL {
@@ -364,7 +369,7 @@ impl Session {
 
     /// The connection that carries the lanes.
     #[must_use]
-    pub fn attached(&self) -> Option<PipeId> {
+    pub fn attached(&self) -> Option<ConnectionId> {
         self.carrying.attached()
     }
 
@@ -405,10 +410,10 @@ impl Session {
 
     /// Judges a message that came on a lane; [`took`](Self::took) it once its owner has it.
     #[must_use]
-    pub fn judge(&self, pipe: PipeId, lane: LaneId, n: Option<u64>) -> Verdict {
+    pub fn judge(&self, connection: ConnectionId, lane: LaneId, n: Option<u64>) -> Verdict {
         let was_refused = n.is_some_and(|n| self.refused.contains(&n));
         let is_new = !was_refused && self.lane(lane).is_some_and(|lane| lane.watermark.is_new(n));
-        if is_new && self.carrying.attached() == Some(pipe) { Verdict::New } else { Verdict::Ignored }
+        if is_new && self.carrying.attached() == Some(connection) { Verdict::New } else { Verdict::Ignored }
     }
 
     /// Notes that a lane's owner has a message of so many bytes, whatever it will answer.
