@@ -108,7 +108,7 @@ impl Server {
         let quic = Listener::bind(udp, certificate.tls, config.transport())
             .map_err(|error| StartError::Certificate(error.to_string()))?;
         let (clock, randomness) = (Clock::start(), Randomness::default());
-        let shared = shared(config, games, Seat { clock, randomness, mode, local_addr, udp_addr, hashes, names })?;
+        let shared = shared(config, games, Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names })?;
         let prefix = shared.public.as_ref().map_or("", |public| &public.prefix);
         let quic = Arc::new(quic.path_prefix(prefix));
         let is_elsewhere = shared.config.tls.tcp == TcpTls::Off || shared.config.listen_udp.is_some();
@@ -156,7 +156,7 @@ impl Server {
     /// [`StartError::Config`].
     pub fn simulate(config: Config, games: Registry, seed: u64) -> Result<Self, StartError> {
         config.validate()?;
-        let seat = Seat {
+        let startup = Startup {
             clock: Clock::simulated(),
             randomness: Randomness::seeded(seed),
             mode: Mode::Development { on_network: false },
@@ -165,7 +165,7 @@ impl Server {
             hashes: PublishedHashes::default(),
             names: Names::default(),
         };
-        let server = Self { shared: shared(config, games, seat)?, quic: None };
+        let server = Self { shared: shared(config, games, startup)?, quic: None };
         server.spawn_keepers();
         Ok(server)
     }
@@ -309,7 +309,7 @@ async fn keep_to_budget(shared: Arc<Shared>) {
 }
 
 /// What a server does not find in its configuration.
-struct Seat {
+struct Startup {
     clock: Clock,
     randomness: Randomness,
     mode: Mode,
@@ -321,8 +321,8 @@ struct Seat {
 }
 
 /// Puts together what the parts of a server share.
-fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, StartError> {
-    let Seat { clock, randomness, mode, local_addr, udp_addr, hashes, names } = seat;
+fn shared(config: Config, games: Registry, startup: Startup) -> Result<Arc<Shared>, StartError> {
+    let Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names } = startup;
     let public = config.public_url().map_err(|why| ConfigError::Invalid { key: "public_url", why })?;
     let is_development = mode != Mode::Production;
     let own = Own { public: public.as_ref().map(PublicUrl::origin), names, is_development };
