@@ -3,8 +3,7 @@
 //! Shutting down: no new connections; rooms close and tell their members; sessions say goodbye, write what is
 //! left, and close; then what is left of HTTP and QUIC.
 
-use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -21,14 +20,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::budget::{self, Budget};
+use crate::certificate::TcpTls;
 use crate::certificate::{self, Certificate, Names, PublishedHashes};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, PublicUrl, TcpTls};
+use crate::config::Config;
 use crate::connection::{self, Arrival};
+use crate::error::ConfigError;
+pub use crate::error::StartError;
 use crate::host::Host;
+use crate::http::PublicUrl;
 use crate::identity::Authority;
+use crate::listen::{bind, bind_tcp, bind_udp};
 use crate::lobby::Lobby;
-use crate::origin::{Allowed, Origins, Own};
+pub use crate::mode::Mode;
+use crate::origin::{Origins, Own};
 use crate::panics::kept_up;
 use crate::random::Randomness;
 use crate::rooms::Rooms;
@@ -38,39 +43,6 @@ use crate::{http, random, renewal};
 
 /// How long the parts of the shutdown after the last goodbye may take.
 const TAIL_MAX: Duration = Duration::from_secs(2);
-
-/// How a server is to run, besides its configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Guests, any page of this machine, a certificate made on the spot.
-    Development {
-        /// Whether other machines may connect.
-        on_network: bool,
-    },
-    /// What is configured, and nothing else.
-    Production,
-}
-
-/// The server does not start. Each is one sentence with the next step.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The configuration cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// Somebody else has the port.
-    #[error(
-        "port {0} is taken; stop the other program, or choose another with --listen HOST:PORT, or --listen-udp (port 0 \
-         finds one)"
-    )]
-    PortInUse(SocketAddr),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, io::Error),
-    /// The certificate and the key do not work together.
-    #[error("the certificate cannot be used: {0}; check that the key belongs to it")]
-    Certificate(String),
-}
 
 /// A running server. Clones are the same one. Dropping it leaves its tasks running; call [`Server::shutdown`].
 #[derive(Debug, Clone)]
@@ -91,7 +63,7 @@ impl Server {
         if let Some(sentence) = config.tls.certificate.as_deref().and_then(certificate::out_of_date) {
             tracing::error!("{sentence}");
         }
-        let is_development = mode != Mode::Production;
+        let is_development = mode.is_development();
         let wanted = config.listen_addr().map_err(|why| ConfigError::Invalid { key: "listen", why })?;
         let wanted_udp = config.listen_udp_addr().map_err(|why| ConfigError::Invalid { key: "listen_udp", why })?;
         let certificate = certificate(&config, wanted_udp.unwrap_or(wanted))?;
@@ -144,7 +116,7 @@ impl Server {
             wrong.extend(certificate::problems(certificate, key));
         }
         if config.auth.token_key_file.is_some() {
-            wrong.extend(config.token_key().err().map(StartError::Config));
+            wrong.extend(config.auth.token_key().err().map(StartError::Config));
         }
         wrong
     }
@@ -324,7 +296,7 @@ struct Startup {
 fn shared(config: Config, games: Registry, startup: Startup) -> Result<Arc<Shared>, StartError> {
     let Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names } = startup;
     let public = config.public_url().map_err(|why| ConfigError::Invalid { key: "public_url", why })?;
-    let is_development = mode != Mode::Production;
+    let is_development = mode.is_development();
     let own = Own { public: public.as_ref().map(PublicUrl::origin), names, is_development };
     let retained_bytes_max = usize::try_from(config.limits.retained_bytes_max).unwrap_or(usize::MAX);
     let budget = Arc::new(Budget::new(retained_bytes_max));
@@ -333,13 +305,13 @@ fn shared(config: Config, games: Registry, startup: Startup) -> Result<Arc<Share
     let sessions_max = config.limits.sessions_max as usize;
     Ok(Arc::new(Shared {
         is_development,
-        on_network: mode == Mode::Development { on_network: true },
+        on_network: mode.is_on_network(),
         local_addr,
         udp_addr,
         public,
         clock,
-        authority: Authority::new(config.token_key()?.as_deref(), config.auth.guests),
-        origins: Origins { allowed: allowed(&config, mode)?, own },
+        authority: Authority::new(config.auth.token_key()?.as_deref(), config.auth.guests),
+        origins: Origins { allowed: config.origins.allowed(mode)?, own },
         hashes,
         randomness,
         lobby,
@@ -376,54 +348,6 @@ fn tcp_tls(
     }
     let tls = certificate.tls.tcp_config().map_err(|error| StartError::Certificate(error.to_string()))?;
     Ok(Some(TlsAcceptor::from(tls)))
-}
-
-fn allowed(config: &Config, mode: Mode) -> Result<Allowed, StartError> {
-    if config.origins.allowed.is_empty() {
-        match mode {
-            Mode::Development { on_network: true } => return Ok(Allowed::Any),
-            Mode::Development { on_network: false } => return Ok(Allowed::Loopback),
-            Mode::Production => {}
-        }
-    }
-    let patterns = config.origins.allowed.iter().map(|origin| origin.parse()).collect::<Result<_, _>>();
-    let invalid =
-        |error: crate::origin::InvalidOrigin| ConfigError::Invalid { key: "origins.allowed", why: error.to_string() };
-    Ok(Allowed::Listed(patterns.map_err(invalid)?))
-}
-
-/// Binds TCP and UDP on the same number. With port 0 the system picks one for TCP, which may be taken for UDP; a
-/// few tries find one that is free for both.
-fn bind(wanted: SocketAddr) -> Result<(TcpListener, UdpSocket), StartError> {
-    const TRIES: usize = 32;
-    let mut last = None;
-    for _ in 0..if wanted.port() == 0 { TRIES } else { 1 } {
-        let tcp = bind_tcp(wanted)?;
-        let address = tcp.local_addr().map_err(|error| not_bound(wanted, error))?;
-        match bind_udp(address) {
-            Ok(udp) => return Ok((tcp, udp)),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.unwrap_or(StartError::PortInUse(wanted)))
-}
-
-fn bind_tcp(wanted: SocketAddr) -> Result<TcpListener, StartError> {
-    let failed = |error| not_bound(wanted, error);
-    let tcp = std::net::TcpListener::bind(wanted).map_err(failed)?;
-    tcp.set_nonblocking(true).map_err(failed)?;
-    TcpListener::from_std(tcp).map_err(failed)
-}
-
-fn bind_udp(wanted: SocketAddr) -> Result<UdpSocket, StartError> {
-    UdpSocket::bind(wanted).map_err(|error| not_bound(wanted, error))
-}
-
-fn not_bound(address: SocketAddr, error: io::Error) -> StartError {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortInUse(address),
-        _ => StartError::Listen(address, error),
-    }
 }
 
 /// By which host and port this server's pages come, for a session of WebTransport that asked for this authority.

@@ -7,6 +7,7 @@ mod address;
 mod connection;
 mod linger;
 mod pages;
+mod public_url;
 mod upgrade;
 
 use std::net::SocketAddr;
@@ -29,9 +30,9 @@ use tokio_rustls::TlsAcceptor;
 
 use self::address::{Asked, webtransport_origin};
 use self::linger::Refusals;
-use crate::config::PublicUrl;
 use crate::host::Host;
 use crate::shared::Shared;
+pub(crate) use public_url::PublicUrl;
 
 /// How long a client may take to send the head of a request, or to finish a TLS handshake.
 const HEAD_MAX: Duration = Duration::from_secs(10);

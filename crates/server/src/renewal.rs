@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use anteroom_transport::quic::Listener;
 
-use crate::app::StartError;
 use crate::certificate::{self, Certificate};
+use crate::error::StartError;
 use crate::shared::Shared;
 
 /// How often the clock is read. A timer for the whole time would stand still while the machine sleeps.

@@ -1,61 +1,16 @@
 //! Reading the configuration from a file and the environment.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use strsim::levenshtein;
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, ConfigError};
 
 /// The prefix of environment variables that configure the server; `__` goes one level down.
 const PREFIX: &str = "ANTEROOM_";
 /// Variables with the prefix that are not part of the tree.
 const NOT_IN_THE_TREE: &[&str] = &["ANTEROOM_LOG"];
-
-/// The configuration cannot be used. Each is one sentence with the next step.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// A file cannot be read.
-    #[error("cannot read the {what} {}: {source}; check the path and its permissions", path.display())]
-    Unreadable {
-        /// What the file is.
-        what: &'static str,
-        /// Where it should be.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// A file is not TOML, or has a wrong key or value.
-    #[error("{}:{line}: {why}", path.display())]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong there.
-        why: String,
-    },
-    /// An environment variable has a wrong name or value.
-    #[error("{variable}: {why}")]
-    Variable {
-        /// The variable.
-        variable: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A value makes no sense.
-    #[error("`{key}` {why}")]
-    Invalid {
-        /// The key.
-        key: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Serving needs something that is not configured.
-    #[error("{0}")]
-    Missing(&'static str),
-}
 
 /// Reads the configuration: `base`, then the file if there is one, then `variables`. What the values come to is not looked
 /// at: [`Config::problems`] does that, and so does a server before it starts.

@@ -11,7 +11,7 @@ use axum::http::{Method, Request, StatusCode, Version};
 use axum::response::Response;
 
 use super::plain;
-use crate::config::TcpTls;
+use crate::certificate::TcpTls;
 use crate::host::Host;
 use crate::origin::default_port;
 use crate::shared::Shared;

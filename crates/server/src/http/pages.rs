@@ -21,8 +21,9 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::PublicUrl;
 use super::address::Asked;
-use crate::config::{PublicUrl, TcpTls};
+use crate::certificate::TcpTls;
 use crate::host::Host;
 use crate::shared::Shared;
 
