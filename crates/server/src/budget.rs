@@ -14,11 +14,17 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::connection::{end_session, go_on};
+use crate::error::Problems;
+use crate::lifecycle::Lifecycle;
+use crate::parts::Parts;
+use crate::services::Services;
 use crate::session::{Departure, Session};
-use crate::shared::Shared;
+use crate::tables::LimitList;
 
 /// What a session takes in memory, however little it keeps: itself, what finds it, and the task that waits for its client.
 pub(crate) const SESSION_BYTES: usize = 3 << 10;
+/// Less would be gone with a few large rooms.
+const RETAINED_BYTES_MIN: u64 = 16 << 20;
 /// Nobody who keeps less is behind: as much is on its way to any client that acknowledges as it is asked to.
 const BEHIND_BYTES_MIN: usize = 32 << 10;
 /// One session that keeps more than this, when all together keep far too much, need not be compared with others.
@@ -41,6 +47,17 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
+    /// What the limits leave for all sessions together.
+    pub(crate) fn of(limits: &LimitList) -> Self {
+        Self::new(usize::try_from(limits.retained_bytes_max).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) fn check(limits: &LimitList, problems: &mut Problems) {
+        if limits.retained_bytes_max < RETAINED_BYTES_MIN {
+            problems.add("limits.retained_bytes_max", "must be at least 16777216 (16 MiB)");
+        }
+    }
+
     pub(crate) fn new(bytes_max: usize) -> Self {
         let total = Tally::default();
         Self { control: Tally::within(&total), total, bytes_max, exceeded: Notify::new() }
@@ -78,25 +95,25 @@ impl Budget {
 }
 
 /// Keeps to the budget, for ever.
-pub(crate) async fn run(shared: &Arc<Shared>) {
-    let budget = &shared.budget;
+pub(crate) async fn run(Parts { lifecycle, services, .. }: &Parts) {
+    let budget = &services.budget;
     loop {
         budget.exceeded.notified().await;
         if !budget.is_exceeded() {
             continue;
         }
         let before = budget.total.bytes();
-        let relieved = relieve(shared).await;
+        let relieved = relieve(services).await;
         let mut closed = 0;
         if budget.is_exceeded() {
             // Whether a connection takes what it holds shows after a while.
             sleep(STALLED_MIN).await;
-            closed = close_stalled(shared).await;
+            closed = close_stalled(services).await;
         }
         if closed > 0 {
             sleep(GIVEN_UP).await;
         }
-        let ended = if budget.is_exceeded() && closed == 0 { end_oldest(shared).await } else { 0 };
+        let ended = if budget.is_exceeded() && closed == 0 { end_oldest(lifecycle, services).await } else { 0 };
         let bytes = budget.total.bytes();
         tracing::warn!(before, bytes, relieved, closed, ended, "sessions kept more than limits.retained_bytes_max");
         if bytes <= budget.bytes_max {
@@ -108,9 +125,9 @@ pub(crate) async fn run(shared: &Arc<Shared>) {
 }
 
 /// Closes connections that hold much and take nothing of it; what they hold cannot be taken from them otherwise. How many.
-async fn close_stalled(shared: &Shared) -> usize {
+async fn close_stalled(services: &Services) -> usize {
     let mut closed = 0;
-    for sessions in shared.sessions.all().chunks(SLICE_SESSIONS_MAX) {
+    for sessions in services.sessions.all().chunks(SLICE_SESSIONS_MAX) {
         let stalled = sessions.iter().filter(|session| session.give_up_stalled(BEHIND_BYTES_MIN, STALLED_MIN));
         closed += stalled.count();
         yield_now().await;
@@ -119,9 +136,9 @@ async fn close_stalled(shared: &Shared) -> usize {
 }
 
 /// Relieves sessions of what they keep, those that are furthest behind first. How many.
-async fn relieve(shared: &Shared) -> usize {
+async fn relieve(services: &Services) -> usize {
     let mut behind: Vec<(usize, Arc<Session>)> = Vec::new();
-    for sessions in shared.sessions.all().chunks(SLICE_SESSIONS_MAX) {
+    for sessions in services.sessions.all().chunks(SLICE_SESSIONS_MAX) {
         let keeping = sessions.iter().map(|session| (session.retained_bytes(), session.clone()));
         behind.extend(keeping.filter(|(bytes, _)| *bytes > BEHIND_BYTES_MIN));
         yield_now().await;
@@ -129,7 +146,7 @@ async fn relieve(shared: &Shared) -> usize {
     behind.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
     let mut relieved = 0;
     for (_, session) in behind {
-        if shared.budget.total.bytes() <= shared.budget.target() {
+        if services.budget.total.bytes() <= services.budget.target() {
             break;
         }
         session.relieve();
@@ -142,22 +159,22 @@ async fn relieve(shared: &Shared) -> usize {
 }
 
 /// Ends sessions without a connection, those that were left first, first. How many.
-async fn end_oldest(shared: &Arc<Shared>) -> usize {
-    let all = shared.sessions.all();
+async fn end_oldest(lifecycle: &Arc<Lifecycle>, services: &Arc<Services>) -> usize {
+    let all = services.sessions.all();
     let mut away: Vec<_> = all.into_iter().filter_map(|session| Some((session.away_since()?, session))).collect();
     away.sort_unstable_by_key(|(since, _)| *since);
     let mut ended = 0;
     for (_, session) in away {
-        if shared.budget.total.bytes() <= shared.budget.target() {
+        if services.budget.total.bytes() <= services.budget.target() {
             break;
         }
         session.relieve();
-        let shared_too = shared.clone();
+        let services = services.clone();
         // A room that does not answer keeps nobody else in memory.
         go_on(
-            shared,
+            lifecycle,
             Box::pin(async move {
-                end_session(&shared_too, &session, Departure::Forgotten, None, "the server needs the memory").await;
+                end_session(&services, &session, Departure::Forgotten, None, "the server needs the memory").await;
             }),
         );
         ended += 1;

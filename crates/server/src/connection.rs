@@ -11,6 +11,7 @@ mod answer;
 mod asking;
 mod ending;
 mod handshake;
+mod limits;
 mod own;
 mod resume;
 mod router;
@@ -19,7 +20,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::{Ref, decode_batch};
@@ -30,15 +30,19 @@ use anteroom_transport::{Closed, Connection, Event};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::lifecycle::Lifecycle;
 use crate::panics::caught;
+use crate::parts::Parts;
+use crate::services::Services;
 use crate::session::{Attended, Membership, Place, Session, Written};
-use crate::shared::Shared;
+use crate::settings::Settings;
 use crate::slice::Slice;
 use alarm::Alarm;
 use answer::Refused;
 pub(crate) use asking::go_on;
 pub(crate) use ending::end_session;
 use ending::{End, closed_end, malformed, wait_for_return};
+pub(crate) use limits::ConnectionLimits;
 use own::Own;
 use router::Route;
 
@@ -64,7 +68,9 @@ struct Carried {
 
 /// See the module.
 struct ConnectionTask {
-    shared: Arc<Shared>,
+    services: Arc<Services>,
+    lifecycle: Arc<Lifecycle>,
+    settings: Arc<Settings>,
     connection: Connection,
     arrival: Arrival,
     carried: Option<Carried>,
@@ -100,18 +106,21 @@ struct Stall {
 
 /// Runs a connection from its first byte to its last, and keeps what it leaves behind until somebody comes for it.
 /// `permit` is dropped with the connection.
-pub(crate) async fn run<P>(shared: Arc<Shared>, connection: Connection, arrival: Arrival, permit: P) {
-    let waiting = Box::pin(carry(shared.clone(), connection, arrival)).await;
+pub(crate) async fn run<P>(parts: Parts, connection: Connection, arrival: Arrival, permit: P) {
+    let waiting = Box::pin(carry(parts.clone(), connection, arrival)).await;
     // A session that waits has no connection that could count.
     drop(permit);
     if let Some(session) = waiting {
-        Box::pin(wait_for_return(&shared, &session)).await;
+        Box::pin(wait_for_return(&parts, &session)).await;
     }
 }
 
-async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) -> Option<Arc<Session>> {
+async fn carry(parts: Parts, connection: Connection, arrival: Arrival) -> Option<Arc<Session>> {
+    let Parts { services, lifecycle, settings } = parts;
     let mut pipe = ConnectionTask {
-        shared,
+        services,
+        lifecycle,
+        settings,
         connection,
         arrival,
         carried: None,
@@ -123,7 +132,7 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
         slice: Slice::counted(),
     };
     let Arrival { origin, authority, .. } = &pipe.arrival;
-    let end = if pipe.shared.origins.allow(origin.as_deref(), authority.as_deref()) {
+    let end = if pipe.services.origins.allow(origin.as_deref(), authority.as_deref()) {
         caught(pipe.converse()).await.unwrap_or_else(End::Failed)
     } else {
         tracing::info!(origin, "origin refused");
@@ -143,7 +152,7 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
 impl ConnectionTask {
     /// Reads and writes until there is a reason to stop.
     async fn converse(&mut self) -> End {
-        let deadline = Instant::now() + Duration::from_millis(self.shared.config.times.handshake_ms);
+        let deadline = Instant::now() + self.settings.connection.handshake_max;
         // Boxed, so that a session does not carry the state of its beginning around for the rest of its life.
         match Box::pin(self.take_turns(Some(deadline))).await {
             Some(end) => end,
@@ -157,8 +166,8 @@ impl ConnectionTask {
 
     /// Reads and writes in turn; gives the reason to stop, or nothing if there is a session before the deadline.
     async fn take_turns(&mut self, deadline: Option<Instant>) -> Option<End> {
-        let shared = self.shared.clone();
-        let mut shutdown = pin!(shared.shutdown.begun());
+        let lifecycle = self.lifecycle.clone();
+        let mut shutdown = pin!(lifecycle.shutdown.begun());
         let mut hears_of_shutdown = false;
         loop {
             let turn = poll_fn(|cx| {
@@ -189,7 +198,7 @@ impl ConnectionTask {
     /// Waits for something to do, or a reason to stop. What comes is read first, since mostly it is what there is; but
     /// nothing is kept waiting by it.
     fn poll_turn(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Result<Turn, End>> {
-        if self.shared.shutdown.has_begun() {
+        if self.lifecycle.shutdown.has_begun() {
             return Poll::Ready(Err(CloseCode::ShuttingDown.into()));
         }
         if self.unattended < UNATTENDED_MAX
@@ -263,10 +272,10 @@ impl ConnectionTask {
             return Ok(None);
         }
         let written_bytes = self.connection.written_bytes();
-        let stall = self.stalled.filter(|stall| stall.written_bytes == written_bytes).unwrap_or_else(|| {
-            let stall_max = Duration::from_millis(self.shared.config.times.stall_ms);
-            Stall { written_bytes, deadline: now + stall_max }
-        });
+        let stall = self
+            .stalled
+            .filter(|stall| stall.written_bytes == written_bytes)
+            .unwrap_or_else(|| Stall { written_bytes, deadline: now + self.settings.connection.stall_max });
         self.stalled = Some(stall);
         if stall.deadline <= now { Err(CloseCode::SlowConsumer.into()) } else { Ok(Some(stall.deadline)) }
     }
@@ -295,7 +304,7 @@ impl ConnectionTask {
             // Of a room that has not let the session in yet it is asked again when it has, and one that was left ends the
             // lane with its last message.
             if let Some(Membership { room, member, .. }) = session.membership(lane) {
-                go_on(&self.shared, Box::pin(async move { room.ask_for_snapshot(member).await }));
+                go_on(&self.lifecycle, Box::pin(async move { room.ask_for_snapshot(member).await }));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The sessions of one server: found by their id, or by the nonce of a handshake whose answer was lost.
 
+mod limits;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::budget::{Budget, SESSION_BYTES};
 use crate::session::Session;
+pub(crate) use limits::SessionLimits;
 
 /// Bytes of a resume token's number.
 const NUMBER_BYTES: usize = 8;
@@ -20,7 +23,7 @@ const TAG_BYTES: usize = 24;
 #[derive(Debug)]
 pub(crate) struct Sessions {
     key: hmac::Key,
-    sessions_max: usize,
+    limits: SessionLimits,
     budget: Arc<Budget>,
     live: Mutex<Live>,
 }
@@ -39,8 +42,13 @@ struct Entry {
 
 impl Sessions {
     /// No sessions yet. `key` signs their tokens.
-    pub(crate) fn new(key: &[u8], sessions_max: usize, budget: Arc<Budget>) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), sessions_max, budget, live: Mutex::default() }
+    pub(crate) fn new(key: &[u8], limits: SessionLimits, budget: Arc<Budget>) -> Self {
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), limits, budget, live: Mutex::default() }
+    }
+
+    /// What each session may use, and all of them.
+    pub(crate) fn limits(&self) -> &SessionLimits {
+        &self.limits
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
@@ -52,7 +60,7 @@ impl Sessions {
     /// id alone from now on. `false` if there are too many.
     pub(crate) fn add(&self, session: &Arc<Session>, nonce: Option<&str>) -> bool {
         let mut live = self.lock();
-        if live.by_id.len() >= self.sessions_max {
+        if live.by_id.len() >= self.limits.sessions_max {
             return false;
         }
         let nonce: Option<Box<str>> = nonce.map(Into::into);
@@ -121,15 +129,20 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::{LimitList, Times};
 
     #[test]
     fn a_token_is_one_session_s_and_one_number_s() {
-        let sessions = Sessions::new(&[7; 32], 9, Arc::new(Budget::new(0)));
+        let of = |key| {
+            let limits = SessionLimits::of(&LimitList::default(), &Times::default());
+            Sessions::new(key, limits, Arc::new(Budget::new(0)))
+        };
+        let sessions = of(&[7; 32]);
         let (ada, bob) = (SessionId::from_bits(1), SessionId::from_bits(2));
         let token = sessions.token(ada, 3);
         assert_eq!(sessions.read_token(ada, &token), Some(3));
         assert_eq!(sessions.read_token(bob, &token), None);
-        assert_eq!(Sessions::new(&[8; 32], 9, Arc::new(Budget::new(0))).read_token(ada, &token), None);
+        assert_eq!(of(&[8; 32]).read_token(ada, &token), None);
         for forged in ["", "nonsense", &token[1..], &format!("{token}A"), &sessions.token(ada, 4)[..42]] {
             assert_eq!(sessions.read_token(ada, forged), None, "{forged}");
         }

@@ -6,21 +6,21 @@
 mod load;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use anteroom_core::lanes::SessionBounds;
-use anteroom_protocol::lane::Bounds;
-use anteroom_protocol::{Limits, limits};
-use anteroom_transport::TransportConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
 pub use crate::certificate::{TcpTls, Tls};
+use crate::connection::ConnectionLimits;
 pub use crate::error::ConfigError;
 use crate::error::Problems;
-use crate::http::PublicUrl;
+use crate::http::{HttpLimits, PublicUrl};
 pub use crate::identity::Auth;
+use crate::lifecycle::Lifecycle;
 use crate::listen::parse_addr;
 pub use crate::origin::OriginList;
+use crate::rooms::RoomLimits;
+use crate::sessions::SessionLimits;
 pub use crate::tables::{LimitList, Times};
 pub use load::load;
 pub(crate) use load::remarks;
@@ -85,7 +85,13 @@ impl Config {
     #[must_use]
     pub fn problems(&self) -> Vec<ConfigError> {
         let mut problems = Problems::default();
-        self.check_tables(&mut problems);
+        let (limits, times) = (&self.limits, &self.times);
+        ConnectionLimits::check(limits, times, &mut problems);
+        SessionLimits::check(limits, &mut problems);
+        RoomLimits::check(limits, &mut problems);
+        HttpLimits::check(times, &mut problems);
+        Budget::check(limits, &mut problems);
+        Lifecycle::check(limits, &mut problems);
         let addresses = [
             ("listen", self.listen_addr().err()),
             ("listen_udp", self.listen_udp_addr().err()),
@@ -98,37 +104,6 @@ impl Config {
         self.tls.check(&mut problems);
         self.auth.check(&mut problems);
         problems.into_errors()
-    }
-
-    fn check_tables(&self, problems: &mut Problems) {
-        let (limits, times) = (&self.limits, &self.times);
-        // What a client sends may come back to others with more around it, in a frame that every client takes.
-        if !(1024..=limits::SERVER_FRAME_BYTES_MAX as u32 / 2).contains(&limits.message_bytes_max) {
-            problems.add("limits.message_bytes_max", "must be 1024 to 524288");
-        }
-        problems.holds_a_frame("limits.outbox_bytes_max", limits.outbox_bytes_max);
-        if limits.lane_bytes_max < limits::BATCH_BYTES_SOFT_MAX as u32 {
-            problems.add("limits.lane_bytes_max", "must be at least 65536, what one flush may come to");
-        }
-        problems.at_least_one("limits.connections_max", limits.connections_max);
-        problems.at_least_one("limits.sessions_max", limits.sessions_max);
-        problems.at_least_one("limits.rooms_max", limits.rooms_max);
-        problems.at_least_one("limits.rooms_per_session_max", limits.rooms_per_session_max);
-        problems.milliseconds("times.handshake_ms", times.handshake_ms);
-        problems.milliseconds("times.websocket_ping_ms", times.websocket_ping_ms);
-        problems.milliseconds("times.quic_keep_alive_ms", times.quic_keep_alive_ms);
-        problems.milliseconds("times.silence_ms", times.silence_ms);
-        problems.milliseconds("times.http_idle_ms", times.http_idle_ms);
-        problems.milliseconds("times.stall_ms", times.stall_ms);
-        if times.silence_ms <= times.websocket_ping_ms.max(times.quic_keep_alive_ms) {
-            problems.add("times.silence_ms", "must be longer than the ping and keep-alive times, or nobody stays");
-        }
-        problems.holds_a_frame("limits.room_bytes_max", limits.room_bytes_max);
-        problems.at_least_one("limits.latest_keys_max", limits.latest_keys_max);
-        problems.holds_a_frame("limits.latest_bytes_max", limits.latest_bytes_max);
-        if limits.retained_bytes_max < RETAINED_BYTES_MIN {
-            problems.add("limits.retained_bytes_max", "must be at least 16777216 (16 MiB)");
-        }
     }
 
     /// What serving in public needs and is not there: a certificate, and a key to check tokens with.
@@ -157,45 +132,4 @@ impl Config {
     pub(crate) fn public_url(&self) -> Result<Option<PublicUrl>, String> {
         self.public_url.as_deref().map(str::parse).transpose()
     }
-
-    pub(crate) fn transport(&self) -> TransportConfig {
-        TransportConfig {
-            inbound_bytes_max: self.limits.message_bytes_max as usize,
-            websocket_ping: Duration::from_millis(self.times.websocket_ping_ms),
-            quic_keep_alive: Duration::from_millis(self.times.quic_keep_alive_ms),
-            silence_max: Duration::from_millis(self.times.silence_ms),
-            ..TransportConfig::default()
-        }
-    }
-
-    /// How much a session keeps, and lets wait.
-    pub(crate) fn session_bounds(&self) -> SessionBounds {
-        let room = Bounds {
-            messages_max: LANE_MESSAGES_MAX,
-            // A player who comes back at the last moment has missed nothing.
-            age_max_ms: self.times.grace_ms.saturating_mul(2),
-            kept_bytes_max: self.limits.kept_bytes_max as usize,
-            waiting_bytes_max: self.limits.lane_bytes_max as usize,
-            values_max: self.limits.latest_keys_max as usize,
-            value_bytes_max: self.limits.latest_bytes_max as usize,
-        };
-        // Beyond twice what may wait nothing more is kept, not even for the writer to find out.
-        let waiting_bytes_max = 2 * self.limits.outbox_bytes_max as usize;
-        SessionBounds { room, control: Bounds { messages_max: u64::MAX, waiting_bytes_max, ..room } }
-    }
-
-    pub(crate) fn session_limits(&self) -> Limits {
-        Limits {
-            message_bytes_max: self.limits.message_bytes_max,
-            rooms_max: self.limits.rooms_per_session_max,
-            latest_keys_max: self.limits.latest_keys_max,
-            latest_bytes_max: self.limits.latest_bytes_max,
-            ..Limits::default()
-        }
-    }
 }
-
-/// How many messages a lane keeps.
-const LANE_MESSAGES_MAX: u64 = 8192;
-/// Less would be gone with a few large rooms.
-const RETAINED_BYTES_MIN: u64 = 16 << 20;

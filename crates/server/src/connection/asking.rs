@@ -18,9 +18,10 @@ use tokio::time::timeout;
 use super::answer::{self, about_room, not_in_room};
 use super::router::{Route, bytes_of, input, read};
 use super::{Carried, ConnectionTask, Refused};
+use crate::lifecycle::Lifecycle;
 use crate::rooms::{Declined, JOIN_PATIENCE, RoomHandle, Sought};
+use crate::services::Services;
 use crate::session::{Asked, Membership, Question, Session, Wish};
-use crate::shared::Shared;
 
 /// How many rooms a quick join tries before it makes one.
 const QUICK_JOIN_TRIES: usize = 4;
@@ -52,7 +53,7 @@ impl ConnectionTask {
         }
         match session.room(room_id) {
             Some(there) if session.take(place.id, there.lane, message.n, bytes_of(message.data)) => {
-                go(&self.shared, session, there, asked(message));
+                go(&self.lifecycle, session, there, asked(message));
                 Route::IGNORED
             }
             Some(_) => Route::IGNORED,
@@ -78,8 +79,9 @@ impl ConnectionTask {
         let Some(Carried { session, place, .. }) = &self.carried else { return Ok(()) };
         let bytes = bytes_of(message.data);
         if session.ask(Question { wish, pipe: place.id, asked: asked(message), bytes })? {
-            let asking = Asking { shared: self.shared.clone(), session: session.clone(), current: None };
-            go_on(&self.shared, Box::pin(asking.work_off()));
+            let (services, lifecycle) = (self.services.clone(), self.lifecycle.clone());
+            let asking = Asking { services, lifecycle, session: session.clone(), current: None };
+            go_on(&self.lifecycle, Box::pin(asking.work_off()));
         }
         Ok(())
     }
@@ -104,13 +106,13 @@ fn waits_for(session: &Session, room_id: &str) -> Option<RoomId> {
 }
 
 /// Does what can be done at once, and the rest in a task of its own.
-pub(crate) fn go_on(shared: &Arc<Shared>, mut asking: Pin<Box<dyn Future<Output = ()> + Send>>) {
+pub(crate) fn go_on(lifecycle: &Arc<Lifecycle>, mut asking: Pin<Box<dyn Future<Output = ()> + Send>>) {
     // A task that is made for it polls it again before anything else.
     if asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
         return;
     }
-    let task = shared.clone();
-    shared.session_tasks.spawn(async move {
+    let task = lifecycle.clone();
+    lifecycle.session_tasks.spawn(async move {
         tokio::select! {
             biased;
             () = asking => {}
@@ -121,12 +123,12 @@ pub(crate) fn go_on(shared: &Arc<Shared>, mut asking: Pin<Box<dyn Future<Output 
 }
 
 /// Leaves a room: whatever is said to it from now on is not done there.
-fn go(shared: &Arc<Shared>, session: &Arc<Session>, there: Membership, asked: Asked) {
+fn go(lifecycle: &Arc<Lifecycle>, session: &Arc<Session>, there: Membership, asked: Asked) {
     let Membership { room, lane, member, .. } = there;
     session.take_room(lane);
     let session = session.clone();
     // Not in the queue of questions, so that a room that does not answer keeps nobody from leaving another.
-    go_on(shared, Box::pin(async move { tell_of_leaving(&session, &room, member, asked).await }));
+    go_on(lifecycle, Box::pin(async move { tell_of_leaving(&session, &room, member, asked).await }));
 }
 
 async fn tell_of_leaving(session: &Session, room: &RoomHandle, member: MemberId, asked: Asked) {
@@ -146,7 +148,8 @@ fn refuse(session: &Session, asked: &Asked, error: ErrorBody) {
 
 /// Whoever works off what a session asks.
 struct Asking {
-    shared: Arc<Shared>,
+    services: Arc<Services>,
+    lifecycle: Arc<Lifecycle>,
     session: Arc<Session>,
     /// What is being asked, for as long as it is not answered.
     current: Option<Asked>,
@@ -181,7 +184,7 @@ impl Asking {
                 Wish::LeaveLane(room_id) => match self.session.room(room_id.as_str()) {
                     Some(there) => {
                         if self.session.take(pipe, there.lane, asked.n, bytes) {
-                            go(&self.shared, &self.session, there, asked);
+                            go(&self.lifecycle, &self.session, there, asked);
                         }
                         continue;
                     }
@@ -202,7 +205,7 @@ impl Asking {
     }
 
     async fn create(&self, request: &CreateRoom, asked: &Asked) -> Result<(), ErrorBody> {
-        let rooms = &self.shared.rooms;
+        let rooms = &self.services.rooms;
         // Who has gone takes no seat, and who comes back has asked for one.
         while self.session.is_there().await {
             let join = self.prepare(asked, "create_room_result", Role::Player, None)?;
@@ -229,7 +232,7 @@ impl Asking {
 
     async fn join_room(&self, room_id: &str, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
         while self.session.is_there().await {
-            let room = self.shared.rooms.find(room_id)?;
+            let room = self.services.rooms.find(room_id)?;
             if self.session.room(room_id).is_some() {
                 return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "You are in that room already."));
             }
@@ -245,7 +248,7 @@ impl Asking {
     }
 
     async fn quick_join(&self, game: &str, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
-        self.shared.rooms.check_game(game)?;
+        self.services.rooms.check_game(game)?;
         if role == Role::Spectator {
             return Err(ErrorBody::new(
                 ErrorCode::InvalidData,
@@ -288,7 +291,7 @@ impl Asking {
     ) -> Result<(Option<RoomId>, Joined), ErrorBody> {
         // First of all, since nothing is to be given back then.
         let join = self.prepare(asked, "join_room_result", Role::Player, None)?;
-        let (lane, session, rooms) = (join.lane, self.session.clone(), &self.shared.rooms);
+        let (lane, session, rooms) = (join.lane, self.session.clone(), &self.services.rooms);
         let user_id = &session.identity.user_id;
         let sought = if makes_one { rooms.place_for(game) } else { rooms.seek(game, user_id, not_in) };
         let (room_id, joined) = match sought {
@@ -311,7 +314,7 @@ impl Asking {
             None => Some(self.session.rooms()).filter(|rooms| rooms.len() == 1).and_then(|mut rooms| rooms.pop()),
         };
         let Some(there) = there else { return Err(not_in_room(room_id.as_ref().map(RoomId::as_str))) };
-        go(&self.shared, &self.session, there, asked.clone());
+        go(&self.lifecycle, &self.session, there, asked.clone());
         Ok(())
     }
 
@@ -323,14 +326,14 @@ impl Asking {
         role: Role,
         room_id: Option<RoomId>,
     ) -> Result<Join, ErrorBody> {
-        let Self { shared, session, .. } = self;
-        let rooms_max = shared.config.limits.rooms_per_session_max as usize;
+        let Self { services, session, .. } = self;
+        let rooms_max = services.sessions.limits().rooms_max;
         let Some(lane) = session.open_lane(room_id, asked.last_n, rooms_max) else {
             let sentence = format!("A session may be in at most {rooms_max} rooms; leave one first.");
             return Err(ErrorBody::new(ErrorCode::LimitReached, sentence));
         };
         Ok(Join {
-            member: shared.next_member(),
+            member: services.next_member(),
             user_id: session.identity.user_id.clone(),
             username: session.identity.username.clone(),
             role,

@@ -11,8 +11,9 @@ use anteroom_transport::{Closed, Transport};
 use tokio::time::timeout_at;
 
 use super::{Carried, ConnectionTask};
+use crate::parts::Parts;
+use crate::services::Services;
 use crate::session::{Departure, Session, Written};
-use crate::shared::Shared;
 
 /// RFC 6455, section 7.4.1.
 const NORMAL_CLOSURE: u16 = 1000;
@@ -93,9 +94,9 @@ impl ConnectionTask {
         };
         match end {
             End::Close(code, reason) => {
-                if let (CloseCode::ShuttingDown, Some(deadline)) = (code, self.shared.shutdown_deadline.get()) {
+                if let (CloseCode::ShuttingDown, Some(deadline)) = (code, self.lifecycle.shutdown.deadline()) {
                     // Who has not read it all by then does not get the rest.
-                    drop(timeout_at(*deadline, self.write_all()).await);
+                    drop(timeout_at(deadline, self.write_all()).await);
                 }
                 self.close(code, &reason).await;
             }
@@ -127,15 +128,15 @@ impl ConnectionTask {
         match end {
             End::Displaced(_) => return None,
             End::Goodbye if session.is_attached(place.id) => {
-                end_session(&self.shared, session, Departure::Goodbye, None, "goodbye").await;
+                end_session(&self.services, session, Departure::Goodbye, None, "goodbye").await;
             }
             End::Close(code, _) if ends_session(*code) => {
-                end_session(&self.shared, session, Departure::Abandoned, Some(*code), &code.to_string()).await;
+                end_session(&self.services, session, Departure::Abandoned, Some(*code), &code.to_string()).await;
             }
             End::Close(code, reason) if is_too_often => {
                 *reason = third_reason(*code);
                 let why = format!("{code}, for the third time in a row");
-                end_session(&self.shared, session, Departure::Abandoned, Some(*code), &why).await;
+                end_session(&self.services, session, Departure::Abandoned, Some(*code), &why).await;
             }
             // A connection that carries nothing yet ends alone, also by a goodbye.
             End::Goodbye | End::Finished | End::Close(..) | End::Lost(_) | End::Failed(_) => {
@@ -144,7 +145,7 @@ impl ConnectionTask {
                 }
                 tracing::debug!(session_id = %session.id, why = end.why(), "connection lost");
                 if !end.is_fault() && !session.is_worth_keeping() {
-                    end_session(&self.shared, session, Departure::Expired, None, "connection lost").await;
+                    end_session(&self.services, session, Departure::Expired, None, "connection lost").await;
                     return None;
                 }
                 session.tell_rooms().await;
@@ -158,7 +159,7 @@ impl ConnectionTask {
 
     /// How long a fault counts: longer than a session can be without a connection, so that it counts on the next one.
     fn fault_forgotten(&self) -> Duration {
-        Duration::from_millis(self.shared.config.times.grace_ms.saturating_mul(2))
+        self.services.sessions.limits().grace.saturating_mul(2)
     }
 
     /// Moves everything that waits into the connection, as it gets room, and out of it.
@@ -194,29 +195,29 @@ fn third_reason(code: CloseCode) -> String {
 }
 
 /// Keeps a session that has no connection for the grace time, and ends it then.
-pub(super) async fn wait_for_return(shared: &Shared, session: &Session) {
-    let grace = Duration::from_millis(shared.config.times.grace_ms);
+pub(super) async fn wait_for_return(Parts { lifecycle, services, .. }: &Parts, session: &Session) {
+    let grace = services.sessions.limits().grace;
     let given_up = tokio::select! {
         biased;
-        () = shared.shutdown.begun() => true,
+        () = lifecycle.shutdown.begun() => true,
         given_up = session.is_given_up(grace) => given_up,
     };
     if given_up {
-        end_session(shared, session, Departure::Expired, None, "nobody came back").await;
+        end_session(services, session, Departure::Expired, None, "nobody came back").await;
     }
 }
 
 /// Ends a session everywhere, if nobody else does.
 pub(crate) async fn end_session(
-    shared: &Shared,
+    services: &Services,
     session: &Session,
     departure: Departure,
     code: Option<CloseCode>,
     why: &str,
 ) {
     if session.end(departure, code).await {
-        shared.sessions.remove(session.id);
-        shared.lobby.unsubscribe(session.id);
+        services.sessions.remove(session.id);
+        services.lobby.unsubscribe(session.id);
         tracing::info!(session_id = %session.id, user_id = %session.identity.user_id, why, "session ended");
     }
 }

@@ -37,7 +37,7 @@ impl ConnectionTask {
             self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
             return Ok(());
         }
-        let identity = match self.shared.authority.identify(&handshake, &self.shared.randomness) {
+        let identity = match self.services.authority.identify(&handshake, &self.services.randomness) {
             Ok(identity) => identity,
             Err(Refused::Unauthorized(Unauthorized { told, why })) => {
                 tracing::info!(
@@ -58,15 +58,16 @@ impl ConnectionTask {
             Some(restarted) => restarted,
             None => (self.begin(&handshake, identity, codec)?, 0),
         };
+        let limits = self.services.sessions.limits();
         let accepted = HandshakeAccepted {
             session_id: session.id,
-            resume_token: self.shared.sessions.token(session.id, token),
+            resume_token: self.services.sessions.token(session.id, token),
             user_id: session.identity.user_id.clone(),
             username: session.identity.username.clone(),
             codec,
-            limits: self.shared.config.session_limits(),
-            grace_ms: self.shared.config.times.grace_ms,
-            server_time_ms: self.shared.clock.server_time_ms(),
+            limits: limits.told,
+            grace_ms: limits.grace_ms(),
+            server_time_ms: self.services.clock.server_time_ms(),
         };
         let header = Header { reference: message.reference.as_ref(), ..Header::new("handshake_accepted") };
         self.say(json_only(&header, &accepted));
@@ -77,13 +78,13 @@ impl ConnectionTask {
     /// of it when they get to it: nobody waits for them.
     pub(super) fn carry(&mut self, session: Arc<Session>, place: Place) {
         let told = session.clone();
-        self.shared.session_tasks.spawn(async move { told.tell_rooms().await });
+        self.lifecycle.session_tasks.spawn(async move { told.tell_rooms().await });
         self.carried = Some(Carried { session, place, is_proven: false });
     }
 
     /// Finds the session of a handshake that was answered before: its answer was lost.
     fn restart(&mut self, handshake: &Handshake, identity: &Identity, codec: Codec) -> Option<(Arc<Session>, u64)> {
-        let session = self.shared.sessions.find_by_nonce(handshake.nonce.as_deref()?)?;
+        let session = self.services.sessions.find_by_nonce(handshake.nonce.as_deref()?)?;
         if session.codec != codec || !session.identity.is_same_player(identity) {
             return None;
         }
@@ -93,21 +94,22 @@ impl ConnectionTask {
     }
 
     fn begin(&mut self, handshake: &Handshake, identity: Identity, codec: Codec) -> Result<Arc<Session>, End> {
-        let shared = &self.shared;
+        let services = &self.services;
+        let limits = services.sessions.limits();
         let (session, place) = Session::new(
-            shared.clock,
+            services.clock,
             Beginning {
-                id: SessionId::from_bits(shared.randomness.bits()),
+                id: SessionId::from_bits(services.randomness.bits()),
                 identity,
                 codec,
                 keeps: handshake.resume,
-                bounds: shared.config.session_bounds(),
-                outbox_bytes_max: shared.config.limits.outbox_bytes_max as usize,
+                bounds: limits.bounds,
+                outbox_bytes_max: limits.outbox_bytes_max,
                 datagram_bytes_max: self.connection.max_datagram_size(),
-                budget: shared.budget.clone(),
+                budget: services.budget.clone(),
             },
         );
-        if !shared.sessions.add(&session, handshake.nonce.as_deref()) {
+        if !services.sessions.add(&session, handshake.nonce.as_deref()) {
             return Err(CloseCode::Busy.into());
         }
         self.carry(session.clone(), place);

@@ -25,7 +25,7 @@ impl ConnectionTask {
                 return Ok(());
             }
         };
-        let sessions = self.shared.sessions.clone();
+        let sessions = self.services.sessions.clone();
         let found = sessions.find(reconnect.session_id);
         // Whoever cannot prove a session is told the same as if there were none.
         let proven = found.and_then(|session| {
@@ -71,7 +71,7 @@ impl ConnectionTask {
             Err(Refused::TokenReused) => {
                 let code = CloseCode::TokenReused;
                 tracing::warn!(session_id = %session.id, user_id = %session.identity.user_id, "resume token used twice");
-                end_session(&self.shared, &session, Departure::Abandoned, Some(code), &code.to_string()).await;
+                end_session(&self.services, &session, Departure::Abandoned, Some(code), &code.to_string()).await;
                 Err(code.into())
             }
         }

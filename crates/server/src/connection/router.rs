@@ -94,7 +94,7 @@ impl ConnectionTask {
         if ts.text().len() > PING_BYTES_MAX {
             return Err(ErrorBody::new(ErrorCode::InvalidData, "`ts` may have at most 64 bytes."));
         }
-        let pong = Pong { ts, server_time_ms: self.shared.clock.server_time_ms() };
+        let pong = Pong { ts, server_time_ms: self.services.clock.server_time_ms() };
         let header = Header { reference: message.reference.as_ref(), ..Header::new(Pong::TYPE) };
         self.say(Batch::one(codec, &header, &pong));
         Ok(())
@@ -102,7 +102,7 @@ impl ConnectionTask {
 
     fn list_rooms(&mut self, session: &Session, message: &Envelope<'_>) -> Result<(), ErrorBody> {
         let ListRooms { game } = read(message.data)?;
-        let list = self.shared.lobby.list(game.as_deref(), session.codec);
+        let list = self.services.lobby.list(game.as_deref(), session.codec);
         let header = answer::success("list_rooms_result", message.reference.as_ref());
         self.put(list.and_then(|list| Batch::of_encoded(&header, list.data())));
         Ok(())
@@ -111,10 +111,10 @@ impl ConnectionTask {
     fn subscribe_rooms(&mut self, session: &Arc<Session>, message: &Envelope<'_>) -> Result<(), ErrorBody> {
         let SubscribeRooms { game } = read(message.data)?;
         if let Some(game) = &game {
-            self.shared.rooms.check_game(game)?;
+            self.services.rooms.check_game(game)?;
         }
         let header = answer::success("subscribe_rooms_result", message.reference.as_ref());
-        let (lobby, slice) = (&self.shared.lobby, &mut self.slice);
+        let (lobby, slice) = (&self.services.lobby, &mut self.slice);
         let subscribed = lobby.subscribe(session, game, |list| {
             let answer = Batch::of_encoded(&header, list.data())?;
             slice.spend_more(answer.payload().len());
@@ -129,7 +129,7 @@ impl ConnectionTask {
     fn unsubscribe_rooms(&mut self, session: &Session, message: &Envelope<'_>) -> Result<(), ErrorBody> {
         let UnsubscribeRooms {} = read(message.data)?;
         session.stop_watching();
-        self.shared.lobby.unsubscribe(session.id);
+        self.services.lobby.unsubscribe(session.id);
         self.answer(session.codec, "unsubscribe_rooms_result", message.reference.as_ref(), &Empty {});
         Ok(())
     }

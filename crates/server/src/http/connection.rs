@@ -23,8 +23,8 @@ use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt;
 
 use super::linger::Lingering;
-use super::{HEAD_MAX, Peer};
-use crate::shared::Shared;
+use super::{HEAD_MAX, HttpLimits, Peer};
+use crate::parts::Parts;
 use crate::slice::Slice;
 
 /// How long a connection goes on; the next answer is its last.
@@ -39,27 +39,28 @@ const HEADERS_MAX: usize = 64;
 type Incoming = hyper::Request<hyper::body::Incoming>;
 
 /// Answers requests until one of both sides is through with it, or the connection is a WebSocket's.
-pub(super) async fn serve<IO>(stream: IO, peer: Peer, router: Router, shared: Arc<Shared>)
+pub(super) async fn serve<IO>(stream: IO, peer: Peer, router: Router, parts: &Parts)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let addr = peer.addr;
-    let pace = Arc::new(Pace::new(&shared));
+    let pace = Arc::new(Pace::new(parts.settings.http));
     let end_at = Instant::now() + AGE_MAX;
     let service = {
-        let (asked, answered, config) = (pace.clone(), pace.clone(), shared.clone());
+        let (asked, answered) = (pace.clone(), pace.clone());
+        let (settings, lifecycle) = (parts.settings.clone(), parts.lifecycle.clone());
         router
             .map_request(move |mut request: Incoming| {
                 asked.request();
                 request.extensions_mut().insert(peer.clone());
-                if let Some(uri) = config.public.as_ref().and_then(|public| without(&public.prefix, request.uri())) {
+                if let Some(uri) = without(settings.prefix(), request.uri()) {
                     *request.uri_mut() = uri;
                 }
                 request
             })
             .map_response(move |mut response: Response| {
                 answered.request();
-                let is_last = end_at <= Instant::now() || shared.stop_accepting.is_cancelled();
+                let is_last = end_at <= Instant::now() || lifecycle.stop_accepting.is_cancelled();
                 if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -126,8 +127,7 @@ fn without(prefix: &str, uri: &Uri) -> Option<Uri> {
 #[derive(Debug)]
 struct Pace {
     phase: Mutex<Phase>,
-    idle_max: Duration,
-    stall_max: Duration,
+    limits: HttpLimits,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -140,20 +140,15 @@ enum Phase {
 
 impl Pace {
     /// A new connection has its first request to send.
-    fn new(shared: &Shared) -> Self {
-        let times = &shared.config.times;
-        Self {
-            phase: Mutex::new(Phase::Head(Instant::now())),
-            idle_max: Duration::from_millis(times.http_idle_ms),
-            stall_max: Duration::from_millis(times.stall_ms),
-        }
+    fn new(limits: HttpLimits) -> Self {
+        Self { phase: Mutex::new(Phase::Head(Instant::now())), limits }
     }
 
     fn deadline(&self) -> Instant {
         match *self.lock() {
             Phase::Head(since) => since + HEAD_MAX,
-            Phase::Kept { since, is_blocked: true } => since + self.stall_max,
-            Phase::Kept { since, is_blocked: false } => since + self.idle_max,
+            Phase::Kept { since, is_blocked: true } => since + self.limits.stall_max,
+            Phase::Kept { since, is_blocked: false } => since + self.limits.idle_max,
         }
     }
 
@@ -269,18 +264,19 @@ mod tests {
     /// A connection on which this many bytes fit.
     struct Client {
         stream: DuplexStream,
-        shared: Arc<Shared>,
+        parts: Parts,
         serving: JoinHandle<()>,
     }
 
     impl Client {
         fn connect(room: usize) -> Self {
-            let shared = Server::simulate(Config::development(), Registry::new(), 1).unwrap().shared;
-            let peer = Peer { addr: ([127, 0, 0, 1], 1).into(), permit: Arc::new(shared.admit().unwrap()) };
+            let parts = Server::simulate(Config::development(), Registry::new(), 1).unwrap().parts;
+            let peer = Peer { addr: ([127, 0, 0, 1], 1).into(), permit: Arc::new(parts.lifecycle.admit().unwrap()) };
             let (stream, served) = tokio::io::duplex(room);
-            let router = super::super::router(shared.clone());
-            let serving = tokio::spawn(serve(served, peer, router, shared.clone()));
-            Self { stream, shared, serving }
+            let router = super::super::router(parts.clone());
+            let running = parts.clone();
+            let serving = tokio::spawn(async move { serve(served, peer, router, &running).await });
+            Self { stream, parts, serving }
         }
 
         /// Asks, and reads the answer.
@@ -329,7 +325,7 @@ mod tests {
     async fn a_server_that_stops_says_so_on_the_next_answer() {
         let mut client = Client::connect(1 << 16);
         client.ask().await;
-        client.shared.stop_accepting.cancel();
+        client.parts.lifecycle.stop_accepting.cancel();
         assert!(client.ask().await.contains("\r\nconnection: close\r\n"));
         assert_eq!(client.end().await, 0);
     }

@@ -254,7 +254,7 @@ impl RoomTask {
                 link.session.end_lane(now, link.lane, farewell);
             }
         }
-        if self.room.kept_bytes() > self.rooms.kept_bytes_max {
+        if self.room.kept_bytes() > self.rooms.limits.kept_bytes_max {
             self.shed();
         }
         for Answer { to, answered, .. } in self.answers.drain(..) {
@@ -268,7 +268,7 @@ impl RoomTask {
     /// Lets go of what is kept for the members who are behind, those above an equal share. They get a snapshot when they
     /// read again. Nobody else is touched: what is kept elsewhere, such as for lanes that have ended, is bounded there.
     fn shed(&self) {
-        let share = self.rooms.kept_bytes_max / self.links.len().max(1);
+        let share = self.rooms.limits.kept_bytes_max / self.links.len().max(1);
         let behind = |link: &&Link| link.session.kept_bytes(link.lane) > share;
         self.links.values().filter(behind).for_each(|link| link.session.shed(link.lane));
         tracing::debug!(room_id = %self.room_id, "members who are behind get snapshots");
@@ -335,6 +335,6 @@ mod tests {
             say(player, "leave_room", json!({"room_id": room_id})).await;
             assert_eq!(hear(player, "leave_room_result").await["error"]["code"], "not_in_room");
         }
-        assert!(server.shared.rooms.find(room_id.as_str().unwrap()).is_err());
+        assert!(server.parts.services.rooms.find(room_id.as_str().unwrap()).is_err());
     }
 }
