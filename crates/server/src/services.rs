@@ -4,9 +4,6 @@
 //! How long the server runs and how it ends is not here but in `lifecycle`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use anteroom_core::room::MemberId;
 
 use crate::budget::Budget;
 use crate::certificate::PublishedHashes;
@@ -30,12 +27,4 @@ pub(crate) struct Services {
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) budget: Arc<Budget>,
-    pub(crate) last_member: AtomicU64,
-}
-
-impl Services {
-    /// A membership's name, never given before.
-    pub(crate) fn next_member(&self) -> MemberId {
-        MemberId(self.last_member.fetch_add(1, Ordering::Relaxed))
-    }
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use anteroom_core::game::Registry;
 use tokio_rustls::TlsAcceptor;
@@ -59,7 +58,6 @@ pub(super) fn parts(config: &Config, games: Registry, startup: Startup) -> Resul
         randomness,
         lobby,
         budget,
-        last_member: AtomicU64::new(0),
     };
     Ok(Parts {
         lifecycle: Arc::new(Lifecycle::of(limits, times)),

@@ -333,7 +333,6 @@ impl Asking {
             return Err(ErrorBody::new(ErrorCode::LimitReached, sentence));
         };
         Ok(Join {
-            member: services.next_member(),
             user_id: session.identity.user_id.clone(),
             username: session.identity.username.clone(),
             role,
@@ -341,6 +340,7 @@ impl Asking {
             codec: session.codec,
             answer,
             reference: asked.reference.clone(),
+            applied: asked.last_n,
         })
     }
 
