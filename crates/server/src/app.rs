@@ -3,6 +3,7 @@
 //! The steps of its end are in `lifecycle`.
 
 mod assembly;
+mod builder;
 mod quic;
 
 use std::net::SocketAddr;
@@ -12,17 +13,19 @@ use anteroom_core::game::Registry;
 use anteroom_protocol::Codec;
 use anteroom_transport::Connection;
 use anteroom_transport::quic::Listener;
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use self::assembly::{Startup, certificate, tcp_tls};
-use crate::certificate::{Names, PublishedHashes, TcpTls};
+use self::assembly::Startup;
+pub use self::builder::ServerBuilder;
+use crate::certificate::{self, Names, PublishedHashes};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::connection::{self, Arrival, ConnectionLimits};
+use crate::connection::{self, Arrival};
 use crate::error::ConfigError;
 pub use crate::error::StartError;
-use crate::listen::{bind, bind_tcp, bind_udp};
+use crate::hooks::Hooked;
 use crate::lobby::Lobby;
 pub use crate::mode::Mode;
 use crate::panics::kept_up;
@@ -38,49 +41,42 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server with these games, in the tokio runtime of the caller.
+    /// Puts a server together from its configuration and what you bring: games, routes, hooks.
+    ///
+    /// ```
+    /// # use anteroom_server::axum::Router;
+    /// # use anteroom_server::axum::routing::get;
+    /// # use anteroom_server::{Config, Mode, Server};
+    /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// # use tokio::net::TcpStream;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # anteroom_server::cli::runtime()?.block_on(async {
+    /// let config = Config { listen: "127.0.0.1:0".into(), ..Config::development() };
+    /// let server = Server::builder(config, Mode::Development { on_network: false })
+    ///     .games(anteroom_games::registry()?)
+    ///     .routes(Router::new().route("/news", get(|| async { "A new map is out." })))
+    ///     .start()?;
+    ///
+    /// let mut client = TcpStream::connect(server.local_addr()).await?;
+    /// client.write_all(b"GET /news HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer).await?;
+    /// assert!(answer.ends_with("A new map is out."));
+    /// # server.shutdown().await;
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
+    pub fn builder(config: Config, mode: Mode) -> ServerBuilder {
+        ServerBuilder::new(config, mode)
+    }
+
+    /// Starts a server with these games and nothing else, in the tokio runtime of the caller.
     ///
     /// # Errors
     /// [`StartError`], before anything listens.
     pub fn start(config: Config, mode: Mode, games: Registry) -> Result<Self, StartError> {
-        if let Some(error) = Self::check(&config, mode).into_iter().next() {
-            return Err(error);
-        }
-        if let Some(sentence) = config.tls.certificate.as_deref().and_then(crate::certificate::out_of_date) {
-            tracing::error!("{sentence}");
-        }
-        let is_development = mode.is_development();
-        let wanted = config.listen_addr().map_err(|why| ConfigError::Invalid { key: "listen", why })?;
-        let wanted_udp = config.listen_udp_addr().map_err(|why| ConfigError::Invalid { key: "listen_udp", why })?;
-        let certificate = certificate(&config, wanted_udp.unwrap_or(wanted))?;
-        let names = certificate.tls.certificates.first().map(Names::of).unwrap_or_default();
-        let tcp_tls = tcp_tls(&config, is_development, &certificate)?;
-        let (tcp, udp) = match wanted_udp {
-            None => bind(wanted)?,
-            Some(udp) => (bind_tcp(wanted)?, bind_udp(udp)?),
-        };
-        let local_addr = tcp.local_addr().map_err(|error| StartError::Listen(wanted, error))?;
-        let udp_addr = udp.local_addr().map_err(|error| StartError::Listen(wanted_udp.unwrap_or(wanted), error))?;
-        let hashes = PublishedHashes::default();
-        hashes.publish(certificate.pinned);
-        let transport = ConnectionLimits::of(&config.limits, &config.times).transport;
-        let quic = Listener::bind(udp, certificate.tls, transport)
-            .map_err(|error| StartError::Certificate(error.to_string()))?;
-        let (clock, randomness) = (Clock::start(), Randomness::default());
-        let startup = Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names };
-        let parts = assembly::parts(&config, games, startup)?;
-        let settings = &parts.settings;
-        let quic = Arc::new(quic.path_prefix(settings.prefix()));
-        let is_elsewhere = settings.tcp_tls == TcpTls::Off || settings.own_udp.is_some();
-        if mode == Mode::Production && is_elsewhere && settings.public.is_none() {
-            tracing::warn!(
-                "public_url is not set, so the server goes by the Host header; pages behind a proxy that does not hand \
-                 it on learn no address for WebTransport"
-            );
-        }
-        let server = Self { parts, quic: Some(quic) };
-        server.spawn(tcp, tcp_tls);
-        Ok(server)
+        Self::builder(config, mode).games(games).start()
     }
 
     /// Everything about a configuration for which [`start`](Self::start) would refuse it. Reads the files that it names, and
@@ -101,7 +97,7 @@ impl Server {
             }
         }
         if let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) {
-            wrong.extend(crate::certificate::problems(certificate, key));
+            wrong.extend(certificate::problems(certificate, key));
         }
         if config.auth.token_key_file.is_some() {
             wrong.extend(config.auth.token_key().err().map(StartError::Config));
@@ -124,8 +120,10 @@ impl Server {
             udp_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             hashes: PublishedHashes::default(),
             names: Names::default(),
+            games,
+            hooks: Hooked::default(),
         };
-        let server = Self { parts: assembly::parts(&config, games, startup)?, quic: None };
+        let server = Self { parts: assembly::parts(&config, startup)?, quic: None };
         server.spawn_keepers();
         Ok(server)
     }
@@ -148,12 +146,13 @@ impl Server {
         });
     }
 
-    fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>) {
+    fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>, routes: Vec<Router>) {
         let Parts { lifecycle, services, settings } = &self.parts;
+        let router = http::router(self.parts.clone(), routes);
         let accepting = self.parts.clone();
         lifecycle.connections.spawn(async move {
             let tcp = Arc::new(tcp);
-            kept_up("accepting TCP", || http::run(accepting.clone(), tcp.clone(), tls.clone())).await;
+            kept_up("accepting TCP", || http::run(accepting.clone(), router.clone(), tcp.clone(), tls.clone())).await;
         });
         self.spawn_keepers();
         let Some(quic) = &self.quic else { return };

@@ -56,8 +56,8 @@ struct Peer {
 }
 
 /// Accepts TCP connections until the server stops accepting.
-pub(crate) async fn run(parts: Parts, listener: Arc<TcpListener>, tls: Option<TlsAcceptor>) {
-    let (router, lifecycle) = (router(parts.clone()), &parts.lifecycle);
+pub(crate) async fn run(parts: Parts, router: Router, listener: Arc<TcpListener>, tls: Option<TlsAcceptor>) {
+    let lifecycle = &parts.lifecycle;
     let refusals = Refusals::new();
     loop {
         let accepted = tokio::select! {
@@ -106,7 +106,12 @@ async fn serve(stream: TcpStream, peer: Peer, router: Router, tls: Option<TlsAcc
     }
 }
 
-fn router(parts: Parts) -> Router {
+/// All that is answered: what is the server's own; then, in their order, `others`; then what is said where there is nothing.
+pub(crate) fn router(parts: Parts, others: Vec<Router>) -> Router {
+    let nothing = Router::new()
+        .merge(pages::without_a_page())
+        .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing here.") });
+    let behind = others.into_iter().rev().fold(nothing, |behind, others| others.fallback_service(behind));
     let mut router = Router::new()
         .merge(pages::routes(parts.settings.demo))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -116,7 +121,7 @@ fn router(parts: Parts) -> Router {
         router = router.route(parts.settings.prefix(), get(to_the_page));
     }
     router
-        .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing here.") })
+        .fallback_service(behind)
         .layer(middleware::from_fn_with_state(parts.settings.clone(), check_host))
         .layer(middleware::map_response(forbid_sniffing))
         .layer(middleware::from_fn(linger::end_refused_upgrades))

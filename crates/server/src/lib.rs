@@ -14,6 +14,7 @@ mod clock;
 pub mod config;
 mod connection;
 mod error;
+mod hooks;
 mod host;
 mod http;
 mod identity;
@@ -36,7 +37,10 @@ mod settings;
 mod slice;
 mod tables;
 
-pub use app::Server;
+pub use app::{Server, ServerBuilder};
+/// What routes of an embedder are made of, in the version that this server serves them with.
+pub use axum;
 pub use config::Config;
 pub use error::StartError;
+pub use hooks::{Hooks, RoomFacts, SessionFacts};
 pub use mode::Mode;

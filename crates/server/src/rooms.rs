@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
 use crate::clock::Clock;
+use crate::hooks::Hooked;
 use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
 use crate::session::Session;
@@ -56,6 +57,7 @@ pub(crate) struct Rooms {
     limits: RoomLimits,
     randomness: Arc<Randomness>,
     budget: Arc<Budget>,
+    hooks: Hooked,
     running: Mutex<BTreeMap<RoomId, RoomHandle>>,
     tasks: TaskTracker,
 }
@@ -183,6 +185,7 @@ impl Rooms {
         limits: RoomLimits,
         randomness: Arc<Randomness>,
         budget: Arc<Budget>,
+        hooks: Hooked,
     ) -> Arc<Self> {
         Arc::new(Self {
             registry,
@@ -191,6 +194,7 @@ impl Rooms {
             limits,
             randomness,
             budget,
+            hooks,
             running: Mutex::default(),
             tasks: TaskTracker::new(),
         })
@@ -430,7 +434,7 @@ mod tests {
         let limits = RoomLimits::of(&LimitList::default(), &Times::default());
         let lobby = Arc::new(Lobby::default());
         let (randomness, budget) = (Arc::new(Randomness::seeded(1)), Arc::new(Budget::new(usize::MAX)));
-        let rooms = Rooms::new(games, lobby, Clock::start(), limits, randomness, budget);
+        let rooms = Rooms::new(games, lobby, Clock::start(), limits, randomness, budget, Hooked::default());
         let mut made_up = [1, 1, 1, 2].into_iter().chain(std::iter::repeat(2));
         let mut reserve = || rooms.reserve(|| RoomId::from_bits(made_up.next().unwrap()));
         let (first, second) = (reserve().unwrap(), reserve().unwrap());

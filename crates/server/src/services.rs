@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::budget::Budget;
 use crate::certificate::PublishedHashes;
 use crate::clock::Clock;
+use crate::hooks::Hooked;
 use crate::identity::Authority;
 use crate::lobby::Lobby;
 use crate::origin::Origins;
@@ -27,4 +28,6 @@ pub(crate) struct Services {
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) budget: Arc<Budget>,
+    /// Who is told of what happens.
+    pub(crate) hooks: Hooked,
 }

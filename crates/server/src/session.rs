@@ -28,6 +28,7 @@ pub(crate) use writing::Written;
 
 use crate::budget::Budget;
 use crate::clock::Clock;
+use crate::hooks::SessionFacts;
 use crate::identity::Identity;
 use crate::rooms::RoomHandle;
 use questions::Questions;
@@ -174,6 +175,12 @@ impl Place {
 }
 
 impl Session {
+    /// Whose it is, for whoever is told of it.
+    pub(crate) fn facts(&self) -> SessionFacts<'_> {
+        let Identity { user_id, username, is_guest } = &self.identity;
+        SessionFacts { session_id: self.id, user_id, username, is_guest: *is_guest }
+    }
+
     pub(crate) fn new(clock: Clock, beginning: Beginning) -> (Arc<Self>, Place) {
         let Beginning { id, identity, codec, keeps, bounds, outbox_bytes_max, datagram_bytes_max, budget } = beginning;
         let (lanes, connection) = Lanes::new(codec, keeps, bounds, datagram_bytes_max);

@@ -219,6 +219,7 @@ pub(crate) async fn end_session(
         services.sessions.remove(session.id);
         services.lobby.unsubscribe(session.id);
         tracing::info!(session_id = %session.id, user_id = %session.identity.user_id, why, "session ended");
+        services.hooks.tell(|hooks| hooks.session_ended(&session.facts(), why));
     }
 }
 

@@ -113,6 +113,7 @@ impl ConnectionTask {
             return Err(CloseCode::Busy.into());
         }
         self.carry(session.clone(), place);
+        self.services.hooks.tell(|hooks| hooks.session_began(&session.facts()));
         let client = handshake.client.as_deref().map(printable).unwrap_or_default();
         tracing::info!(
             session_id = %session.id,

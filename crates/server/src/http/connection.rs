@@ -273,7 +273,7 @@ mod tests {
             let parts = Server::simulate(Config::development(), Registry::new(), 1).unwrap().parts;
             let peer = Peer { addr: ([127, 0, 0, 1], 1).into(), permit: Arc::new(parts.lifecycle.admit().unwrap()) };
             let (stream, served) = tokio::io::duplex(room);
-            let router = super::super::router(parts.clone());
+            let router = super::super::router(parts.clone(), Vec::new());
             let running = parts.clone();
             let serving = tokio::spawn(async move { serve(served, peer, router, &running).await });
             Self { stream, parts, serving }

@@ -45,15 +45,19 @@ const NO_PAGE: &str = "This is an Anteroom server. Games connect to it at /ws an
 /// A route for each file: those of other pages, and the demo's if it is on.
 pub(super) fn routes(demo: bool) -> Router<Parts> {
     let wanted = (0..ASSETS.len()).filter(|place| demo || ASSETS[*place].is_for_everyone());
-    let router = wanted.fold(Router::new(), |router, place| {
+    wanted.fold(Router::new(), |router, place| {
         // Compressing all of them takes the first request some milliseconds.
         let answer =
             move |State(Parts { settings, .. }): State<Parts>,
                   Extension(asked): Extension<Asked>,
                   headers: HeaderMap| { ready(FILES[place].answer(&settings, asked.host(), &headers)) };
         router.route(ASSETS[place].path, get(answer))
-    });
-    if demo { router } else { router.route("/", get(|| async { super::plain(StatusCode::NOT_FOUND, NO_PAGE) })) }
+    })
+}
+
+/// What is at `/` where nobody has put a page.
+pub(super) fn without_a_page() -> Router {
+    Router::new().route("/", get(|| async { super::plain(StatusCode::NOT_FOUND, NO_PAGE) }))
 }
 
 static FILES: LazyLock<Vec<File>> = LazyLock::new(|| ASSETS.iter().map(File::new).collect());

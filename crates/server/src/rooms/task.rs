@@ -6,12 +6,14 @@ use std::sync::Arc;
 use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Command, Effects, MemberId, Room};
+use anteroom_protocol::message::RoomSummary;
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, LaneId, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Declined, Inbox, Knock, Mail, Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
 use crate::clock::Clock;
+use crate::hooks::RoomFacts;
 use crate::lobby::Reservation;
 use crate::panics::{Words, caught, guarded};
 use crate::session::{Membership, Session};
@@ -45,8 +47,10 @@ struct Answer {
 }
 
 pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id: RoomId) {
-    let game = room.summary().game;
+    let RoomSummary { game, name, .. } = room.summary();
+    let facts = RoomFacts { room_id, game: &game, name: &name };
     tracing::info!(%room_id, game, "room opened");
+    rooms.hooks.tell(|hooks| hooks.room_opened(&facts));
     // Rooms that flush by ticks do so in turns: few enough that a wake-up does for many, and enough of them that none
     // waits for all others' writes.
     let phase = match room.flush_mode() {
@@ -63,6 +67,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id
     }
     task.rooms.forget(&room_id);
     tracing::info!(%room_id, game, "room closed");
+    task.rooms.hooks.tell(|hooks| hooks.room_closed(&facts));
 }
 
 async fn until(deadline: Option<Instant>) {
@@ -259,6 +264,13 @@ impl RoomTask {
         }
         if self.room.kept_bytes() > self.rooms.limits.kept_bytes_max {
             self.shed();
+        }
+        for outcome in self.effects.outcomes.drain(..) {
+            let (room, room_id) = (&self.room, self.room_id);
+            self.rooms.hooks.tell(|hooks| {
+                let RoomSummary { game, name, .. } = room.summary();
+                hooks.match_ended(&RoomFacts { room_id, game: &game, name: &name }, &outcome);
+            });
         }
         for Answer { to, answered, .. } in self.answers.drain(..) {
             // A session that has gone meanwhile says so with a command of its own.
