@@ -31,7 +31,8 @@ pub use crate::mode::Mode;
 use crate::panics::kept_up;
 use crate::parts::Parts;
 use crate::random::Randomness;
-use crate::{budget, http, renewal};
+use crate::sessions::keep_to_budget;
+use crate::{http, renewal};
 
 /// A running server. Clones are the same one. Dropping it leaves its tasks running; call [`Server::shutdown`].
 #[derive(Debug, Clone)]
@@ -182,12 +183,20 @@ impl Server {
                 () = kept_up("the lobby", || publish(lobby.clone())) => {}
             }
         });
-        let (parts, stop) = (self.parts.clone(), lifecycle.stop_serving.clone());
+        let (sessions, stop) = (services.sessions.clone(), lifecycle.stop_serving.clone());
         lifecycle.connections.spawn(async move {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                () = kept_up("the budget", || keep_to_budget(parts.clone())) => {}
+                () = kept_up("the budget", || keep_to_budget(&sessions)) => {}
+            }
+        });
+        let (sessions, stop) = (services.sessions.clone(), lifecycle.stop_serving.clone());
+        lifecycle.connections.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = kept_up("the grace time", || sessions.end_those_who_stay_away()) => {}
             }
         });
     }
@@ -233,16 +242,12 @@ impl Server {
     /// as long as the configuration allows. Not cancel-safe: what was not told yet stays untold.
     pub async fn shutdown(self) {
         let Self { parts: Parts { lifecycle, services, .. }, quic } = self;
-        lifecycle.shut_down(quic.as_deref(), services.rooms.close()).await;
+        let end_all_who_are_away = || services.sessions.end_all_who_are_away();
+        lifecycle.shut_down(quic.as_deref(), services.rooms.close(), end_all_who_are_away).await;
     }
 }
 
 /// Tells of changes in the lobby, for ever.
 async fn publish(lobby: Arc<Lobby>) {
     lobby.run().await;
-}
-
-/// Keeps what sessions keep within bounds, for ever.
-async fn keep_to_budget(parts: Parts) {
-    budget::run(&parts).await;
 }

@@ -30,18 +30,17 @@ use anteroom_transport::{Closed, Connection, Event};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::carrier::{Attended, Place, Written};
 use crate::lifecycle::Lifecycle;
 use crate::panics::caught;
 use crate::parts::Parts;
 use crate::services::Services;
-use crate::session::{Attended, Membership, Place, Session, Written};
+use crate::session::{Membership, Session};
 use crate::settings::Settings;
 use crate::slice::Slice;
 use alarm::Alarm;
 use answer::Refused;
-pub(crate) use asking::go_on;
-pub(crate) use ending::end_session;
-use ending::{End, closed_end, malformed, wait_for_return};
+use ending::{End, closed_end, malformed};
 pub(crate) use limits::ConnectionLimits;
 use own::Own;
 use router::Route;
@@ -104,18 +103,13 @@ struct Stall {
     deadline: Instant,
 }
 
-/// Runs a connection from its first byte to its last, and keeps what it leaves behind until somebody comes for it.
-/// `permit` is dropped with the connection.
+/// Runs a connection from its first byte to its last. `permit` is dropped with it.
 pub(crate) async fn run<P>(parts: Parts, connection: Connection, arrival: Arrival, permit: P) {
-    let waiting = Box::pin(carry(parts.clone(), connection, arrival)).await;
-    // A session that waits has no connection that could count.
+    Box::pin(carry(parts, connection, arrival)).await;
     drop(permit);
-    if let Some(session) = waiting {
-        Box::pin(wait_for_return(&parts, &session)).await;
-    }
 }
 
-async fn carry(parts: Parts, connection: Connection, arrival: Arrival) -> Option<Arc<Session>> {
+async fn carry(parts: Parts, connection: Connection, arrival: Arrival) {
     let Parts { services, lifecycle, settings } = parts;
     let mut pipe = ConnectionTask {
         services,
@@ -138,13 +132,12 @@ async fn carry(parts: Parts, connection: Connection, arrival: Arrival) -> Option
         tracing::info!(origin, "origin refused");
         End::from(CloseCode::OriginRefused)
     };
-    let carried = pipe.carried.clone();
-    match caught(Box::pin(pipe.finish(end))).await {
-        Ok(waiting) => waiting,
+    let (carried, sessions) = (pipe.carried.clone(), pipe.services.sessions.clone());
+    if let Err(why) = caught(Box::pin(pipe.finish(end))).await {
+        tracing::error!(why, "the end of a connection failed");
         // Whatever else, the session has to know that the connection is gone.
-        Err(why) => {
-            tracing::error!(why, "the end of a connection failed");
-            carried.filter(|Carried { session, place, .. }| session.lost(place.id)).map(|carried| carried.session)
+        if let Some(Carried { session, place, .. }) = carried {
+            sessions.away(&session, place.id);
         }
     }
 }
@@ -208,7 +201,11 @@ impl ConnectionTask {
             return Poll::Ready(Ok(Turn::Event(event)));
         }
         let now = Instant::now();
-        let Attended { written, ack_at, .. } = self.attend(deadline, now, cx)?;
+        let Attended { written, ack_at, wants_topics, .. } = self.attend(deadline, now, cx)?;
+        if wants_topics {
+            self.catch_up();
+            cx.waker().wake_by_ref();
+        }
         if !written.wanted.is_empty() {
             return Poll::Ready(Ok(Turn::Ask(written.wanted)));
         }
@@ -248,7 +245,7 @@ impl ConnectionTask {
             return if is_late { Err(CloseCode::HandshakeTimeout.into()) } else { Ok(waits) };
         };
         let opens = !own.is_full && !std::mem::replace(&mut self.is_open, true);
-        let mut attended = session.attend(place.id, now, &mut self.connection, cx.waker(), opens);
+        let mut attended = session.carrier.attend(place.id, now, &mut self.connection, cx.waker(), opens);
         if let Some(code) = place.over.code() {
             return Err(End::Displaced(code));
         }
@@ -297,6 +294,19 @@ impl ConnectionTask {
         }
     }
 
+    /// Gives the client what it watches anew: it was behind, and has read what there was.
+    fn catch_up(&self) {
+        let Some(Carried { session, .. }) = &self.carried else { return };
+        for topic in session.carrier.wanted_topics() {
+            let lobby = &self.services.lobby;
+            if topic == lobby.topic.name
+                && let Err(error) = lobby.catch_up(&session.carrier)
+            {
+                tracing::error!(%error, "a list could not be encoded");
+            }
+        }
+    }
+
     /// Asks rooms for the snapshots that lanes wait for. The connection does not wait for a room whose mailbox is full.
     fn ask_for_snapshots(&self, lanes: Vec<LaneId>) {
         let Some(Carried { session, .. }) = self.carried.clone() else { return };
@@ -304,7 +314,7 @@ impl ConnectionTask {
             // Of a room that has not let the session in yet it is asked again when it has, and one that was left ends the
             // lane with its last message.
             if let Some(Membership { room, member, .. }) = session.membership(lane) {
-                go_on(&self.lifecycle, Box::pin(async move { room.ask_for_snapshot(member).await }));
+                room.ask_for_snapshot(member, session.carrier.presence());
             }
         }
     }
@@ -313,7 +323,7 @@ impl ConnectionTask {
     fn write(&mut self) -> Written {
         let own = self.own.write(&mut self.connection);
         let Some(Carried { session, place, .. }) = &self.carried else { return own };
-        let mut written = session.write_on(place.id, &mut self.connection);
+        let mut written = session.carrier.write_on(place.id, &mut self.connection);
         written.is_full |= own.is_full;
         written
     }
@@ -344,7 +354,7 @@ impl ConnectionTask {
                 return Err(End::Displaced(code));
             }
             if !std::mem::replace(is_proven, true) {
-                session.heard(place.id);
+                session.carrier.heard(place.id);
             }
         }
         let routed = match self.route(payload, message)? {
@@ -356,7 +366,7 @@ impl ConnectionTask {
             self.refuse(message, error);
         }
         // A batch may ask for more than anyone can be given.
-        let is_beyond_hope = self.carried.as_ref().is_some_and(|carried| carried.session.is_beyond_hope());
+        let is_beyond_hope = self.carried.as_ref().is_some_and(|carried| carried.session.carrier.is_beyond_hope());
         if is_beyond_hope { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
     }
 
@@ -374,7 +384,7 @@ impl ConnectionTask {
             match (message.kind.as_ref(), &self.carried) {
                 ("goodbye", _) => return Err(End::Goodbye),
                 ("handshake", None) => self.on_handshake(&message)?,
-                ("reconnect", None) => self.on_reconnect(&message).await?,
+                ("reconnect", None) => self.on_reconnect(&message)?,
                 (_, None) => return Err(CloseCode::HandshakeRequired.into()),
                 ("handshake" | "reconnect", Some(_)) => self.refuse_second_handshake(&message),
                 _ => return Err(CloseCode::WrongFrameKind.into()),
@@ -390,7 +400,7 @@ impl ConnectionTask {
     async fn on_datagram(&mut self, lane: LaneId, payload: &Bytes) -> Result<(), End> {
         let Some(Carried { session, .. }) = &self.carried else { return Ok(()) };
         let Some(membership) = session.membership(lane) else { return Ok(()) };
-        let (codec, room_id) = (session.codec, membership.room.room_id);
+        let (codec, room_id) = (session.codec, *membership.room.room_id());
         if Codec::of_payload(payload) != codec {
             return Ok(());
         }

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod bench;
 mod budget;
+mod carrier;
 pub mod certificate;
 pub mod cli;
 mod clock;
@@ -36,6 +37,7 @@ mod sessions;
 mod settings;
 mod slice;
 mod tables;
+mod topic;
 
 pub use app::{Server, ServerBuilder};
 /// What routes of an embedder are made of, in the version that this server serves them with.

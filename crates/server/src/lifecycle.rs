@@ -25,7 +25,7 @@ pub(crate) struct Lifecycle {
     admission: Arc<Semaphore>,
     /// How long a shutdown may take to write what is still to be written.
     writing_max: Duration,
-    /// The tasks of connections that can have a session, and of sessions that wait for one.
+    /// The tasks of connections that can have a session.
     pub(crate) session_tasks: TaskTracker,
     /// The tasks of everything else.
     pub(crate) connections: TaskTracker,
@@ -89,8 +89,14 @@ impl Lifecycle {
         self.admission.clone().try_acquire_owned().ok()
     }
 
-    /// All steps of a shutdown, in their order. `close_rooms` ends when the last room has told its members. Not cancel-safe.
-    pub(crate) async fn shut_down(&self, quic: Option<&Listener>, close_rooms: impl Future<Output = ()>) {
+    /// All steps of a shutdown, in their order. `close_rooms` ends when the last room has told its members; `end_away` ends the
+    /// sessions that nobody is connected to. Not cancel-safe.
+    pub(crate) async fn shut_down(
+        &self,
+        quic: Option<&Listener>,
+        close_rooms: impl Future<Output = ()>,
+        end_away: impl Fn(),
+    ) {
         // Set once: shutting down takes the server.
         let _ = self.shutdown.deadline.set(Instant::now() + self.writing_max);
         self.stop_accepting.cancel();
@@ -98,8 +104,11 @@ impl Lifecycle {
         let goodbyes = async {
             close_rooms.await;
             self.shutdown.begin();
+            end_away();
             self.session_tasks.close();
             self.session_tasks.wait().await;
+            // Those whose connection has ended meanwhile.
+            end_away();
         };
         if timeout(self.writing_max + TAIL_MAX, goodbyes).await.is_err() {
             tracing::warn!(sessions = self.session_tasks.len(), "some sessions did not hear the goodbye");

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::budget::Budget;
 use crate::certificate::PublishedHashes;
 use crate::clock::Clock;
-use crate::hooks::Hooked;
 use crate::identity::Authority;
 use crate::lobby::Lobby;
 use crate::origin::Origins;
@@ -28,6 +27,4 @@ pub(crate) struct Services {
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) budget: Arc<Budget>,
-    /// Who is told of what happens.
-    pub(crate) hooks: Hooked,
 }

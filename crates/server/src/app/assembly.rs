@@ -27,7 +27,7 @@ use crate::parts::Parts;
 use crate::random::Randomness;
 use crate::rooms::{RoomLimits, Rooms};
 use crate::services::Services;
-use crate::sessions::{SessionLimits, Sessions};
+use crate::sessions::{SessionLimits, Sessions, Surroundings};
 use crate::settings::Settings;
 use crate::{random, renewal};
 
@@ -98,18 +98,23 @@ pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartErr
     let budget = Arc::new(Budget::of(limits));
     let (lobby, randomness) = (Arc::new(Lobby::new(budget.control().clone())), Arc::new(randomness));
     let of_rooms = RoomLimits::of(limits, times);
-    let of_sessions = SessionLimits::of(limits, times);
+    let surroundings = Surroundings {
+        limits: SessionLimits::of(limits, times),
+        clock,
+        budget: budget.clone(),
+        lobby: lobby.clone(),
+        hooks: hooks.clone(),
+    };
     let services = Services {
         clock,
         authority: Authority::new(auth.token_key()?.as_deref(), auth.guests),
         origins: Origins { allowed: config.origins.allowed(mode)?, own },
         hashes: Arc::new(hashes),
-        rooms: Rooms::new(games, lobby.clone(), clock, of_rooms, randomness.clone(), budget.clone(), hooks.clone()),
-        sessions: Arc::new(Sessions::new(&random::bytes::<32>(), of_sessions, budget.clone())),
+        rooms: Rooms::new(games, lobby.clone(), clock, of_rooms, randomness.clone(), budget.clone(), hooks),
+        sessions: Arc::new(Sessions::new(&random::bytes::<32>(), surroundings)),
         randomness,
         lobby,
         budget,
-        hooks,
     };
     Ok(Parts {
         lifecycle: Arc::new(Lifecycle::of(limits, times)),

@@ -11,8 +11,9 @@ use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header
 
 use super::ending::End;
 use super::{Carried, ConnectionTask};
+use crate::carrier::{Beginning, Place};
 use crate::identity::{Identity, Refused, Unauthorized};
-use crate::session::{Beginning, Place, Session};
+use crate::session::Session;
 
 /// The longest nonce of a handshake, in bytes.
 const NONCE_BYTES_MAX: usize = 64;
@@ -74,11 +75,8 @@ impl ConnectionTask {
         Ok(())
     }
 
-    /// From here on this connection is the session's, and whatever becomes of it, the session hears of it. Its rooms hear
-    /// of it when they get to it: nobody waits for them.
+    /// From here on this connection is the session's, and whatever becomes of it, the session hears of it.
     pub(super) fn carry(&mut self, session: Arc<Session>, place: Place) {
-        let told = session.clone();
-        self.lifecycle.session_tasks.spawn(async move { told.tell_rooms().await });
         self.carried = Some(Carried { session, place, is_proven: false });
     }
 
@@ -88,7 +86,7 @@ impl ConnectionTask {
         if session.codec != codec || !session.identity.is_same_player(identity) {
             return None;
         }
-        let (accepted, place) = session.restart(self.connection.max_datagram_size())?;
+        let (accepted, place) = self.services.sessions.restart(&session, self.connection.max_datagram_size())?;
         self.carry(session.clone(), place);
         Some((session, accepted.token))
     }
@@ -96,28 +94,24 @@ impl ConnectionTask {
     fn begin(&mut self, handshake: &Handshake, identity: Identity, codec: Codec) -> Result<Arc<Session>, End> {
         let services = &self.services;
         let limits = services.sessions.limits();
-        let (session, place) = Session::new(
-            services.clock,
-            Beginning {
-                id: SessionId::from_bits(services.randomness.bits()),
-                identity,
-                codec,
-                keeps: handshake.resume,
-                bounds: limits.bounds,
-                outbox_bytes_max: limits.outbox_bytes_max,
-                datagram_bytes_max: self.connection.max_datagram_size(),
-                budget: services.budget.clone(),
-            },
-        );
-        if !services.sessions.add(&session, handshake.nonce.as_deref()) {
-            return Err(CloseCode::Busy.into());
-        }
+        let beginning = Beginning {
+            id: SessionId::from_bits(services.randomness.bits()),
+            codec,
+            keeps: handshake.resume,
+            bounds: limits.bounds,
+            outbox_bytes_max: limits.outbox_bytes_max,
+            datagram_bytes_max: self.connection.max_datagram_size(),
+            budget: services.budget.clone(),
+        };
+        let begun = services.sessions.begin(identity, handshake.nonce.as_deref(), beginning);
+        let (session, place) = begun.ok_or(CloseCode::Busy)?;
+        let of_user = services.sessions.of_user(&session.identity.user_id).len();
         self.carry(session.clone(), place);
-        self.services.hooks.tell(|hooks| hooks.session_began(&session.facts()));
         let client = handshake.client.as_deref().map(printable).unwrap_or_default();
         tracing::info!(
             session_id = %session.id,
             user_id = %session.identity.user_id,
+            of_user,
             transport = %self.connection.transport(),
             %codec,
             client = &client[..floor_char_boundary(&client, CLIENT_BYTES_MAX)],

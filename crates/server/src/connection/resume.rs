@@ -5,14 +5,13 @@ use anteroom_protocol::message::resume::{Ack, Reconnect, Reconnected, Resume};
 use anteroom_protocol::{CloseCode, Data, Envelope, ErrorBody, ErrorCode, Header, SessionId};
 use serde::Deserialize;
 
-use super::ending::{End, end_session};
+use super::ending::End;
 use super::handshake::json_only;
 use super::router::read;
 use super::{Carried, ConnectionTask};
-use crate::session::Departure;
 
 impl ConnectionTask {
-    pub(super) async fn on_reconnect(&mut self, message: &Envelope<'_>) -> Result<(), End> {
+    pub(super) fn on_reconnect(&mut self, message: &Envelope<'_>) -> Result<(), End> {
         let reconnect: Reconnect = match message.data.decode_json() {
             Ok(reconnect) => reconnect,
             Err(_) if names_no_session(message.data) => {
@@ -48,7 +47,7 @@ impl ConnectionTask {
             None => Carrying::Live,
         };
         let claim = Claim { token, attempt, carrying };
-        match session.reconnect(&claim, self.connection.max_datagram_size()) {
+        match sessions.back(&session, &claim, self.connection.max_datagram_size()) {
             Ok((accepted, place)) => {
                 self.carry(session.clone(), place);
                 tracing::debug!(session_id = %session.id, transport = %self.connection.transport(), "session resumed");
@@ -68,12 +67,7 @@ impl ConnectionTask {
             }
             Err(Refused::Superseded) => Err(CloseCode::Superseded.into()),
             Err(Refused::Count(_)) => Err(CloseCode::BadAck.into()),
-            Err(Refused::TokenReused) => {
-                let code = CloseCode::TokenReused;
-                tracing::warn!(session_id = %session.id, user_id = %session.identity.user_id, "resume token used twice");
-                end_session(&self.services, &session, Departure::Abandoned, Some(code), &code.to_string()).await;
-                Err(code.into())
-            }
+            Err(Refused::TokenReused) => Err(CloseCode::TokenReused.into()),
         }
     }
 
@@ -91,7 +85,7 @@ impl ConnectionTask {
             Ok(resume) => resume,
             Err(error) => return Ok(Err(error)),
         };
-        match session.resume(place.id, &received) {
+        match session.carrier.resume(place.id, &received) {
             Ok(()) => Ok(Ok(())),
             Err(NotMoving::NotAsked) => Ok(Err(ErrorBody::new(
                 ErrorCode::InvalidData,
@@ -105,7 +99,7 @@ impl ConnectionTask {
     pub(super) fn on_ack(&mut self, message: &Envelope<'_>) -> Result<Result<(), ErrorBody>, End> {
         let Some(Carried { session, .. }) = &self.carried else { return Ok(Ok(())) };
         match read::<Ack>(message.data) {
-            Ok(Ack { counts }) => session.acknowledge(&counts).map(Ok).map_err(|_| CloseCode::BadAck.into()),
+            Ok(Ack { counts }) => session.carrier.acknowledge(&counts).map(Ok).map_err(|_| CloseCode::BadAck.into()),
             Err(error) => Ok(Err(error)),
         }
     }

@@ -8,7 +8,7 @@ use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::request::{ListRooms, Ping, SubscribeRooms, UnsubscribeRooms};
 use anteroom_protocol::message::result::Pong;
-use anteroom_protocol::{Batch, Codec, Data, Envelope, ErrorBody, ErrorCode, Header, LaneId};
+use anteroom_protocol::{Batch, Codec, Data, Envelope, ErrorBody, ErrorCode, Header};
 use bytes::Bytes;
 
 use super::ending::End;
@@ -57,6 +57,7 @@ impl ConnectionTask {
                     membership.room.act(
                         membership.member,
                         membership.share.as_ref(),
+                        message.n,
                         input(session.codec, payload, message),
                     )
                 };
@@ -68,7 +69,7 @@ impl ConnectionTask {
     /// Takes a message of the control lane, if it is new.
     pub(super) fn take_control(&self, message: &Envelope<'_>, new: Route) -> Route {
         let Some(Carried { session, place, .. }) = &self.carried else { return Route::IGNORED };
-        let is_new = session.take(place.id, LaneId::CONTROL, message.n, bytes_of(message.data));
+        let is_new = session.take(place.id, message.n, bytes_of(message.data));
         if is_new { new } else { Route::IGNORED }
     }
 
@@ -114,22 +115,16 @@ impl ConnectionTask {
             self.services.rooms.check_game(game)?;
         }
         let header = answer::success("subscribe_rooms_result", message.reference.as_ref());
-        let (lobby, slice) = (&self.services.lobby, &mut self.slice);
-        let subscribed = lobby.subscribe(session, game, |list| {
-            let answer = Batch::of_encoded(&header, list.data())?;
-            slice.spend_more(answer.payload().len());
-            Ok(answer)
-        });
-        if let Err(error) = subscribed {
-            tracing::error!(%error, "an answer could not be encoded");
+        match self.services.lobby.watch(&session.carrier, &game.map(Into::into), &header) {
+            Ok(bytes) => self.slice.spend_more(bytes),
+            Err(error) => tracing::error!(%error, "an answer could not be encoded"),
         }
         Ok(())
     }
 
     fn unsubscribe_rooms(&mut self, session: &Session, message: &Envelope<'_>) -> Result<(), ErrorBody> {
         let UnsubscribeRooms {} = read(message.data)?;
-        session.stop_watching();
-        self.services.lobby.unsubscribe(session.id);
+        self.services.lobby.topic.unwatch(&session.carrier);
         self.answer(session.codec, "unsubscribe_rooms_result", message.reference.as_ref(), &Empty {});
         Ok(())
     }

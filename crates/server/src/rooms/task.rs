@@ -6,33 +6,30 @@ use std::sync::Arc;
 use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Command, Effects, MemberId, Room};
-use anteroom_protocol::message::RoomSummary;
-use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, LaneId, RoomId};
+use anteroom_protocol::message::{Role, RoomSummary};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Declined, Inbox, Knock, Mail, Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
+use super::link::{Admitted, Answered, Declined, Inbox, Mail, Request, RoomHandle, RoomLink};
+use super::member::{MemberLink, Visitor};
+use super::{Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
+use crate::carrier::Presence;
 use crate::clock::Clock;
 use crate::hooks::RoomFacts;
 use crate::lobby::Reservation;
 use crate::panics::{Words, caught, guarded};
-use crate::session::{Membership, Session};
 use crate::slice::Slice;
 
 /// In how many groups rooms of the same tick flush.
 const TICK_TURNS: u64 = 4;
 
-/// The lane of a member.
-struct Link {
-    session: Arc<Session>,
-    lane: LaneId,
-}
-
 struct RoomTask {
     rooms: Arc<Rooms>,
     room_id: RoomId,
+    handle: RoomHandle,
     room: Room,
-    links: BTreeMap<MemberId, Link>,
+    links: BTreeMap<MemberId, MemberLink>,
     effects: Effects,
     /// What to tell those who knocked, once what follows from it can be seen by everyone.
     answers: Vec<Answer>,
@@ -40,13 +37,21 @@ struct RoomTask {
 
 /// Whether somebody is let in.
 struct Answer {
-    to: oneshot::Sender<Result<(), Declined>>,
-    answered: Result<(), Declined>,
+    to: oneshot::Sender<Answered>,
+    answered: Result<Entering, Declined>,
     /// Reserved until the list shows what came of it.
     seat: Option<Reservation>,
 }
 
-pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id: RoomId) {
+/// Somebody who is let in with the next flush.
+struct Entering {
+    member: MemberId,
+    role: Role,
+    visitor: Visitor,
+}
+
+pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, handle: RoomHandle) {
+    let room_id = handle.room_id;
     let RoomSummary { game, name, .. } = room.summary();
     let facts = RoomFacts { room_id, game: &game, name: &name };
     tracing::info!(%room_id, game, "room opened");
@@ -58,7 +63,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id
         FlushMode::Immediate => 0,
     };
     let (links, effects, answers) = (BTreeMap::new(), Effects::default(), Vec::new());
-    let mut task = RoomTask { rooms, room_id, room, links, effects, answers };
+    let mut task = RoomTask { rooms, room_id, handle, room, links, effects, answers };
     let ran = caught(task.go_on(&mut inbox, phase)).await;
     // Whoever knocks from now on hears that the room has closed.
     inbox.mailbox.close();
@@ -141,9 +146,9 @@ impl RoomTask {
             return;
         }
         let now = self.rooms.clock.now();
-        for (_, Link { session, lane }) in std::mem::take(&mut self.links) {
+        for (_, link) in std::mem::take(&mut self.links) {
             // One that fails as well is no worse off than before.
-            drop(guarded(|| session.end_lane(now, lane, Vec::new())));
+            drop(guarded(|| link.end(now, Vec::new())));
         }
     }
 
@@ -167,43 +172,15 @@ impl RoomTask {
     fn react(&mut self, now: anteroom_core::Time, mail: Mail) {
         let (room, effects) = (&mut self.room, &mut self.effects);
         match mail {
-            Mail::Join(knock) => {
-                let Knock { join, session, seat, answer: to } = *knock;
-                let (lane, role) = (join.lane, join.role);
-                // Whoever has gone takes no seat.
-                let joined = match session.knocks(lane) {
-                    true => room.join(now, join, effects).map_err(Declined::Refused),
-                    false => Err(Declined::Absent),
-                };
-                let (member, answered) = match joined {
-                    Ok(member) => (Some(member), Ok(())),
-                    Err(declined) => (None, Err(declined)),
-                };
-                self.answers.push(Answer { to, answered, seat });
-                let Some(member) = member else { return };
-                // Before anything of the room can be seen, so that whoever sees it can act on it.
-                let entered = self.rooms.running(&self.room_id).is_some_and(|room| {
-                    let share = room.share(role);
-                    session.enter(Membership { room, lane, member, share })
-                });
-                self.links.insert(member, Link { session, lane });
-                // One who has gone at this very moment has not been told of the seat, and will not come back to it.
-                if !entered {
-                    room.handle(now, Command::Leave { member, reference: None, n: None }, effects);
-                }
+            Mail::Join(request) => self.let_in(now, *request),
+            Mail::Leave { member, n, reference } => {
+                room.handle(now, Command::Leave { member, reference, n }, effects);
             }
-            Mail::Leave { member, reference } => {
-                room.handle(now, Command::Leave { member, reference, n: None }, effects);
-            }
-            Mail::LookFor { member } => self.look_for(now, member),
+            Mail::Presence { member, presence } => self.learn(now, member, presence),
             Mail::Expire { member } => room.handle(now, Command::Expire { member }, effects),
             Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, effects),
-            Mail::Snapshot { member } => {
-                // Whoever reads again is back, though the news of it may be behind this.
-                self.look_for(now, member);
-                self.room.handle(now, Command::Snapshot { member }, &mut self.effects);
-            }
-            Mail::Act { member, input, place } => {
+            Mail::Snapshot { member } => room.handle(now, Command::Snapshot { member }, effects),
+            Mail::Act { member, n, input, place } => {
                 drop(place);
                 let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
                 let data = match input.codec {
@@ -211,18 +188,50 @@ impl RoomTask {
                     Codec::Bincode => Data::Binary(&input.data),
                 };
                 let kind = text(&input.kind);
-                room.handle(now, Command::Act { member, kind, data, reference: input.reference, n: None }, effects);
+                room.handle(now, Command::Act { member, kind, data, reference: input.reference, n }, effects);
             }
             Mail::Close { reason } => room.handle(now, Command::Close { reason }, effects),
         }
     }
 
-    /// Lets the room know whether a member's session has a connection now.
-    fn look_for(&mut self, now: anteroom_core::Time, member: MemberId) {
-        let Some(Link { session, .. }) = self.links.get(&member) else { return };
-        let command = match session.is_connected() {
+    fn let_in(&mut self, now: anteroom_core::Time, request: Request) {
+        let Request { join, visitor, seat, answer: to } = request;
+        let role = join.role;
+        // Whoever has gone takes no seat.
+        let joined = match visitor.is_waiting() {
+            true => self.room.join(now, join, &mut self.effects).map_err(Declined::Refused),
+            false => Err(Declined::Absent),
+        };
+        let answered = joined.map(|member| Entering { member, role, visitor });
+        self.answers.push(Answer { to, answered, seat });
+    }
+
+    /// Lets those in who are to be: before anything of the room is on their lanes.
+    fn enter(&mut self) -> Vec<(oneshot::Sender<Answered>, Answered)> {
+        let mut answers = Vec::with_capacity(self.answers.len());
+        for Answer { to, answered, .. } in self.answers.drain(..) {
+            let answered = answered.map(|Entering { member, role, visitor }| {
+                let link = visitor.enter(self.room_id);
+                let room = RoomLink::Local(self.handle.clone());
+                if !link.is_in() {
+                    // One who has gone at this very moment has not been told of the seat, and will not come back to it.
+                    room.leave(member, None, None);
+                }
+                self.links.insert(member, link);
+                Admitted { room, member, share: self.handle.share(role) }
+            });
+            answers.push((to, answered));
+        }
+        answers
+    }
+
+    /// Takes a fact about a member, unless a newer one has come already.
+    fn learn(&mut self, now: anteroom_core::Time, member: MemberId, presence: Presence) {
+        let Some(link) = self.links.get_mut(&member).filter(|link| link.is_newer(presence)) else { return };
+        link.learn(presence);
+        let command = match presence.is_here() {
             true => Command::Reconnect { member },
-            false => Command::Disconnect { member, kept: session.keeps },
+            false => Command::Disconnect { member, kept: link.keeps() },
         };
         self.room.handle(now, command, &mut self.effects);
     }
@@ -242,6 +251,7 @@ impl RoomTask {
         if self.effects.entry.is_some() || !self.answers.is_empty() {
             self.rooms.lobby.settle(&self.room_id, self.effects.entry.take(), seats);
         }
+        let answers = self.enter();
         let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
             self.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
@@ -251,15 +261,21 @@ impl RoomTask {
             slice.spend(0);
             if let Some(farewell) = farewells.get_mut(&to) {
                 farewell.push(outgoing);
-            } else if let Some(link) = self.links.get(&to) {
-                link.session.put(now, link.lane, outgoing);
+            } else if let Some(link) = self.links.get_mut(&to) {
+                link.put(now, outgoing);
+            }
+        }
+        // Behind what shows it, and in front of the end of a lane.
+        for (member, n) in self.effects.applied.drain(..) {
+            if let Some(link) = self.links.get(&member) {
+                link.applied(n);
             }
         }
         for (member, farewell) in farewells {
             slice.give_way().await;
             slice.spend(0);
             if let Some(link) = self.links.remove(&member) {
-                link.session.end_lane(now, link.lane, farewell);
+                link.end(now, farewell);
             }
         }
         if self.room.kept_bytes() > self.rooms.limits.kept_bytes_max {
@@ -272,7 +288,7 @@ impl RoomTask {
                 hooks.match_ended(&RoomFacts { room_id, game: &game, name: &name }, &outcome);
             });
         }
-        for Answer { to, answered, .. } in self.answers.drain(..) {
+        for (to, answered) in answers {
             // A session that has gone meanwhile says so with a command of its own.
             drop(to.send(answered));
         }
@@ -282,10 +298,9 @@ impl RoomTask {
 impl RoomTask {
     /// Lets go of what is kept for the members who are behind, those above an equal share. They get a snapshot when they
     /// read again. Nobody else is touched: what is kept elsewhere, such as for lanes that have ended, is bounded there.
-    fn shed(&self) {
+    fn shed(&mut self) {
         let share = self.rooms.limits.kept_bytes_max / self.links.len().max(1);
-        let behind = |link: &&Link| link.session.kept_bytes(link.lane) > share;
-        self.links.values().filter(behind).for_each(|link| link.session.shed(link.lane));
+        self.links.values_mut().filter(|link| link.kept_bytes() > share).for_each(|link| link.shed(share));
         tracing::debug!(room_id = %self.room_id, "members who are behind get snapshots");
     }
 }
