@@ -7,6 +7,7 @@ mod address;
 mod connection;
 mod limits;
 mod linger;
+mod pace;
 mod pages;
 mod public_url;
 mod upgrade;

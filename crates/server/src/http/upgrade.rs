@@ -20,8 +20,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::address::Asked;
-use super::connection::Paced;
 use super::linger::Lingering;
+use super::pace::Paced;
 use super::{Peer, plain};
 use crate::connection::{self, Arrival};
 use crate::parts::Parts;
