@@ -9,6 +9,7 @@
 mod alarm;
 mod ending;
 mod handshake;
+mod limits;
 mod own;
 mod resume;
 
@@ -16,7 +17,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::decode_batch;
@@ -29,15 +29,19 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::carrier::{Attended, Place, Written};
+use crate::lifecycle::Lifecycle;
 use crate::panics::caught;
+use crate::parts::Parts;
 use crate::permission::{self, Channel};
 use crate::requests::answer::Refused;
 use crate::requests::{Answer, Call, Stop};
+use crate::services::Services;
 use crate::session::{Membership, Session};
-use crate::shared::Shared;
+use crate::settings::Settings;
 use crate::slice::Slice;
 use alarm::Alarm;
 use ending::{End, closed_end, malformed};
+pub(crate) use limits::ConnectionLimits;
 use own::Own;
 
 /// How a connection came in.
@@ -62,7 +66,9 @@ struct Carried {
 
 /// See the module.
 struct ConnectionTask {
-    shared: Arc<Shared>,
+    services: Arc<Services>,
+    lifecycle: Arc<Lifecycle>,
+    settings: Arc<Settings>,
     connection: Connection,
     arrival: Arrival,
     carried: Option<Carried>,
@@ -97,14 +103,17 @@ struct Stall {
 }
 
 /// Runs a connection from its first byte to its last. `permit` is dropped with it.
-pub(crate) async fn run<P>(shared: Arc<Shared>, connection: Connection, arrival: Arrival, permit: P) {
-    Box::pin(carry(shared, connection, arrival)).await;
+pub(crate) async fn run<P>(parts: Parts, connection: Connection, arrival: Arrival, permit: P) {
+    Box::pin(carry(parts, connection, arrival)).await;
     drop(permit);
 }
 
-async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
+async fn carry(parts: Parts, connection: Connection, arrival: Arrival) {
+    let Parts { services, lifecycle, settings } = parts;
     let mut pipe = ConnectionTask {
-        shared,
+        services,
+        lifecycle,
+        settings,
         connection,
         arrival,
         carried: None,
@@ -116,13 +125,13 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
         slice: Slice::counted(),
     };
     let Arrival { origin, authority, .. } = &pipe.arrival;
-    let end = if pipe.shared.origins.allow(origin.as_deref(), authority.as_deref()) {
+    let end = if pipe.services.origins.allow(origin.as_deref(), authority.as_deref()) {
         caught(pipe.converse()).await.unwrap_or_else(End::Failed)
     } else {
         tracing::info!(origin, "origin refused");
         End::from(CloseCode::OriginRefused)
     };
-    let (carried, sessions) = (pipe.carried.clone(), pipe.shared.sessions.clone());
+    let (carried, sessions) = (pipe.carried.clone(), pipe.services.sessions.clone());
     if let Err(why) = caught(Box::pin(pipe.finish(end))).await {
         tracing::error!(why, "the end of a connection failed");
         // Whatever else, the session has to know that the connection is gone.
@@ -135,7 +144,7 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
 impl ConnectionTask {
     /// Reads and writes until there is a reason to stop.
     async fn converse(&mut self) -> End {
-        let deadline = Instant::now() + Duration::from_millis(self.shared.config.times.handshake_ms);
+        let deadline = Instant::now() + self.settings.connection.handshake_max;
         // Boxed, so that a session does not carry the state of its beginning around for the rest of its life.
         match Box::pin(self.take_turns(Some(deadline))).await {
             Some(end) => end,
@@ -149,8 +158,8 @@ impl ConnectionTask {
 
     /// Reads and writes in turn; gives the reason to stop, or nothing if there is a session before the deadline.
     async fn take_turns(&mut self, deadline: Option<Instant>) -> Option<End> {
-        let shared = self.shared.clone();
-        let mut shutdown = pin!(shared.shutdown.begun());
+        let lifecycle = self.lifecycle.clone();
+        let mut shutdown = pin!(lifecycle.shutdown.begun());
         let mut hears_of_shutdown = false;
         loop {
             let turn = poll_fn(|cx| {
@@ -181,7 +190,7 @@ impl ConnectionTask {
     /// Waits for something to do, or a reason to stop. What comes is read first, since mostly it is what there is; but
     /// nothing is kept waiting by it.
     fn poll_turn(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Result<Turn, End>> {
-        if self.shared.shutdown.has_begun() {
+        if self.lifecycle.shutdown.has_begun() {
             return Poll::Ready(Err(CloseCode::ShuttingDown.into()));
         }
         if self.unattended < UNATTENDED_MAX
@@ -259,10 +268,10 @@ impl ConnectionTask {
             return Ok(None);
         }
         let written_bytes = self.connection.written_bytes();
-        let stall = self.stalled.filter(|stall| stall.written_bytes == written_bytes).unwrap_or_else(|| {
-            let stall_max = Duration::from_millis(self.shared.config.times.stall_ms);
-            Stall { written_bytes, deadline: now + stall_max }
-        });
+        let stall = self
+            .stalled
+            .filter(|stall| stall.written_bytes == written_bytes)
+            .unwrap_or_else(|| Stall { written_bytes, deadline: now + self.settings.connection.stall_max });
         self.stalled = Some(stall);
         if stall.deadline <= now { Err(CloseCode::SlowConsumer.into()) } else { Ok(Some(stall.deadline)) }
     }
@@ -288,7 +297,7 @@ impl ConnectionTask {
     fn catch_up(&self) {
         let Some(Carried { session, .. }) = &self.carried else { return };
         for topic in session.carrier.wanted_topics() {
-            let lobby = &self.shared.lobby;
+            let lobby = &self.services.lobby;
             if topic == lobby.topic.name
                 && let Err(error) = lobby.catch_up(&session.carrier)
             {
@@ -354,7 +363,14 @@ impl ConnectionTask {
     fn pass_on(&mut self, payload: &Bytes, message: &Envelope<'_>, channel: Channel<'_>) -> Result<(), End> {
         let Some(Carried { session, place, .. }) = &self.carried else { return Ok(()) };
         let kind = RequestKind::of(message);
-        let call = Call { shared: &self.shared, session, connection: place.id, payload, message };
+        let call = Call {
+            services: &self.services,
+            lifecycle: &self.lifecycle,
+            session,
+            connection: place.id,
+            payload,
+            message,
+        };
         let outcome = match permission::allow(kind, message, channel) {
             Ok(()) => call.handle(kind),
             Err(stop) => call.refuse(kind, stop),
