@@ -3,6 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use anteroom_bench::CoreTime;
 use anteroom_protocol::codec::Body;
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::lane::{AckDue, is_counted};
@@ -10,7 +11,6 @@ use anteroom_protocol::message::request::{CreateRoom, JoinRoom, LeaveRoom};
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::resume::{Ack, Counts};
 use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId};
-use anteroom_server::bench::CoreTime;
 use anyhow::{Context, Result, ensure};
 
 use crate::entry::Destination;

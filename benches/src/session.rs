@@ -7,12 +7,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anteroom_bench::Stamp;
 use anteroom_protocol::envelope::{Envelope, decode_batch};
 use anteroom_protocol::lane::{AckDue, Inbound, is_counted};
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Ack, Counts, LaneOpened, Reconnect, Reconnected, Resume};
 use anteroom_protocol::{Batch, Codec, Data, Header, Json, LaneId, RoomId};
-use anteroom_server::bench::Stamp;
 use anteroom_transport::{Closed, Connection, Event, Transport};
 use anyhow::{Context, Result, ensure};
 use tokio::time::{sleep, timeout};

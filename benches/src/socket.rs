@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use anteroom_bench::{BODY, Stamp};
 use anteroom_protocol::{Codec, Header, LaneId, RoomId, WEBSOCKET_PATH, envelope, variant};
-use anteroom_server::bench::{BODY, Stamp};
 use anyhow::{Result, ensure};
 
 use socket2::{Domain, Socket, Type};

@@ -1,10 +1,10 @@
 //! Anteroom without resuming: sessions that do not ask for it, number nothing and acknowledge nothing, as far as the
 //! protocol lets them. Only what resuming costs is measured with them.
 
-use anteroom_protocol::{Codec, WEBSOCKET_PATH};
-use anteroom_server::bench::{
+use anteroom_bench::{
     BenchError, Dialect, Entry, Frame, FrameKind, Member, Opening, Place, Stamp, Template, push_frame,
 };
+use anteroom_protocol::{Codec, WEBSOCKET_PATH};
 
 use super::template;
 use crate::entry::{self, Destination, Step};
