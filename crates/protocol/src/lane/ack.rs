@@ -25,7 +25,12 @@ pub struct AckDue {
 impl AckDue {
     /// Notes a counted message of so many bytes.
     pub fn note(&mut self, now_ms: u64, bytes: usize) {
-        self.messages = self.messages.saturating_add(1);
+        self.note_all(now_ms, 1, bytes);
+    }
+
+    /// Notes so many counted messages, of so many bytes together.
+    pub fn note_all(&mut self, now_ms: u64, messages: u32, bytes: usize) {
+        self.messages = self.messages.saturating_add(messages);
         self.bytes = self.bytes.saturating_add(bytes);
         self.since_ms.get_or_insert(now_ms);
     }
