@@ -107,7 +107,7 @@ fn dependencies_point_one_way() {
         ("transport", &["protocol"]),
         ("web", &[]),
         ("client", &["protocol", "transport"]),
-        ("bench", &["games", "protocol", "transport"]),
+        ("bench", &["client", "games", "protocol", "transport"]),
         ("server", &["bench", "core", "games", "protocol", "transport", "web"]),
     ] {
         let allowed: BTreeSet<String> = allowed.iter().map(ToString::to_string).collect();

@@ -47,7 +47,7 @@ impl Member for Player {
     }
 
     fn enter(&mut self, frame: Frame<'_>, out: &mut Vec<u8>) -> Result<Entry, BenchError> {
-        let heard = self.session.hear(codec(frame.kind), frame.payload, 0, |_| {})?;
+        let heard = self.session.hear(None, codec(frame.kind), frame.payload, 0, |_| {})?;
         if let Some((codec, payload)) = heard.say {
             push_frame(kind(codec), &payload, out);
         }
@@ -75,7 +75,7 @@ impl Member for Player {
     }
 
     fn hear(&mut self, frame: Frame<'_>, now_ms: u64, _out: &mut Vec<u8>) -> Result<(), BenchError> {
-        self.session.hear(codec(frame.kind), frame.payload, now_ms, |_| {})?;
+        self.session.hear(None, codec(frame.kind), frame.payload, now_ms, |_| {})?;
         Ok(())
     }
 

@@ -207,8 +207,7 @@ struct Maker<'a> {
 
 impl<'a> Maker<'a> {
     fn new(players: &'a Players, stage: &'a Stage, client: &Client) -> Result<Self, BenchError> {
-        let accepted = client.session.accepted.as_ref();
-        let rooms_max = accepted.map_or(1, |accepted| accepted.limits.rooms_max.saturating_sub(1)).max(1);
+        let rooms_max = client.session.rooms_max().map_or(1, |rooms_max| rooms_max.saturating_sub(1)).max(1);
         let life = LIFE.min(stage.period * rooms_max);
         if life < LIFE_MIN {
             let rate = f64::from(rooms_max) / LIFE_MIN.as_secs_f64();

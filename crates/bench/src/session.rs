@@ -1,20 +1,22 @@
-//! One session of Anteroom as a player's client has it, without IO: it asks to be resumed, numbers what it sends, counts
-//! what it hears, and acknowledges that as the protocol says.
+//! One session of Anteroom as a player's client has it, without IO: the client's own
+//! [`Session`](anteroom_client::session::Session), which counts, acknowledges and resumes, with what a generator adds:
+//! where it is going, and one message that changes in place.
 //!
-//! In a room it counts without decoding: a payload in which every message is one of the room's needs nothing else. All
-//! others are decoded.
+//! What it says has a number and is not kept: the connection that it is lost with ends the run. In a room it is counted
+//! without decoding: a payload in which every message is one of the room's needs nothing else. All others are decoded.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anteroom_client::session::opening::{self, Held, Refused, Waiting, json_batch, read_goodbye};
+use anteroom_client::session::{self, Arrival, PipeId, is_farewell};
 use anteroom_games::relay;
 use anteroom_protocol::envelope::{Envelope, decode_batch, encode, encode_raw};
-use anteroom_protocol::lane::{ACK_AFTER, AckDue, is_counted};
+use anteroom_protocol::lane::ACK_AFTER;
 use anteroom_protocol::message::request::{CreateRoom, Goodbye, Handshake, JoinRoom};
 use anteroom_protocol::message::result::{HandshakeAccepted, RoomJoined};
-use anteroom_protocol::message::resume::{Ack, LaneOpened, Reconnect, Reconnected};
 use anteroom_protocol::{Codec, Data, Header, Json, LaneId, RoomId, SCHEMA, VERSION, variant};
+use bytes::Bytes;
 use memchr::memmem::Finder;
 
 use crate::error::BenchError;
@@ -24,9 +26,6 @@ use crate::stamp::{BODY, Stamp, put_digits};
 /// bytes behind a mark in binary.
 const FIRST_N: u64 = 10_000_000;
 const N_DIGITS: usize = 8;
-
-/// How many lanes that have ended a server remembers.
-const TOLD_MAX: usize = 64;
 
 static TYPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""type":""#));
 /// What a relay says in JSON, behind [`TYPE`].
@@ -56,25 +55,26 @@ pub(crate) enum Destination {
 #[derive(Debug)]
 pub(crate) struct Session {
     wish: Wish,
-    pub(crate) accepted: Option<HandshakeAccepted>,
-    attempt: u64,
+    begun: Option<Begun>,
+    /// The answer to `reconnect` that is waited for.
+    waiting: Option<Waiting>,
+    /// The connection, of those that it has had one after the other.
+    pipe: PipeId,
     /// The room that was entered last.
     pub(crate) room: Option<(RoomId, LaneId)>,
-    /// What was heard on that room's lane.
-    in_room: u64,
-    /// What was heard on the lanes of other rooms that the session is in.
-    others: BTreeMap<RoomId, (LaneId, u64)>,
-    control: u64,
-    /// Lanes that have ended since the last `ack`.
-    ended: Vec<(LaneId, u64)>,
-    /// Lanes that have ended before it; the `ack` may be lost with its connection.
-    told: Vec<(LaneId, u64)>,
-    due: AckDue,
     now_ms: u64,
-    next_n: u64,
     message: Option<Message>,
     /// The server's words for the first message that it refused.
     pub(crate) refused: Option<String>,
+}
+
+/// What there is once the server has let it in.
+#[derive(Debug)]
+struct Begun {
+    rooms_max: u32,
+    protocol: session::Session,
+    /// Different for each session.
+    place: u32,
 }
 
 /// What a member says, of which a number and a stamp change.
@@ -96,26 +96,16 @@ pub(crate) struct Heard {
 
 impl Session {
     pub(crate) fn new(wish: Wish) -> Self {
-        Self {
-            wish,
-            accepted: None,
-            attempt: 0,
-            room: None,
-            in_room: 0,
-            others: BTreeMap::new(),
-            control: 0,
-            ended: Vec::new(),
-            told: Vec::new(),
-            due: AckDue::default(),
-            now_ms: 0,
-            next_n: FIRST_N,
-            message: None,
-            refused: None,
-        }
+        Self { wish, begun: None, waiting: None, pipe: PipeId(0), room: None, now_ms: 0, message: None, refused: None }
     }
 
     pub(crate) fn codec(&self) -> Codec {
         self.wish.codec
+    }
+
+    /// How many rooms the server lets it be in; none before it is let in itself.
+    pub(crate) fn rooms_max(&self) -> Option<u32> {
+        self.begun.as_ref().map(|begun| begun.rooms_max)
     }
 
     /// The first payload of a new session, which is JSON.
@@ -130,30 +120,21 @@ impl Session {
             nonce: Some(nonce()),
             ..Handshake::default()
         };
-        encoded(Codec::Json, &Header::new("handshake"), &Json::new(&handshake).map_err(BenchError::failed)?)
+        first_words("handshake", &handshake)
     }
 
-    /// The first payload of another connection of the session, which is JSON.
+    /// The first payload of another connection of the session, which is JSON. The one before it is gone.
     pub(crate) fn reconnect(&mut self) -> Result<Vec<u8>, BenchError> {
-        let Some(accepted) = &self.accepted else { return self.handshake() };
-        self.attempt += 1;
-        let reconnect = Reconnect {
-            session_id: accepted.session_id,
-            resume_token: accepted.resume_token.clone(),
-            attempt: self.attempt,
-            received: Some(self.told.iter().copied().chain(self.counts()).collect()),
-            fresh: false,
-        };
-        encoded(Codec::Json, &Header::new("reconnect"), &Json::new(&reconnect).map_err(BenchError::failed)?)
+        let Some(begun) = &mut self.begun else { return self.handshake() };
+        begun.protocol.lost(self.pipe);
+        self.pipe = PipeId(self.pipe.0 + 1);
+        self.waiting = Some(Waiting::default());
+        first_words("reconnect", &begun.protocol.reconnect())
     }
 
     /// The last payload of a session, which is JSON.
     pub(crate) fn goodbye() -> Vec<u8> {
-        let goodbye = Goodbye { code: 1000, reason: String::new() };
-        Json::new(&goodbye)
-            .map_err(BenchError::failed)
-            .and_then(|goodbye| encoded(Codec::Json, &Header::new("goodbye"), &goodbye))
-            .unwrap_or_default()
+        first_words("goodbye", &Goodbye { code: 1000, reason: String::new() }).unwrap_or_default()
     }
 
     /// A request with a `ref`, as a payload of its own.
@@ -166,122 +147,54 @@ impl Session {
         encoded(self.wish.codec, &Header { reference: Some(&reference), ..Header::new(kind) }, data)
     }
 
-    /// Hears a payload, and shows each message of it that is not a room's usual one.
+    /// Hears a payload, on the lane that its connection tells, if it does, and shows each message of it that is not a
+    /// room's usual one.
     pub(crate) fn hear(
         &mut self,
+        lane: Option<LaneId>,
         codec: Codec,
         payload: &[u8],
         now_ms: u64,
         mut show: impl FnMut(&Envelope<'_>),
     ) -> Result<Heard, BenchError> {
         self.now_ms = now_ms;
-        let mut heard = Heard::default();
+        if let Some(waiting) = &mut self.waiting {
+            let payload = Bytes::copy_from_slice(payload);
+            let Some(result) = waiting.take(lane, codec, payload).map_err(refused)? else {
+                return Ok(Heard::default());
+            };
+            let held = self.waiting.take().map(Waiting::into_held).unwrap_or_default();
+            let ended = self.begun.as_mut().map(|begun| begun.protocol.reconnected(self.pipe, result));
+            for ended in ended.into_iter().flatten() {
+                self.room = self.room.filter(|(_, lane)| *lane != ended.lane);
+            }
+            for Held { lane, codec, payload, taken } in held {
+                self.read(lane, codec, &payload, taken, &mut show)?;
+            }
+            return Ok(Heard { arrived: true, ..Heard::default() });
+        }
+        let Some(begun) = &mut self.begun else { return self.begin(codec, payload) };
         if codec == Codec::Json
             && let Some(count) = relayed(payload)
+            && let Some(lane) = lane.or_else(|| self.room.map(|(_, lane)| lane))
         {
-            self.in_room += count;
-            self.note(count, payload.len());
-            return Ok(heard);
+            let counted = begun.protocol.arrive_counted(now_ms, self.pipe, lane, count, payload.len());
+            counted.map_err(unreadable)?;
+            return Ok(Heard::default());
         }
-        for message in decode_batch(codec, payload).map_err(unreadable)? {
-            let message = message.map_err(unreadable)?;
-            self.count(&message, payload.len());
-            if message.kind != "message" {
-                self.hear_one(&message, &mut heard)?;
-                show(&message);
-            }
-        }
-        Ok(heard)
+        self.read(lane, codec, payload, 0, &mut show)
     }
 
-    fn count(&mut self, message: &Envelope<'_>, bytes: usize) {
-        if !is_counted(message) {
-            return;
-        }
-        self.note(1, bytes.min(1024));
-        let Some(room_id) = &message.room_id else {
-            self.control += 1;
-            return;
-        };
-        if is_join(message) {
-            // The first of the lane that it opens, which is counted there.
-            return;
-        }
-        let room_id = room_id.parse().ok();
-        if self.room.is_some_and(|(room, _)| Some(room) == room_id) {
-            self.in_room += 1;
-        } else if let Some((_, count)) = room_id.and_then(|room_id| self.others.get_mut(&room_id)) {
-            *count += 1;
-        }
-    }
-
-    fn note(&mut self, count: u64, bytes: usize) {
-        let each = bytes / (count.max(1) as usize);
-        (0..count).for_each(|_| self.due.note(self.now_ms, each));
-    }
-
-    fn hear_one(&mut self, message: &Envelope<'_>, heard: &mut Heard) -> Result<(), BenchError> {
-        match &*message.kind {
-            "goodbye" => return Err(said_goodbye(message.data)),
-            "room_closed" => return Err(BenchError::failed("the server closed the room")),
-            _ if message.error.is_some() => return self.hear_refusal(message),
-            "handshake_accepted" => self.hear_accepted(message.data, heard)?,
-            "reconnect_result" => {
-                let Reconnected { resume_token, .. } = json(message.data)?;
-                if let Some(accepted) = &mut self.accepted {
-                    accepted.resume_token = resume_token;
-                }
-                self.told.clear();
-                heard.arrived = true;
-            }
-            _ if is_join(message) => {
-                let RoomJoined { room_id, lane, .. } = message.data.decode().map_err(unreadable)?;
-                if let Some((earlier, lane)) = self.room.replace((room_id, lane)) {
-                    self.others.insert(earlier, (lane, self.in_room));
-                }
-                self.in_room = 1;
-                heard.arrived = true;
-            }
-            "leave_room_result" => self.hear_left(message),
-            "lane" => self.hear_lane(message.data.decode().map_err(unreadable)?),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn hear_left(&mut self, message: &Envelope<'_>) {
-        let room_id: Option<RoomId> = message.room_id.as_ref().and_then(|room_id| room_id.parse().ok());
-        if let Some((room, lane)) = self.room
-            && Some(room) == room_id
-        {
-            self.ended.push((lane, self.in_room));
-            self.room = None;
-        } else if let Some(ended) = room_id.and_then(|room_id| self.others.remove(&room_id)) {
-            self.ended.push(ended);
-        }
-    }
-
-    fn hear_refusal(&mut self, message: &Envelope<'_>) -> Result<(), BenchError> {
-        let Some(error) = &message.error else { return Ok(()) };
-        let sentence = format!("the server refuses {}: {}", message.kind.trim_end_matches("_result"), error.message);
-        if message.kind == "error" && self.room.is_some() {
-            let words = format!("{} ({})", error.message, error.code);
-            self.refused.get_or_insert(words);
-            return Ok(());
-        }
-        Err(BenchError::failed(sentence.trim_end_matches('.')))
-    }
-
-    fn hear_accepted(&mut self, data: Data<'_>, heard: &mut Heard) -> Result<(), BenchError> {
-        let accepted: HandshakeAccepted = json(data)?;
+    /// The server lets it in.
+    fn begin(&mut self, codec: Codec, payload: &[u8]) -> Result<Heard, BenchError> {
+        let accepted = opening::accepted(codec, payload, self.wish.codec).map_err(refused)?;
         if accepted.codec != self.wish.codec {
             let (offered, codec) = (accepted.codec, self.wish.codec);
             return Err(BenchError::failed(format_args!(
                 "the server has other binary shapes and speaks {offered} instead of {codec}; use a bench of its version"
             )));
         }
-        self.accepted = Some(accepted);
-        let codec = self.wish.codec;
+        self.begun = Some(Begun::new(&accepted, self.pipe));
         let say = match &self.wish.destination {
             Destination::Lobby => None,
             Destination::New(options) => Some(self.request(
@@ -292,24 +205,73 @@ impl Session {
                 Some(self.request("join_room", &JoinRoom { room_id: Some(room_id.clone()), ..JoinRoom::default() })?)
             }
         };
-        heard.arrived = say.is_none();
-        heard.say = say.map(|say| (codec, say));
+        Ok(Heard { arrived: say.is_none(), say: say.map(|say| (self.wish.codec, say)) })
+    }
+
+    /// Reads the messages of a payload but for the first, which are taken.
+    fn read(
+        &mut self,
+        lane: Option<LaneId>,
+        codec: Codec,
+        payload: &[u8],
+        taken: usize,
+        show: &mut dyn FnMut(&Envelope<'_>),
+    ) -> Result<Heard, BenchError> {
+        let mut heard = Heard::default();
+        for message in decode_batch(codec, payload).map_err(unreadable)?.skip(taken) {
+            let message = message.map_err(unreadable)?;
+            if message.kind == "goodbye" {
+                let Goodbye { code, reason } = read_goodbye(message.data);
+                return Err(closed(code, &reason));
+            }
+            let Some(begun) = &mut self.begun else { break };
+            let arrival = begun.protocol.arrive(self.now_ms, self.pipe, lane, &message).map_err(unreadable)?;
+            if let Arrival::Deliver(lane) = arrival
+                && message.kind != "message"
+            {
+                self.take(lane, &message, &mut heard)?;
+                show(&message);
+            }
+        }
+        Ok(heard)
+    }
+
+    fn take(&mut self, lane: LaneId, message: &Envelope<'_>, heard: &mut Heard) -> Result<(), BenchError> {
+        if message.kind == "room_closed" {
+            return Err(BenchError::failed("the server closed the room"));
+        }
+        if message.error.is_some() {
+            return self.hear_refusal(message);
+        }
+        if is_join(message) {
+            let RoomJoined { room_id, lane, .. } = message.data.decode().map_err(unreadable)?;
+            self.room = Some((room_id, lane));
+            heard.arrived = true;
+        }
+        if lane != LaneId::CONTROL && is_farewell(message) {
+            if let Some(begun) = &mut self.begun {
+                begun.protocol.end_lane(lane);
+            }
+            self.room = self.room.filter(|(_, of_room)| *of_room != lane);
+        }
         Ok(())
     }
 
-    /// What was dropped behind a gap counts as heard; the stamps tell that it is missing.
-    fn hear_lane(&mut self, state: LaneOpened) {
-        let received = state.next.saturating_sub(1);
-        match (state.gap, state.lane == LaneId::CONTROL) {
-            (true, true) => self.control = received,
-            (true, false) => self.in_room = received,
-            (false, _) => {}
+    fn hear_refusal(&mut self, message: &Envelope<'_>) -> Result<(), BenchError> {
+        let Some(error) = &message.error else { return Ok(()) };
+        if message.kind == "error" && self.room.is_some() {
+            let words = format!("{} ({})", error.message, error.code);
+            self.refused.get_or_insert(words);
+            return Ok(());
         }
+        Err(refusal(&message.kind, &error.message))
     }
 
     /// Prepares what a member says from now on.
     pub(crate) fn prepare(&mut self) -> Result<(), BenchError> {
-        let Some((room_id, _)) = self.room else { return Err(BenchError::failed("the session is in no room")) };
+        let (Some((room_id, _)), Some(begun)) = (self.room, &mut self.begun) else {
+            return Err(BenchError::failed("the session is in no room"));
+        };
         let bytes = message(self.wish.codec, room_id)?;
         let place = match self.wish.codec {
             Codec::Json => Finder::new(br#""n":"#).find(&bytes).map(|place| place + 4),
@@ -322,24 +284,16 @@ impl Session {
         let places = Stamp::place(&bytes).zip(place);
         let (stamp, n) = places.ok_or_else(|| BenchError::failed("a message has no place for its stamp"))?;
         self.message = Some(Message { bytes, stamp, n });
-        self.spread();
+        // Players do not all begin at the same moment, and a thousand acknowledgements are not waited for at once.
+        begun.protocol.acknowledge_earlier(self.now_ms, begun.place % ACK_AFTER.messages);
         Ok(())
-    }
-
-    /// Players do not all begin at the same moment. Sessions that did would all acknowledge at the same moment, too, for
-    /// ever, and the messages of that moment would wait for a thousand acknowledgements.
-    fn spread(&mut self) {
-        let id = self.accepted.as_ref().map(|accepted| accepted.session_id);
-        let places: u32 = id.iter().flat_map(|id| id.as_str().bytes()).map(u32::from).sum();
-        (0..places % ACK_AFTER.messages).for_each(|_| self.due.note(self.now_ms, 0));
     }
 
     /// The next message to the room, encoded.
     pub(crate) fn say(&mut self, stamp: Stamp) -> &[u8] {
-        let n = self.next_n;
-        self.next_n += 1;
         let codec = self.wish.codec;
-        let Some(message) = &mut self.message else { return &[] };
+        let (Some(message), Some(begun)) = (&mut self.message, &mut self.begun) else { return &[] };
+        let n = begun.protocol.next_n();
         stamp.put(&mut message.bytes, message.stamp);
         match codec {
             Codec::Json => put_digits(&mut message.bytes[message.n..message.n + N_DIGITS], n),
@@ -350,36 +304,32 @@ impl Session {
 
     /// What to say if it is time to acknowledge, encoded.
     pub(crate) fn acknowledgement(&mut self, now_ms: u64) -> Option<Vec<u8>> {
-        if !self.due.is_due(now_ms) {
-            return None;
-        }
-        self.due.reset();
-        let counts = self.counts();
-        self.told.append(&mut self.ended);
-        let forgotten = self.told.len().saturating_sub(TOLD_MAX);
-        self.told.drain(..forgotten);
-        let mut ack = Vec::new();
-        encode(self.wish.codec, &Header::new("ack"), &Ack { counts }, &mut ack).ok()?;
-        Some(ack)
+        let ack = self.begun.as_mut()?.protocol.ack(now_ms)?;
+        let mut message = Vec::new();
+        encode(self.wish.codec, &Header::new("ack"), &ack, &mut message).ok()?;
+        Some(message)
     }
 
     /// Whether anything has to be acknowledged by what was heard last.
     pub(crate) fn owes(&self) -> bool {
-        self.due.is_due(self.now_ms)
+        self.begun.as_ref().is_some_and(|begun| begun.protocol.owes_ack(self.now_ms))
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
         self.now_ms
     }
+}
 
-    fn counts(&self) -> anteroom_protocol::message::resume::Counts {
-        let room = self.room.map(|(_, lane)| (lane, self.in_room));
-        let control = (self.control > 0).then_some((LaneId::CONTROL, self.control));
-        self.ended.iter().chain(self.others.values()).copied().chain(room).chain(control).collect()
+impl Begun {
+    fn new(accepted: &HandshakeAccepted, pipe: PipeId) -> Self {
+        let mut protocol = session::Session::new(accepted, true, pipe);
+        protocol.skip_to(FIRST_N - 1);
+        let place = accepted.session_id.as_str().bytes().map(u32::from).sum();
+        Self { rooms_max: accepted.limits.rooms_max, protocol, place }
     }
 }
 
-/// Whether it answers a request to enter a room; the snapshot behind a gap looks the same and answers none.
+/// Whether it answers a request to enter a room.
 fn is_join(message: &Envelope<'_>) -> bool {
     message.reference.is_some() && matches!(&*message.kind, "create_room_result" | "join_room_result")
 }
@@ -430,21 +380,27 @@ fn nonce() -> String {
     format!("{:08x}{:016x}{count:08x}", std::process::id(), since.as_nanos() as u64)
 }
 
-fn json<T: serde::de::DeserializeOwned>(data: Data<'_>) -> Result<T, BenchError> {
-    match data {
-        Data::Json(text) => serde_json::from_str(text).map_err(unreadable),
-        Data::Binary(_) => Err(unreadable("a message that is always JSON is not")),
+fn first_words<T: serde::Serialize>(kind: &str, data: &T) -> Result<Vec<u8>, BenchError> {
+    json_batch(kind, data).map(|batch| batch.payload().to_vec()).map_err(BenchError::failed)
+}
+
+/// Why the server does not let a session in, or go on.
+fn refused(why: Refused) -> BenchError {
+    match why {
+        Refused::Error { kind, error } => refusal(&kind, &error.message),
+        Refused::Goodbye(Goodbye { code, reason }) => closed(code, &reason),
+        why => unreadable(why),
     }
 }
 
-fn said_goodbye(data: Data<'_>) -> BenchError {
-    match json::<Goodbye>(data) {
-        Ok(Goodbye { code, reason }) => {
-            let reason = reason.trim_end_matches('.');
-            BenchError::failed(format_args!("the server closed the connection: {code} {reason}"))
-        }
-        Err(error) => error,
-    }
+fn refusal(kind: &str, sentence: &str) -> BenchError {
+    let sentence = format!("the server refuses {}: {sentence}", kind.trim_end_matches("_result"));
+    BenchError::failed(sentence.trim_end_matches('.'))
+}
+
+fn closed(code: u16, reason: &str) -> BenchError {
+    let reason = reason.trim_end_matches('.');
+    BenchError::failed(format_args!("the server closed the connection: {code} {reason}"))
 }
 
 fn unreadable(why: impl std::fmt::Display) -> BenchError {

@@ -267,14 +267,14 @@ impl Talker {
     }
 
     async fn hear(&mut self, event: Event) -> Result<bool, BenchError> {
-        let Event::Record { codec, payload, .. } = event else { return Ok(false) };
+        let Event::Record { lane, codec, payload } = event else { return Ok(false) };
         let own = {
             let mut meter = self.players.meter.borrow_mut();
             meter.bytes_down += (payload.len() + header(payload.len())) as u64;
             let now_us = self.players.shared.now_us();
             meter.hears(self.place, &payload, now_us)
         };
-        self.client.take(codec, &payload, |_| {}).await?;
+        self.client.take(lane, codec, &payload, |_| {}).await?;
         Ok(own)
     }
 

@@ -105,8 +105,8 @@ impl Client {
                     self.send(codec, &payload).await?;
                 }
                 if heard.arrived {
-                    if let Some(accepted) = &self.session.accepted {
-                        self.connection.allow_rooms(accepted.limits.rooms_max);
+                    if let Some(rooms_max) = self.session.rooms_max() {
+                        self.connection.allow_rooms(rooms_max);
                     }
                     return Ok(());
                 }
@@ -131,8 +131,8 @@ impl Client {
     pub(crate) async fn hear(&mut self, show: impl FnMut(&Envelope<'_>)) -> Result<Heard, BenchError> {
         loop {
             let event = self.connection.recv().await.map_err(ended)?;
-            if let Event::Record { codec, payload, .. } = event {
-                return self.take(codec, &payload, show).await;
+            if let Event::Record { lane, codec, payload } = event {
+                return self.take(lane, codec, &payload, show).await;
             }
         }
     }
@@ -140,12 +140,13 @@ impl Client {
     /// Takes a payload that was heard, and acknowledges if it is time.
     pub(crate) async fn take(
         &mut self,
+        lane: Option<LaneId>,
         codec: Codec,
         payload: &[u8],
         show: impl FnMut(&Envelope<'_>),
     ) -> Result<Heard, BenchError> {
         let now_ms = self.now_ms();
-        let heard = self.session.hear(codec, payload, now_ms, show)?;
+        let heard = self.session.hear(lane, codec, payload, now_ms, show)?;
         self.acknowledge().await?;
         Ok(heard)
     }
