@@ -41,7 +41,7 @@ impl Member for Speaker {
     }
 
     fn enter(&mut self, frame: Frame<'_>, out: &mut Vec<u8>) -> Result<Entry, BenchError> {
-        match self.entry.hear(Codec::Json, frame.payload).map_err(BenchError::failed)? {
+        match self.entry.hear(None, Codec::Json, frame.payload).map_err(BenchError::failed)? {
             Step::Wait => {}
             Step::Say(batch) => push_frame(FrameKind::Text, batch.payload(), out),
             Step::Done(None) => return Err(BenchError::failed("not in a room")),
