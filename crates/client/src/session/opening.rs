@@ -175,3 +175,56 @@ impl Waiting {
         self.held
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RESULT: &str =
+        r#"{"type":"reconnect_result","success":true,"data":{"resume_token":"T","lanes":[],"last_n":7}}"#;
+
+    fn said(payload: &str) -> Result<HandshakeAccepted, Refused> {
+        accepted(Codec::Json, payload.as_bytes(), Codec::Json)
+    }
+
+    #[test]
+    fn a_session_that_does_not_begin_says_why() {
+        let gone = said(r#"{"type":"goodbye","data":{"code":4401,"reason":"No."}}"#);
+        assert_eq!(gone, Err(Refused::Goodbye(Goodbye { code: 4401, reason: "No.".into() })));
+        let refused =
+            said(r#"{"type":"error","success":false,"error":{"code":"busy","message":"Later.","retryable":true}}"#);
+        let Err(Refused::Error { kind, error }) = refused else { panic!("{refused:?}") };
+        assert_eq!((&*kind, &*error.message), ("error", "Later."));
+        for (payload, why) in [
+            ("[]", "an empty batch"),
+            (r#"{"type":"pong"}"#, "`pong` instead of `handshake_accepted`"),
+            (r#"[{"type":"pong"},{"type":"pong"}]"#, "more than one message before the session began"),
+        ] {
+            assert_eq!(said(payload), Err(Refused::Malformed(why.to_owned())));
+        }
+    }
+
+    #[test]
+    fn lanes_that_are_faster_than_the_answer_are_held() {
+        let mut waiting = Waiting::default();
+        let early = || Bytes::from_static(b"{}");
+        assert_eq!(waiting.take(Some(LaneId(3)), Codec::Json, early()), Ok(None));
+        let answer = Bytes::from(format!(r#"[{RESULT},{{"type":"pong"}}]"#));
+        let result = waiting.take(None, Codec::Json, answer.clone()).unwrap().unwrap();
+        assert_eq!((&*result.resume_token, result.last_n), ("T", 7));
+        let held = [
+            Held { lane: Some(LaneId(3)), codec: Codec::Json, payload: early(), taken: 0 },
+            Held { lane: None, codec: Codec::Json, payload: answer, taken: 1 },
+        ];
+        assert_eq!(waiting.into_held(), held);
+    }
+
+    #[test]
+    fn no_more_is_held_than_there_is_room_for() {
+        let mut waiting = Waiting::default();
+        let large = Bytes::from(vec![b' '; HELD_BYTES_MAX / 2]);
+        assert_eq!(waiting.take(Some(LaneId(3)), Codec::Json, large.clone()), Ok(None));
+        let refused = waiting.take(Some(LaneId(3)), Codec::Json, large);
+        assert!(matches!(refused, Err(Refused::TooMuch { max: HELD_BYTES_MAX, .. })), "{refused:?}");
+    }
+}
