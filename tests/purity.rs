@@ -47,32 +47,35 @@ fn cargo(arguments: &[&str]) -> String {
 }
 
 /// The names of everything a crate is linked with.
-fn linked(package: &str) -> BTreeSet<String> {
-    let tree = cargo(&[
-        "tree",
-        "--package",
-        package,
-        "--edges",
-        "normal,no-proc-macro",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ]);
+fn linked(package: &str, features: &[&str]) -> BTreeSet<String> {
+    let usual =
+        ["tree", "--package", package, "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"];
+    let tree = cargo(&[&usual, features].concat());
     tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 #[test]
 fn the_pure_crates_are_linked_with_nothing_that_acts() {
     for package in ["anteroom-protocol", "anteroom-core", "anteroom-games"] {
-        let linked = linked(package);
+        let linked = linked(package, &[]);
         assert!(linked.contains("serde"), "{linked:?}");
         for impure in IMPURE {
             assert!(!linked.contains(impure), "{package} is linked with {impure}");
         }
     }
     // The list is worth something: those that act are linked with a good part of it.
-    assert!(IMPURE.iter().filter(|name| linked("anteroom-server").contains(**name)).count() > 8);
+    assert!(IMPURE.iter().filter(|name| linked("anteroom-server", &[]).contains(**name)).count() > 8);
+}
+
+#[test]
+fn a_server_without_bench_is_linked_with_nothing_that_dials_or_measures() {
+    let lean = linked("anteroom-server", &["--no-default-features"]);
+    let whole = linked("anteroom-server", &[]);
+    for needed_by_bench in ["anteroom-bench", "hdrhistogram", "rustls-native-certs", "wtransport"] {
+        assert!(!lean.contains(needed_by_bench), "a lean server is linked with {needed_by_bench}");
+        assert!(whole.contains(needed_by_bench), "nothing is linked with {needed_by_bench}");
+    }
+    assert!(!linked("anteroom-bench", &[]).contains("anteroom-server"));
 }
 
 /// The workspace's own dependencies of each crate, without those of its tests.
@@ -104,7 +107,8 @@ fn dependencies_point_one_way() {
         ("transport", &["protocol"]),
         ("web", &[]),
         ("client", &["protocol", "transport"]),
-        ("server", &["core", "games", "protocol", "transport", "web"]),
+        ("bench", &["client", "games", "protocol", "transport"]),
+        ("server", &["bench", "core", "games", "protocol", "transport", "web"]),
     ] {
         let allowed: BTreeSet<String> = allowed.iter().map(ToString::to_string).collect();
         assert!(own[package].is_subset(&allowed), "{package} depends on {:?}", own[package]);
