@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    self, Dials, LANE, connected, dialing, lasting, lasting_in_room, next_event, reconnecting, room_id, wanted,
-};
 use anteroom_client::{
     Client, CloseCode, Codec, ConnectError, RoomEnd, RoomEvent, SessionEnd, SessionState, TransportChoice,
 };
 use anteroom_protocol::LaneId;
 use anteroom_transport::Closed;
 use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::support::{
+    self, Dials, LANE, connected, dialing, lasting, lasting_in_room, next_event, reconnecting, room_id, wanted,
+};
 
 #[tokio::test(start_paused = true)]
 async fn attempts_come_at_once_then_ever_more_slowly_until_the_grace_time_is_over() {

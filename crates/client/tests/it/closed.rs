@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    Action, LANE, Wanted, connected, lasting_in_room, next_event, reconnecting, room_id, state, wanted,
-};
 use anteroom_client::{ClientError, CloseCode, Codec, ConnectError, RoomEnd, RoomEvent, SessionEnd, SessionState};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+
+use crate::support::{
+    Action, LANE, Wanted, connected, lasting_in_room, next_event, reconnecting, room_id, state, wanted,
+};
 
 const FAULTS: [CloseCode; 3] = [CloseCode::Malformed, CloseCode::MessageTooLarge, CloseCode::WrongFrameKind];
 

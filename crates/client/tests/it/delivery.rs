@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use anteroom_client::{Client, Codec, NewRoom, TransportChoice};
+use tokio::time::{Instant, timeout};
+
 use crate::support::{
     self, Action, Dials, Duel, LANE, connected, dialing, lasting_in_room, reconnecting, room_id, wanted,
 };
-use anteroom_client::{Client, Codec, NewRoom, TransportChoice};
-use tokio::time::{Instant, timeout};
 
 #[tokio::test(start_paused = true)]
 async fn what_arrived_is_acknowledged_in_time() {

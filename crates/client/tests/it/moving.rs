@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{self, Action, Duel, Peer, View, Wanted, lasting, room_id, wanted};
 use anteroom_client::{
     Client, Codec, ConnectError, ErrorCode, Role, Room, RoomEvent, SessionState, Transport, TransportChoice,
 };
@@ -14,6 +13,8 @@ use anteroom_transport::Closed;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
+
+use crate::support::{self, Action, Duel, Peer, View, Wanted, lasting, room_id, wanted};
 
 const LANE: u32 = 1;
 

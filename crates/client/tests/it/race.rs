@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::support::{self, Dials, Peer, Wanted, dialing, wanted};
 use anteroom_client::{
     Client, Codec, ConnectError, ConnectOptions, PathMemory, SessionState, Transport, TransportChoice,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, sleep, timeout};
+
+use crate::support::{self, Dials, Peer, Wanted, dialing, wanted};
 
 type Connecting = JoinHandle<Result<Client, ConnectError>>;
 

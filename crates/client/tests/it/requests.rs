@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::{self, Asked, Duel, Peer, refusal, room_id, session};
 use anteroom_client::{ClientError, Codec, ErrorCode, NewRoom, RoomList, RoomState, RoomSummary};
 use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::message::push::RoomsChanged;
@@ -10,6 +9,8 @@ use anteroom_protocol::message::request::{ListRooms, Ping};
 use anteroom_protocol::message::result::Pong;
 use anteroom_protocol::{Batch, Header, LaneId};
 use tokio::time::{advance, timeout};
+
+use crate::support::{self, Asked, Duel, Peer, refusal, room_id, session};
 
 fn list(total: u32) -> RoomList {
     RoomList { rooms: Vec::new(), total }

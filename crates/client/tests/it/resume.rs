@@ -1,9 +1,5 @@
 //! Sessions that lose their connection and go on over another one, with a scripted server, in virtual time.
 
-use crate::support::{
-    self, Action, Duel, LANE, View, connected, lasting, lasting_in_room, member, next_event, reconnecting, room_id,
-    wanted,
-};
 use anteroom_client::{ClientError, Codec, ErrorCode, Role, RoomEnd, RoomEvent, RoomList};
 use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::message::push::RoomsChanged;
@@ -12,6 +8,11 @@ use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::resume::{Counts, SessionState as Snapshot, Subscription};
 use anteroom_protocol::{Batch, Header, LaneId, Payload};
 use tokio::time::timeout;
+
+use crate::support::{
+    self, Action, Duel, LANE, View, connected, lasting, lasting_in_room, member, next_event, reconnecting, room_id,
+    wanted,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_cut_connection_is_replaced_and_nothing_lost_or_doubled() {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::support::{self, Action, Duel, Peer, Said, View, member, refusal, room_id, session};
 use anteroom_client::{Client, ClientError, Codec, ErrorCode, LeftReason, NewRoom, Role, Room, RoomEvent, UserId};
 use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::message::push::{ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected};
 use anteroom_protocol::message::request::{CreateRoom, JoinRoom};
 use anteroom_protocol::{Batch, Header, Json, LaneId, variant};
 use tokio::time::timeout;
+
+use crate::support::{self, Action, Duel, Peer, Said, View, member, refusal, room_id, session};
 
 const LANE: u32 = 1;
 

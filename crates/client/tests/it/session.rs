@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::{self, Duel, Peer, options, room_id, session};
 use anteroom_client::{
     Client, ClientError, CloseCode, Codec, ConnectError, ErrorCode, NewRoom, Role, RoomEnd, RoomEvent, SessionEnd,
     Transport,
@@ -11,6 +10,8 @@ use anteroom_protocol::message::request::Goodbye;
 use anteroom_protocol::{Data, LaneId, SCHEMA, VERSION};
 use anteroom_transport::{Closed, TransportConfig, memory};
 use tokio::time::timeout;
+
+use crate::support::{self, Duel, Peer, options, room_id, session};
 
 /// Answers the handshake by a script and gives what the client makes of it.
 async fn refused(answer: impl AsyncFnOnce(Peer)) -> ConnectError {

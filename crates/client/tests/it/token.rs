@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::support::{self, Dials, Peer, dialing, options, wanted};
 use anteroom_client::{Client, Codec, ConnectError, ConnectOptions, SessionEnd, Token, TokenError, TransportChoice};
 use anteroom_protocol::LaneId;
 use anteroom_transport::{TransportConfig, memory};
 use tokio::time::{Instant, timeout};
+
+use crate::support::{self, Dials, Peer, dialing, options, wanted};
 
 /// The first token, the second, and so on.
 fn counted() -> Token {

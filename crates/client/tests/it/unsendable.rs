@@ -1,10 +1,11 @@
 //! What a server would end the session for is refused before it is sent, and the session goes on.
 
-use crate::support::{LANE, Peer, View, room_id, session};
 use anteroom_client::bincode::{Decode, Encode};
 use anteroom_client::{Client, ClientError, Codec, Game, NoEvents, Role, Room};
 use anteroom_protocol::limits::{JSON_DEPTH_MAX, TYPE_BYTES_MAX};
 use serde::{Deserialize, Serialize};
+
+use crate::support::{LANE, Peer, View, room_id, session};
 
 /// As deep as one likes.
 #[derive(Debug, Default, Serialize, Deserialize, Encode, Decode)]

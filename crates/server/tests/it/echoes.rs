@@ -1,8 +1,9 @@
 //! What a client says is told again only within bounds.
 
-use crate::player::Player;
 use anteroom_server::{Config, Server};
 use serde_json::{Value, json};
+
+use crate::player::Player;
 
 /// The largest answer to a refused message, however large that was.
 const REFUSAL_BYTES_MAX: usize = 1024;

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::players::{Player, send, server};
 use anteroom_protocol::Codec;
 use anteroom_server::Server;
 use anteroom_transport::{Connection, TransportConfig, websocket};
@@ -15,6 +14,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::Instant;
+
+use crate::players::{Player, send, server};
 
 /// A stream that panics when it is read, from some moment on.
 struct Faulty {

@@ -3,13 +3,14 @@
 
 use std::cell::RefCell;
 
-use crate::players::{Player, config, send, server, server_with};
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
 use anteroom_core::{Context, FlushMode, Game, Registry, Rejection, Seat, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+
+use crate::players::{Player, config, send, server, server_with};
 
 /// How many small messages are handled in a row, at most.
 const IN_A_ROW: usize = 32;

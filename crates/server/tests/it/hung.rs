@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex};
 
-use crate::player::Player;
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
 use anteroom_core::{Context, Game, Rejection, Seat, Seats, Viewer, Views};
 use anteroom_server::{Config, Server};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::player::Player;
 
 /// Which games are held, and which may go on.
 static GATES: Mutex<(BTreeSet<u64>, BTreeSet<u64>)> = Mutex::new((BTreeSet::new(), BTreeSet::new()));

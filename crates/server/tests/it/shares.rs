@@ -1,7 +1,8 @@
 //! What some send into a room leaves the others their places: nobody is `busy` for what somebody else does.
 
-use crate::players::{Player, send, server};
 use serde_json::{Value, json};
+
+use crate::players::{Player, send, server};
 
 /// How many flood, and how many batches of 256 each of them sends.
 const FLOODS: usize = 40;

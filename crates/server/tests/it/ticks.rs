@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use crate::players::{Player, send, server};
 use serde_json::json;
 use tokio::time::Instant;
+
+use crate::players::{Player, send, server};
 
 const TICK: Duration = Duration::from_millis(1000);
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::player::Player;
 use anteroom_server::{Config, Server};
 use serde_json::{Value, json};
+
+use crate::player::Player;
 
 fn server() -> Server {
     let mut config = Config::default();
