@@ -14,6 +14,9 @@ mod memory;
 mod moves;
 mod origins;
 mod pages;
+#[path = "../../crates/server/tests/it/puppet.rs"]
+#[allow(dead_code, reason = "these tests do not hold it, nor have it note anything")]
+mod puppet;
 mod refused;
 mod resume;
 mod resume_bad_input;

@@ -1,7 +1,6 @@
 //! Going on with a session on another connection: whatever happens to the first, everything arrives once and in order,
 //! or the gap is told.
 
-use anteroom_tests::games::with_broken;
 use anteroom_tests::message::Message;
 use anteroom_tests::peer::{Peer, Via, Way};
 use anteroom_tests::resuming::pair::{Pair, assert_whole, changes, is_said, numbers, other, present};
@@ -9,6 +8,8 @@ use anteroom_tests::resuming::{Carrying, Resuming};
 use anteroom_tests::server::TestServer;
 use anteroom_tests::words::assert_sentence;
 use serde_json::json;
+
+use crate::puppet::with_puppet;
 
 fn kinds<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Vec<&'a str> {
     messages.into_iter().map(|message| &*message.kind).collect()
@@ -226,10 +227,10 @@ async fn a_seat_taken_by_another_session_of_the_same_player_is_told_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_game_that_failed_meanwhile_is_told_later() {
-    let server = TestServer::with_games(with_broken(), |_| ());
+    let server = TestServer::with_games(with_puppet(), |_| ());
     for (way, to) in changes() {
         let mut ada = Resuming::enter(&server, way, "Ada").await;
-        let room_id = ada.create("broken", json!({})).await;
+        let room_id = ada.create("puppet", json!({})).await;
         let mut bob = Peer::enter(&server, other(way), "Bob").await;
         bob.join(&room_id, "player").await;
         ada.cut();

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use anteroom_protocol::Codec;
 use anteroom_tests::bystanders::Bystanders;
-use anteroom_tests::games::with_broken;
 use anteroom_tests::in_time;
 use anteroom_tests::message::{By, Message};
 use anteroom_tests::peer::{Peer, Via, Way};
 use anteroom_tests::server::TestServer;
 use anteroom_tests::words::assert_sentence;
 use serde_json::{Value, json};
+
+use crate::puppet::with_puppet;
 
 /// Another transport and another codec.
 fn other(way: Way) -> Way {
@@ -394,7 +395,7 @@ async fn two_hundred_members_hear_everything_in_the_same_order() {
 async fn fails(server: &TestServer, way: Way, options: Value, action: Option<&str>) {
     let mut bystanders = Bystanders::meet(server).await;
     let mut ada = Peer::enter(server, way, "Ada").await;
-    let room_id = ada.create("broken", options).await;
+    let room_id = ada.create("puppet", options).await;
     let mut bob = Peer::enter(server, other(way), "Bob").await;
     let joined = bob.ask("join_room", json!({"room_id": room_id})).await;
     match action {
@@ -417,7 +418,7 @@ async fn fails(server: &TestServer, way: Way, options: Value, action: Option<&st
         // The sessions go on, and the room is gone.
         let answer = peer.ask("join_room", json!({"room_id": room_id})).await;
         assert_eq!(answer.code(), "room_not_found", "{answer:?}");
-        let list = peer.ask("list_rooms", json!({"game": "broken"})).await;
+        let list = peer.ask("list_rooms", json!({"game": "puppet"})).await;
         assert_eq!(list.data["total"], json!(0));
         peer.create("relay", json!({})).await;
     }
@@ -428,7 +429,7 @@ async fn fails(server: &TestServer, way: Way, options: Value, action: Option<&st
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_game_that_fails_ends_its_room_alone() {
-    let server = TestServer::with_games(with_broken(), |_| ());
+    let server = TestServer::with_games(with_puppet(), |_| ());
     for way in Way::JSON {
         for action in ["panic", "mumble", "shout"] {
             fails(&server, way, json!({}), Some(action)).await;
@@ -439,19 +440,19 @@ async fn a_game_that_fails_ends_its_room_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_game_that_fails_when_someone_comes_in_ends_its_room_alone() {
-    let server = TestServer::with_games(with_broken(), |_| ());
+    let server = TestServer::with_games(with_puppet(), |_| ());
     for way in Way::JSON {
-        fails(&server, way, json!({"when": "joined"}), None).await;
+        fails(&server, way, json!({"panics": "joined"}), None).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_game_that_fails_when_someone_leaves_ends_its_room_alone() {
-    let server = TestServer::with_games(with_broken(), |_| ());
+    let server = TestServer::with_games(with_puppet(), |_| ());
     for way in Way::JSON {
         let mut bystanders = Bystanders::meet(&server).await;
         let mut ada = Peer::enter(&server, way, "Ada").await;
-        let room_id = ada.create("broken", json!({"when": "left"})).await;
+        let room_id = ada.create("puppet", json!({"panics": "left"})).await;
         let mut bob = Peer::enter(&server, other(way), "Bob").await;
         bob.join(&room_id, "player").await;
         assert_eq!(bob.ask_in(&room_id, "leave_room", json!({})).await.success, Some(true));
@@ -462,16 +463,16 @@ async fn a_game_that_fails_when_someone_leaves_ends_its_room_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_game_that_fails_while_its_room_is_made_leaves_no_room() {
-    let server = TestServer::with_games(with_broken(), |config| config.limits.rooms_max = 2);
+    let server = TestServer::with_games(with_puppet(), |config| config.limits.rooms_max = 2);
     let mut bystanders = Bystanders::meet(&server).await;
     for way in Way::JSON {
         let mut ada = Peer::enter(&server, way, "Ada").await;
         for _ in 0..3 {
-            let answer = ada.ask("create_room", json!({"game": "broken", "options": {"when": "made"}})).await;
+            let answer = ada.ask("create_room", json!({"game": "puppet", "options": {"panics": "made"}})).await;
             assert_eq!(answer.code(), "internal", "{answer:?}");
             assert_sentence(&answer.error.unwrap().message);
         }
-        assert_eq!(ada.ask("list_rooms", json!({"game": "broken"})).await.data["total"], json!(0));
+        assert_eq!(ada.ask("list_rooms", json!({"game": "puppet"})).await.data["total"], json!(0));
         bystanders.assert_undisturbed(&server).await;
     }
 }

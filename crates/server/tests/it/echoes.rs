@@ -1,19 +1,16 @@
 //! What a client says is told again only within bounds.
 
-use anteroom_server::{Config, Server};
 use serde_json::{Value, json};
 
-use crate::player::Player;
+use crate::player::{Player, open, server};
 
 /// The largest answer to a refused message, however large that was.
 const REFUSAL_BYTES_MAX: usize = 1024;
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_small_however_large_the_message_was() {
-    let mut config = Config::default();
-    config.auth.guests = true;
-    let server = Server::simulate(config, anteroom_games::registry().unwrap(), 1).unwrap();
-    let mut ada = Player::enter(&server, "Ada").await;
+    let server = server(open());
+    let mut ada = Player::enter_to_stay(&server, "Ada").await;
     // Cut between characters.
     let long = "ü".repeat(12_000);
     // Of 64 bytes each, which are written as several times as many.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::Instant;
 
-use crate::players::{Player, send, server};
+use crate::player::{Player, patient, send, server};
 
 /// A stream that panics when it is read, from some moment on.
 struct Faulty {
@@ -60,18 +60,18 @@ async fn bob_beside_ada_who_fails(server: &Server) -> (Player, String, Value) {
     let mut bob = Player::enter(server).await;
     let room_id = bob.create("relay", json!({})).await;
     let (near, panics) = connect(server);
-    let (mut ada, accepted) = Player::shake_hands(near, json!({"version": 1, "resume": true})).await;
+    let mut ada = Player::shake_hands(near, json!({"version": 1, "resume": true})).await;
     ada.join(&room_id, "player").await;
     bob.hear("client_joined").await;
     panics.store(true, Ordering::Relaxed);
     ada.say(&[send(&room_id, 0, &json!(1))]).await;
     assert!(ada.connection.recv().await.is_err(), "the connection ends");
-    (bob, room_id, accepted)
+    (bob, room_id, ada.session)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_seat_is_free_when_the_grace_time_is_over() {
-    let server = server();
+    let server = server(patient());
     let (mut bob, _, accepted) = bob_beside_ada_who_fails(&server).await;
     let began = Instant::now();
     assert_eq!(bob.hear("client_disconnected").await["data"]["user_id"], accepted["user_id"]);
@@ -82,15 +82,11 @@ async fn a_seat_is_free_when_the_grace_time_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_goes_on_with_another_connection() {
-    let server = server();
+    let server = server(patient());
     let (mut bob, room_id, accepted) = bob_beside_ada_who_fails(&server).await;
     bob.hear("client_disconnected").await;
     let (near, _) = connect(&server);
-    let mut ada = Player { connection: near, unread: Vec::new() };
-    let claim = json!({"session_id": accepted["session_id"], "resume_token": accepted["resume_token"], "attempt": 1,
-                       "received": {}});
-    ada.say(&[json!({"type": "reconnect", "data": claim})]).await;
-    assert_eq!(ada.hear("reconnect_result").await["success"], true);
+    let mut ada = Player::go_on_over(near, &accepted).await;
     bob.hear("client_reconnected").await;
     bob.say(&[send(&room_id, 0, &json!("hello"))]).await;
     assert_eq!(ada.hear("message").await["data"]["payload"], "hello");

@@ -1,16 +1,12 @@
 //! What one client sends keeps nobody waiting: every loop that input drives lets others have their turn. Told by the order
 //! in which things happen, not by how long they take.
 
-use std::cell::RefCell;
-
-use anteroom_core::bincode::{Decode, Encode};
-use anteroom_core::game::Nothing;
-use anteroom_core::{Context, FlushMode, Game, Registry, Rejection, Seat, Seats, Viewer, Views};
-use serde::{Deserialize, Serialize};
+use anteroom_server::Server;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::players::{Player, config, send, server, server_with};
+use crate::player::{Player, patient, send, server, server_with};
+use crate::puppet::{FIRST, LOG, with_puppet};
 
 /// How many small messages are handled in a row, at most.
 const IN_A_ROW: usize = 32;
@@ -30,7 +26,7 @@ async fn before_bob(ada: &mut Player, bob: &mut Player, room_id: &str, ada_sends
 }
 
 async fn at_a_table() -> (Player, Player, String) {
-    let server = server();
+    let server = server(patient());
     let (mut ada, mut bob) = (Player::enter(&server).await, Player::enter(&server).await);
     let room_id = ada.create("relay", json!({})).await;
     bob.join(&room_id, "player").await;
@@ -65,9 +61,9 @@ async fn large_messages_are_handled_in_smaller_numbers() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_answered_counts_as_well() {
-    let mut config = config();
+    let mut config = patient();
     config.limits.rooms_per_session_max = 400;
-    let server = server_with(config, anteroom_games::registry().unwrap());
+    let server = server(config);
     let (mut ada, mut bob, mut cyd) =
         (Player::enter(&server).await, Player::enter(&server).await, Player::enter(&server).await);
     for _ in 0..400 {
@@ -93,87 +89,12 @@ async fn datagrams_are_handled_in_slices() {
     assert!((1..=IN_A_ROW).contains(&before), "{before}");
 }
 
-thread_local! {
-    /// What happened in tables, in order; a test has a thread of its own.
-    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    /// Told of the first thing that happens.
-    static FIRST: RefCell<Option<mpsc::Sender<()>>> = const { RefCell::new(None) };
-}
-
-/// A game that notes what happens, in the order in which it does.
-#[derive(Serialize, Deserialize)]
-struct Noted;
-
-#[derive(Serialize, Deserialize, Encode, Decode)]
-#[serde(rename_all = "snake_case")]
-#[bincode(crate = "anteroom_core::bincode")]
-enum Action {
-    Note { by: u8 },
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode)]
-#[bincode(crate = "anteroom_core::bincode")]
-struct View {
-    nothing: bool,
-}
-
-#[derive(Deserialize)]
-struct Options {
-    #[serde(default)]
-    tick_ms: u64,
-}
-
-impl Game for Noted {
-    type Options = Options;
-    type Action = Action;
-    type Event = Nothing;
-    type View = View;
-    type Timer = Nothing;
-
-    const KIND: &'static str = "noted";
-    const VERSION: u16 = 1;
-    const VIEWS: Views = Views::Shared;
-
-    fn seats(_options: &Options) -> Seats {
-        Seats { min: 1, max: 1024, teams: 1, spectators: true }
-    }
-
-    fn flush(options: &Options) -> FlushMode {
-        match options.tick_ms {
-            0 => FlushMode::Immediate,
-            ms => FlushMode::Tick(std::time::Duration::from_millis(ms)),
-        }
-    }
-
-    fn new(_options: Options, _ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
-        Ok(Self)
-    }
-
-    fn joined(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
-
-    fn left(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
-
-    fn act(&mut self, _seat: Seat, action: Action, ctx: &mut Context<'_, Self>) -> Result<(), Rejection> {
-        let Action::Note { by } = action;
-        LOG.with_borrow_mut(|log| log.push(by));
-        FIRST.take().map(|first| first.try_send(()));
-        ctx.publish_latest(self);
-        Ok(())
-    }
-
-    fn view(&self, _viewer: Viewer) -> View {
-        View { nothing: true }
-    }
-}
-
 fn note(room_id: &str, by: u8) -> Value {
     json!({"type": "note", "ref": 0, "room_id": room_id, "data": {"by": by}})
 }
 
-fn noted() -> anteroom_server::Server {
-    let mut games = Registry::new();
-    games.register::<Noted>().unwrap();
-    server_with(config(), games)
+fn noted() -> Server {
+    server_with(patient(), with_puppet())
 }
 
 /// A thousand messages wait in one room for its tick; when the first is handled, somebody does something in another room.
@@ -181,9 +102,9 @@ fn noted() -> anteroom_server::Server {
 async fn a_room_takes_its_turn_in_slices() {
     let server = noted();
     let mut bob = Player::enter(&server).await;
-    let other = bob.create("noted", json!({})).await;
+    let other = bob.create("puppet", json!({})).await;
     let mut ada = Player::enter(&server).await;
-    let room_id = ada.create("noted", json!({"tick_ms": 1000})).await;
+    let room_id = ada.create("puppet", json!({"tick_ms": 1000})).await;
     let mut players = vec![ada];
     for _ in 0..3 {
         players.push(Player::enter(&server).await);
@@ -217,9 +138,9 @@ async fn a_room_tells_its_members_in_slices() {
     const MEMBERS: usize = 300;
     let server = noted();
     let mut bob = Player::enter(&server).await;
-    let other = bob.create("noted", json!({})).await;
+    let other = bob.create("puppet", json!({})).await;
     let mut ada = Player::enter(&server).await;
-    let room_id = ada.create("noted", json!({})).await;
+    let room_id = ada.create("puppet", json!({})).await;
     let (heard, mut hearing) = mpsc::channel(MEMBERS + 1);
     for _ in 0..MEMBERS {
         let mut member = Player::enter(&server).await;

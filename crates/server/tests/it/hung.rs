@@ -1,147 +1,42 @@
 //! A room that does not answer holds up those who want into it, and nobody else, in nothing else.
 
-use std::collections::BTreeSet;
-use std::sync::{Condvar, Mutex};
-
-use anteroom_core::bincode::{Decode, Encode};
-use anteroom_core::game::Nothing;
-use anteroom_core::{Context, Game, Rejection, Seat, Seats, Viewer, Views};
-use anteroom_server::{Config, Server};
-use serde::{Deserialize, Serialize};
+use anteroom_server::Server;
 use serde_json::{Value, json};
 
-use crate::player::Player;
-
-/// Which games are held, and which may go on.
-static GATES: Mutex<(BTreeSet<u64>, BTreeSet<u64>)> = Mutex::new((BTreeSet::new(), BTreeSet::new()));
-static CHANGED: Condvar = Condvar::new();
-
-/// Holds a game until it is dropped, or opened.
-struct Gate(u64);
-
-impl Gate {
-    /// Waits until the game is held.
-    async fn held(&self) {
-        let number = self.0;
-        let waiting = tokio::task::spawn_blocking(move || {
-            let gates = GATES.lock().unwrap();
-            let waited =
-                CHANGED.wait_timeout_while(gates, crate::player::DEADLINE, |(held, _)| !held.contains(&number));
-            assert!(!waited.unwrap().1.timed_out(), "the game does not do as it is told");
-        });
-        waiting.await.unwrap();
-    }
-
-    fn open(self) {}
-}
-
-impl Drop for Gate {
-    fn drop(&mut self) {
-        GATES.lock().unwrap().1.insert(self.0);
-        CHANGED.notify_all();
-    }
-}
-
-/// Keeps its room's task busy for as long as a player likes.
-#[derive(Debug, Serialize, Deserialize)]
-struct Stuck {}
-
-/// Nothing to choose, and nothing to see.
-#[derive(Debug, Default, Serialize, Deserialize, Encode, Decode)]
-#[bincode(crate = "anteroom_core::bincode")]
-struct Plain {}
-
-#[derive(Debug, Serialize, Deserialize, Encode, Decode)]
-#[serde(rename_all = "snake_case")]
-#[bincode(crate = "anteroom_core::bincode")]
-enum Action {
-    Hold { gate: u64 },
-    Shout {},
-}
-
-#[derive(Debug, Serialize, Deserialize, Encode, Decode)]
-#[serde(rename_all = "snake_case")]
-#[bincode(crate = "anteroom_core::bincode")]
-enum Heard {
-    Shouted { seat: u16 },
-}
-
-impl Game for Stuck {
-    type Options = Plain;
-    type Action = Action;
-    type Event = Heard;
-    type View = Plain;
-    type Timer = Nothing;
-
-    const KIND: &'static str = "stuck";
-    const VERSION: u16 = 1;
-    const VIEWS: Views = Views::Shared;
-
-    fn seats(_options: &Plain) -> Seats {
-        Seats { min: 1, max: 4, teams: 1, spectators: true }
-    }
-
-    fn new(_options: Plain, _ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
-        Ok(Self {})
-    }
-
-    fn joined(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
-
-    fn left(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
-
-    fn act(&mut self, seat: Seat, action: Action, ctx: &mut Context<'_, Self>) -> Result<(), Rejection> {
-        match action {
-            Action::Hold { gate } => {
-                let mut gates = GATES.lock().unwrap();
-                gates.0.insert(gate);
-                CHANGED.notify_all();
-                drop(CHANGED.wait_while(gates, |(_, open)| !open.contains(&gate)).unwrap());
-            }
-            Action::Shout {} => ctx.broadcast(&Heard::Shouted { seat: seat.0 }),
-        }
-        Ok(())
-    }
-
-    fn view(&self, _viewer: Viewer) -> Plain {
-        Plain {}
-    }
-}
+use crate::player::{Player, open, server_with};
+use crate::puppet::{Gate, with_puppet};
 
 fn server() -> Server {
-    let mut config = Config::default();
-    config.auth.guests = true;
-    let mut games = anteroom_games::registry().unwrap();
-    games.register::<Stuck>().unwrap();
-    Server::simulate(config, games, 1).unwrap()
+    server_with(open(), with_puppet())
 }
 
 /// A room whose game is held, and who is in it.
 async fn hung(server: &Server, gate: &Gate) -> (Player, String) {
-    let mut ada = Player::enter(server, "Ada").await;
-    let room_id = ada.create("stuck").await;
+    let mut ada = Player::enter_to_stay(server, "Ada").await;
+    let room_id = ada.create("puppet", json!({})).await;
     ada.say(&[json!({"type": "hold", "room_id": room_id, "data": {"gate": gate.0}})]).await;
     gate.held().await;
     (ada, room_id)
 }
 
-fn quick(game: &str, reference: u64) -> Value {
-    json!({"type": "join_room", "ref": reference, "data": {"game": game, "quick": true}})
+fn quick(reference: u64) -> Value {
+    json!({"type": "join_room", "ref": reference, "data": {"game": "puppet", "quick": true}})
 }
 
 fn join(room_id: &str, reference: u64) -> Value {
     json!({"type": "join_room", "ref": reference, "data": {"room_id": room_id}})
 }
 
-fn shout(room_id: &str, reference: u64) -> Value {
-    json!({"type": "shout", "ref": reference, "room_id": room_id})
+fn live(room_id: &str, reference: u64) -> Value {
+    json!({"type": "live", "ref": reference, "room_id": room_id})
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_waits_for_a_room_is_answered_in_everything_else() {
     let (gate, server) = (Gate(1), server());
     let (_ada, room_id) = hung(&server, &gate).await;
-    let mut bob = Player::enter(&server, "Bob").await;
-    let other = bob.create("relay").await;
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
+    let other = bob.create("relay", json!({})).await;
     bob.say(&[
         join(&room_id, 1),
         json!({"type": "ping", "ref": 2, "data": {}}),
@@ -168,10 +63,10 @@ async fn who_waits_for_a_room_is_answered_in_everything_else() {
 async fn who_looks_for_a_seat_is_led_past_a_room_that_does_not_answer() {
     let (gate, server) = (Gate(2), server());
     let (_ada, room_id) = hung(&server, &gate).await;
-    let mut bob = Player::enter(&server, "Bob").await;
-    let mut cleo = Player::enter(&server, "Cleo").await;
-    bob.say(&[quick("stuck", 1)]).await;
-    cleo.say(&[quick("stuck", 1)]).await;
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
+    let mut cleo = Player::enter_to_stay(&server, "Cleo").await;
+    bob.say(&[quick(1)]).await;
+    cleo.say(&[quick(1)]).await;
     let rooms = [bob.answer(1).await, cleo.answer(1).await].map(|joined| joined["room_id"].clone());
     assert_ne!(rooms[0], json!(room_id));
     assert_eq!(rooms[0], rooms[1], "they have found each other");
@@ -181,12 +76,12 @@ async fn who_looks_for_a_seat_is_led_past_a_room_that_does_not_answer() {
 async fn whoever_has_gone_takes_no_seat() {
     let (gate, server) = (Gate(3), server());
     let (mut ada, room_id) = hung(&server, &gate).await;
-    let mut bob = Player::enter(&server, "Bob").await;
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
     bob.say(&[join(&room_id, 1)]).await;
     bob.goodbye().await;
-    let mut eve = Player::enter(&server, "Eve").await;
-    let other = eve.create("relay").await;
-    let mut cleo = Player::enter(&server, "Cleo").await;
+    let mut eve = Player::enter_to_stay(&server, "Eve").await;
+    let other = eve.create("relay", json!({})).await;
+    let mut cleo = Player::enter_to_stay(&server, "Cleo").await;
     cleo.say(&[join(&other, 1)]).await;
     assert_eq!(cleo.answer(1).await["success"], true);
     cleo.say(&[json!({"type": "join_room", "n": 1, "data": {"room_id": room_id}})]).await;
@@ -209,14 +104,14 @@ async fn whoever_has_gone_takes_no_seat() {
 async fn what_is_said_to_a_room_behind_a_join_waits_for_it() {
     let (gate, server) = (Gate(4), server());
     let (mut ada, room_id) = hung(&server, &gate).await;
-    let mut bob = Player::enter(&server, "Bob").await;
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
     let mut messages = vec![
         join(&room_id, 1),
-        shout(&room_id, 2),
+        live(&room_id, 2),
         json!({"type": "leave_room", "ref": 3, "room_id": room_id.to_uppercase()}),
-        shout(&room_id, 4),
+        live(&room_id, 4),
         join(&room_id, 5),
-        shout(&room_id, 6),
+        live(&room_id, 6),
         // Has its turn at once, and a higher number than what has not.
         json!({"type": "list_rooms", "ref": 7}),
     ];
@@ -233,7 +128,7 @@ async fn what_is_said_to_a_room_behind_a_join_waits_for_it() {
     }
     ada.hear("client_left").await;
     for _ in 0..2 {
-        ada.hear("shouted").await;
+        ada.hear("alive").await;
     }
 }
 
@@ -241,7 +136,7 @@ async fn what_is_said_to_a_room_behind_a_join_waits_for_it() {
 async fn so_many_questions_wait_and_no_more() {
     let (gate, server) = (Gate(5), server());
     let (_ada, room_id) = hung(&server, &gate).await;
-    let mut bob = Player::enter(&server, "Bob").await;
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
     // One is asked, and as many wait.
     let questions: Vec<Value> = (0..80)
         .map(|number| json!({"type": "join_room", "ref": number, "n": number + 1, "data": {"room_id": room_id}}))
@@ -264,7 +159,7 @@ async fn so_many_questions_wait_and_no_more() {
 async fn a_room_that_does_not_answer_at_all_is_busy() {
     let (gate, server) = (Gate(6), server());
     let (_ada, room_id) = hung(&server, &gate).await;
-    let mut bob = Player::enter(&server, "Bob").await;
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
     bob.say(&[join(&room_id, 1), json!({"type": "create_room", "ref": 2, "data": {"game": "relay"}})]).await;
     let refused = bob.answer(1).await;
     assert_eq!((&refused["error"]["code"], &refused["error"]["retryable"]), (&json!("busy"), &json!(true)));

@@ -6,7 +6,7 @@ mod failing;
 mod fairness;
 mod hung;
 mod player;
-mod players;
+mod puppet;
 mod readers;
 mod shares;
 mod ticks;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::players::{Player, send, server};
+use crate::player::{Player, patient, send, server};
 
 /// How many flood, and how many batches of 256 each of them sends.
 const FLOODS: usize = 40;
@@ -14,7 +14,7 @@ const ROUNDS: usize = 4;
 /// Lets many flood a room, and others say something there now and then, one thing at a time; gives the answers that the
 /// floods and the others have heard.
 async fn beside_floods(role: &'static str) -> (Vec<Value>, Vec<Value>) {
-    let server = server();
+    let server = server(patient());
     let mut quiet = vec![Player::enter(&server).await];
     let room_id = quiet[0].create("relay", json!({"flush": "tick", "tick_ms": 1000})).await;
     while quiet.len() < QUIET {

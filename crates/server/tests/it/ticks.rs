@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::players::{Player, send, server};
+use crate::player::{Player, patient, send, server};
 
 const TICK: Duration = Duration::from_millis(1000);
 
@@ -16,7 +16,7 @@ async fn create(player: &mut Player) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_said_is_heard_when_a_tick_ends() {
-    let server = server();
+    let server = server(patient());
     let mut ada = Player::enter(&server).await;
     let room_id = create(&mut ada).await;
     let mut heard = Vec::new();
@@ -36,7 +36,7 @@ async fn what_is_said_is_heard_when_a_tick_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_knocks_is_let_in_at_once() {
-    let server = server();
+    let server = server(patient());
     let mut ada = Player::enter(&server).await;
     let began = Instant::now();
     let room_id = create(&mut ada).await;
@@ -49,7 +49,7 @@ async fn whoever_knocks_is_let_in_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn what_does_not_fit_a_tick_ends_it() {
-    let server = server();
+    let server = server(patient());
     let mut ada = Player::enter(&server).await;
     let room_id = create(&mut ada).await;
     let fill = json!("z".repeat(30_000));

@@ -1,18 +1,10 @@
 //! Who watches the list of rooms, in virtual time: what others do makes no difference to it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use anteroom_server::{Config, Server};
 use serde_json::{Value, json};
 
-use crate::player::Player;
-
-fn server() -> Server {
-    let mut config = Config::default();
-    config.auth.guests = true;
-    Server::simulate(config, anteroom_games::registry().unwrap(), 1).unwrap()
-}
+use crate::player::{Player, open, server};
 
 /// Subscribes, and gives the rooms of the answer by their ids.
 async fn watch(player: &mut Player) -> BTreeMap<String, Value> {
@@ -40,17 +32,17 @@ fn apply(rooms: &mut BTreeMap<String, Value>, changed: &Value) {
 
 #[tokio::test(start_paused = true)]
 async fn others_who_subscribe_change_nothing_for_those_who_have() {
-    let server = server();
-    let mut eve = Player::enter(&server, "Eve").await;
+    let server = server(open());
+    let mut eve = Player::enter_to_stay(&server, "Eve").await;
     let mut rooms = watch(&mut eve).await;
-    let mut ada = Player::enter(&server, "Ada").await;
-    let mut bob = Player::enter(&server, "Bob").await;
+    let mut ada = Player::enter_to_stay(&server, "Ada").await;
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
     let mut watchers = Vec::new();
     // All of it at the same moment.
     for _ in 0..8 {
-        ada.create("relay").await;
+        ada.create("relay", json!({})).await;
         watch(&mut bob).await;
-        let mut late = Player::enter(&server, "Late").await;
+        let mut late = Player::enter_to_stay(&server, "Late").await;
         let rooms = watch(&mut late).await;
         watchers.push((late, rooms));
     }
@@ -64,10 +56,17 @@ async fn others_who_subscribe_change_nothing_for_those_who_have() {
     }
     ada.say(&[json!({"type": "leave_room", "room_id": rooms.keys().next().unwrap()})]).await;
     watchers.push((eve, rooms));
-    tokio::time::sleep(Duration::from_secs(1)).await;
     for (watcher, known) in &mut watchers {
         apply(known, &watcher.hear("rooms_changed").await);
         assert_eq!(known.len(), 7);
+    }
+    // The next they hear is the next that happens.
+    ada.create("relay", json!({})).await;
+    for (watcher, known) in &mut watchers {
+        let changed = watcher.hear("rooms_changed").await;
+        assert_eq!(changed["data"]["added"].as_array().unwrap().len(), 1, "{changed}");
+        assert!(["updated", "removed"].iter().all(|kind| changed["data"][kind] == json!([])), "{changed}");
+        apply(known, &changed);
         watcher.say(&[json!({"type": "list_rooms", "ref": 1})]).await;
         let list = watcher.answer(1).await;
         for room in list["data"]["rooms"].as_array().unwrap() {
@@ -81,16 +80,16 @@ async fn others_who_subscribe_change_nothing_for_those_who_have() {
 /// More than are told in one go.
 #[tokio::test(start_paused = true)]
 async fn everyone_is_told_however_many_they_are() {
-    let server = server();
+    let server = server(open());
     let mut watchers = Vec::new();
     for number in 0..200 {
-        let mut watcher = Player::enter(&server, &format!("Watcher {number}")).await;
+        let mut watcher = Player::enter_to_stay(&server, &format!("Watcher {number}")).await;
         watch(&mut watcher).await;
         watchers.push(watcher);
     }
-    let mut ada = Player::enter(&server, "Ada").await;
+    let mut ada = Player::enter_to_stay(&server, "Ada").await;
     for _ in 0..3 {
-        ada.create("relay").await;
+        ada.create("relay", json!({})).await;
         for watcher in &mut watchers {
             assert_eq!(watcher.hear("rooms_changed").await["data"]["added"].as_array().unwrap().len(), 1);
             assert_eq!(watcher.unread("rooms_changed"), Vec::<&Value>::new());
