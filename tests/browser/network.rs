@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use anteroom_server::config::Config;
 use anteroom_tests::browser::{self, Browser};
 use anteroom_tests::fault::Relay;
-use anteroom_tests::in_time;
 use anteroom_tests::server::TestServer;
+use anteroom_tests::{amount, in_time};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -125,7 +125,7 @@ async fn who_enters_where_nothing_answers_is_told_and_can_try_again() {
 /// `ANTEROOM_SEED=N` tells another story than the usual one.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_move_is_lost_or_doubled_through_twenty_switches_cuts_and_reloads() {
-    let seed = std::env::var("ANTEROOM_SEED").map_or(1, |text| text.parse::<u32>().unwrap());
+    let seed = amount::seed();
     println!("ANTEROOM_SEED={seed}");
     let network = Network::with(|_| ());
     let Some(told) = network.tell(Browser::Chromium, "storm.mjs", json!({"seed": seed, "troubles": TROUBLES})).await

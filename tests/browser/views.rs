@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use anteroom_tests::browser::{self, Browser};
 use anteroom_tests::fault::Relay;
-use anteroom_tests::program;
 use anteroom_tests::server::TestServer;
+use anteroom_tests::{amount, program};
 use serde_json::json;
 
 /// Pictures of all views are left in `target/tests/screenshots`.
@@ -33,6 +33,7 @@ async fn every_view_is_fine(browser: Browser, folder: &str) {
         "url": format!("http://{}", server.addr()),
         "relay": format!("http://{}", relay.addr()),
         "folder": folder.to_str().unwrap(),
+        "all": amount::every_look(),
     });
     let told = browser::tell_in(browser, "views.mjs", &about, async |ask| browser::relayed(&relay, ask)).await;
     if let Some(told) = told {

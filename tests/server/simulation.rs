@@ -1,27 +1,15 @@
 //! Whole stories over a simulated network, many of them, each twice: nothing is lost, nothing comes twice, and the same
 //! seed gives the same story to the microsecond.
 //!
-//! `ANTEROOM_SEEDS=FROM..TO` plays other seeds than the usual 200, or a single one again.
+//! `ANTEROOM_SEEDS=FROM..TO` plays other seeds than the usual 80, or a single one again.
 
-use std::ops::Range;
-
+use anteroom_tests::amount;
 use anteroom_tests::simulation::run;
-
-/// The seeds of one of the four tests, which run side by side.
-fn seeds(quarter: u64) -> impl Iterator<Item = u64> {
-    let Range { start, end } = match std::env::var("ANTEROOM_SEEDS") {
-        Ok(text) => {
-            let (from, to) = text.split_once("..").expect("ANTEROOM_SEEDS is FROM..TO");
-            from.parse().unwrap()..to.parse().unwrap()
-        }
-        Err(_) => 0..200,
-    };
-    (start..end).filter(move |seed| seed % 4 == quarter)
-}
 
 fn play(quarter: u64) {
     let (mut stories, mut losses, mut moves) = (0, 0, 0);
-    for seed in seeds(quarter) {
+    // The four tests run side by side.
+    for seed in amount::seeds().filter(|seed| seed % 4 == quarter) {
         // Printed in front of what a failure says.
         println!("seed {seed}");
         let (first, again) = (run(seed), run(seed));

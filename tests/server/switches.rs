@@ -1,16 +1,16 @@
 //! Sessions of the client library over real sockets and networks that break: they go on, and every word arrives once.
 //!
-//! `ANTEROOM_SESSIONS=1000` sends more of them through the storm than the usual 200.
+//! `ANTEROOM_SESSIONS=1000` sends more of them through the storm than the usual 100.
 
 use std::time::Duration;
 
 use anteroom_client::{ClientError, RoomEnd, SessionEnd, SessionState, Transport, TransportChoice};
 use anteroom_server::config::Config;
 use anteroom_tests::fault::{Cut, Faults, Relay};
-use anteroom_tests::in_time;
 use anteroom_tests::server::TestServer;
 use anteroom_tests::switching::storm::{self, Storm};
 use anteroom_tests::switching::{Dials, Member, RecordingDial, Session, Told, options};
+use anteroom_tests::{amount, in_time};
 use tokio::sync::watch;
 
 /// Longer than any of these tests takes.
@@ -69,7 +69,7 @@ impl Pair {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_survive_forced_switches() {
-    let sessions = std::env::var("ANTEROOM_SESSIONS").map_or(200, |text| text.parse().unwrap());
+    let sessions = amount::sessions();
     let storm = Storm::gather(sessions).await;
     let damage = storm.rage().await;
     println!("{damage:#?}");

@@ -3,6 +3,7 @@
 //! Waits for events, never for a time: every wait ends at [`DEADLINE`], which nothing that works comes near.
 #![allow(clippy::unwrap_used, reason = "what fails in here fails the test that called it")]
 
+pub mod amount;
 pub mod bare;
 pub mod browser;
 pub mod bystanders;
