@@ -12,9 +12,11 @@ use anteroom_tests::program::{Ended, command, repository, run, target};
 
 /// What is on the smallest Debian, as far as the script uses it.
 const SYSTEM: &[&str] = &[
-    "bash", "cat", "chmod", "cmp", "cp", "dirname", "env", "grep", "ln", "mkdir", "rm", "sed", "sh", "sleep", "tail",
-    "touch", "uname", "awk",
+    "bash", "cat", "chmod", "cmp", "cp", "date", "dirname", "env", "grep", "ln", "mkdir", "nproc", "renice", "rm",
+    "sed", "sh", "sleep", "tail", "touch", "tr", "uname", "awk",
 ];
+/// What `./tests/run` is made of.
+const SCRIPTS: [&str; 3] = ["tests/run", "tests/stages.sh", "tests/needs.sh"];
 /// The packages by which Debian brings programs.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("chromium", &["chromium"]),
@@ -107,9 +109,11 @@ impl Machine {
                 write_program(&folder.join(program), text);
             }
         }
-        for path in
-            ["tests/run", "tests/Cargo.toml", "tests/browser/package-lock.json", "crates/web/sdk/package-lock.json"]
-        {
+        for path in SCRIPTS.into_iter().chain([
+            "tests/LONG.md",
+            "tests/browser/package-lock.json",
+            "crates/web/sdk/package-lock.json",
+        ]) {
             let copy = machine.folder.join(path);
             fs::create_dir_all(copy.parent().unwrap()).unwrap();
             fs::copy(repository().join(path), copy).unwrap();
@@ -179,7 +183,8 @@ async fn as_root_every_stage_gets_what_it_needs() {
 async fn each_stage_gets_what_it_needs_without_the_others() {
     let node = ["gcc", "libc6-dev", "nodejs", "npm"];
     for (stage, needs) in [
-        ("tests", &["curl", "gcc", "libc6-dev", "nodejs", "procps", "python3"][..]),
+        ("crates", &["gcc", "libc6-dev"][..]),
+        ("tests", &["curl", "gcc", "libc6-dev", "nodejs", "procps", "python3"]),
         ("sdk", &node),
         ("browser", &[&node[..], &["chromium", "firefox-esr", "openssl", "procps"]].concat()),
         ("stranger", &["gcc", "libc6-dev", "python3"]),
@@ -252,12 +257,33 @@ async fn a_node_that_is_too_old_is_left_alone_and_a_new_one_used() {
 /// One that is would be found where a program is looked for, or started in its place.
 #[test]
 fn no_function_of_the_script_is_named_like_a_program() {
-    let script = fs::read_to_string(repository().join("tests/run")).unwrap();
+    let script: String = SCRIPTS.iter().map(|script| fs::read_to_string(repository().join(script)).unwrap()).collect();
     let functions: BTreeSet<_> = script.lines().filter_map(|line| Some(line.split_once("() {")?.0.trim())).collect();
     assert!(functions.contains("package") && functions.contains("stage_browser"), "{functions:?}");
     let programs =
         functions.iter().filter(|name| find(name).is_some() || PACKAGES.iter().any(|(_, all)| all.contains(name)));
     assert_eq!(programs.collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[tokio::test]
+async fn a_long_run_puts_its_results_on_top_of_those_before() {
+    let machine = Machine::new("long");
+    write_program(&machine.folder.join("bin/git"), "[ \"$1\" = diff ] || echo \"${COMMIT:-0000001}\"");
+    let planted = machine.folder.join("tests/planted-faults");
+    write_program(&planted, "echo '7 of 7 faults caught'");
+    assert_eq!(machine.checks(&["long"]).await.code, Some(0));
+    write_program(&planted, "echo '6 of 7 faults caught'; exit 1");
+    let machine = machine.with("COMMIT", "0000002");
+    let ended = machine.checks(&["long"]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    assert!(ended.stdout.contains("failed: planted"), "{}", ended.stdout);
+
+    let text = fs::read_to_string(machine.folder.join("tests/LONG.md")).unwrap();
+    let rows: Vec<_> = text.lines().filter(|line| line.contains(" | 000000")).collect();
+    let earlier = rows.iter().position(|row| row.contains(" | 0000001 | planted: ")).unwrap();
+    assert!(rows[0].contains(" | 0000002 | planted: ") && rows[0].contains(" | FAILED after "), "{text}");
+    assert!(rows[..earlier].iter().all(|row| row.contains(" | 0000002 | ")), "{text}");
+    assert!(rows[earlier].ends_with(" s, 7 tests |"), "{text}");
 }
 
 #[tokio::test]
