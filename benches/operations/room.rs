@@ -39,12 +39,12 @@ impl Input {
     fn new(number: u32, codecs: &[Codec]) -> Self {
         let (codec, mut data) = (codec_of(number, codecs), Vec::new());
         let kind = variant::encode::<Action>(codec, &messages::action(), &mut data).expect("an action");
-        Self { member: MemberId(number.into()), codec, kind, data }
+        Self { member: MemberId(u64::from(number) + 1), codec, kind, data }
     }
 
     fn command(&self) -> Command<'_> {
         let data = as_data(self.codec, black_box(&self.data));
-        Command::Act { member: self.member, kind: self.kind, data, reference: None }
+        Command::Act { member: self.member, kind: self.kind, data, reference: None, n: None }
     }
 }
 
@@ -58,7 +58,7 @@ fn flush(members: u32, codecs: &[Codec]) -> Step {
     let inputs: Vec<Input> = (0..INPUTS).map(|number| Input::new(number, codecs)).collect();
     Box::new(move || {
         for input in &inputs {
-            room.handle(Time::default(), input.command(), &mut effects).expect("only joins are refused");
+            room.handle(Time::default(), input.command(), &mut effects);
         }
         room.flush(&mut effects).expect("messages that can be sent");
         assert!(effects.dispatches.len() >= members as usize, "everyone hears of it");
@@ -76,7 +76,6 @@ fn seated(members: u32, codecs: &[Codec]) -> (Room, Effects) {
     let (mut room, mut effects) = (Room::create(kind, spec, Time::default()).expect("a room"), Effects::default());
     for number in 0..members {
         let join = Join {
-            member: MemberId(number.into()),
             user_id: format!("user-{number:04}").parse().expect("a user id"),
             username: format!("User {number}"),
             role: Role::Player,
@@ -84,8 +83,9 @@ fn seated(members: u32, codecs: &[Codec]) -> (Room, Effects) {
             codec: codec_of(number, codecs),
             answer: "join_room_result",
             reference: None,
+            applied: 0,
         };
-        room.handle(Time::default(), Command::Join(join), &mut effects).expect("there is a seat");
+        room.join(Time::default(), join, &mut effects).expect("there is a seat");
         effects.clear();
     }
     room.flush(&mut effects).expect("messages that can be sent");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
-use anteroom_core::session::{Session, SessionBounds};
+use anteroom_core::lanes::{Lanes, SessionBounds};
 use anteroom_protocol::{Codec, RoomId};
 
 use crate::lane::BOUNDS;
@@ -22,7 +22,7 @@ pub(crate) const ALL: &[Operation] =
 /// Each batch is written as it comes, and all are acknowledged at once.
 fn put_next() -> Step {
     let bounds = SessionBounds { control: BOUNDS, room: BOUNDS };
-    let (mut session, pipe) = Session::new(Codec::Json, true, bounds, None);
+    let (mut session, pipe) = Lanes::new(Codec::Json, true, bounds, None);
     let lane = session.open(Some(RoomId::from_bits(1)));
     let (now, batch) = (Time::default(), Arc::new(messages::events(Codec::Json, 1)));
     let mut written = 0;

@@ -1,6 +1,6 @@
 //! What ends a session, and what only a connection: a fault of one connection is not the player's.
 
-use anteroom_core::session::LANES_KEPT_MAX;
+use anteroom_core::lanes::LANES_KEPT_MAX;
 use anteroom_protocol::Codec;
 use anteroom_protocol::limits::TOKEN_BYTES_MAX;
 use anteroom_server::config::Config;

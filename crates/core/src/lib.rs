@@ -8,22 +8,22 @@
 //! | [`game`] | the [`Game`] trait, what a game can do, and the registry of kinds |
 //! | [`room`] | one room: seats, members, spectators, the game in it |
 //! | [`flush`] | what a room says, encoded once per codec |
-//! | [`session`] | one session: its lanes, its connections, and going on after a loss |
+//! | [`lanes`] | the lanes of one session, which connection they are attached to, and going on after a loss |
 //! | [`listing`] | the rooms a lobby shows, and how they change |
 //! | [`name`] | which names players and rooms may have |
 //! | [`testing`] | playing a game in a test, without a server |
 
 pub mod flush;
 pub mod game;
+pub mod lanes;
 pub mod listing;
 pub mod name;
 pub mod rng;
 pub mod room;
-pub mod session;
 pub mod testing;
 pub mod time;
 
-pub use game::{Context, FlushMode, Game, Outcome, Registry, Rejection, Seat, Seats, Viewer, Views};
+pub use game::{Context, FlushMode, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 pub use rng::Rng;
 pub use room::{Command, Effects, Room};
 pub use time::Time;

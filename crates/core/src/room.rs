@@ -44,6 +44,10 @@ struct Member {
     lane: LaneId,
     codec: Codec,
     connected: bool,
+    /// The number of the last message that was acted on or refused.
+    applied: u64,
+    /// Where among the room's marks that is, if it has changed since the last flush.
+    marked: Option<usize>,
 }
 
 /// A live instance of a game.
@@ -57,6 +61,10 @@ pub struct Room {
     stage: Stage,
     game: Box<dyn HostedGame>,
     members: BTreeMap<MemberId, Member>,
+    /// How many members there ever were, which numbers them.
+    members_ever: u64,
+    /// The members whose mark has moved since the last flush, and where to.
+    marks: Vec<(MemberId, u64)>,
     /// Someone whose join has begun and who has heard nothing yet.
     joining: Option<MemberId>,
     next_tick: Option<Time>,
@@ -100,6 +108,8 @@ impl Room {
             stage,
             game,
             members: BTreeMap::new(),
+            members_ever: 0,
+            marks: Vec::new(),
             joining: None,
             recent: RecentInputs::default(),
             spectators: 0,
@@ -109,33 +119,37 @@ impl Room {
         })
     }
 
-    /// Lets something happen at a time, which must not lie before that of an earlier call.
+    /// Lets someone in at a time, which must not lie before that of an earlier call, and names the membership.
     ///
     /// # Errors
-    /// Only for [`Command::Join`]: why the room does not let them in. Nothing changed then, except that `internal`
-    /// means that the game failed, which the next flush says, too. Every other refusal is told to the member on its
-    /// lane.
-    pub fn handle(&mut self, now: Time, command: Command<'_>, effects: &mut Effects) -> Result<(), ErrorBody> {
+    /// Why the room does not let them in. Nothing changed then, except that `internal` means that the game failed,
+    /// which the next flush says, too.
+    pub fn join(&mut self, now: Time, join: Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
         if self.closed {
-            return match command {
-                Command::Join(_) => Err(ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.")),
-                _ => Ok(()),
-            };
+            return Err(ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed."));
+        }
+        self.advance(now, effects);
+        self.let_in(&join, effects)
+    }
+
+    /// Lets something happen at a time, which must not lie before that of an earlier call. What a member is refused is
+    /// told on its lane; what comes from one who is not here any more, or after the end, changes nothing.
+    pub fn handle(&mut self, now: Time, command: Command<'_>, effects: &mut Effects) {
+        if self.closed {
+            return;
         }
         self.advance(now, effects);
         match command {
-            Command::Join(join) => return self.join(join, effects),
-            Command::Leave { member, reference } => self.leave(member, reference.as_ref(), effects),
+            Command::Leave { member, reference, n } => self.leave(member, reference.as_ref(), n, effects),
             Command::Disconnect { member, kept } => self.disconnect(member, kept, effects),
             Command::Reconnect { member } => self.reconnect(member),
             Command::Expire { member } => self.expire(member, effects),
             Command::Abandon { member } => self.abandon(member, effects),
             Command::Snapshot { member } => self.snapshot(member, effects),
-            Command::Act { member, kind, data, reference } => self.act(member, kind, data, reference.as_ref()),
+            Command::Act { member, kind, data, reference, n } => self.act(member, kind, data, reference.as_ref(), n),
             Command::Close { reason } => self.close(reason, effects),
         }
         self.seal_if_large(effects);
-        Ok(())
     }
 
     /// Keeps what is encoded, but not in batches yet, from piling up while a long queue is worked off.
@@ -145,7 +159,29 @@ impl Room {
         }
     }
 
-    fn act(&mut self, id: MemberId, kind: &str, data: Data<'_>, reference: Option<&Ref>) {
+    /// Moves a member's mark to the number of a message, to be told with the flush that shows what came of it. `false`
+    /// if the message was dealt with before, or there is no such member.
+    fn mark(&mut self, id: MemberId, n: Option<u64>) -> bool {
+        let Some(member) = self.members.get_mut(&id) else { return false };
+        let Some(n) = n else { return true };
+        let is_new = n > member.applied;
+        if is_new {
+            member.applied = n;
+            match member.marked.and_then(|place| self.marks.get_mut(place)) {
+                Some(mark) => mark.1 = n,
+                None => {
+                    member.marked = Some(self.marks.len());
+                    self.marks.push((id, n));
+                }
+            }
+        }
+        is_new
+    }
+
+    fn act(&mut self, id: MemberId, kind: &str, data: Data<'_>, reference: Option<&Ref>, n: Option<u64>) {
+        if !self.mark(id, n) {
+            return;
+        }
         let Some(seat) = self.members.get(&id).map(|member| member.seat) else { return };
         let before = self.stage.mark();
         let done = match seat {
@@ -192,6 +228,12 @@ impl Room {
             self.closed = true;
         }
         self.stage.flush.seal(&mut effects.dispatches);
+        for (id, _) in &self.marks {
+            if let Some(member) = self.members.get_mut(id) {
+                member.marked = None;
+            }
+        }
+        effects.applied.append(&mut self.marks);
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = self.closed;
         let now = (self.turnover, self.stage.state);
@@ -202,11 +244,13 @@ impl Room {
         Ok(())
     }
 
-    /// Ends the room because its game failed, and needs no flush afterwards. What was said until then is still heard.
+    /// Ends the room because its game failed, and needs no flush afterwards. What was said until then is still heard,
+    /// and nothing of this turn counts as applied: some of it came to nothing.
     /// Touches nothing of the game, so it may be called after a panic in it.
     pub fn fail(&mut self, effects: &mut Effects) {
         self.turn_away();
         self.close(ClosedReason::GameFailed, effects);
+        self.marks.clear();
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = true;
     }
@@ -230,7 +274,7 @@ impl Room {
     /// # Errors
     /// The game's view cannot be encoded.
     pub fn view(&self, viewer: Viewer, codec: Codec) -> Result<Payload, GameFailure> {
-        Ok(self.game.view(viewer, codec)?)
+        Ok(self.game.view(viewer, &self.stage.seating, codec)?)
     }
 
     /// The game's whole state, its timers, and the room's randomness, each as a line of JSON.

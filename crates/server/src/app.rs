@@ -5,7 +5,6 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -24,12 +23,12 @@ use crate::budget::{self, Budget};
 use crate::certificate::{self, Certificate, Names, PublishedHashes};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, PublicUrl, TcpTls};
+use crate::connection::{self, Arrival};
 use crate::host::Host;
 use crate::identity::Authority;
 use crate::lobby::Lobby;
 use crate::origin::{Allowed, Origins, Own};
 use crate::panics::kept_up;
-use crate::pipe::{self, Arrival};
 use crate::random::Randomness;
 use crate::rooms::Rooms;
 use crate::sessions::Sessions;
@@ -173,7 +172,7 @@ impl Server {
     /// Serves one connection that stands; `codec` is what a WebSocket asked for when it was opened.
     pub fn serve(&self, connection: Connection, codec: Option<Codec>) {
         let arrival = Arrival { origin: None, authority: None, codec };
-        self.shared.pipes.spawn(pipe::run(self.shared.clone(), connection, arrival, ()));
+        self.shared.session_tasks.spawn(connection::run(self.shared.clone(), connection, arrival, ()));
     }
 
     /// Serves whoever connects to a listener, besides those that the server has itself.
@@ -279,11 +278,11 @@ impl Server {
         let goodbyes = async {
             shared.rooms.close().await;
             shared.shutdown.begin();
-            shared.pipes.close();
-            shared.pipes.wait().await;
+            shared.session_tasks.close();
+            shared.session_tasks.wait().await;
         };
         if tokio::time::timeout(writing_max + TAIL_MAX, goodbyes).await.is_err() {
-            tracing::warn!(sessions = shared.pipes.len(), "some sessions did not hear the goodbye");
+            tracing::warn!(sessions = shared.session_tasks.len(), "some sessions did not hear the goodbye");
         }
         shared.shutdown.begin();
         shared.stop_serving.cancel();
@@ -346,14 +345,13 @@ fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, St
         rooms,
         sessions: Arc::new(Sessions::new(&random::bytes::<32>(), sessions_max, budget.clone())),
         budget,
-        pipes: TaskTracker::new(),
+        session_tasks: TaskTracker::new(),
         connections: TaskTracker::new(),
         stop_accepting: CancellationToken::new(),
         shutdown_deadline: OnceLock::new(),
         shutdown: Shutdown::default(),
         stop_serving: CancellationToken::new(),
         admission: Arc::new(Semaphore::new(config.limits.connections_max as usize)),
-        last_member: AtomicU64::new(0),
         config,
     }))
 }
@@ -442,7 +440,7 @@ async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
             continue;
         };
         let task = shared.clone();
-        shared.pipes.spawn(async move {
+        shared.session_tasks.spawn(async move {
             let established = tokio::select! {
                 biased;
                 established = Box::pin(incoming.establish()) => established,
@@ -453,7 +451,7 @@ async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
                 Ok(established) => {
                     let authority = authority_of_pages(&task, established.authority);
                     let arrival = Arrival { origin: established.origin, authority, codec: None };
-                    pipe::run(task, established.connection, arrival, permit).await;
+                    connection::run(task, established.connection, arrival, permit).await;
                 }
                 Err(error) => tracing::debug!(%error, "QUIC connection not established"),
             }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use crate::pipe::{end_session, go_on};
+use crate::connection::{end_session, go_on};
 use crate::session::{Departure, Session};
 use crate::shared::Shared;
 

@@ -114,7 +114,7 @@ fn router(shared: Arc<Shared>) -> Router {
     router
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing here.") })
         .layer(middleware::from_fn_with_state(shared.clone(), check_host))
-        .layer(middleware::map_response(take_at_its_word))
+        .layer(middleware::map_response(forbid_sniffing))
         .layer(middleware::from_fn(linger::end_refused_upgrades))
         .with_state(shared)
 }
@@ -124,7 +124,7 @@ fn plain(status: StatusCode, sentence: &str) -> Response {
 }
 
 /// Browsers are not to guess that an answer is something else than it says.
-async fn take_at_its_word(mut response: Response) -> Response {
+async fn forbid_sniffing(mut response: Response) -> Response {
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

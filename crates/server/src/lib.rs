@@ -1,6 +1,6 @@
 //! The Anteroom server: connections come in, sessions talk, rooms run, and everything is told to whom it concerns.
 //!
-//! Read it in this order: [`app`] puts the parts together; `session` owns a connection and `session::router` sends
+//! Read it in this order: [`app`] puts the parts together; `session` owns a connection and `connection::router` sends
 //! its messages on; `rooms` runs each room in a task of its own; `http` is the TCP side.
 //!
 //! The rules of the lobby are not here but in `anteroom_core`; what this crate adds is time, tasks and sockets.
@@ -12,6 +12,7 @@ pub mod certificate;
 pub mod cli;
 mod clock;
 pub mod config;
+mod connection;
 mod host;
 mod http;
 mod identity;
@@ -20,7 +21,6 @@ mod log;
 mod origin;
 mod output;
 mod panics;
-mod pipe;
 mod random;
 mod renewal;
 mod rooms;

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
+use anteroom_core::lanes::{Accepted, Claim, ConnectionId, Lanes, NotMoving, Refused, SessionBounds, Verdict};
 use anteroom_core::room::{MemberId, Share};
-use anteroom_core::session::{Accepted, Claim, NotMoving, PipeId, Refused, Session as Lanes, SessionBounds, Verdict};
 use anteroom_protocol::lane::CountNotSent;
 use anteroom_protocol::message::resume::Counts;
 use anteroom_protocol::{Batch, CloseCode, Codec, ErrorBody, ErrorCode, LaneId, RoomId, SessionId};
@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::identity::Identity;
 use crate::rooms::RoomHandle;
 use questions::Questions;
-use writing::Line;
+use writing::Pipe;
 
 /// A room this session is in.
 #[derive(Debug, Clone)]
@@ -45,13 +45,13 @@ pub(crate) struct Membership {
 
 /// Why one connection of a session is over, if another one took the session over, or the session ended.
 #[derive(Debug, Default)]
-pub(crate) struct Pipe {
-    over: OnceLock<CloseCode>,
+pub(crate) struct Over {
+    code: OnceLock<CloseCode>,
 }
 
-impl Pipe {
-    pub(crate) fn over(&self) -> Option<CloseCode> {
-        self.over.get().copied()
+impl Over {
+    pub(crate) fn code(&self) -> Option<CloseCode> {
+        self.code.get().copied()
     }
 }
 
@@ -102,7 +102,7 @@ struct State {
     questions: Questions,
     /// Which publication of the list of rooms the session has been given, if it wants to hear of the next.
     watches_since: Option<u64>,
-    pipes: Vec<Line>,
+    pipes: Vec<Pipe>,
     /// What the connection that carries the lanes holds and has not handed down.
     held: Held,
     /// Since when there is no connection.
@@ -163,23 +163,23 @@ pub(crate) struct Attended {
 /// A place on a session: its connection's number, and where to hear of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    pub(crate) id: PipeId,
-    pub(crate) pipe: Arc<Pipe>,
+    pub(crate) id: ConnectionId,
+    pub(crate) over: Arc<Over>,
 }
 
 impl Place {
-    fn line(&self) -> Line {
-        Line { id: self.id, pipe: self.pipe.clone(), waker: None, direct: None }
+    fn pipe(&self) -> Pipe {
+        Pipe { id: self.id, over: self.over.clone(), waker: None, direct: None }
     }
 }
 
 impl Session {
     pub(crate) fn new(clock: Clock, beginning: Beginning) -> (Arc<Self>, Place) {
         let Beginning { id, identity, codec, keeps, bounds, outbox_bytes_max, datagram_bytes_max, budget } = beginning;
-        let (lanes, pipe_id) = Lanes::new(codec, keeps, bounds, datagram_bytes_max);
+        let (lanes, connection) = Lanes::new(codec, keeps, bounds, datagram_bytes_max);
         let lanes = lanes.counted(budget.total().clone());
-        let place = Place { id: pipe_id, pipe: Arc::default() };
-        let pipes = vec![place.line()];
+        let place = Place { id: connection, over: Arc::default() };
+        let pipes = vec![place.pipe()];
         let state = State {
             lanes,
             rooms: Vec::new(),
@@ -258,7 +258,7 @@ impl Session {
     /// it has been written.
     pub(crate) fn attend(
         &self,
-        pipe: PipeId,
+        id: ConnectionId,
         now: Instant,
         connection: &mut Connection,
         waker: &Waker,
@@ -266,23 +266,23 @@ impl Session {
     ) -> Attended {
         let now = self.clock.time(now);
         let mut state = self.lock();
-        let written = state.write_on(now, pipe, connection);
-        if let Some(line) = state.pipes.iter_mut().find(|line| line.id == pipe) {
-            if !line.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-                line.waker = Some(waker.clone());
+        let written = state.write_on(now, id, connection);
+        if let Some(pipe) = state.pipes.iter_mut().find(|pipe| pipe.id == id) {
+            if !pipe.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                pipe.waker = Some(waker.clone());
             }
             if opens {
-                line.direct = connection.direct();
+                pipe.direct = connection.direct();
             }
         }
         let (mut ack, mut ack_at) = (Counts::default(), None);
-        if state.lanes.attached() == Some(pipe) {
+        if state.lanes.attached() == Some(id) {
             match state.lanes.ack_at() {
                 Some(at) if at <= now => ack = state.lanes.take_ack(),
                 at => ack_at = at.map(|at| self.clock.instant(at)),
             }
         }
-        if state.lanes.attached() == Some(pipe) {
+        if state.lanes.attached() == Some(id) {
             state.held.look(connection);
         }
         let has_overflowed = state.lanes.has_overflowed(self.outbox_bytes_max) || state.held.is_given_up;
@@ -290,8 +290,8 @@ impl Session {
     }
 
     /// Moves what waits into a connection, as far as it has room.
-    pub(crate) fn write_on(&self, pipe: PipeId, connection: &mut Connection) -> Written {
-        self.lock().write_on(self.clock.now(), pipe, connection)
+    pub(crate) fn write_on(&self, id: ConnectionId, connection: &mut Connection) -> Written {
+        self.lock().write_on(self.clock.now(), id, connection)
     }
 
     /// Whether so much waits that it was no use to keep more. Cheap enough to ask after every message.
@@ -385,10 +385,10 @@ impl Session {
     }
 
     /// Whether a message is to be handled. One that is, is taken now: its lane's owner will answer for it.
-    pub(crate) fn take(&self, pipe: PipeId, lane: LaneId, n: Option<u64>, bytes: usize) -> bool {
+    pub(crate) fn take(&self, id: ConnectionId, lane: LaneId, n: Option<u64>, bytes: usize) -> bool {
         let now = self.clock.now();
         let mut state = self.lock();
-        let is_new = !state.ended && state.lanes.judge(pipe, lane, n) == Verdict::New;
+        let is_new = !state.ended && state.lanes.judge(id, lane, n) == Verdict::New;
         if is_new {
             state.lanes.took(now, lane, n, bytes);
         }
@@ -401,7 +401,7 @@ impl Session {
     /// What the room refuses with, or `not_in_room`.
     pub(crate) fn hand_over(
         &self,
-        pipe: PipeId,
+        id: ConnectionId,
         room_id: &str,
         n: Option<u64>,
         bytes: usize,
@@ -413,9 +413,9 @@ impl Session {
             return Ok(());
         }
         let Some(membership) = rooms.iter().find(|there| there.is_of(room_id) && !lanes.has_ended(there.lane)) else {
-            return refuse_in_front(lanes, pipe, n);
+            return refuse_in_front(lanes, id, n);
         };
-        if lanes.judge(pipe, membership.lane, n) == Verdict::Ignored {
+        if lanes.judge(id, membership.lane, n) == Verdict::Ignored {
             return Ok(());
         }
         let handed = hand_over(membership);
@@ -430,13 +430,13 @@ impl Session {
     ///
     /// # Errors
     /// `not_in_room`, unless the message comes on a connection that does not carry the lanes.
-    pub(crate) fn refuse_in_front(&self, pipe: PipeId, n: Option<u64>) -> Result<(), ErrorBody> {
-        refuse_in_front(&mut self.lock().lanes, pipe, n)
+    pub(crate) fn refuse_in_front(&self, id: ConnectionId, n: Option<u64>) -> Result<(), ErrorBody> {
+        refuse_in_front(&mut self.lock().lanes, id, n)
     }
 
     /// Notes that a message came on a connection.
-    pub(crate) fn heard(&self, pipe: PipeId) {
-        self.lock().lanes.heard(pipe);
+    pub(crate) fn heard(&self, id: ConnectionId) {
+        self.lock().lanes.heard(id);
     }
 
     /// Takes a client's acknowledgement.
@@ -516,11 +516,11 @@ impl Session {
     }
 
     fn placed(&self, state: &mut State, accepted: &Accepted) -> Place {
-        for pipe in &accepted.displaced {
-            state.end_pipe(*pipe, CloseCode::Superseded);
+        for id in &accepted.displaced {
+            state.end_pipe(*id, CloseCode::Superseded);
         }
-        let place = Place { id: accepted.pipe, pipe: Arc::default() };
-        state.pipes.push(place.line());
+        let place = Place { id: accepted.connection, over: Arc::default() };
+        state.pipes.push(place.pipe());
         state.held = Held::default();
         state.away_since = None;
         self.changed.notify_waiters();
@@ -531,23 +531,23 @@ impl Session {
     ///
     /// # Errors
     /// [`NotMoving`].
-    pub(crate) fn resume(&self, pipe: PipeId, received: &Counts) -> Result<(), NotMoving> {
+    pub(crate) fn resume(&self, id: ConnectionId, received: &Counts) -> Result<(), NotMoving> {
         let mut state = self.lock();
-        if let Some(before) = state.lanes.resume(pipe, received)? {
+        if let Some(before) = state.lanes.resume(id, received)? {
             state.end_pipe(before, CloseCode::Move);
         }
         Ok(())
     }
 
     /// A connection is gone. Whether it was the last one.
-    pub(crate) fn lost(&self, pipe: PipeId) -> bool {
+    pub(crate) fn lost(&self, id: ConnectionId) -> bool {
         let mut state = self.lock();
-        if state.lanes.attached() == Some(pipe) {
+        if state.lanes.attached() == Some(id) {
             state.held = Held::default();
         }
-        state.lanes.lost(pipe);
-        state.pipes.retain(|line| line.id != pipe);
-        self.drop_what_was_said_on(&mut state, pipe);
+        state.lanes.lost(id);
+        state.pipes.retain(|pipe| pipe.id != id);
+        self.drop_what_was_said_on(&mut state, id);
         let is_away = !state.lanes.is_connected() && !state.ended;
         if is_away && state.away_since.is_none() {
             state.away_since = Some(Instant::now());
@@ -557,14 +557,14 @@ impl Session {
 
     /// Notes that a connection is closed for what came on it. Whether the session outlives that, which it does unless it
     /// was the third time and none of them is forgotten.
-    pub(crate) fn outlives_fault(&self, pipe: PipeId, forgotten_after: Duration) -> bool {
+    pub(crate) fn outlives_fault(&self, id: ConnectionId, forgotten_after: Duration) -> bool {
         let now = self.clock.now();
-        self.lock().lanes.outlives_fault(now, pipe, forgotten_after)
+        self.lock().lanes.outlives_fault(now, id, forgotten_after)
     }
 
     /// Whether a connection carries the lanes.
-    pub(crate) fn is_attached(&self, pipe: PipeId) -> bool {
-        self.lock().lanes.attached() == Some(pipe)
+    pub(crate) fn is_attached(&self, id: ConnectionId) -> bool {
+        self.lock().lanes.attached() == Some(id)
     }
 
     /// Whether it is over.
@@ -616,8 +616,8 @@ impl Session {
                 return false;
             }
             state.away_since = None;
-            for line in state.pipes.drain(..) {
-                line.end(code.unwrap_or(CloseCode::Superseded));
+            for pipe in state.pipes.drain(..) {
+                pipe.end(code.unwrap_or(CloseCode::Superseded));
             }
             std::mem::take(&mut state.rooms)
         };
@@ -641,16 +641,16 @@ impl State {
         self.wake();
     }
 
-    fn end_pipe(&mut self, id: PipeId, code: CloseCode) {
-        if let Some(place) = self.pipes.iter().position(|line| line.id == id) {
+    fn end_pipe(&mut self, id: ConnectionId, code: CloseCode) {
+        if let Some(place) = self.pipes.iter().position(|pipe| pipe.id == id) {
             self.pipes.swap_remove(place).end(code);
         }
     }
 }
 
 /// The room's lane is not there to take the message, so it is refused in front of it.
-fn refuse_in_front(lanes: &mut Lanes, pipe: PipeId, n: Option<u64>) -> Result<(), ErrorBody> {
-    if lanes.judge(pipe, LaneId::CONTROL, None) == Verdict::Ignored {
+fn refuse_in_front(lanes: &mut Lanes, id: ConnectionId, n: Option<u64>) -> Result<(), ErrorBody> {
+    if lanes.judge(id, LaneId::CONTROL, None) == Verdict::Ignored {
         return Ok(());
     }
     lanes.saw(n);
@@ -685,7 +685,7 @@ mod tests {
         assert!(session.open_lane(None, 0, 9).is_some());
         assert!(session.end(Departure::Abandoned, Some(CloseCode::Malformed)).await);
         assert!(!session.end(Departure::Goodbye, None).await, "it ends once");
-        assert_eq!(place.pipe.over(), Some(CloseCode::Malformed));
+        assert_eq!(place.over.code(), Some(CloseCode::Malformed));
         // Its connection may be busy with a batch of messages still.
         assert!(!session.take(place.id, LaneId::CONTROL, Some(2), 1));
         assert!(session.open_lane(None, 0, 9).is_none());

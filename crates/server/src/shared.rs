@@ -1,10 +1,9 @@
 //! What the parts of a running server share: configuration, the rooms, who is counted, and the steps of a shutdown.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use anteroom_core::room::MemberId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) budget: Arc<Budget>,
     /// The tasks of connections that can have a session, and of sessions that wait for one.
-    pub(crate) pipes: TaskTracker,
+    pub(crate) session_tasks: TaskTracker,
     pub(crate) connections: TaskTracker,
     /// Step one of a shutdown.
     pub(crate) stop_accepting: CancellationToken,
@@ -53,7 +52,6 @@ pub(crate) struct Shared {
     /// Step three: everything else ends.
     pub(crate) stop_serving: CancellationToken,
     pub(crate) admission: Arc<Semaphore>,
-    pub(crate) last_member: AtomicU64,
 }
 
 /// Whether sessions are to say goodbye. Every connection looks at it all the time, so looking takes no lock.
@@ -83,10 +81,5 @@ impl Shared {
     /// Lets one more connection in, until the permit is dropped; `None` if there are too many.
     pub(crate) fn admit(&self) -> Option<OwnedSemaphorePermit> {
         self.admission.clone().try_acquire_owned().ok()
-    }
-
-    /// A membership's name, never given before.
-    pub(crate) fn next_member(&self) -> MemberId {
-        MemberId(self.last_member.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -87,15 +87,15 @@ impl<'a, G: Game> Context<'a, G> {
         let Stage { flush, seating, room_id, .. } = &mut *self.stage;
         match G::VIEWS {
             Views::Shared if !flush.reaches(To::Everyone) => {}
-            Views::Shared => flush.view(To::Everyone, delivery, room_id, &game.view(Viewer::Spectator)),
+            Views::Shared => flush.view(To::Everyone, delivery, room_id, &game.view(Viewer::Spectator, seating)),
             Views::PerSeat => {
                 for (seat, occupant) in seating.taken() {
                     if let Some(member) = occupant.member {
-                        flush.view(To::Only(member), delivery, room_id, &game.view(Viewer::Seat(seat)));
+                        flush.view(To::Only(member), delivery, room_id, &game.view(Viewer::Seat(seat), seating));
                     }
                 }
                 if flush.reaches(To::Spectators) {
-                    flush.view(To::Spectators, delivery, room_id, &game.view(Viewer::Spectator));
+                    flush.view(To::Spectators, delivery, room_id, &game.view(Viewer::Spectator, seating));
                 }
             }
         }

@@ -8,7 +8,7 @@ use anteroom_protocol::variant::{self, VariantError};
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Json, Payload, json};
 
 use super::timers::Timers;
-use super::{Context, Game, Seat, Stage, Viewer};
+use super::{Context, Game, Seat, Seating, Stage, Viewer};
 use crate::time::Time;
 
 /// A running game, its types erased. Everything it says goes into the stage's flush.
@@ -36,7 +36,7 @@ pub(crate) trait HostedGame: Send {
     ///
     /// # Errors
     /// [`InvalidData`] if the game's view refuses to be encoded.
-    fn view(&self, viewer: Viewer, codec: Codec) -> Result<Payload, InvalidData>;
+    fn view(&self, viewer: Viewer, seating: &Seating, codec: Codec) -> Result<Payload, InvalidData>;
     /// The whole state as a line of JSON, and the timers that are running as another.
     ///
     /// # Errors
@@ -110,8 +110,8 @@ impl<G: Game> HostedGame for Hosted<G> {
         self.game.tick(&mut Context::new(stage, &mut self.timers));
     }
 
-    fn view(&self, viewer: Viewer, codec: Codec) -> Result<Payload, InvalidData> {
-        Payload::encode(codec, &self.game.view(viewer))
+    fn view(&self, viewer: Viewer, seating: &Seating, codec: Codec) -> Result<Payload, InvalidData> {
+        Payload::encode(codec, &self.game.view(viewer, seating))
     }
 
     fn state(&self) -> Result<Vec<u8>, InvalidData> {

@@ -96,7 +96,9 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
     fn tick(&mut self, _ctx: &mut Context<'_, Self>) {}
 
     /// What a viewer sees. With [`Views::Shared`] the viewer must make no difference.
-    fn view(&self, viewer: Viewer) -> Self::View;
+    ///
+    /// A game keeps seats, never users: who has a seat, and under which name, is in the seating.
+    fn view(&self, viewer: Viewer, seating: &Seating) -> Self::View;
 
     /// What a computer player in this seat does next.
     fn bot(&self, _seat: Seat, _rng: &mut Rng) -> Option<Self::Action> {

@@ -2,7 +2,7 @@
 //!
 //! A user has at most one seat, and keeps it for a while without a connection. Knows nothing of the game.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anteroom_protocol::UserId;
 
@@ -34,6 +34,8 @@ pub struct Seating {
     taken: usize,
     /// Seats that wait for their player, by when they are given up.
     kept: BTreeSet<(Time, Seat)>,
+    /// Who had a seat that is free now.
+    former: BTreeMap<Seat, UserId>,
 }
 
 impl Seating {
@@ -47,6 +49,12 @@ impl Seating {
         self.seats.get(usize::from(seat.0))?.as_ref()
     }
 
+    /// The user who has a seat; if it is free, who had it last.
+    #[must_use]
+    pub fn last_user(&self, seat: Seat) -> Option<&UserId> {
+        self.occupant(seat).map(|occupant| &occupant.user_id).or_else(|| self.former.get(&seat))
+    }
+
     /// Puts a player into a seat, connected.
     pub(crate) fn sit(&mut self, seat: Seat, user_id: UserId, username: String, member: MemberId) {
         self.free_seat(seat);
@@ -57,6 +65,7 @@ impl Seating {
         if let Some(place) = self.seats.get_mut(usize::from(seat.0)) {
             *place = Some(Occupant { user_id, username, member: Some(member), connected: true, kept_until: None });
             self.taken += 1;
+            self.former.remove(&seat);
         }
     }
 
@@ -83,8 +92,9 @@ impl Seating {
     /// Makes a seat free.
     pub(crate) fn free_seat(&mut self, seat: Seat) {
         self.keep(seat, None);
-        if self.seats.get_mut(usize::from(seat.0)).and_then(Option::take).is_some() {
+        if let Some(occupant) = self.seats.get_mut(usize::from(seat.0)).and_then(Option::take) {
             self.taken -= 1;
+            self.former.insert(seat, occupant.user_id);
         }
     }
 

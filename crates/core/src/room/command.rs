@@ -11,7 +11,7 @@ use crate::flush::Dispatch;
 use crate::game::Outcome;
 use crate::listing::Entry;
 
-/// Names one membership: one session's time in one room. Never used again.
+/// Names one membership: one session's time in one room. The room gives them out, from 1 on, and none twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId(pub u64);
 
@@ -42,8 +42,6 @@ pub struct RoomPolicy {
 /// Someone who wants to come in.
 #[derive(Debug, Clone)]
 pub struct Join {
-    /// Names the membership to be.
-    pub member: MemberId,
     /// Who it is.
     pub user_id: UserId,
     /// The name to show.
@@ -58,19 +56,21 @@ pub struct Join {
     pub answer: &'static str,
     /// The mark of the request.
     pub reference: Option<Ref>,
+    /// The number of the session's last message before it came in: none up to there was meant for this membership.
+    pub applied: u64,
 }
 
-/// What can happen to a room.
+/// What can happen to a room, besides [joins](super::Room::join).
 #[derive(Debug, Clone)]
 pub enum Command<'a> {
-    /// Someone wants to come in. The only command that can be refused outright.
-    Join(Join),
     /// A member goes, for good.
     Leave {
         /// Who.
         member: MemberId,
         /// The mark of the request.
         reference: Option<Ref>,
+        /// The number of the message, if it came on the room's lane and has one.
+        n: Option<u64>,
     },
     /// A member's session has lost its connection.
     Disconnect {
@@ -100,7 +100,8 @@ pub enum Command<'a> {
         /// Who.
         member: MemberId,
     },
-    /// A member does something in the game.
+    /// A member does something in the game. With a number that is not above the member's mark it has been dealt with
+    /// before, and nothing happens.
     Act {
         /// Who.
         member: MemberId,
@@ -110,6 +111,8 @@ pub enum Command<'a> {
         data: Data<'a>,
         /// The mark of the request; without one only failures are answered.
         reference: Option<Ref>,
+        /// The number of the message, which rises with every one of the member's; none for at most once.
+        n: Option<u64>,
     },
     /// The room ends for everyone.
     Close {
@@ -125,6 +128,9 @@ pub struct Effects {
     pub dispatches: Vec<Dispatch>,
     /// Memberships that are over; nothing more goes on their lanes after the dispatches above.
     pub released: Vec<MemberId>,
+    /// The number of the last message that was acted on or refused, for each member for whom it has changed. To be
+    /// acknowledged once the dispatches are on their way: they show what came of it.
+    pub applied: Vec<(MemberId, u64)>,
     /// What the lobby is to know of the room, if it changed.
     pub entry: Option<Entry>,
     /// Matches that ended.
@@ -136,9 +142,10 @@ pub struct Effects {
 impl Effects {
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
-        let Self { dispatches, released, entry, outcomes, closed } = self;
+        let Self { dispatches, released, applied, entry, outcomes, closed } = self;
         dispatches.clear();
         released.clear();
+        applied.clear();
         *entry = None;
         outcomes.clear();
         *closed = false;

@@ -27,12 +27,9 @@ enum Taken {
 }
 
 impl Room {
-    pub(super) fn join(&mut self, join: Join, effects: &mut Effects) -> Result<(), ErrorBody> {
-        if self.members.contains_key(&join.member) {
-            return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "This membership has begun already."));
-        }
+    pub(super) fn let_in(&mut self, join: &Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
         let mut taken = match join.role {
-            Role::Player => Some(self.seat_for(&join)?),
+            Role::Player => Some(self.seat_for(join)?),
             Role::Spectator => {
                 self.place_for_spectator()?;
                 None
@@ -46,41 +43,43 @@ impl Room {
                 taken = Some(Taken::Back(seat));
             }
         }
-        self.joining = Some(join.member);
-        self.settle(&join, taken);
+        self.members_ever += 1;
+        let member = MemberId(self.members_ever);
+        self.joining = Some(member);
+        self.settle(member, join, taken);
         if self.stage.flush.failure().is_some() {
             self.turn_away();
             return Err(ErrorBody::new(ErrorCode::Internal, "The game failed, so the room has to close."));
         }
         self.joining = None;
-        Ok(())
+        Ok(member)
     }
 
     /// Gives the joining member a place, and tells everyone: the others first, then the game, then the member. The
     /// member's welcome is in front of it all, for it opens the lane.
-    fn settle(&mut self, join: &Join, taken: Option<Taken>) {
+    fn settle(&mut self, id: MemberId, join: &Join, taken: Option<Taken>) {
         let newcomer = !self.is_here(&join.user_id);
         let seat = taken.as_ref().map(|(Taken::New(seat) | Taken::Back(seat) | Taken::Over(seat, _))| *seat);
-        self.admit(join, seat);
+        self.admit(id, join, seat);
         let start = self.stage.flush.mark();
         match taken {
             Some(Taken::New(seat)) => {
-                self.announce(To::Except(join.member), player(seat, &join.user_id, &join.username, true));
+                self.announce(To::Except(id), player(seat, &join.user_id, &join.username, true));
                 self.game.joined(seat, &mut self.stage);
             }
             Some(Taken::Back(seat)) => {
                 let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };
-                self.say(To::Except(join.member), &back);
+                self.say(To::Except(id), &back);
                 self.game.reconnected(seat, &mut self.stage);
             }
             Some(Taken::Over(..)) => {}
             None if newcomer => {
-                let member = self.members.get(&join.member).map(spectator);
-                member.into_iter().for_each(|member| self.announce(To::Except(join.member), member));
+                let member = self.members.get(&id).map(spectator);
+                member.into_iter().for_each(|member| self.announce(To::Except(id), member));
             }
             None => {}
         }
-        self.welcome(join, seat);
+        self.welcome(id, join, seat);
         self.stage.flush.move_last_to(start);
     }
 
@@ -129,9 +128,9 @@ impl Room {
     /// Takes a member off the list once everything said so far is on its way to them.
     pub(super) fn dismiss(&mut self, member: MemberId, effects: &mut Effects) -> Option<Member> {
         self.stage.flush.seal(&mut effects.dispatches);
-        let gone = self.forget(member);
-        effects.released.extend(gone.is_some().then_some(member));
-        gone
+        let gone = self.forget(member)?;
+        effects.released.push(member);
+        Some(gone)
     }
 
     fn forget(&mut self, member: MemberId) -> Option<Member> {
@@ -142,17 +141,18 @@ impl Room {
         Some(gone)
     }
 
-    fn admit(&mut self, join: &Join, seat: Option<Seat>) {
-        let Join { member, user_id, username, role, lane, codec, .. } = join;
+    fn admit(&mut self, id: MemberId, join: &Join, seat: Option<Seat>) {
+        let Join { user_id, username, role, lane, codec, applied, .. } = join;
         self.turnover += 1;
         match seat {
-            Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), *member),
+            Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), id),
             None => self.spectators += 1,
         }
         let (user_id, username) = (user_id.clone(), username.clone());
-        let here = Member { user_id, username, seat, lane: *lane, codec: *codec, connected: true };
-        self.members.insert(*member, here);
-        self.stage.flush.add(*member, *role, *codec);
+        let (connected, applied, marked) = (true, *applied, None);
+        let here = Member { user_id, username, seat, lane: *lane, codec: *codec, connected, applied, marked };
+        self.members.insert(id, here);
+        self.stage.flush.add(id, *role, *codec);
     }
 
     fn announce(&mut self, to: To, member: message::Member) {
@@ -170,9 +170,9 @@ impl Room {
     }
 
     /// The first message of a lane: where the member is, who else is there, and what the game looks like.
-    fn welcome(&mut self, join: &Join, seat: Option<Seat>) {
+    fn welcome(&mut self, id: MemberId, join: &Join, seat: Option<Seat>) {
         let header = Header { reference: join.reference.as_ref(), success: Some(true), ..Header::new(join.answer) };
-        self.tell_state(join.member, seat, join.lane, join.codec, &header);
+        self.tell_state(id, seat, join.lane, join.codec, &header);
     }
 
     /// Tells a member whose lane has lost messages what a newcomer would be told.
@@ -189,7 +189,7 @@ impl Room {
 
     fn tell_state(&mut self, to: MemberId, seat: Option<Seat>, lane: LaneId, codec: Codec, header: &Header<'_>) {
         let viewer = seat.map_or(Viewer::Spectator, Viewer::Seat);
-        let view = match self.game.view(viewer, codec) {
+        let view = match self.game.view(viewer, &self.stage.seating, codec) {
             Ok(view) => view,
             Err(error) => return self.stage.flush.report(error.into()),
         };
@@ -222,10 +222,12 @@ impl Room {
         list
     }
 
-    pub(super) fn leave(&mut self, id: MemberId, reference: Option<&Ref>, effects: &mut Effects) {
+    pub(super) fn leave(&mut self, id: MemberId, reference: Option<&Ref>, n: Option<u64>, effects: &mut Effects) {
         if !self.members.contains_key(&id) {
             return;
         }
+        // Whoever has left is not here to leave again, so it is done whatever its number.
+        self.mark(id, n);
         self.stage.flush.seal(&mut effects.dispatches);
         self.answer(id, "leave_room_result", reference, None);
         match self.dismiss(id, effects) {

@@ -131,12 +131,10 @@ impl<G: Game> Table<G> {
         if let Some(person) = self.people.get(name) {
             assert!(person.member.is_none() || person.role == role, "{name} is here in another role");
         }
-        let member = MemberId(u64::from(self.joined));
         // Both codecs come up in every test with two people.
         let codec = Codec::ALL[self.joined as usize % Codec::ALL.len()];
         self.joined += 1;
         let join = Join {
-            member,
             user_id: name.parse().unwrap_or_else(|error| panic!("{name:?} cannot be a name: {error}")),
             username: name.into(),
             role,
@@ -144,8 +142,9 @@ impl<G: Game> Table<G> {
             codec,
             answer: JOINED,
             reference: Some(self.next_reference()),
+            applied: 0,
         };
-        self.room.handle(self.now, Command::Join(join), &mut self.effects)?;
+        let member = self.room.join(self.now, join, &mut self.effects)?;
         let heard = self.people.remove(name).map(|person| person.heard).unwrap_or_default();
         self.people.insert(name.into(), Person { role, member: Some(member), codec, heard });
         self.names.insert(member, name.into());
@@ -188,7 +187,7 @@ impl<G: Game> Table<G> {
     fn act_as_sent(&mut self, name: &str, kind: &str, data: Data<'_>) -> Result<(), ErrorBody> {
         let member = self.member(name);
         let reference = Some(self.next_reference());
-        self.handle(Command::Act { member, kind, data, reference });
+        self.handle(Command::Act { member, kind, data, reference, n: None });
         let heard = &mut self.person_mut(name).heard;
         // The result stands before all that the action caused, behind what was heard earlier.
         let place = heard.iter().rposition(|heard| matches!(heard, Heard::Answer(_))).expect("an action is answered");
@@ -201,7 +200,7 @@ impl<G: Game> Table<G> {
     /// Somebody leaves for good.
     pub fn leave(&mut self, name: &str) {
         let member = self.member(name);
-        self.handle(Command::Leave { member, reference: None });
+        self.handle(Command::Leave { member, reference: None, n: None });
     }
 
     /// Somebody's connection is lost. A player's seat is kept for the grace time.
@@ -220,7 +219,7 @@ impl<G: Game> Table<G> {
     }
 
     fn handle(&mut self, command: Command<'_>) {
-        self.room.handle(self.now, command, &mut self.effects).expect("only joins are refused outright");
+        self.room.handle(self.now, command, &mut self.effects);
         self.settle();
     }
 

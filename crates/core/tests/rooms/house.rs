@@ -21,6 +21,8 @@ use crate::probe::{Action, Event, View};
 
 pub(crate) const GRACE_MS: u64 = 30;
 pub(crate) const SPECTATORS_MAX: u16 = 2;
+/// The number of everyone's last message before they came in.
+pub(crate) const APPLIED: u64 = 10;
 
 /// One member's lane.
 #[derive(Debug, Default)]
@@ -41,8 +43,10 @@ pub(crate) struct House {
     pub(crate) presence: Option<Presence>,
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) closed: bool,
+    /// What was acknowledged last, for each member.
+    pub(crate) applied: BTreeMap<MemberId, u64>,
     effects: Effects,
-    members: u64,
+    knocks: u64,
 }
 
 impl House {
@@ -63,26 +67,27 @@ impl House {
             presence: None,
             outcomes: Vec::new(),
             closed: false,
+            applied: BTreeMap::new(),
             effects: Effects::default(),
-            members: 0,
+            knocks: 0,
         })
     }
 
-    /// A join with a member id of its own. Even ones speak JSON, odd ones binary.
+    /// A join. Every other one speaks JSON, those between binary.
     pub(crate) fn knock(&mut self, user: &str, role: Role) -> Result<MemberId, ErrorBody> {
-        let member = MemberId(self.members);
-        self.members += 1;
+        let number = self.knocks;
+        self.knocks += 1;
         let join = Join {
-            member,
             user_id: user.parse().unwrap(),
             username: user.into(),
             role,
-            lane: LaneId(u32::try_from(self.members).unwrap()),
-            codec: Codec::ALL[member.0 as usize % 2],
+            lane: LaneId(u32::try_from(self.knocks).unwrap()),
+            codec: Codec::ALL[number as usize % 2],
             answer: "join_room_result",
-            reference: Some(Ref::from(member.0)),
+            reference: Some(Ref::from(number)),
+            applied: APPLIED,
         };
-        self.room.handle(self.now, Command::Join(join), &mut self.effects)?;
+        let member = self.room.join(self.now, join, &mut self.effects)?;
         self.lanes.insert(member, Lane::default());
         Ok(member)
     }
@@ -95,12 +100,12 @@ impl House {
         self.knock(user, Role::Spectator).unwrap()
     }
 
-    fn handle(&mut self, command: Command<'_>) {
-        self.room.handle(self.now, command, &mut self.effects).unwrap();
+    pub(crate) fn handle(&mut self, command: Command<'_>) {
+        self.room.handle(self.now, command, &mut self.effects);
     }
 
     pub(crate) fn leave(&mut self, member: MemberId) {
-        self.handle(Command::Leave { member, reference: None });
+        self.handle(Command::Leave { member, reference: None, n: None });
     }
 
     pub(crate) fn disconnect(&mut self, member: MemberId) {
@@ -148,7 +153,7 @@ impl House {
     }
 
     pub(crate) fn send_json(&mut self, member: MemberId, kind: &str, data: &str, reference: Option<Ref>) {
-        self.handle(Command::Act { member, kind, data: Data::Json(data), reference });
+        self.handle(Command::Act { member, kind, data: Data::Json(data), reference, n: None });
     }
 
     /// Time passes, in one go.
@@ -190,6 +195,10 @@ impl House {
                 lane.hear(&envelope.unwrap());
             }
             lane.batches.push(outgoing.batch().clone());
+        }
+        for (member, n) in effects.applied.drain(..) {
+            assert!(self.lanes.contains_key(&member), "only members' messages are acknowledged");
+            assert!(self.applied.insert(member, n).is_none_or(|before| before < n), "a mark only rises");
         }
         for member in effects.released.drain(..) {
             assert!(self.lanes.contains_key(&member), "only members are released");

@@ -6,6 +6,7 @@ mod acting;
 mod clock;
 mod failing;
 mod house;
+mod marks;
 mod model;
 mod probe;
 mod registry;

@@ -78,7 +78,6 @@ fn room(members: u16) -> (Room, Effects) {
     let mut effects = Effects::default();
     for number in 0..members {
         let join = Join {
-            member: MemberId(number.into()),
             user_id: format!("user-{number}").parse().unwrap(),
             username: format!("User {number}"),
             role: Role::Player,
@@ -86,8 +85,9 @@ fn room(members: u16) -> (Room, Effects) {
             codec: Codec::ALL[usize::from(number % 2)],
             answer: "join_room_result",
             reference: None,
+            applied: 0,
         };
-        room.handle(Time::default(), Command::Join(join), &mut effects).unwrap();
+        room.join(Time::default(), join, &mut effects).unwrap();
         effects.clear();
     }
     room.flush(&mut effects).unwrap();
@@ -96,8 +96,8 @@ fn room(members: u16) -> (Room, Effects) {
 }
 
 fn say(room: &mut Room, effects: &mut Effects, data: &str) {
-    let act = Command::Act { member: MemberId(0), kind: "send", data: Data::Json(data), reference: None };
-    room.handle(Time::default(), act, effects).unwrap();
+    let act = Command::Act { member: MemberId(1), kind: "send", data: Data::Json(data), reference: None, n: None };
+    room.handle(Time::default(), act, effects);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_message_travels_in_the_class_that_was_asked_for() {
         say(&mut room, &mut effects, data);
     }
     room.flush(&mut effects).unwrap();
-    let to_first = effects.dispatches.iter().filter(|dispatch| dispatch.to == MemberId(0));
+    let to_first = effects.dispatches.iter().filter(|dispatch| dispatch.to == MemberId(1));
     let sent: Vec<String> = to_first
         .map(|dispatch| {
             let text = std::str::from_utf8(dispatch.outgoing.batch().payload()).unwrap();

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anteroom_core::session::SessionBounds;
+use anteroom_core::lanes::SessionBounds;
 use anteroom_protocol::lane::Bounds;
 use anteroom_protocol::{Limits, limits};
 use anteroom_transport::TransportConfig;

@@ -25,7 +25,7 @@ use super::address::Asked;
 use super::connection::Paced;
 use super::linger::Lingering;
 use super::{Peer, plain};
-use crate::pipe::{self, Arrival};
+use crate::connection::{self, Arrival};
 use crate::shared::Shared;
 
 /// The version of RFC 6455.
@@ -46,12 +46,12 @@ pub(super) async fn websocket(
     let arrival = Arrival { origin: offer.origin.clone(), authority, codec: Some(offer.codec.unwrap_or_default()) };
     let upgrade: OnUpgrade = hyper::upgrade::on(&mut request);
     let task = shared.clone();
-    shared.pipes.spawn(async move {
+    shared.session_tasks.spawn(async move {
         let config = task.config.transport();
         if let Ok(upgraded) = upgrade.await
             && let Some(connection) = connection(upgraded, addr, config)
         {
-            pipe::run(task, connection, arrival, permit).await;
+            connection::run(task, connection, arrival, permit).await;
         }
     });
     offer.accept()

@@ -161,20 +161,21 @@ impl RoomTask {
 
     fn react(&mut self, now: anteroom_core::Time, mail: Mail) {
         let (room, effects) = (&mut self.room, &mut self.effects);
-        let refused = match mail {
+        match mail {
             Mail::Join(knock) => {
                 let Knock { join, session, seat, answer: to } = *knock;
-                let (member, lane, role) = (join.member, join.lane, join.role);
+                let (lane, role) = (join.lane, join.role);
                 // Whoever has gone takes no seat.
-                let answered = match session.knocks(lane) {
-                    true => room.handle(now, Command::Join(join), effects).map_err(Declined::Refused),
+                let joined = match session.knocks(lane) {
+                    true => room.join(now, join, effects).map_err(Declined::Refused),
                     false => Err(Declined::Absent),
                 };
-                let is_in = answered.is_ok();
+                let (member, answered) = match joined {
+                    Ok(member) => (Some(member), Ok(())),
+                    Err(declined) => (None, Err(declined)),
+                };
                 self.answers.push(Answer { to, answered, seat });
-                if !is_in {
-                    return;
-                }
+                let Some(member) = member else { return };
                 // Before anything of the room can be seen, so that whoever sees it can act on it.
                 let entered = self.rooms.running(&self.room_id).is_some_and(|room| {
                     let share = room.share(role);
@@ -182,16 +183,20 @@ impl RoomTask {
                 });
                 self.links.insert(member, Link { session, lane });
                 // One who has gone at this very moment has not been told of the seat, and will not come back to it.
-                if entered { Ok(()) } else { room.handle(now, Command::Leave { member, reference: None }, effects) }
+                if !entered {
+                    room.handle(now, Command::Leave { member, reference: None, n: None }, effects);
+                }
             }
-            Mail::Leave { member, reference } => room.handle(now, Command::Leave { member, reference }, effects),
-            Mail::LookFor { member } => return self.look_for(now, member),
+            Mail::Leave { member, reference } => {
+                room.handle(now, Command::Leave { member, reference, n: None }, effects);
+            }
+            Mail::LookFor { member } => self.look_for(now, member),
             Mail::Expire { member } => room.handle(now, Command::Expire { member }, effects),
             Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, effects),
             Mail::Snapshot { member } => {
                 // Whoever reads again is back, though the news of it may be behind this.
                 self.look_for(now, member);
-                self.room.handle(now, Command::Snapshot { member }, &mut self.effects)
+                self.room.handle(now, Command::Snapshot { member }, &mut self.effects);
             }
             Mail::Act { member, input, place } => {
                 drop(place);
@@ -201,11 +206,10 @@ impl RoomTask {
                     Codec::Bincode => Data::Binary(&input.data),
                 };
                 let kind = text(&input.kind);
-                room.handle(now, Command::Act { member, kind, data, reference: input.reference }, effects)
+                room.handle(now, Command::Act { member, kind, data, reference: input.reference, n: None }, effects);
             }
             Mail::Close { reason } => room.handle(now, Command::Close { reason }, effects),
-        };
-        debug_assert!(matches!(refused, Ok::<(), ErrorBody>(())), "only joins are refused outright");
+        }
     }
 
     /// Lets the room know whether a member's session has a connection now.
@@ -215,8 +219,7 @@ impl RoomTask {
             true => Command::Reconnect { member },
             false => Command::Disconnect { member, kept: session.keeps },
         };
-        let refused = self.room.handle(now, command, &mut self.effects);
-        debug_assert!(refused.is_ok(), "only joins are refused outright");
+        self.room.handle(now, command, &mut self.effects);
     }
 
     fn fail(&mut self, why: &str) {

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use anteroom_core::session::{PipeId, Verdict};
+use anteroom_core::lanes::{ConnectionId, Verdict};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::request::{CreateRoom, JoinRoom};
 use anteroom_protocol::{ErrorBody, ErrorCode, LaneId, RoomId};
@@ -27,7 +27,7 @@ const WAITING_BYTES_MAX: usize = 256 << 10;
 pub(crate) struct Question {
     pub(crate) wish: Wish,
     /// The connection that it came on.
-    pub(crate) pipe: PipeId,
+    pub(crate) pipe: ConnectionId,
     pub(crate) asked: Asked,
     /// How many bytes of data it had.
     pub(crate) bytes: usize,
@@ -172,7 +172,7 @@ impl Session {
     }
 
     /// What was said to rooms on a connection that is gone is not taken on another, where it comes again.
-    pub(super) fn drop_what_was_said_on(&self, state: &mut State, pipe: PipeId) {
+    pub(super) fn drop_what_was_said_on(&self, state: &mut State, pipe: ConnectionId) {
         let Questions { waiting, waiting_bytes, .. } = &mut state.questions;
         waiting.retain(|question| {
             let stays = question.pipe != pipe || !question.wish.is_taken_later();

@@ -50,7 +50,7 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use anteroom_core::session::Write;
+    use anteroom_core::lanes::Write;
     use anteroom_protocol::envelope::Empty;
     use anteroom_protocol::{Codec, Header};
 

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use anteroom_core::Time;
-use anteroom_core::session::{PipeId, Session as Lanes, Write};
+use anteroom_core::lanes::{ConnectionId, Lanes, Write};
 use anteroom_protocol::{CloseCode, LaneId};
 use anteroom_transport::websocket::{Direct, Opening};
 use anteroom_transport::{Connection, DatagramRefused};
 
-use super::{Pipe, State};
+use super::{Over, State};
 
 /// What came of writing.
 #[derive(Debug, Default)]
@@ -28,16 +28,16 @@ pub(crate) struct Written {
 
 /// One connection of a session, and how it is reached.
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) id: PipeId,
-    pub(super) pipe: Arc<Pipe>,
+pub(super) struct Pipe {
+    pub(super) id: ConnectionId,
+    pub(super) over: Arc<Over>,
     /// Its task, once that waits for something to do.
     pub(super) waker: Option<Waker>,
     /// Where whoever puts something on a lane writes it at once, as long as the connection takes it.
     pub(super) direct: Option<Direct>,
 }
 
-impl Line {
+impl Pipe {
     fn wake(&self) {
         if let Some(waker) = &self.waker {
             waker.wake_by_ref();
@@ -46,7 +46,7 @@ impl Line {
 
     pub(super) fn end(self, code: CloseCode) {
         // It ends once: it is taken from the session for it.
-        let _ = self.pipe.over.set(code);
+        let _ = self.over.code.set(code);
         self.wake();
     }
 }
@@ -55,8 +55,8 @@ impl State {
     /// Writes what was just put on a lane, if the connection takes it from here; else tells its task.
     pub(super) fn write_one(&mut self, now: Time, lane: LaneId) {
         let Self { lanes, rooms, pipes, .. } = self;
-        let Some((line, mut opening)) = opening(lanes, pipes) else { return self.wake() };
-        let is_done = match lanes.next_on(now, line.id, lane) {
+        let Some((pipe, mut opening)) = opening(lanes, pipes) else { return self.wake() };
+        let is_done = match lanes.next_on(now, pipe.id, lane) {
             Some(Write::Record(_, batch)) => opening.write(&batch) && lanes.is_idle(lane),
             // Asking takes waiting.
             Some(Write::Snapshot(lane)) => {
@@ -70,16 +70,16 @@ impl State {
             Some(Write::Datagram(..)) | None => false,
         };
         if !is_done {
-            line.wake();
+            pipe.wake();
         }
     }
 
     /// The same with all that waits.
     pub(super) fn write_all(&mut self, now: Time) {
         let Self { lanes, rooms, pipes, .. } = self;
-        let Some((line, mut opening)) = opening(lanes, pipes) else { return self.wake() };
+        let Some((pipe, mut opening)) = opening(lanes, pipes) else { return self.wake() };
         loop {
-            match lanes.next(now, line.id, |_| false) {
+            match lanes.next(now, pipe.id, |_| false) {
                 None => return,
                 Some(Write::Record(_, batch)) if opening.write(&batch) => {}
                 Some(Write::Record(..)) => break,
@@ -93,22 +93,22 @@ impl State {
                 Some(Write::LaneEnded(lane)) => rooms.retain(|membership| membership.lane != lane),
             }
         }
-        line.wake();
+        pipe.wake();
     }
 
-    fn line(&self, id: PipeId) -> Option<&Line> {
-        self.pipes.iter().find(|line| line.id == id)
+    fn pipe(&self, id: ConnectionId) -> Option<&Pipe> {
+        self.pipes.iter().find(|pipe| pipe.id == id)
     }
 
     /// Tells whoever writes that there is something.
     pub(super) fn wake(&self) {
-        if let Some(line) = self.lanes.attached().and_then(|id| self.line(id)) {
-            line.wake();
+        if let Some(pipe) = self.lanes.attached().and_then(|id| self.pipe(id)) {
+            pipe.wake();
         }
     }
 
     /// Moves what waits into a connection. Nobody else writes meanwhile, so lanes stay in order.
-    pub(super) fn write_on(&mut self, now: Time, pipe: PipeId, connection: &mut Connection) -> Written {
+    pub(super) fn write_on(&mut self, now: Time, id: ConnectionId, connection: &mut Connection) -> Written {
         let mut written = Written::default();
         loop {
             let full = RefCell::new(Vec::new());
@@ -119,7 +119,7 @@ impl State {
                 }
                 is_full
             };
-            let write = self.lanes.next(now, pipe, is_full);
+            let write = self.lanes.next(now, id, is_full);
             for lane in full.into_inner() {
                 written.is_full = true;
                 connection.want_room(lane);
@@ -155,9 +155,9 @@ impl State {
 }
 
 /// The right to write on the connection that carries the lanes, if it takes what is written from here.
-fn opening<'a>(lanes: &Lanes, pipes: &'a [Line]) -> Option<(&'a Line, Opening<'a>)> {
+fn opening<'a>(lanes: &Lanes, pipes: &'a [Pipe]) -> Option<(&'a Pipe, Opening<'a>)> {
     let attached = lanes.attached()?;
-    let line = pipes.iter().find(|line| line.id == attached)?;
-    let direct = line.direct.as_ref().filter(|_| !lanes.is_beyond_hope())?;
-    Some((line, direct.open()?))
+    let pipe = pipes.iter().find(|pipe| pipe.id == attached)?;
+    let direct = pipe.direct.as_ref().filter(|_| !lanes.is_beyond_hope())?;
+    Some((pipe, direct.open()?))
 }

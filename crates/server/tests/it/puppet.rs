@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
-use anteroom_core::{Context, FlushMode, Game, Registry, Rejection, Seat, Seats, Viewer, Views};
+use anteroom_core::{Context, FlushMode, Game, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -188,7 +188,7 @@ impl Game for Puppet {
         Ok(())
     }
 
-    fn view(&self, _viewer: Viewer) -> View {
+    fn view(&self, _viewer: Viewer, _seating: &Seating) -> View {
         let cells = if self.unencodable { BTreeMap::from([(Some((1, 2)), 3)]) } else { BTreeMap::new() };
         View { cells }
     }

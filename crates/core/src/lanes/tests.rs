@@ -6,8 +6,8 @@ use super::*;
 const ALL: Bounds = Bounds::NONE;
 const NOW: Time = Time::from_millis(1);
 
-fn session(keeps: bool) -> (Session, PipeId) {
-    Session::new(Codec::Json, keeps, SessionBounds { control: ALL, room: ALL }, None)
+fn session(keeps: bool) -> (Lanes, ConnectionId) {
+    Lanes::new(Codec::Json, keeps, SessionBounds { control: ALL, room: ALL }, None)
 }
 
 fn said(count: usize) -> Outgoing {
@@ -24,11 +24,11 @@ fn room(number: u128) -> Option<RoomId> {
     Some(RoomId::from_bits(number))
 }
 
-impl Session {
+impl Lanes {
     /// Everything that is written on a connection now, as words: the lane, and the messages' types.
-    fn writes(&mut self, pipe: PipeId) -> Vec<String> {
+    fn writes(&mut self, connection: ConnectionId) -> Vec<String> {
         let mut words = Vec::new();
-        while let Some(write) = self.next(NOW, pipe, |_| false) {
+        while let Some(write) = self.next(NOW, connection, |_| false) {
             words.push(match write {
                 Write::Record(lane, batch) | Write::Datagram(lane, _, batch) => {
                     let kinds = decode_batch(batch.codec(), batch.payload()).unwrap();
@@ -67,10 +67,10 @@ fn a_lane_that_began_with_a_gap_is_listed_until_its_end_was_heard() {
     for attempt in 1..3 {
         let accepted = session.moves(attempt, received(&[]));
         assert_eq!(listed(&accepted), [1], "{attempt}");
-        session.lost(accepted.pipe);
+        session.lost(accepted.connection);
     }
     let accepted = session.moves(3, received(&[]));
-    assert_eq!(session.writes(accepted.pipe), ["0 lane", "1 lane", "1 room_closed", "1."]);
+    assert_eq!(session.writes(accepted.connection), ["0 lane", "1 lane", "1 room_closed", "1."]);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_end_that_was_lost_in_a_gap_is_told_in_its_place() {
     assert_eq!(session.writes(first), ["1 said said said", "1 said", "1 room_closed", "1."]);
     let accepted = session.moves(1, Carrying::Fresh);
     assert_eq!(listed(&accepted), [1]);
-    assert_eq!(session.writes(accepted.pipe), ["0 lane", "0 session_state", "1 lane", "1 room_closed", "1."]);
+    assert_eq!(session.writes(accepted.connection), ["0 lane", "0 session_state", "1 lane", "1 room_closed", "1."]);
     session.acknowledge(&Counts::from([(lane, 7)])).unwrap();
     assert!(session.lanes().is_empty());
 }
@@ -97,23 +97,23 @@ fn an_end_is_kept_until_it_was_heard() {
     session.acknowledge(&Counts::from([(lane, 1)])).unwrap();
     let accepted = session.moves(1, received(&[(1, 1)]));
     assert_eq!(listed(&accepted), [1]);
-    assert_eq!(session.writes(accepted.pipe), ["0 lane", "1 lane", "1 room_closed", "1."]);
+    assert_eq!(session.writes(accepted.connection), ["0 lane", "1 lane", "1 room_closed", "1."]);
     let accepted = session.moves(2, received(&[(1, 2)]));
     assert!(accepted.lanes.is_empty());
 }
 
 #[test]
 fn a_room_that_is_joined_again_waits_for_the_end_of_the_time_before() {
-    let (mut session, pipe) = session(true);
+    let (mut session, connection) = session(true);
     let (before, other, after) = (session.open(room(1)), session.open(room(2)), session.open(room(1)));
     session.put(NOW, after, said(1));
     session.put(NOW, other, said(1));
     session.put(NOW, before, said(1));
     session.end(NOW, before, vec![farewell()]);
-    assert_eq!(session.writes(pipe), ["1 said", "2 said", "1 room_closed", "1.", "3 said"]);
+    assert_eq!(session.writes(connection), ["1 said", "2 said", "1 room_closed", "1.", "3 said"]);
     let accepted = session.moves(1, received(&[]));
     let expected = ["0 lane", "1 lane", "1 said", "1 room_closed", "1.", "2 lane", "2 said", "3 lane", "3 said"];
-    let written = session.writes(accepted.pipe);
+    let written = session.writes(accepted.connection);
     let place = |word: &str| written.iter().position(|other| other == word);
     assert!(place("1.") < place("3 lane"), "{written:?}");
     assert_eq!(written.len(), expected.len());
@@ -121,7 +121,7 @@ fn a_room_that_is_joined_again_waits_for_the_end_of_the_time_before() {
 
 #[test]
 fn what_was_sent_in_an_earlier_membership_is_not_taken_in_a_later_one() {
-    let (mut session, pipe) = session(true);
+    let (mut session, connection) = session(true);
     let before = session.open(room(1));
     session.put(NOW, before, said(1));
     // Message 1 is refused in front of the room, 2 asks to join again.
@@ -129,22 +129,22 @@ fn what_was_sent_in_an_earlier_membership_is_not_taken_in_a_later_one() {
     session.end(NOW, before, vec![farewell()]);
     session.took(NOW, LaneId::CONTROL, Some(2), 10);
     let after = session.open(room(1));
-    assert_eq!(session.judge(pipe, after, Some(1)), Verdict::Ignored);
-    assert_eq!(session.judge(pipe, after, Some(2)), Verdict::Ignored);
-    assert_eq!(session.judge(pipe, after, Some(3)), Verdict::New);
+    assert_eq!(session.judge(connection, after, Some(1)), Verdict::Ignored);
+    assert_eq!(session.judge(connection, after, Some(2)), Verdict::Ignored);
+    assert_eq!(session.judge(connection, after, Some(3)), Verdict::New);
     assert_eq!(session.take_ack(), Counts::from([(LaneId::CONTROL, 2)]));
 }
 
 #[test]
 fn what_was_taken_is_acknowledged_once_and_not_taken_again() {
-    let (mut session, pipe) = session(true);
+    let (mut session, connection) = session(true);
     let lane = session.open(room(1));
-    assert_eq!(session.judge(pipe, LaneId(9), Some(1)), Verdict::Ignored, "there is no such lane");
+    assert_eq!(session.judge(connection, LaneId(9), Some(1)), Verdict::Ignored, "there is no such lane");
     session.took(NOW, lane, Some(1), 10);
     session.took(NOW, LaneId::CONTROL, None, 10);
-    assert_eq!(session.judge(pipe, lane, Some(1)), Verdict::Ignored);
-    assert_eq!(session.judge(pipe, LaneId::CONTROL, Some(1)), Verdict::New, "each lane has a mark of its own");
-    assert_eq!(session.judge(pipe, lane, None), Verdict::New);
+    assert_eq!(session.judge(connection, lane, Some(1)), Verdict::Ignored);
+    assert_eq!(session.judge(connection, LaneId::CONTROL, Some(1)), Verdict::New, "each lane has a mark of its own");
+    assert_eq!(session.judge(connection, lane, None), Verdict::New);
     assert_eq!(session.ack_at(), Some(Time::from_millis(1001)));
     assert_eq!(session.take_ack(), Counts::from([(lane, 1)]));
     assert_eq!((session.take_ack(), session.ack_at()), (Counts::new(), None));
@@ -155,7 +155,7 @@ fn what_is_said_to_a_connection_before_the_snapshot_was_written_is_not_lost() {
     let (mut session, _) = session(true);
     let accepted = session.moves(1, Carrying::Fresh);
     assert!(session.put(NOW, LaneId::CONTROL, said(1)), "there is something to write");
-    assert_eq!(session.writes(accepted.pipe), ["0 lane", "0 session_state", "0 said"]);
+    assert_eq!(session.writes(accepted.connection), ["0 lane", "0 session_state", "0 said"]);
 }
 
 #[test]
@@ -165,33 +165,33 @@ fn a_handshake_that_comes_again_begins_anew_as_far_as_that_is_still_possible() {
     session.writes(first);
     let again = session.restart(None);
     assert_eq!((&again.displaced, again.token), (&vec![first], 0));
-    assert_eq!(session.writes(again.pipe), ["0 said said"], "nothing is known there, so nothing is announced");
+    assert_eq!(session.writes(again.connection), ["0 said said"], "nothing is known there, so nothing is announced");
     session.acknowledge(&Counts::from([(LaneId::CONTROL, 2)])).unwrap();
     let again = session.restart(None);
-    assert_eq!(session.writes(again.pipe), ["0 lane", "0 session_state"]);
+    assert_eq!(session.writes(again.connection), ["0 lane", "0 session_state"]);
 }
 
 #[test]
 fn too_much_on_control_loses_the_connection_and_then_the_messages() {
     let control = Bounds { messages_max: 2, ..ALL };
-    let (mut session, first) = Session::new(Codec::Json, true, SessionBounds { control, room: ALL }, None);
+    let (mut session, first) = Lanes::new(Codec::Json, true, SessionBounds { control, room: ALL }, None);
     (0..2).for_each(|_| assert!(session.put(NOW, LaneId::CONTROL, said(1)) || !session.is_beyond_hope()));
     assert!(session.put(NOW, LaneId::CONTROL, said(1)) && session.is_beyond_hope());
     session.lost(first);
     assert!(!session.is_beyond_hope());
     let accepted = session.moves(1, received(&[]));
-    assert_eq!(session.writes(accepted.pipe), ["0 lane", "0 session_state"]);
+    assert_eq!(session.writes(accepted.connection), ["0 lane", "0 session_state"]);
 }
 
 #[test]
 fn nothing_gathers_on_control_while_its_connection_is_being_lost() {
-    let says = |session: &mut Session, times| {
+    let says = |session: &mut Lanes, times| {
         (0..times).for_each(|_| {
             session.put(NOW, LaneId::CONTROL, said(1));
         });
     };
     let control = Bounds { messages_max: 2, ..ALL };
-    let (mut session, first) = Session::new(Codec::Json, true, SessionBounds { control, room: ALL }, None);
+    let (mut session, first) = Lanes::new(Codec::Json, true, SessionBounds { control, room: ALL }, None);
     says(&mut session, 3);
     assert!(session.is_beyond_hope());
     let kept = session.kept_bytes(LaneId::CONTROL);
@@ -201,25 +201,25 @@ fn nothing_gathers_on_control_while_its_connection_is_being_lost() {
     let accepted = session.moves(1, received(&[]));
     assert!(!session.is_beyond_hope());
     session.put(NOW, LaneId::CONTROL, said(1));
-    assert_eq!(session.writes(accepted.pipe), ["0 lane", "0 session_state", "0 said"], "the loss is told");
+    assert_eq!(session.writes(accepted.connection), ["0 lane", "0 session_state", "0 said"], "the loss is told");
     session.lost(first);
 
     // The same if the client has heard nothing yet, and says its handshake again.
-    let (mut session, _) = Session::new(Codec::Json, true, SessionBounds { control, room: ALL }, None);
+    let (mut session, _) = Lanes::new(Codec::Json, true, SessionBounds { control, room: ALL }, None);
     says(&mut session, 9);
     let again = session.restart(None);
-    assert_eq!(session.writes(again.pipe), ["0 lane", "0 session_state"]);
+    assert_eq!(session.writes(again.connection), ["0 lane", "0 session_state"]);
 }
 
 #[test]
 fn so_many_ends_are_kept_and_no_more() {
-    let (mut session, pipe) = session(true);
+    let (mut session, connection) = session(true);
     for number in 0..LANES_KEPT_MAX as u128 + 10 {
         let lane = session.open(room(number));
         session.put(NOW, lane, said(1));
-        session.writes(pipe);
+        session.writes(connection);
         session.end(NOW, lane, vec![farewell()]);
-        session.writes(pipe);
+        session.writes(connection);
     }
     assert!(session.lanes().len() <= LANES_KEPT_MAX + 1, "{}", session.lanes().len());
     assert!(!session.is_beyond_hope());
@@ -233,7 +233,7 @@ fn so_many_ends_are_kept_and_no_more() {
 
 #[test]
 fn datagrams_are_lost_and_newest_values_are_not() {
-    let (mut session, first) = Session::new(Codec::Json, true, SessionBounds { control: ALL, room: ALL }, Some(1000));
+    let (mut session, first) = Lanes::new(Codec::Json, true, SessionBounds { control: ALL, room: ALL }, Some(1000));
     let lane = session.open(room(1));
     let value = || Arc::new(Batch::one(Codec::Json, &Header { latest: Some("k"), ..Header::new("v") }, &0_u8).unwrap());
     session.put(NOW, lane, said(1));
@@ -247,7 +247,7 @@ fn datagrams_are_lost_and_newest_values_are_not() {
     // The new connection has no datagrams.
     let accepted = session.moves(1, received(&[(1, 1)]));
     session.put(NOW, lane, Outgoing::Unreliable { key: "k".into(), message: value() });
-    assert_eq!(session.writes(accepted.pipe), ["0 lane", "1 lane", "1 v", "1 v"]);
+    assert_eq!(session.writes(accepted.connection), ["0 lane", "1 lane", "1 v", "1 v"]);
 }
 
 fn value(number: u8) -> Outgoing {
@@ -258,7 +258,7 @@ fn value(number: u8) -> Outgoing {
 #[test]
 fn a_value_that_a_datagram_has_overtaken_does_not_come_back() {
     let bounds = SessionBounds { control: ALL, room: ALL };
-    let (mut session, first) = Session::new(Codec::Json, true, bounds, Some(1200));
+    let (mut session, first) = Lanes::new(Codec::Json, true, bounds, Some(1200));
     let lane = session.open(room(1));
     session.put(NOW, lane, said(1));
     session.put(NOW, lane, value(1));
@@ -269,7 +269,7 @@ fn a_value_that_a_datagram_has_overtaken_does_not_come_back() {
     session.acknowledge(&Counts::from([(lane, 1)])).unwrap();
     let accepted = session.moves(1, received(&[(1, 1)]));
     let mut last = None;
-    while let Some(write) = session.next(NOW, accepted.pipe, |_| false) {
+    while let Some(write) = session.next(NOW, accepted.connection, |_| false) {
         last = Some(write);
     }
     let Outgoing::Latest { message, .. } = value(2) else { unreachable!() };
@@ -279,7 +279,7 @@ fn a_value_that_a_datagram_has_overtaken_does_not_come_back() {
 #[test]
 fn a_session_that_is_away_keeps_no_more_of_control_than_of_a_room() {
     let room = Bounds { waiting_bytes_max: 200, ..ALL };
-    let (mut session, first) = Session::new(Codec::Json, true, SessionBounds { control: ALL, room }, None);
+    let (mut session, first) = Lanes::new(Codec::Json, true, SessionBounds { control: ALL, room }, None);
     for _ in 0..20 {
         session.put(NOW, LaneId::CONTROL, said(1));
     }
@@ -287,9 +287,9 @@ fn a_session_that_is_away_keeps_no_more_of_control_than_of_a_room() {
     session.lost(first);
     assert_eq!(session.kept_bytes(LaneId::CONTROL), 0);
     let accepted = session.moves(1, received(&[]));
-    assert_eq!(session.writes(accepted.pipe), ["0 lane", "0 session_state"]);
+    assert_eq!(session.writes(accepted.connection), ["0 lane", "0 session_state"]);
     session.acknowledge(&Counts::from([(LaneId::CONTROL, 22)])).unwrap();
-    session.lost(accepted.pipe);
+    session.lost(accepted.connection);
     for _ in 0..20 {
         session.put(NOW, LaneId::CONTROL, said(1));
         assert!(session.kept_bytes(LaneId::CONTROL) <= 200);
@@ -312,9 +312,75 @@ fn a_session_gives_its_memory_back_and_says_so() {
         }
         session.relieve();
         assert_eq!(session.retained_bytes(), empty);
-        let pipe = if is_away { session.moves(1, received(&[])).pipe } else { first };
-        assert_eq!(session.writes(pipe), ["0 lane", "0 session_state", "1?"]);
+        let connection = if is_away { session.moves(1, received(&[])).connection } else { first };
+        assert_eq!(session.writes(connection), ["0 lane", "0 session_state", "1?"]);
         session.put(NOW, lane, Outgoing::Snapshot(said(1).batch().clone()));
-        assert_eq!(session.writes(pipe), ["1 lane", "1 said"]);
+        assert_eq!(session.writes(connection), ["1 lane", "1 said"]);
     }
+}
+
+#[test]
+fn what_is_handed_over_is_acknowledged_when_it_is_applied() {
+    let (mut session, first) = session(true);
+    let lane = session.open(room(1));
+    session.put(NOW, lane, said(1));
+    session.handed(NOW, lane, Some(1), 10);
+    session.handed(Time::from_millis(5), lane, Some(2), 10);
+    assert_eq!(session.judge(first, lane, Some(2)), Verdict::Ignored, "it is on its way");
+    assert_eq!((session.ack_at(), session.in_flight_at(lane)), (None, Some(Time::from_millis(1001))));
+    assert_eq!(session.take_ack(), Counts::new());
+    session.applied(lane, 1);
+    assert_eq!(session.ack_at(), Some(Time::from_millis(1001)), "a second after it came");
+    assert_eq!(session.take_ack(), Counts::from([(lane, 1)]));
+    // Another connection is told what was applied; what is on its way still is, and is not taken again.
+    session.writes(first);
+    let accepted = session.moves(1, received(&[(1, 1)]));
+    let opened = loop {
+        match session.next(NOW, accepted.connection, |_| false).unwrap() {
+            Write::Record(on, batch) if on == lane => break batch,
+            _ => {}
+        }
+    };
+    let opened: LaneOpened =
+        decode_batch(Codec::Json, opened.payload()).unwrap().next().unwrap().unwrap().data.decode().unwrap();
+    assert_eq!((opened.applied, accepted.last_n), (1, 2));
+    assert_eq!(session.judge(accepted.connection, lane, Some(2)), Verdict::Ignored);
+    session.applied(lane, 2);
+    assert_eq!(session.take_ack(), Counts::from([(lane, 2)]));
+    // Of what a room never comes to nothing is acknowledged, even when it ends.
+    session.handed(NOW, lane, Some(3), 10);
+    session.end(NOW, lane, vec![farewell()]);
+    assert_eq!((session.take_ack(), session.ack_at()), (Counts::new(), None));
+}
+
+#[test]
+fn what_is_restored_is_told_with_a_gap_and_counts_above_all_that_was() {
+    let kept = KeptLanes {
+        generation: 1,
+        token: 4,
+        attempt: Some(9),
+        applied: 3,
+        rooms: vec![KeptLane { lane: LaneId(2), room_id: room(1).unwrap(), applied: 6 }],
+    };
+    let bounds = SessionBounds { control: ALL, room: ALL };
+    let mut session = Lanes::restore(Codec::Json, bounds, &kept);
+    assert!(!session.is_connected());
+    let claim = |token, attempt, carrying| Claim { token, attempt, carrying };
+    assert_eq!(session.reconnect(&claim(4, 9, Carrying::Fresh), None), Err(Refused::Superseded));
+    assert_eq!(session.reconnect(&claim(3, 10, Carrying::Fresh), None), Err(Refused::TokenReused));
+    // Whatever was received before is less than what counts from now on.
+    let accepted = session.reconnect(&claim(4, 10, received(&[(0, 17), (2, 900)])), None).unwrap();
+    assert_eq!((accepted.token, accepted.last_n, listed(&accepted)), (5, 6, vec![2]));
+    let connection = accepted.connection;
+    assert_eq!(session.writes(connection), ["0 lane", "0 session_state", "2?"]);
+    let snapshot = Arc::new(Batch::one(Codec::Json, &Header::new("join_room_result"), &0_u8).unwrap());
+    session.put(NOW, LaneId(2), Outgoing::Snapshot(snapshot));
+    let Some(Write::Record(LaneId(2), opened)) = session.next(NOW, connection, |_| false) else { panic!("no lane") };
+    let opened: LaneOpened =
+        decode_batch(Codec::Json, opened.payload()).unwrap().next().unwrap().unwrap().data.decode().unwrap();
+    assert_eq!((opened.next, opened.applied, opened.gap), ((1 << 32) + 2, 6, true));
+    // What the room has not applied comes again.
+    assert_eq!(session.judge(connection, LaneId(2), Some(6)), Verdict::Ignored);
+    assert_eq!(session.judge(connection, LaneId(2), Some(7)), Verdict::New);
+    assert_eq!(session.open(room(2)), LaneId((1 << 16) + 1), "no lane of before");
 }

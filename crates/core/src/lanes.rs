@@ -1,14 +1,15 @@
 //! One session: its lanes, and the connection they are attached to.
 //!
 //! A session outlives its connections. Whatever has something to say puts it on a lane; whichever connection the
-//! lanes are attached to (its *pipe*) takes off what is to be written; a new connection takes the lanes over by
-//! [`Session::reconnect`], at once or live. All lanes move together, so no message can be on two pipes at a time.
+//! lanes are attached to (its *connection*) takes off what is to be written; a new connection takes the lanes over by
+//! [`Lanes::reconnect`], at once or live. All lanes move together, so no message can be on two pipes at a time.
 //!
 //! Knows no player, no room and no socket: who may resume is proven elsewhere, and only the number of the proof
 //! comes in here.
 
 mod faults;
 mod lane;
+mod restore;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,13 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anteroom_protocol::lane::{AckDue, Bounds, CountNotSent, Next, Watermark};
+use anteroom_protocol::lane::{AckDue, Bounds, CountNotSent, Marks, Next};
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Counts, LaneOfRoom, LaneOpened, SessionState, Subscription};
 use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId, Tally};
 
 pub use lane::{DATAGRAMS_MAX, LANES_KEPT_MAX};
+pub use restore::{KeptLane, KeptLanes};
 pub use resume::{Accepted, Carrying, Claim, NotMoving, Refused};
 
 use crate::flush::Outgoing;
@@ -33,7 +35,7 @@ const REFUSED_MAX: usize = 1024;
 
 /// Names one connection of a session. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PipeId(u64);
+pub struct ConnectionId(u64);
 
 /// How much a session keeps and lets wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +51,7 @@ pub struct SessionBounds {
 pub enum Write {
     /// Write a record on a lane.
     Record(LaneId, Arc<Batch>),
-    /// Send a datagram on a lane, or [put it back](Session::put_back) with its key if it does not fit.
+    /// Send a datagram on a lane, or [put it back](Lanes::put_back) with its key if it does not fit.
     Datagram(LaneId, Arc<str>, Arc<Batch>),
     /// Ask the lane's room for a snapshot: a batch of one, put there as [`Outgoing::Snapshot`].
     Snapshot(LaneId),
@@ -69,12 +71,12 @@ pub enum Verdict {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Session {
+pub struct Lanes {
     codec: Codec,
     keeps: bool,
     bounds: SessionBounds,
     proof: resume::Proof,
-    carrying: resume::Pipes,
+    carrying: resume::Connections,
     faults: faults::Faults,
     control: Lane,
     /// In the order in which they were opened.
@@ -98,13 +100,18 @@ pub struct Session {
     tally: Option<Tally>,
 }
 
-impl Session {
+impl Lanes {
     /// A session on its first connection. `keeps` says whether the client acknowledges, so that what it has not got
     /// is kept for it. `datagram_bytes_max` is the largest datagram the connection can send, if any.
     #[must_use]
-    pub fn new(codec: Codec, keeps: bool, bounds: SessionBounds, datagram_bytes_max: Option<usize>) -> (Self, PipeId) {
-        let mut carrying = resume::Pipes::default();
-        let pipe = carrying.first(datagram_bytes_max);
+    pub fn new(
+        codec: Codec,
+        keeps: bool,
+        bounds: SessionBounds,
+        datagram_bytes_max: Option<usize>,
+    ) -> (Self, ConnectionId) {
+        let mut carrying = resume::Connections::default();
+        let connection = carrying.first(datagram_bytes_max);
         let session = Self {
             codec,
             keeps,
@@ -124,7 +131,7 @@ impl Session {
             subscription: None,
             tally: None,
         };
-        (session, pipe)
+        (session, connection)
     }
 
     /// Counts the memory of its lanes besides batches. For a session on which nothing was put yet.
@@ -155,9 +162,8 @@ impl Session {
         self.last_lane = lane;
         let attached = self.carrying.attached().is_some();
         // What has a lower number was meant for an earlier lane of the room, and comes again because that had ended.
-        let (mut watermark, told) = (Watermark::default(), last_n);
-        watermark.take(Some(told));
-        let mut opened = Lane { room_id, watermark, told, ..Lane::new(self.keeps, attached) };
+        let (marks, told) = (Marks::behind(last_n), last_n);
+        let mut opened = Lane { room_id, marks, told, ..Lane::new(self.keeps, attached) };
         opened.out = opened.out.counted(self.tally.as_ref());
         self.rooms.push((lane, opened));
         lane
@@ -244,8 +250,8 @@ impl Session {
 
     /// What to do next on a connection, on a lane that is not blocked: control first, then the rooms in turn.
     /// Nothing on a connection that the lanes are not attached to.
-    pub fn next(&mut self, now: Time, pipe: PipeId, is_blocked: impl Fn(LaneId) -> bool) -> Option<Write> {
-        if self.carrying.attached() != Some(pipe) {
+    pub fn next(&mut self, now: Time, connection: ConnectionId, is_blocked: impl Fn(LaneId) -> bool) -> Option<Write> {
+        if self.carrying.attached() != Some(connection) {
             return None;
         }
         if !is_blocked(LaneId::CONTROL)
@@ -269,8 +275,8 @@ impl Session {
 
     /// The same on one lane, for whoever has just put something there that [`put`](Self::put) says has to be written.
     /// Mostly that is all there is, which [`is_idle`](Self::is_idle) tells.
-    pub fn next_on(&mut self, now: Time, pipe: PipeId, id: LaneId) -> Option<Write> {
-        if self.carrying.attached() != Some(pipe) {
+    pub fn next_on(&mut self, now: Time, connection: ConnectionId, id: LaneId) -> Option<Write> {
+        if self.carrying.attached() != Some(connection) {
             return None;
         }
         if id == LaneId::CONTROL {
@@ -349,7 +355,7 @@ impl Session {
     }
 
     fn announcement(&self, id: LaneId, lane: &Lane, next: u64, gap: bool) -> Option<Arc<Batch>> {
-        let opened = LaneOpened { lane: id, room_id: lane.room_id, next, applied: lane.watermark.applied(), gap };
+        let opened = LaneOpened { lane: id, room_id: lane.room_id, next, applied: lane.marks.applied(), gap };
         let room_id = lane.room_id.as_ref().map(RoomId::as_str);
         let header = Header { room_id, ..Header::new(LaneOpened::TYPE) };
         Batch::one(self.codec, &header, &opened).ok().map(Arc::new)
@@ -364,7 +370,7 @@ impl Session {
 
     /// The connection that carries the lanes.
     #[must_use]
-    pub fn attached(&self) -> Option<PipeId> {
+    pub fn attached(&self) -> Option<ConnectionId> {
         self.carrying.attached()
     }
 
@@ -403,22 +409,51 @@ impl Session {
         Ok(())
     }
 
-    /// Judges a message that came on a lane; [`took`](Self::took) it once its owner has it.
+    /// Judges a message that came on a lane: note that its owner has it by [`handed`](Self::handed), or [`took`](Self::took).
     #[must_use]
-    pub fn judge(&self, pipe: PipeId, lane: LaneId, n: Option<u64>) -> Verdict {
+    pub fn judge(&self, connection: ConnectionId, lane: LaneId, n: Option<u64>) -> Verdict {
         let was_refused = n.is_some_and(|n| self.refused.contains(&n));
-        let is_new = !was_refused && self.lane(lane).is_some_and(|lane| lane.watermark.is_new(n));
-        if is_new && self.carrying.attached() == Some(pipe) { Verdict::New } else { Verdict::Ignored }
+        let is_new = !was_refused && self.lane(lane).is_some_and(|lane| lane.marks.is_new(n));
+        if is_new && self.carrying.attached() == Some(connection) { Verdict::New } else { Verdict::Ignored }
     }
 
-    /// Notes that a lane's owner has a message of so many bytes, whatever it will answer.
-    pub fn took(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
-        let Some(number) = n else { return };
-        self.last_n = self.last_n.max(number);
-        self.ack.note(now.as_millis(), bytes);
+    /// Whether a message for a room, whose lane is over, was on that lane and has come to the room already: it is sent again
+    /// because it was not acknowledged then, and the lane's end says more than a refusal.
+    #[must_use]
+    pub fn has_passed(&self, room_id: &RoomId, n: Option<u64>) -> bool {
+        let of_room = self.rooms.iter().filter(|(_, lane)| lane.ended && lane.room_id.as_ref() == Some(room_id));
+        n.is_some_and(|n| of_room.into_iter().any(|(_, lane)| lane.marks.have_passed(n)))
+    }
+
+    /// Notes that a message of so many bytes was handed over to a lane's owner. It is not handed over again, and not
+    /// acknowledged before it is [applied](Self::applied).
+    pub fn handed(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
+        let Some(n) = n else { return };
+        self.last_n = self.last_n.max(n);
         if let Some(lane) = self.lane_mut(lane) {
-            lane.watermark.take(n);
+            lane.marks.hand(now.as_millis(), n, bytes);
         }
+    }
+
+    /// Notes that a lane's owner has acted on everything up to a number that was handed over, or refused it.
+    pub fn applied(&mut self, lane: LaneId, n: u64) {
+        if let Some(due) = self.lane_mut(lane).map(|lane| lane.marks.apply(n)) {
+            self.ack.add(due);
+        }
+    }
+
+    /// Notes that a lane's owner has a message of so many bytes and acts on it at once.
+    pub fn took(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
+        self.handed(now, lane, n, bytes);
+        if let Some(n) = n {
+            self.applied(lane, n);
+        }
+    }
+
+    /// When what a lane's owner has, and has not applied, would be to be acknowledged; nothing if there is none.
+    #[must_use]
+    pub fn in_flight_at(&self, lane: LaneId) -> Option<Time> {
+        self.lane(lane)?.marks.in_flight_at_ms().map(Time::from_millis)
     }
 
     /// Notes a number whose message is refused in the place of its lane's owner. The answer goes on the control lane

@@ -1,6 +1,6 @@
 //! What a world is like.
 
-use anteroom_core::session::SessionBounds;
+use anteroom_core::lanes::SessionBounds;
 use anteroom_protocol::Codec;
 use anteroom_protocol::lane::Bounds;
 

@@ -10,7 +10,7 @@ use anteroom_protocol::{Batch, Json};
 use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header, SCHEMA, SessionId, VERSION};
 
 use super::ending::End;
-use super::{Carried, Pipe};
+use super::{Carried, ConnectionTask};
 use crate::identity::{Identity, Refused, Unauthorized};
 use crate::session::{Beginning, Place, Session};
 
@@ -19,7 +19,7 @@ const NONCE_BYTES_MAX: usize = 64;
 /// The longest name of a client's software that is logged, in bytes.
 const CLIENT_BYTES_MAX: usize = 64;
 
-impl Pipe {
+impl ConnectionTask {
     pub(super) fn on_handshake(&mut self, message: &Envelope<'_>) -> Result<(), End> {
         let handshake: Handshake = match message.data.decode_json() {
             Ok(handshake) => handshake,
@@ -77,7 +77,7 @@ impl Pipe {
     /// of it when they get to it: nobody waits for them.
     pub(super) fn carry(&mut self, session: Arc<Session>, place: Place) {
         let told = session.clone();
-        self.shared.pipes.spawn(async move { told.tell_rooms().await });
+        self.shared.session_tasks.spawn(async move { told.tell_rooms().await });
         self.carried = Some(Carried { session, place, is_proven: false });
     }
 

@@ -10,7 +10,7 @@ use anteroom_protocol::{Batch, CloseCode, Codec, Header, LaneId};
 use anteroom_transport::{Closed, Transport};
 use tokio::time::timeout_at;
 
-use super::{Carried, Pipe};
+use super::{Carried, ConnectionTask};
 use crate::session::{Departure, Session, Written};
 use crate::shared::Shared;
 
@@ -74,7 +74,7 @@ pub(super) fn closed_end(closed: Closed) -> End {
     }
 }
 
-impl Pipe {
+impl ConnectionTask {
     /// Tells the rooms, then the client, and closes. Gives the session if it waits for another connection now.
     pub(super) async fn finish(mut self, mut end: End) -> Option<Arc<Session>> {
         let carried = self.carried.clone();
@@ -118,7 +118,7 @@ impl Pipe {
     /// Takes the connection from its session, or ends the session with it.
     async fn leave(&mut self, carried: Carried, end: &mut End) -> Option<Arc<Session>> {
         let Carried { session, place, .. } = &carried;
-        if place.pipe.over().is_some() {
+        if place.over.code().is_some() {
             // Whatever came on it since, the session is no longer its own to end; but nothing may gather for it.
             session.lost(place.id);
             return None;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{PipeId, Session};
+use super::{ConnectionId, Lanes};
 use crate::time::Time;
 
 /// The fault that ends the session, if none of those before it is forgotten.
@@ -18,13 +18,13 @@ pub(super) struct Faults {
     last: Time,
 }
 
-impl Session {
+impl Lanes {
     /// Notes that a connection is closed for what came on it; that it is [`lost`](Self::lost) is said as well. Whether
     /// the session outlives it. Faults are forgotten when there was no other for so long. Only a connection that the
     /// lanes are attached to, or will move to, speaks for the session: its client has proven who it is.
     #[must_use]
-    pub fn outlives_fault(&mut self, now: Time, pipe: PipeId, forgotten_after: Duration) -> bool {
-        if !self.carrying.has(pipe) {
+    pub fn outlives_fault(&mut self, now: Time, connection: ConnectionId, forgotten_after: Duration) -> bool {
+        if !self.carrying.has(connection) {
             return true;
         }
         let Faults { count, last } = &mut self.faults;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
-use anteroom_core::session::{Carrying, Claim, LANES_KEPT_MAX, PipeId, Session, SessionBounds, Write};
+use anteroom_core::lanes::{Carrying, Claim, ConnectionId, LANES_KEPT_MAX, Lanes, SessionBounds, Write};
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::lane::Bounds;
 use anteroom_protocol::message::resume::Counts;
@@ -16,8 +16,8 @@ const NOW: Time = Time::from_millis(1);
 
 /// A session in one room, which has said one thing.
 struct Tale {
-    session: Session,
-    pipe: PipeId,
+    session: Lanes,
+    connection: ConnectionId,
     lane: LaneId,
     attempts: u64,
 }
@@ -43,10 +43,10 @@ fn datagram(key: &str, kind: &str, bytes: usize) -> Outgoing {
 impl Tale {
     fn new(room: Bounds, datagram_bytes_max: Option<usize>) -> Self {
         let bounds = SessionBounds { control: Bounds::NONE, room };
-        let (mut session, pipe) = Session::new(Codec::Json, true, bounds, datagram_bytes_max);
+        let (mut session, connection) = Lanes::new(Codec::Json, true, bounds, datagram_bytes_max);
         let lane = session.open(Some(room_id(0)));
         session.put(NOW, lane, said("opens", 0));
-        Self { session, pipe, lane, attempts: 0 }
+        Self { session, connection, lane, attempts: 0 }
     }
 
     fn put(&mut self, outgoing: Outgoing) {
@@ -60,7 +60,7 @@ impl Tale {
     /// Everything that is written now on lanes of rooms, by type; whether a `lane` tells a gap is not said.
     fn writes(&mut self) -> Vec<String> {
         let mut words = Vec::new();
-        while let Some(write) = self.session.next(NOW, self.pipe, |_| false) {
+        while let Some(write) = self.session.next(NOW, self.connection, |_| false) {
             match write {
                 Write::Record(LaneId(1..), batch) | Write::Datagram(_, _, batch) => {
                     let kinds = decode_batch(Codec::Json, batch.payload()).unwrap();
@@ -75,11 +75,11 @@ impl Tale {
 
     /// The connection is lost, and so many messages of the room had arrived.
     fn comes_back(&mut self, received: u64) -> Vec<String> {
-        self.session.lost(self.pipe);
+        self.session.lost(self.connection);
         self.attempts += 1;
         let carrying = Carrying::Received(Counts::from([(self.lane, received)]));
         let claim = Claim { token: 0, attempt: self.attempts, carrying };
-        self.pipe = self.session.reconnect(&claim, None).unwrap().pipe;
+        self.connection = self.session.reconnect(&claim, None).unwrap().connection;
         self.writes()
     }
 }
@@ -187,7 +187,7 @@ fn a_datagram_that_does_not_fit_takes_no_newer_one_with_it() {
     tale.writes();
     tale.put(datagram("a", "older", 900));
     tale.put(datagram("a", "newer", 10));
-    let Some(Write::Datagram(lane, key, message)) = tale.session.next(NOW, tale.pipe, |_| false) else {
+    let Some(Write::Datagram(lane, key, message)) = tale.session.next(NOW, tale.connection, |_| false) else {
         panic!("a datagram")
     };
     // The path turns out to be narrower.
@@ -206,7 +206,7 @@ fn a_refusal_that_is_given_up_on_a_living_connection_is_made_good() {
     tale.session.put(NOW, LaneId::CONTROL, said("note", 0));
     tale.session.relieve();
     let mut refusals = 0;
-    while let Some(write) = tale.session.next(NOW, tale.pipe, |_| false) {
+    while let Some(write) = tale.session.next(NOW, tale.connection, |_| false) {
         if let Write::Record(LaneId::CONTROL, batch) = write {
             let kinds = decode_batch(Codec::Json, batch.payload()).unwrap();
             refusals += kinds.filter(|message| message.as_ref().unwrap().kind == "error").count();
@@ -226,10 +226,11 @@ fn a_lane_does_not_grow_with_every_connection() {
     for _ in 0..10 {
         (0..10).for_each(|_| tale.put(said("said", 100)));
         tale.writes();
-        tale.session.lost(tale.pipe);
+        tale.session.lost(tale.connection);
         tale.attempts += 1;
         let carrying = Carrying::Received(Counts::new());
-        tale.pipe = tale.session.reconnect(&Claim { token: 0, attempt: tale.attempts, carrying }, None).unwrap().pipe;
+        tale.connection =
+            tale.session.reconnect(&Claim { token: 0, attempt: tale.attempts, carrying }, None).unwrap().connection;
     }
     tale.put(said("said", 100));
     let kept = tale.session.kept_bytes(tale.lane);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anteroom_core::flush::Outgoing;
-use anteroom_core::session::{SessionBounds, Write};
+use anteroom_core::lanes::{SessionBounds, Write};
 use anteroom_protocol::lane::is_counted;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Counts, LaneOpened, SessionState};
@@ -94,13 +94,13 @@ impl Server {
 
     /// Writes on a connection what the session has to say, as far as lanes are not blocked.
     pub(crate) fn pump(&mut self, place: usize, pumping: Pumping, links: &mut [Link], ledger: &mut Ledger) {
-        let Some(pipe) = self.pipe_of(place) else { return };
+        let Some(connection) = self.pipe_of(place) else { return };
         let now = self.now;
         let Pumping { records, only, blocked } = pumping;
         for _ in 0..records {
             let write = match only {
-                Some(lane) => self.session().next_on(now, pipe, lane),
-                None => self.session().next(now, pipe, |lane| blocked & (1 << (lane.0 % 8)) != 0),
+                Some(lane) => self.session().next_on(now, connection, lane),
+                None => self.session().next(now, connection, |lane| blocked & (1 << (lane.0 % 8)) != 0),
             };
             match write {
                 Some(Write::Record(lane, batch)) => {
@@ -124,6 +124,9 @@ impl Server {
 
     /// Looks at what is written.
     fn note(&mut self, lane: LaneId, batch: &Batch, ledger: &mut Ledger) {
+        for message in messages(self.codec, batch).into_iter().filter(|message| message.kind == LaneOpened::TYPE) {
+            self.check_applied(lane, read::<LaneOpened>(&message).applied);
+        }
         let owed = self.owed.get_mut(&lane).expect("it was opened");
         for message in messages(self.codec, batch) {
             if message.kind == LaneOpened::TYPE {

@@ -12,7 +12,7 @@ use anteroom_protocol::{Batch, Codec, Data, Envelope, ErrorBody, ErrorCode, Head
 use bytes::Bytes;
 
 use super::ending::End;
-use super::{Carried, Pipe, answer};
+use super::{Carried, ConnectionTask, answer};
 use crate::rooms::Input;
 use crate::session::{Membership, Session};
 
@@ -20,7 +20,7 @@ use crate::session::{Membership, Session};
 pub(super) enum Route {
     /// It was answered, handed on, or is to be refused.
     Done(Result<(), ErrorBody>),
-    /// The session answers: [`Pipe::on_control`].
+    /// The session answers: [`ConnectionTask::on_control`].
     Control,
 }
 
@@ -29,7 +29,7 @@ impl Route {
     pub(super) const IGNORED: Self = Self::Done(Ok(()));
 }
 
-impl Pipe {
+impl ConnectionTask {
     /// Sends a message where it belongs.
     pub(super) fn route(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<Route, End> {
         let Some(Carried { session, .. }) = &self.carried else { return Ok(Route::IGNORED) };

@@ -7,7 +7,7 @@ use anteroom_protocol::LaneId;
 use anteroom_protocol::lane::CountNotSent;
 use anteroom_protocol::message::resume::{Counts, LaneOfRoom};
 
-use super::{PipeId, Session, SessionBounds};
+use super::{ConnectionId, Lanes, SessionBounds};
 
 /// What a client presents to go on with its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Carrying {
     Received(Counts),
     /// At once, each with a snapshot.
     Fresh,
-    /// When the client says so, by [`Session::resume`].
+    /// When the client says so, by [`Lanes::resume`].
     Live,
 }
 
@@ -35,7 +35,7 @@ pub enum Carrying {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// The new connection.
-    pub pipe: PipeId,
+    pub connection: ConnectionId,
     /// The number of the token to answer with.
     pub token: u64,
     /// The rooms' lanes that go on.
@@ -43,7 +43,7 @@ pub struct Accepted {
     /// The highest `n` that has arrived.
     pub last_n: u64,
     /// Connections that are over now.
-    pub displaced: Vec<PipeId>,
+    pub displaced: Vec<ConnectionId>,
 }
 
 /// Why a claim is refused.
@@ -80,11 +80,16 @@ pub(super) struct Proof {
     /// The newest token that the client is known to have.
     newest: u64,
     /// The next one was offered, on this connection last.
-    offered: Option<PipeId>,
+    offered: Option<ConnectionId>,
     attempt: Option<u64>,
 }
 
 impl Proof {
+    /// What was known when the session was kept.
+    pub(super) fn restored(newest: u64, attempt: Option<u64>) -> Self {
+        Self { newest, offered: None, attempt }
+    }
+
     fn check(&self, claim: &Claim) -> Result<(), Refused> {
         if claim.token > self.newest + u64::from(self.offered.is_some()) {
             return Err(Refused::Unknown);
@@ -99,16 +104,16 @@ impl Proof {
     }
 
     /// Accepts a claim; gives the number of the token to answer with.
-    fn accept(&mut self, claim: &Claim, pipe: PipeId) -> u64 {
+    fn accept(&mut self, claim: &Claim, connection: ConnectionId) -> u64 {
         // Who presents the token that was offered has it.
         self.newest = claim.token;
         self.attempt = Some(claim.attempt);
-        self.offered = Some(pipe);
+        self.offered = Some(connection);
         self.newest + 1
     }
 
-    fn heard(&mut self, pipe: PipeId) {
-        if self.offered == Some(pipe) {
+    fn heard(&mut self, connection: ConnectionId) {
+        if self.offered == Some(connection) {
             self.newest += 1;
             self.offered = None;
         }
@@ -116,46 +121,46 @@ impl Proof {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Pipe {
-    id: PipeId,
+struct Attachment {
+    id: ConnectionId,
     datagram_bytes_max: Option<usize>,
 }
 
 /// The connections of a session.
 #[derive(Debug, Default)]
-pub(super) struct Pipes {
-    attached: Option<Pipe>,
-    moving: Option<Pipe>,
+pub(super) struct Connections {
+    attached: Option<Attachment>,
+    moving: Option<Attachment>,
     made: u64,
 }
 
-impl Pipes {
-    pub(super) fn first(&mut self, datagram_bytes_max: Option<usize>) -> PipeId {
-        let pipe = self.make(datagram_bytes_max);
-        self.attached = Some(pipe);
-        pipe.id
+impl Connections {
+    pub(super) fn first(&mut self, datagram_bytes_max: Option<usize>) -> ConnectionId {
+        let connection = self.make(datagram_bytes_max);
+        self.attached = Some(connection);
+        connection.id
     }
 
-    fn make(&mut self, datagram_bytes_max: Option<usize>) -> Pipe {
+    fn make(&mut self, datagram_bytes_max: Option<usize>) -> Attachment {
         self.made += 1;
-        Pipe { id: PipeId(self.made), datagram_bytes_max }
+        Attachment { id: ConnectionId(self.made), datagram_bytes_max }
     }
 
-    pub(super) fn attached(&self) -> Option<PipeId> {
-        self.attached.map(|pipe| pipe.id)
+    pub(super) fn attached(&self) -> Option<ConnectionId> {
+        self.attached.map(|connection| connection.id)
     }
 
     /// Whether it is one of them.
-    pub(super) fn has(&self, id: PipeId) -> bool {
-        [self.attached, self.moving].into_iter().flatten().any(|pipe| pipe.id == id)
+    pub(super) fn has(&self, id: ConnectionId) -> bool {
+        [self.attached, self.moving].into_iter().flatten().any(|connection| connection.id == id)
     }
 
     pub(super) fn datagram_bytes_max(&self) -> Option<usize> {
-        self.attached.and_then(|pipe| pipe.datagram_bytes_max)
+        self.attached.and_then(|connection| connection.datagram_bytes_max)
     }
 }
 
-impl Session {
+impl Lanes {
     /// Goes on with the session on a new connection.
     ///
     /// # Errors
@@ -165,39 +170,41 @@ impl Session {
         if let Carrying::Received(counts) = &claim.carrying {
             self.check(counts)?;
         }
-        let pipe = self.carrying.make(datagram_bytes_max);
-        let token = self.proof.accept(claim, pipe.id);
-        let mut displaced: Vec<PipeId> = self.carrying.moving.take().map(|pipe| pipe.id).into_iter().collect();
+        let connection = self.carrying.make(datagram_bytes_max);
+        let token = self.proof.accept(claim, connection.id);
+        let mut displaced: Vec<ConnectionId> =
+            self.carrying.moving.take().map(|connection| connection.id).into_iter().collect();
         match &claim.carrying {
-            Carrying::Live => self.carrying.moving = Some(pipe),
-            Carrying::Received(counts) => displaced.extend(self.attach(pipe, Some(counts))),
-            Carrying::Fresh => displaced.extend(self.attach(pipe, None)),
+            Carrying::Live => self.carrying.moving = Some(connection),
+            Carrying::Received(counts) => displaced.extend(self.attach(connection, Some(counts))),
+            Carrying::Fresh => displaced.extend(self.attach(connection, None)),
         }
-        Ok(Accepted { pipe: pipe.id, token, lanes: self.lanes(), last_n: self.last_n, displaced })
+        Ok(Accepted { connection: connection.id, token, lanes: self.lanes(), last_n: self.last_n, displaced })
     }
 
     /// Begins again on a new connection, for a client that has heard nothing of the session: its first answer was
     /// lost. Whoever has heard of it gets snapshots. The client has no token but the newest, which is told here.
     pub fn restart(&mut self, datagram_bytes_max: Option<usize>) -> Accepted {
-        let pipe = self.carrying.make(datagram_bytes_max);
-        let mut displaced: Vec<PipeId> = self.carrying.moving.take().map(|pipe| pipe.id).into_iter().collect();
+        let connection = self.carrying.make(datagram_bytes_max);
+        let mut displaced: Vec<ConnectionId> =
+            self.carrying.moving.take().map(|connection| connection.id).into_iter().collect();
         let unheard = self.lanes().is_empty() && self.control.out.is_whole();
-        displaced.extend(self.attach(pipe, unheard.then_some(&Counts::new())));
+        displaced.extend(self.attach(connection, unheard.then_some(&Counts::new())));
         if unheard {
             self.control.out.skip_opening();
         }
         // It begins to count its attempts anew, and nothing that comes late elsewhere proves anything.
         self.proof = Proof { newest: self.proof.newest, ..Proof::default() };
         let token = self.proof.newest;
-        Accepted { pipe: pipe.id, token, lanes: self.lanes(), last_n: self.last_n, displaced }
+        Accepted { connection: connection.id, token, lanes: self.lanes(), last_n: self.last_n, displaced }
     }
 
     /// Lets the lanes of a live move come over. Gives the connection that they come from, if it is still there.
     ///
     /// # Errors
     /// [`NotMoving`]; nothing changed.
-    pub fn resume(&mut self, pipe: PipeId, received: &Counts) -> Result<Option<PipeId>, NotMoving> {
-        let Some(moving) = self.carrying.moving.filter(|moving| moving.id == pipe) else {
+    pub fn resume(&mut self, connection: ConnectionId, received: &Counts) -> Result<Option<ConnectionId>, NotMoving> {
+        let Some(moving) = self.carrying.moving.filter(|moving| moving.id == connection) else {
             return Err(NotMoving::NotAsked);
         };
         self.check(received)?;
@@ -206,16 +213,16 @@ impl Session {
     }
 
     /// Notes that a message came on a connection: the client has the token that was offered there.
-    pub fn heard(&mut self, pipe: PipeId) {
-        self.proof.heard(pipe);
+    pub fn heard(&mut self, connection: ConnectionId) {
+        self.proof.heard(connection);
     }
 
     /// A connection is gone. What the lanes have to say waits for another.
-    pub fn lost(&mut self, pipe: PipeId) {
-        if self.carrying.moving.is_some_and(|moving| moving.id == pipe) {
+    pub fn lost(&mut self, connection: ConnectionId) {
+        if self.carrying.moving.is_some_and(|moving| moving.id == connection) {
             self.carrying.moving = None;
         }
-        if self.carrying.attached() == Some(pipe) {
+        if self.carrying.attached() == Some(connection) {
             self.carrying.attached = None;
             let SessionBounds { control, room } = self.bounds;
             self.control.out.detach(&control);
@@ -249,14 +256,14 @@ impl Session {
     /// Has what was taken acknowledged with the next that is written, where no announcement does it.
     fn acknowledge_soon(&mut self) {
         let lanes = self.rooms.iter().map(|(_, lane)| lane).chain([&self.control]);
-        if lanes.into_iter().any(|lane| lane.watermark.applied() > lane.told) {
+        if lanes.into_iter().any(|lane| lane.marks.applied() > lane.told) {
             self.ack.note(0, 0);
         }
     }
 
     /// Attaches every lane, behind what was received or with a snapshot. Gives the connection it was on.
-    fn attach(&mut self, pipe: Pipe, received: Option<&Counts>) -> Option<PipeId> {
-        let before = self.carrying.attached.replace(pipe).map(|pipe| pipe.id);
+    fn attach(&mut self, connection: Attachment, received: Option<&Counts>) -> Option<ConnectionId> {
+        let before = self.carrying.attached.replace(connection).map(|connection| connection.id);
         self.end_overflow();
         self.catching_up = true;
         let count = |id: LaneId| received.map(|counts| counts.get(&id).copied().unwrap_or(0));

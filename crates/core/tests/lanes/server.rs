@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anteroom_core::Time;
-use anteroom_core::session::{Accepted, Carrying, Claim, PipeId, Refused, Session, SessionBounds, Verdict};
+use anteroom_core::lanes::{Accepted, Carrying, Claim, ConnectionId, Lanes, Refused, SessionBounds, Verdict};
 use anteroom_protocol::envelope::Envelope;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Ack, Counts, Reconnect, Reconnected, Resume};
@@ -22,7 +22,7 @@ use crate::writing::AllOwed;
 enum End {
     /// Nothing has come yet.
     New,
-    Pipe(PipeId),
+    Pipe(ConnectionId),
     Over,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Server {
     pub(crate) keeps: bool,
     pub(crate) bounds: SessionBounds,
     datagram_bytes_max: [Option<usize>; 2],
-    pub(crate) session: Option<Session>,
+    pub(crate) session: Option<Lanes>,
     /// Whether each connection has streams, and with them datagrams.
     streams: Vec<bool>,
     ends: Vec<End>,
@@ -74,19 +74,19 @@ impl Server {
         self.ends.push(End::New);
     }
 
-    pub(crate) fn session(&mut self) -> &mut Session {
+    pub(crate) fn session(&mut self) -> &mut Lanes {
         self.session.as_mut().expect("it has begun")
     }
 
-    pub(crate) fn pipe_of(&self, place: usize) -> Option<PipeId> {
+    pub(crate) fn pipe_of(&self, place: usize) -> Option<ConnectionId> {
         match self.ends[place] {
-            End::Pipe(pipe) => Some(pipe),
+            End::Pipe(connection) => Some(connection),
             End::New | End::Over => None,
         }
     }
 
-    fn link_of(&self, pipe: PipeId) -> Option<usize> {
-        self.ends.iter().position(|end| *end == End::Pipe(pipe))
+    fn link_of(&self, connection: ConnectionId) -> Option<usize> {
+        self.ends.iter().position(|end| *end == End::Pipe(connection))
     }
 
     /// The largest datagram that can be sent, if there is a connection for it.
@@ -109,10 +109,10 @@ impl Server {
         match self.ends[place] {
             End::New => self.first(place, batch, links),
             End::Over => {}
-            End::Pipe(pipe) => {
-                self.session().heard(pipe);
+            End::Pipe(connection) => {
+                self.session().heard(connection);
                 for message in messages(self.codec, batch) {
-                    self.message(pipe, &message, batch.payload().len(), links, ledger);
+                    self.message(connection, &message, batch.payload().len(), links, ledger);
                 }
             }
         }
@@ -136,9 +136,9 @@ impl Server {
         let datagrams = self.datagram_bytes_max[usize::from(links[place].streams)];
         let token = match &mut self.session {
             None => {
-                let (session, pipe) = Session::new(self.codec, self.keeps, self.bounds, datagrams);
+                let (session, connection) = Lanes::new(self.codec, self.keeps, self.bounds, datagrams);
                 self.session = Some(session);
-                self.ends[place] = End::Pipe(pipe);
+                self.ends[place] = End::Pipe(connection);
                 0
             }
             Some(session) => {
@@ -153,11 +153,11 @@ impl Server {
     }
 
     fn take_over(&mut self, place: usize, accepted: &Accepted, links: &mut [Link]) {
-        for pipe in &accepted.displaced {
-            let displaced = self.link_of(*pipe).expect("a connection that is displaced is there");
+        for connection in &accepted.displaced {
+            let displaced = self.link_of(*connection).expect("a connection that is displaced is there");
             self.close(displaced, CloseCode::Superseded, links);
         }
-        self.ends[place] = End::Pipe(accepted.pipe);
+        self.ends[place] = End::Pipe(accepted.connection);
     }
 
     fn reconnect(&mut self, place: usize, reconnect: &Reconnect, links: &mut [Link]) {
@@ -186,7 +186,14 @@ impl Server {
         }
     }
 
-    fn message(&mut self, pipe: PipeId, message: &Envelope<'_>, bytes: usize, links: &mut [Link], ledger: &mut Ledger) {
+    fn message(
+        &mut self,
+        connection: ConnectionId,
+        message: &Envelope<'_>,
+        bytes: usize,
+        links: &mut [Link],
+        ledger: &mut Ledger,
+    ) {
         match &*message.kind {
             Ack::TYPE => {
                 let Ack { counts } = read(message);
@@ -197,21 +204,21 @@ impl Server {
             }
             Resume::TYPE => {
                 let Resume { received } = read(message);
-                let before = self.session().resume(pipe, &received).expect("it was asked for");
+                let before = self.session().resume(connection, &received).expect("it was asked for");
                 self.attached(Some(&received));
                 if let Some(before) = before {
                     let before = self.link_of(before).expect("the connection that the lanes come from");
                     self.close(before, CloseCode::Move, links);
                 }
             }
-            "join_room" => self.join(pipe, message, bytes, ledger),
-            _ => self.for_room(pipe, message, bytes, ledger),
+            "join_room" => self.join(connection, message, bytes, ledger),
+            _ => self.for_room(connection, message, bytes, ledger),
         }
     }
 
-    fn join(&mut self, pipe: PipeId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
+    fn join(&mut self, connection: ConnectionId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
         let (now, word) = (self.now, read::<Word>(message));
-        if self.session().judge(pipe, CONTROL, message.n) == Verdict::Ignored {
+        if self.session().judge(connection, CONTROL, message.n) == Verdict::Ignored {
             return;
         }
         self.session().took(now, CONTROL, message.n, bytes);
@@ -223,39 +230,43 @@ impl Server {
             return self.refuse(message, CONTROL, None, word.id, ErrorCode::AlreadyInRoom);
         }
         let lane = self.session().open(Some(room_id(room)));
+        // Up to here nothing was meant for it.
+        let last_n = self.session().last_n();
+        self.rooms[room].applied.insert(lane, last_n);
         self.begin(lane);
         let join = Command::Join { lane, id: word.id, reference: message.reference.clone() };
         self.rooms[room].lane = Some(lane);
         self.rooms[room].mailbox.push_back(join);
     }
 
-    fn for_room(&mut self, pipe: PipeId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
+    fn for_room(&mut self, connection: ConnectionId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
         let (now, word) = (self.now, read::<Word>(message));
         let place = room_of(message.room_id.as_deref().unwrap());
         let is_leaving = message.kind == "leave_room";
         // A request to be let out may wait behind the one to be let in.
         let waits = is_leaving && word.id.is_multiple_of(2);
         let Some(lane) = self.rooms[place].lane_of_member().or(self.rooms[place].lane.filter(|_| waits)) else {
-            if self.session().judge(pipe, CONTROL, None) == Verdict::New {
+            let has_passed = self.session().has_passed(&room_id(place), message.n);
+            if !has_passed && self.session().judge(connection, CONTROL, None) == Verdict::New {
                 self.turn_away(message, word.id, ErrorCode::NotInRoom, ledger);
             }
             return;
         };
-        if self.session().judge(pipe, lane, message.n) == Verdict::Ignored {
+        if self.session().judge(connection, lane, message.n) == Verdict::Ignored {
             return;
         }
         if is_leaving && message.n.is_none() {
             ledger.fate(word.id).lane = lane;
         }
-        let reference = message.reference.clone();
+        let (n, reference) = (message.n, message.reference.clone());
         let command = match &*message.kind {
-            "leave_room" => Command::Leave { lane, id: word.id, reference },
+            "leave_room" => Command::Leave { lane, id: word.id, n, reference },
             _ if self.rooms[place].turns_away() => {
                 return self.turn_away(message, word.id, ErrorCode::Busy, ledger);
             }
-            kind => Command::Act { lane, id: word.id, reference, refuse: kind == "err" },
+            kind => Command::Act { lane, id: word.id, n, reference, refuse: kind == "err" },
         };
-        self.session().took(now, lane, message.n, bytes);
+        self.session().handed(now, lane, n, bytes);
         self.rooms[place].mailbox.push_back(command);
     }
 
@@ -281,6 +292,13 @@ impl Server {
         self.tell(lane, room, &[(header, id)], 0);
     }
 
+    /// What a client is told of as applied was.
+    pub(crate) fn check_applied(&self, lane: LaneId, applied: u64) {
+        let most = self.rooms.iter().filter_map(|room| room.applied.get(&lane)).max();
+        let is_applied = lane == CONTROL || most.is_some_and(|most| applied <= *most);
+        assert!(is_applied, "{lane:?}: {applied} is said to be applied, {most:?} was");
+    }
+
     /// Acknowledges if it is time, and closes a connection on which too much waits.
     pub(crate) fn tend(&mut self, links: &mut [Link]) {
         let Some(session) = &mut self.session else { return };
@@ -293,6 +311,7 @@ impl Server {
         let Some(place) = self.carrying() else { return };
         if self.session().ack_at().is_some_and(|at| at <= now) {
             let counts = self.session().take_ack();
+            counts.iter().for_each(|(lane, count)| self.check_applied(*lane, *count));
             // What was taken may be of a lane that is over.
             if !counts.is_empty() {
                 links[place].write(CONTROL, one(self.codec, &Header::new(Ack::TYPE), &Ack { counts }));
@@ -305,8 +324,11 @@ impl Server {
     pub(crate) fn garbled(&mut self, place: usize, forgotten_after: Duration, links: &mut [Link]) -> bool {
         let now = self.now;
         let is_ours = match self.ends[place] {
-            End::Pipe(pipe) => {
-                assert!(self.session().outlives_fault(now, pipe, forgotten_after), "they were not three in a row");
+            End::Pipe(connection) => {
+                assert!(
+                    self.session().outlives_fault(now, connection, forgotten_after),
+                    "they were not three in a row"
+                );
                 true
             }
             End::New | End::Over => false,
@@ -325,11 +347,11 @@ impl Server {
     }
 
     fn lose(&mut self, place: usize, code: Option<CloseCode>, links: &mut [Link]) {
-        if let End::Pipe(pipe) = std::mem::replace(&mut self.ends[place], End::Over) {
-            if self.session().attached() == Some(pipe) {
+        if let End::Pipe(connection) = std::mem::replace(&mut self.ends[place], End::Over) {
+            if self.session().attached() == Some(connection) {
                 self.owed.values_mut().for_each(Owed::detach);
             }
-            self.session().lost(pipe);
+            self.session().lost(connection);
         }
         if let Some(code) = code {
             links[place].close(code);

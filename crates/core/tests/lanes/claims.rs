@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use anteroom_core::session::{Carrying, Claim, NotMoving, PipeId, Refused, Session, SessionBounds, Verdict};
+use anteroom_core::lanes::{Carrying, Claim, ConnectionId, Lanes, NotMoving, Refused, SessionBounds, Verdict};
 use anteroom_protocol::lane::Bounds;
 use anteroom_protocol::{Codec, LaneId};
 use proptest::prelude::*;
 
 use crate::words::CONTROL;
 
-pub(crate) fn session() -> (Session, PipeId) {
-    Session::new(Codec::Json, true, SessionBounds { control: Bounds::NONE, room: Bounds::NONE }, None)
+pub(crate) fn session() -> (Lanes, ConnectionId) {
+    Lanes::new(Codec::Json, true, SessionBounds { control: Bounds::NONE, room: Bounds::NONE }, None)
 }
 
 pub(crate) fn claim(token: u64, attempt: u64) -> Claim {
@@ -29,12 +29,12 @@ fn the_token_before_serves_until_the_answer_is_known_to_have_arrived() {
     assert_eq!((second.token, &second.displaced), (1, &vec![first]));
     // Lost answers: the same token is offered, however often it is asked for.
     let third = session.reconnect(&claim(0, 2), None).unwrap();
-    assert_eq!((third.token, &third.displaced), (1, &vec![second.pipe]));
+    assert_eq!((third.token, &third.displaced), (1, &vec![second.connection]));
     session.heard(first);
-    session.heard(second.pipe);
+    session.heard(second.connection);
     let fourth = session.reconnect(&claim(0, 3), None).unwrap();
     assert_eq!(fourth.token, 1, "nothing was heard on the connection of the answer");
-    session.heard(fourth.pipe);
+    session.heard(fourth.connection);
     assert_eq!(session.reconnect(&claim(0, 4), None), Err(Refused::TokenReused));
     assert_eq!(session.reconnect(&claim(0, 3), None), Err(Refused::Superseded), "an old attempt comes late");
     assert_eq!(session.reconnect(&claim(1, 4), None).unwrap().token, 2);
@@ -64,29 +64,29 @@ fn the_lanes_move_when_they_are_called_and_not_before() {
     assert_eq!(session.resume(first, &BTreeMap::new()), Err(NotMoving::NotAsked));
     let second = session.reconnect(&live(0, 1), None).unwrap();
     assert_eq!((second.displaced.len(), session.attached()), (0, Some(first)));
-    assert_eq!(session.judge(second.pipe, CONTROL, Some(1)), Verdict::Ignored);
+    assert_eq!(session.judge(second.connection, CONTROL, Some(1)), Verdict::Ignored);
     let boast = BTreeMap::from([(CONTROL, 1)]);
-    assert!(matches!(session.resume(second.pipe, &boast), Err(NotMoving::Count(_))));
-    assert_eq!(session.resume(second.pipe, &BTreeMap::new()), Ok(Some(first)));
+    assert!(matches!(session.resume(second.connection, &boast), Err(NotMoving::Count(_))));
+    assert_eq!(session.resume(second.connection, &BTreeMap::new()), Ok(Some(first)));
     assert_eq!(session.judge(first, CONTROL, Some(1)), Verdict::Ignored, "the old connection is not listened to");
-    assert_eq!(session.judge(second.pipe, CONTROL, Some(1)), Verdict::New);
-    assert_eq!(session.resume(second.pipe, &BTreeMap::new()), Err(NotMoving::NotAsked), "only once");
+    assert_eq!(session.judge(second.connection, CONTROL, Some(1)), Verdict::New);
+    assert_eq!(session.resume(second.connection, &BTreeMap::new()), Err(NotMoving::NotAsked), "only once");
 }
 
 #[test]
 fn a_stale_connection_takes_nothing_with_it_when_it_goes() {
     let (mut session, first) = session();
-    let second = session.reconnect(&claim(0, 1), None).unwrap().pipe;
+    let second = session.reconnect(&claim(0, 1), None).unwrap().connection;
     session.lost(first);
     assert_eq!(session.attached(), Some(second));
-    let third = session.reconnect(&live(0, 2), None).unwrap().pipe;
+    let third = session.reconnect(&live(0, 2), None).unwrap().connection;
     let fourth = session.reconnect(&live(0, 3), None).unwrap();
     assert_eq!(fourth.displaced, [third]);
     session.lost(third);
     session.lost(second);
     assert!(session.is_connected(), "the session is about to move");
-    assert_eq!(session.resume(fourth.pipe, &BTreeMap::new()), Ok(None));
-    session.lost(fourth.pipe);
+    assert_eq!(session.resume(fourth.connection, &BTreeMap::new()), Ok(None));
+    session.lost(fourth.connection);
     assert!(!session.is_connected());
 }
 
@@ -101,16 +101,16 @@ fn a_lane_has_a_number_of_its_own_whatever_became_of_the_one_before() {
 
 #[test]
 fn what_was_refused_in_front_of_a_room_is_not_done_later() {
-    let (mut session, pipe) = session();
+    let (mut session, connection) = session();
     let lane = session.open(None);
     session.saw(Some(1));
-    assert_eq!(session.judge(pipe, lane, Some(1)), Verdict::Ignored);
+    assert_eq!(session.judge(connection, lane, Some(1)), Verdict::Ignored);
     assert_eq!(session.take_ack(), BTreeMap::new(), "the room has not got it");
     assert_eq!(session.reconnect(&claim(0, 1), None).unwrap().last_n, 1);
     // The control lane begins anew, so the refusal may never have been heard.
     let fresh = Claim { carrying: Carrying::Fresh, ..claim(0, 2) };
-    let pipe = session.reconnect(&fresh, None).unwrap().pipe;
-    assert_eq!(session.judge(pipe, lane, Some(1)), Verdict::New);
+    let connection = session.reconnect(&fresh, None).unwrap().connection;
+    assert_eq!(session.judge(connection, lane, Some(1)), Verdict::New);
 }
 
 proptest! {
@@ -132,14 +132,14 @@ proptest! {
                 Ok(accepted) => {
                     prop_assert!(attempt > newest);
                     newest = attempt;
-                    alive.retain(|pipe| !accepted.displaced.contains(pipe));
+                    alive.retain(|connection| !accepted.displaced.contains(connection));
                     if claim.carrying == Carrying::Live {
-                        let before = session.resume(accepted.pipe, &BTreeMap::new()).unwrap();
-                        alive.retain(|pipe| Some(*pipe) != before);
+                        let before = session.resume(accepted.connection, &BTreeMap::new()).unwrap();
+                        alive.retain(|connection| Some(*connection) != before);
                     }
-                    alive.push(accepted.pipe);
+                    alive.push(accepted.connection);
                     if lost & (1 << attempt) != 0 {
-                        session.lost(accepted.pipe);
+                        session.lost(accepted.connection);
                         alive.pop();
                     }
                 }

@@ -63,7 +63,7 @@ struct Carried {
 }
 
 /// See the module.
-struct Pipe {
+struct ConnectionTask {
     shared: Arc<Shared>,
     connection: Connection,
     arrival: Arrival,
@@ -110,7 +110,7 @@ pub(crate) async fn run<P>(shared: Arc<Shared>, connection: Connection, arrival:
 }
 
 async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) -> Option<Arc<Session>> {
-    let mut pipe = Pipe {
+    let mut pipe = ConnectionTask {
         shared,
         connection,
         arrival,
@@ -140,7 +140,7 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
     }
 }
 
-impl Pipe {
+impl ConnectionTask {
     /// Reads and writes until there is a reason to stop.
     async fn converse(&mut self) -> End {
         let deadline = Instant::now() + Duration::from_millis(self.shared.config.times.handshake_ms);
@@ -240,7 +240,7 @@ impl Pipe {
         };
         let opens = !own.is_full && !std::mem::replace(&mut self.is_open, true);
         let mut attended = session.attend(place.id, now, &mut self.connection, cx.waker(), opens);
-        if let Some(code) = place.pipe.over() {
+        if let Some(code) = place.over.code() {
             return Err(End::Displaced(code));
         }
         if attended.has_overflowed {
@@ -314,7 +314,7 @@ impl Pipe {
         match self.carried.as_ref().map(|carried| carried.session.codec) {
             Some(agreed) if agreed == codec => {}
             // Handshakes and goodbyes are JSON in every codec.
-            _ if is_text => return Box::pin(self.on_ceremony(&payload)).await,
+            _ if is_text => return Box::pin(self.on_handshake_codec(&payload)).await,
             None if self.arrival.codec.is_none() => return Err(malformed("the first message must be JSON")),
             _ => return Err(CloseCode::WrongFrameKind.into()),
         }
@@ -330,7 +330,7 @@ impl Pipe {
 
     fn on_message(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<(), End> {
         if let Some(Carried { session, place, is_proven }) = &mut self.carried {
-            if let Some(code) = place.pipe.over() {
+            if let Some(code) = place.over.code() {
                 // What still comes on a connection that was displaced concerns nobody.
                 return Err(End::Displaced(code));
             }
@@ -352,7 +352,7 @@ impl Pipe {
     }
 
     /// Reads JSON where the session has not agreed on it: before the handshake, or in a binary session.
-    async fn on_ceremony(&mut self, payload: &Bytes) -> Result<(), End> {
+    async fn on_handshake_codec(&mut self, payload: &Bytes) -> Result<(), End> {
         for message in decode_batch(Codec::Json, payload).map_err(malformed)? {
             let message = message.map_err(malformed)?;
             if self.carried.as_ref().is_some_and(|carried| carried.session.codec == Codec::Json) {

@@ -1,6 +1,6 @@
 //! Going on with a session that another connection carried.
 
-use anteroom_core::session::{Carrying, Claim, NotMoving, Refused};
+use anteroom_core::lanes::{Carrying, Claim, NotMoving, Refused};
 use anteroom_protocol::message::resume::{Ack, Reconnect, Reconnected, Resume};
 use anteroom_protocol::{CloseCode, Data, Envelope, ErrorBody, ErrorCode, Header, SessionId};
 use serde::Deserialize;
@@ -8,10 +8,10 @@ use serde::Deserialize;
 use super::ending::{End, end_session};
 use super::handshake::json_only;
 use super::router::read;
-use super::{Carried, Pipe};
+use super::{Carried, ConnectionTask};
 use crate::session::Departure;
 
-impl Pipe {
+impl ConnectionTask {
     pub(super) async fn on_reconnect(&mut self, message: &Envelope<'_>) -> Result<(), End> {
         let reconnect: Reconnect = match message.data.decode_json() {
             Ok(reconnect) => reconnect,

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::answer::{self, about_room, not_in_room};
 use super::router::{Route, bytes_of, input, read};
-use super::{Carried, Pipe, Refused};
+use super::{Carried, ConnectionTask, Refused};
 use crate::rooms::{Declined, JOIN_PATIENCE, RoomHandle, Sought};
 use crate::session::{Asked, Membership, Question, Session, Wish};
 use crate::shared::Shared;
@@ -25,7 +25,7 @@ use crate::shared::Shared;
 /// How many rooms a quick join tries before it makes one.
 const QUICK_JOIN_TRIES: usize = 4;
 
-impl Pipe {
+impl ConnectionTask {
     /// Hands in a question that was said on control.
     pub(super) fn ask(&mut self, message: &Envelope<'_>) -> Route {
         let wish = match message.kind.as_ref() {
@@ -110,7 +110,7 @@ pub(crate) fn go_on(shared: &Arc<Shared>, mut asking: Pin<Box<dyn Future<Output 
         return;
     }
     let task = shared.clone();
-    shared.pipes.spawn(async move {
+    shared.session_tasks.spawn(async move {
         tokio::select! {
             biased;
             () = asking => {}
@@ -330,7 +330,6 @@ impl Asking {
             return Err(ErrorBody::new(ErrorCode::LimitReached, sentence));
         };
         Ok(Join {
-            member: shared.next_member(),
             user_id: session.identity.user_id.clone(),
             username: session.identity.username.clone(),
             role,
@@ -338,6 +337,7 @@ impl Asking {
             codec: session.codec,
             answer,
             reference: asked.reference.clone(),
+            applied: asked.last_n,
         })
     }
 
