@@ -124,7 +124,7 @@ stage_licences() {
 
 stage_stories() {
   SESSION_CASES=1000000 CARGO_PROFILE_TEST_OPT_LEVEL=2 CARGO_TARGET_DIR=$TARGET/optimized \
-    cargo test --locked --package anteroom-core --test it session::stories
+    cargo test --locked --package anteroom-core --test it lanes::stories
 }
 
 stage_seeds() { ANTEROOM_SEEDS=0..2000 cargo test --locked --workspace --test server simulation::; }

@@ -4,8 +4,8 @@ use anteroom_protocol::envelope::Envelope;
 use anteroom_protocol::lane::{Inbound, Opened};
 use anteroom_protocol::message::resume::LaneOpened;
 
-use crate::room::Told;
-use crate::words::{KEYS, Word, key_of};
+use crate::lanes::room::Told;
+use crate::lanes::words::{KEYS, Word, key_of};
 
 #[derive(Debug, Default)]
 pub(crate) struct Reading {

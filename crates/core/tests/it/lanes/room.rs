@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use anteroom_protocol::LaneId;
 use anteroom_protocol::envelope::Ref;
 
-use crate::words::KEYS;
+use crate::lanes::words::KEYS;
 
 /// How many commands wait at most, besides those that are never refused.
 const MAILBOX_MAX: usize = 6;

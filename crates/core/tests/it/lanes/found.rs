@@ -10,7 +10,7 @@ use anteroom_protocol::lane::Bounds;
 use anteroom_protocol::message::resume::Counts;
 use anteroom_protocol::{Batch, Codec, Header, LaneId};
 
-use crate::words::room_id;
+use crate::lanes::words::room_id;
 
 const NOW: Time = Time::from_millis(1);
 

@@ -7,8 +7,8 @@ use anteroom_core::room::MemberId;
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::{Codec, Data, variant};
 
-use crate::house::{APPLIED, House};
-use crate::probe::{Action, Open};
+use crate::rooms::house::{APPLIED, House};
+use crate::rooms::probe::{Action, Open};
 
 fn send(house: &mut House, member: MemberId, kind: &str, data: &str, n: u64) {
     let reference = Some(Ref::from(n));

@@ -10,12 +10,12 @@ use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Ack, Counts, Reconnect, Reconnected, Resume};
 use anteroom_protocol::{Batch, CloseCode, Codec, ErrorBody, ErrorCode, Header, LaneId};
 
-use crate::ledger::Ledger;
-use crate::link::Link;
-use crate::owed::Owed;
-use crate::room::{Command, Room, Told};
-use crate::words::{CONTROL, ROOMS, Word, json, messages, one, read, read_json, room_id, room_of};
-use crate::writing::AllOwed;
+use crate::lanes::ledger::Ledger;
+use crate::lanes::link::Link;
+use crate::lanes::owed::Owed;
+use crate::lanes::room::{Command, Room, Told};
+use crate::lanes::words::{CONTROL, ROOMS, Word, json, messages, one, read, read_json, room_id, room_of};
+use crate::lanes::writing::AllOwed;
 
 /// What the server makes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,8 +2,8 @@
 
 use anteroom_core::Time;
 
-use crate::house::{GRACE_MS, House};
-use crate::probe::{Action, Open, Ticking};
+use crate::rooms::house::{GRACE_MS, House};
+use crate::rooms::probe::{Action, Open, Ticking};
 
 fn rang(n: u32, at: u64) -> String {
     format!("rang {n} at {at}")

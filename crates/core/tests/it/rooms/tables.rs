@@ -7,7 +7,7 @@ use std::time::Duration;
 use anteroom_core::testing::{ClosedReason, Heard, LeftReason, RoomState, Setup, Table, assert_deterministic};
 use anteroom_core::{ErrorCode, Outcome, Seat, Seating, Viewer};
 
-use crate::probe::{Action, Event, Hidden, Open, Ticking, View};
+use crate::rooms::probe::{Action, Event, Hidden, Open, Ticking, View};
 
 fn turns(views: Vec<View>) -> Vec<(u32, Option<u16>)> {
     views.into_iter().map(|view| (view.turn, view.seat.map(|seat| seat.0))).collect()

@@ -1,7 +1,5 @@
 //! Sessions as both ends see them: a server's and a client's, with connections between them that do what they like.
 
-#![cfg(test)]
-
 mod claims;
 mod client;
 mod climate;

@@ -7,7 +7,7 @@ use anteroom_protocol::lane::Bounds;
 use anteroom_protocol::{Codec, LaneId};
 use proptest::prelude::*;
 
-use crate::words::CONTROL;
+use crate::lanes::words::CONTROL;
 
 pub(crate) fn session() -> (Lanes, ConnectionId) {
     Lanes::new(Codec::Json, true, SessionBounds { control: Bounds::NONE, room: Bounds::NONE }, None)

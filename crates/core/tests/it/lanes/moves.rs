@@ -4,11 +4,11 @@ use anteroom_core::flush::Outgoing;
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::{ErrorBody, ErrorCode, Header, LaneId};
 
-use crate::ledger::Ledger;
-use crate::owed::Owed;
-use crate::room::Command;
-use crate::server::Server;
-use crate::words::{CONTROL, KEYS, Word, fill, key_name, key_of, one, room_id};
+use crate::lanes::ledger::Ledger;
+use crate::lanes::owed::Owed;
+use crate::lanes::room::Command;
+use crate::lanes::server::Server;
+use crate::lanes::words::{CONTROL, KEYS, Word, fill, key_name, key_of, one, room_id};
 
 impl Server {
     /// A room takes one command out of its mailbox. Whether there was one.

@@ -17,7 +17,7 @@ use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{Member, Message, Role, RoomSummary};
 use anteroom_protocol::{Batch, Codec, Data, Envelope, ErrorBody, LaneId, RoomId, variant};
 
-use crate::probe::{Action, Event, View};
+use crate::rooms::probe::{Action, Event, View};
 
 pub(crate) const GRACE_MS: u64 = 30;
 pub(crate) const SPECTATORS_MAX: u16 = 2;

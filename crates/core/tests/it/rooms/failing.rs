@@ -6,8 +6,8 @@ use anteroom_core::ErrorCode;
 use anteroom_core::room::{GameFailure, MemberId};
 use anteroom_protocol::message::Role;
 
-use crate::house::House;
-use crate::probe::{Action, Open, Ticking};
+use crate::rooms::house::House;
+use crate::rooms::probe::{Action, Open, Ticking};
 
 fn panics<T>(run: impl FnOnce() -> T) {
     assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "this panics");

@@ -1,7 +1,5 @@
 //! Rooms as their owner sees them: commands in, effects out, through the public interface only.
 
-#![cfg(test)]
-
 mod acting;
 mod clock;
 mod failing;

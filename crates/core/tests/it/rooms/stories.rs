@@ -8,9 +8,9 @@ use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::LeftReason;
 use proptest::prelude::*;
 
-use crate::house::{House, shown};
-use crate::model::{Model, What, action};
-use crate::probe::{Hidden, Open};
+use crate::rooms::house::{House, shown};
+use crate::rooms::model::{Model, What, action};
+use crate::rooms::probe::{Hidden, Open};
 
 const USERS: [&str; 5] = ["ada", "bob", "cyd", "dan", "eve"];
 #[derive(Debug, Clone)]

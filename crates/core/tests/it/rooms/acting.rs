@@ -4,8 +4,8 @@ use anteroom_core::ErrorCode;
 use anteroom_protocol::envelope::{Ref, decode_batch};
 use anteroom_protocol::message::RoomState;
 
-use crate::house::House;
-use crate::probe::{Action, Open, SEAT_0};
+use crate::rooms::house::House;
+use crate::rooms::probe::{Action, Open, SEAT_0};
 
 #[test]
 fn the_answer_comes_before_what_the_action_caused() {

@@ -6,8 +6,8 @@ use anteroom_core::room::MemberId;
 use anteroom_core::{ErrorCode, Seat};
 use anteroom_protocol::message::push::LeftReason;
 
-use crate::house::{GRACE_MS, SPECTATORS_MAX, left};
-use crate::probe::Action;
+use crate::rooms::house::{GRACE_MS, SPECTATORS_MAX, left};
+use crate::rooms::probe::Action;
 
 const SEATS: usize = 3;
 

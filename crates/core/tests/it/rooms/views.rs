@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::house::House;
-use crate::probe::{Action, Hidden, Open, SEAT_0};
+use crate::rooms::house::House;
+use crate::rooms::probe::{Action, Hidden, Open, SEAT_0};
 
 #[test]
 fn a_shared_view_is_one_batch_per_codec() {
@@ -50,7 +50,7 @@ fn a_room_shows_a_view_to_whoever_asks() {
     use anteroom_core::Viewer;
     use anteroom_protocol::Codec;
 
-    use crate::probe::View;
+    use crate::rooms::probe::View;
 
     let mut house = House::new::<Hidden>();
     let ada = house.sit("ada");

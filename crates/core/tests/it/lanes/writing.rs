@@ -11,12 +11,12 @@ use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Counts, LaneOpened, SessionState};
 use anteroom_protocol::{Batch, Header, LaneId};
 
-use crate::ledger::Ledger;
-use crate::link::Link;
-use crate::owed::Owed;
-use crate::room::{Command, Told};
-use crate::server::Server;
-use crate::words::{CONTROL, ROOMS, Word, fill, key_of, messages, read, room_id};
+use crate::lanes::ledger::Ledger;
+use crate::lanes::link::Link;
+use crate::lanes::owed::Owed;
+use crate::lanes::room::{Command, Told};
+use crate::lanes::server::Server;
+use crate::lanes::words::{CONTROL, ROOMS, Word, fill, key_of, messages, read, room_id};
 
 /// Which records are written.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +76,7 @@ impl Server {
             let fill = fill(dice.rotate_right(place));
             (header, Word { number: told.words, id: *id, lane: lane.0, values: told.values, fill })
         });
-        let batch = crate::words::several(self.codec, numbered);
+        let batch = crate::lanes::words::several(self.codec, numbered);
         let last = told.words;
         let owed = self.owed.get_mut(&lane).expect("a lane that was opened");
         owed.say(self.now.as_millis(), last, batch.payload().len());

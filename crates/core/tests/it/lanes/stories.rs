@@ -7,14 +7,14 @@
 //!
 //! ```text
 //! SESSION_CASES=1000000 CARGO_PROFILE_TEST_OPT_LEVEL=2 CARGO_TARGET_DIR=target/optimized \
-//!     cargo test -p anteroom-core --test lanes stories
+//!     cargo test -p anteroom-core --test it lanes::stories
 //! ```
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestCaseError, TestRunner};
 
-use crate::climate::{Climate, Space};
-use crate::world::World;
+use crate::lanes::climate::{Climate, Space};
+use crate::lanes::world::World;
 
 fn from_environment(name: &str) -> Option<u64> {
     Some(std::env::var(name).ok()?.parse().unwrap_or_else(|_| panic!("{name} has to be a number")))

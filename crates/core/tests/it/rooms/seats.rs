@@ -9,8 +9,8 @@ use anteroom_core::{Effects, ErrorCode, Room, Time};
 use anteroom_protocol::message::{Role, RoomState};
 use anteroom_protocol::{Codec, LaneId, RoomId};
 
-use crate::house::{GRACE_MS, House};
-use crate::probe::{Action, Hidden, Open};
+use crate::rooms::house::{GRACE_MS, House};
+use crate::rooms::probe::{Action, Hidden, Open};
 
 #[test]
 fn the_welcome_opens_the_lane_and_the_others_hear_who_came() {

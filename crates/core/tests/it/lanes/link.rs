@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anteroom_protocol::{Batch, CloseCode, LaneId};
 
-use crate::words::CONTROL;
+use crate::lanes::words::CONTROL;
 
 /// Further datagrams are lost.
 const DATAGRAMS_MAX: usize = 8;

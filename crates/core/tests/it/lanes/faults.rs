@@ -6,7 +6,7 @@ use std::time::Duration;
 use anteroom_core::Time;
 use anteroom_core::lanes::{ConnectionId, Lanes};
 
-use crate::claims::{claim, live, session};
+use crate::lanes::claims::{claim, live, session};
 
 const FORGOTTEN_AFTER: Duration = Duration::from_millis(1000);
 

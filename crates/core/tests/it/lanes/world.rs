@@ -5,13 +5,13 @@ use std::time::Duration;
 use anteroom_core::Time;
 use anteroom_protocol::Header;
 
-use crate::client::Client;
-use crate::climate::Climate;
-use crate::ledger::Ledger;
-use crate::link::Link;
-use crate::server::Server;
-use crate::words::{CONTROL, ROOMS};
-use crate::writing::Pumping;
+use crate::lanes::client::Client;
+use crate::lanes::climate::Climate;
+use crate::lanes::ledger::Ledger;
+use crate::lanes::link::Link;
+use crate::lanes::server::Server;
+use crate::lanes::words::{CONTROL, ROOMS};
+use crate::lanes::writing::Pumping;
 
 /// How many connections there are at most, before everything comes to rest.
 const LINKS_MAX: usize = 40;

@@ -11,10 +11,10 @@ use anteroom_protocol::message::resume::{
 };
 use anteroom_protocol::{Batch, CloseCode, Codec, Header, LaneId, SessionId};
 
-use crate::ledger::Ledger;
-use crate::link::Link;
-use crate::reading::Reading;
-use crate::words::{CONTROL, ROOMS, Word, json, messages, one, read, read_json, room_id, room_of};
+use crate::lanes::ledger::Ledger;
+use crate::lanes::link::Link;
+use crate::lanes::reading::Reading;
+use crate::lanes::words::{CONTROL, ROOMS, Word, json, messages, one, read, read_json, room_id, room_of};
 
 /// How many messages the client keeps at most.
 const KEPT_MAX: usize = 16;

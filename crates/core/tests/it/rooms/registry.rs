@@ -7,7 +7,7 @@ use anteroom_core::game::{Nothing, RegistryError, Wire};
 use anteroom_core::{Context, ErrorCode, Game, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
-use crate::probe::Open;
+use crate::rooms::probe::Open;
 
 /// A game with only names.
 trait Names: Send + 'static {
