@@ -210,7 +210,12 @@ async fn who_does_not_read_is_closed_with_4002() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_nothing_but_refusals_is_closed_before_there_is_a_session() {
-    let server = TestServer::with(|config| config.limits.outbox_bytes_max = 1 << 20);
+    let server = TestServer::with(|config| {
+        config.limits.outbox_bytes_max = 1 << 20;
+        // The server stops reading what it cannot answer, so this is what ends it. On WebSocket all that still comes is
+        // thrown away after that, for as long as ten seconds.
+        config.times.handshake_ms = 5_000;
+    });
     let mut bystanders = Bystanders::meet(&server).await;
     for via in Via::ALL {
         let mut flood = Peer::dial(&server, Way::json(via)).await;
