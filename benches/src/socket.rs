@@ -36,20 +36,15 @@ pub(crate) fn enter_slowly(
 /// Opens a session that can be resumed, and gives what it knows of itself.
 pub(crate) fn open(addr: SocketAddr) -> Result<(Dialed, Session)> {
     let dialed = Dialed::open(addr, WEBSOCKET_PATH, Some(Codec::Json.subprotocol()))?;
-    let (dialed, entry, _) = arrive(dialed, Destination::Session, true)?;
+    let ((dialed, _), entry) = arrive(dialed, Destination::Session, true)?;
     Ok((dialed, entry.into_session()?))
 }
 
 fn go(dialed: Dialed, destination: Destination, resumes: bool) -> Result<Entered> {
-    let (dialed, _, arrived) = arrive(dialed, destination, resumes)?;
-    Ok((dialed, arrived))
+    Ok(arrive(dialed, destination, resumes)?.0)
 }
 
-fn arrive(
-    mut dialed: Dialed,
-    destination: Destination,
-    resumes: bool,
-) -> Result<(Dialed, Entry, Option<(RoomId, LaneId)>)> {
+fn arrive(mut dialed: Dialed, destination: Destination, resumes: bool) -> Result<(Entered, Entry)> {
     let (mut entry, first) = Entry::begin(Codec::Json, destination, resumes)?;
     dialed.say(first.payload())?;
     loop {
@@ -59,7 +54,7 @@ fn arrive(
             match step? {
                 Step::Wait => {}
                 Step::Say(batch) => dialed.say(batch.payload())?,
-                Step::Done(arrived) => return Ok((dialed, entry, arrived)),
+                Step::Done(arrived) => return Ok(((dialed, arrived), entry)),
             }
         }
     }

@@ -46,7 +46,8 @@ const PAGE_CLOSE_MAX: Duration = Duration::from_secs(1);
 /// The same for another client of WebTransport, which reads as it comes.
 const PROGRAM_CLOSE_MAX: Duration = Duration::from_millis(250);
 
-/// The driver of [`Connection::Quic`] and [`Connection::WebTransport`].
+/// The driver of [`Connection::Quic`](crate::Connection::Quic) and
+/// [`Connection::WebTransport`](crate::Connection::WebTransport).
 pub struct Quic {
     /// A server's session of WebTransport. The first, since dropping it closes the connection before streams end.
     http: Option<Box<http::Session>>,
