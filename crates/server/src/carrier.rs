@@ -12,23 +12,21 @@ mod upstream;
 mod watching;
 mod writing;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
-use anteroom_core::lanes::{Accepted, Claim, ConnectionId, Lanes, NotMoving, Refused, SessionBounds, Verdict};
-use anteroom_protocol::lane::CountNotSent;
+use anteroom_core::lanes::{ConnectionId, Lanes, SessionBounds};
 use anteroom_protocol::message::resume::Counts;
-use anteroom_protocol::{Batch, CloseCode, Codec, ErrorBody, ErrorCode, LaneId, RoomId, SessionId};
+use anteroom_protocol::{Batch, CloseCode, Codec, LaneId, SessionId};
 use anteroom_transport::Connection;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub(crate) use applied::Applied;
-pub(crate) use door::{Door, Knock, Presence};
+pub(crate) use door::{Knock, Presence};
 pub(crate) use upstream::Judged;
 pub(crate) use writing::Written;
 
