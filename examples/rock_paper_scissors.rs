@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
-use anteroom_core::{Context, ErrorCode, Game, Outcome, Registry, Rejection, Seat, Seats, Viewer, Views};
+use anteroom_core::{Context, ErrorCode, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
 /// The whole state; its serde form is the snapshot.
@@ -104,7 +104,7 @@ impl Game for RockPaperScissors {
         Ok(())
     }
 
-    fn view(&self, viewer: Viewer) -> View {
+    fn view(&self, viewer: Viewer, _: &Seating) -> View {
         let yours = match viewer {
             Viewer::Seat(seat) => self.choices[usize::from(seat.0)],
             Viewer::Spectator => None,

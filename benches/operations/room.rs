@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec};
-use anteroom_core::{Command, Effects, Room, Time};
+use anteroom_core::{Command, Flush, Room, Time};
 use anteroom_games::relay::Action;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::{Codec, LaneId, RoomId, variant};
@@ -39,12 +39,12 @@ impl Input {
     fn new(number: u32, codecs: &[Codec]) -> Self {
         let (codec, mut data) = (codec_of(number, codecs), Vec::new());
         let kind = variant::encode::<Action>(codec, &messages::action(), &mut data).expect("an action");
-        Self { member: MemberId(number.into()), codec, kind, data }
+        Self { member: MemberId(u64::from(number) + 1), codec, kind, data }
     }
 
     fn command(&self) -> Command<'_> {
         let data = as_data(self.codec, black_box(&self.data));
-        Command::Act { member: self.member, kind: self.kind, data, reference: None }
+        Command::Act { member: self.member, kind: self.kind, data, reference: None, n: None }
     }
 }
 
@@ -54,29 +54,28 @@ fn codec_of(number: u32, codecs: &[Codec]) -> Codec {
 }
 
 fn flush(members: u32, codecs: &[Codec]) -> Step {
-    let (mut room, mut effects) = seated(members, codecs);
+    let (mut room, mut flush) = seated(members, codecs);
     let inputs: Vec<Input> = (0..INPUTS).map(|number| Input::new(number, codecs)).collect();
     Box::new(move || {
         for input in &inputs {
-            room.handle(Time::default(), input.command(), &mut effects).expect("only joins are refused");
+            room.handle(Time::default(), input.command(), &mut flush);
         }
-        room.flush(&mut effects).expect("messages that can be sent");
-        assert!(effects.dispatches.len() >= members as usize, "everyone hears of it");
-        black_box(&effects);
-        effects.clear();
+        room.flush(&mut flush).expect("messages that can be sent");
+        assert!(flush.effects.dispatches.len() >= members as usize, "everyone hears of it");
+        black_box(&flush);
+        flush.clear();
     })
 }
 
 /// A room that everyone has come into.
-fn seated(members: u32, codecs: &[Codec]) -> (Room, Effects) {
+fn seated(members: u32, codecs: &[Codec]) -> (Room, Flush) {
     let registry = anteroom_games::registry().expect("the games go together");
     let policy = RoomPolicy { grace: Duration::ZERO, spectators_max: 0 };
     let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Relay".into(), options: None, seed: 0, policy };
     let kind = registry.kind("relay").expect("a game of the registry");
-    let (mut room, mut effects) = (Room::create(kind, spec, Time::default()).expect("a room"), Effects::default());
+    let (mut room, mut flush) = (Room::create(kind, spec, Time::default()).expect("a room"), Flush::default());
     for number in 0..members {
         let join = Join {
-            member: MemberId(number.into()),
             user_id: format!("user-{number:04}").parse().expect("a user id"),
             username: format!("User {number}"),
             role: Role::Player,
@@ -84,11 +83,12 @@ fn seated(members: u32, codecs: &[Codec]) -> (Room, Effects) {
             codec: codec_of(number, codecs),
             answer: "join_room_result",
             reference: None,
+            applied: 0,
         };
-        room.handle(Time::default(), Command::Join(join), &mut effects).expect("there is a seat");
-        effects.clear();
+        room.join(Time::default(), join, &mut flush).expect("there is a seat");
+        flush.clear();
     }
-    room.flush(&mut effects).expect("messages that can be sent");
-    effects.clear();
-    (room, effects)
+    room.flush(&mut flush).expect("messages that can be sent");
+    flush.clear();
+    (room, flush)
 }

@@ -2,7 +2,7 @@
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::{Nothing, Registry};
-use anteroom_core::{Context, Game, Rejection, Seat, Seats, Viewer, Views};
+use anteroom_core::{Context, Game, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -113,7 +113,7 @@ impl Game for Broken {
         Ok(())
     }
 
-    fn view(&self, _viewer: Viewer) -> View {
+    fn view(&self, _viewer: Viewer, _seating: &Seating) -> View {
         let cells = if self.unencodable { BTreeMap::from([(Some((1, 2)), 3)]) } else { BTreeMap::new() };
         View { cells }
     }

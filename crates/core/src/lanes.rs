@@ -9,6 +9,7 @@
 
 mod faults;
 mod lane;
+mod restore;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,13 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anteroom_protocol::lane::{AckDue, Bounds, CountNotSent, Next, Watermark};
+use anteroom_protocol::lane::{AckDue, Bounds, CountNotSent, Marks, Next};
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::{Counts, LaneOfRoom, LaneOpened, SessionState, Subscription};
 use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId, Tally};
 
 pub use lane::{DATAGRAMS_MAX, LANES_KEPT_MAX};
+pub use restore::{KeptLane, KeptLanes};
 pub use resume::{Accepted, Carrying, Claim, NotMoving, Refused};
 
 use crate::flush::Outgoing;
@@ -93,7 +95,7 @@ pub struct Lanes {
     /// What was on the control lane when it came over to its connection has not been written yet.
     catching_up: bool,
     /// What the session is subscribed to, for the control lane's snapshot.
-    subscription: Option<Subscription>,
+    subscriptions: Vec<Subscription>,
     /// Where the memory of its lanes is counted.
     tally: Option<Tally>,
 }
@@ -126,7 +128,7 @@ impl Lanes {
             ack: AckDue::default(),
             overflowed: false,
             catching_up: false,
-            subscription: None,
+            subscriptions: Vec::new(),
             tally: None,
         };
         (session, connection)
@@ -160,9 +162,8 @@ impl Lanes {
         self.last_lane = lane;
         let attached = self.carrying.attached().is_some();
         // What has a lower number was meant for an earlier lane of the room, and comes again because that had ended.
-        let (mut watermark, told) = (Watermark::default(), last_n);
-        watermark.take(Some(told));
-        let mut opened = Lane { room_id, watermark, told, ..Lane::new(self.keeps, attached) };
+        let (marks, told) = (Marks::behind(last_n), last_n);
+        let mut opened = Lane { room_id, marks, told, ..Lane::new(self.keeps, attached) };
         opened.out = opened.out.counted(self.tally.as_ref());
         self.rooms.push((lane, opened));
         lane
@@ -354,7 +355,7 @@ impl Lanes {
     }
 
     fn announcement(&self, id: LaneId, lane: &Lane, next: u64, gap: bool) -> Option<Arc<Batch>> {
-        let opened = LaneOpened { lane: id, room_id: lane.room_id, next, applied: lane.watermark.applied(), gap };
+        let opened = LaneOpened { lane: id, room_id: lane.room_id, next, applied: lane.marks.applied(), gap };
         let room_id = lane.room_id.as_ref().map(RoomId::as_str);
         let header = Header { room_id, ..Header::new(LaneOpened::TYPE) };
         Batch::one(self.codec, &header, &opened).ok().map(Arc::new)
@@ -408,22 +409,51 @@ impl Lanes {
         Ok(())
     }
 
-    /// Judges a message that came on a lane; [`took`](Self::took) it once its owner has it.
+    /// Judges a message that came on a lane: note that its owner has it by [`handed`](Self::handed), or [`took`](Self::took).
     #[must_use]
     pub fn judge(&self, connection: ConnectionId, lane: LaneId, n: Option<u64>) -> Verdict {
         let was_refused = n.is_some_and(|n| self.refused.contains(&n));
-        let is_new = !was_refused && self.lane(lane).is_some_and(|lane| lane.watermark.is_new(n));
+        let is_new = !was_refused && self.lane(lane).is_some_and(|lane| lane.marks.is_new(n));
         if is_new && self.carrying.attached() == Some(connection) { Verdict::New } else { Verdict::Ignored }
     }
 
-    /// Notes that a lane's owner has a message of so many bytes, whatever it will answer.
-    pub fn took(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
-        let Some(number) = n else { return };
-        self.last_n = self.last_n.max(number);
-        self.ack.note(now.as_millis(), bytes);
+    /// Whether a message for a room, whose lane is over, was on that lane and has come to the room already: it is sent again
+    /// because it was not acknowledged then, and the lane's end says more than a refusal.
+    #[must_use]
+    pub fn has_passed(&self, room_id: &RoomId, n: Option<u64>) -> bool {
+        let of_room = self.rooms.iter().filter(|(_, lane)| lane.ended && lane.room_id.as_ref() == Some(room_id));
+        n.is_some_and(|n| of_room.into_iter().any(|(_, lane)| lane.marks.have_passed(n)))
+    }
+
+    /// Notes that a message of so many bytes was handed over to a lane's owner. It is not handed over again, and not
+    /// acknowledged before it is [applied](Self::applied).
+    pub fn handed(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
+        let Some(n) = n else { return };
+        self.last_n = self.last_n.max(n);
         if let Some(lane) = self.lane_mut(lane) {
-            lane.watermark.take(n);
+            lane.marks.hand(now.as_millis(), n, bytes);
         }
+    }
+
+    /// Notes that a lane's owner has acted on everything up to a number that was handed over, or refused it.
+    pub fn applied(&mut self, lane: LaneId, n: u64) {
+        if let Some(due) = self.lane_mut(lane).map(|lane| lane.marks.apply(n)) {
+            self.ack.add(due);
+        }
+    }
+
+    /// Notes that a lane's owner has a message of so many bytes and acts on it at once.
+    pub fn took(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
+        self.handed(now, lane, n, bytes);
+        if let Some(n) = n {
+            self.applied(lane, n);
+        }
+    }
+
+    /// When what a lane's owner has, and has not applied, would be to be acknowledged; nothing if there is none.
+    #[must_use]
+    pub fn in_flight_at(&self, lane: LaneId) -> Option<Time> {
+        self.lane(lane)?.marks.in_flight_at_ms().map(Time::from_millis)
     }
 
     /// Notes a number whose message is refused in the place of its lane's owner. The answer goes on the control lane
@@ -458,9 +488,15 @@ impl Lanes {
         }
     }
 
-    /// What the session is subscribed to, for its snapshot.
-    pub fn set_subscription(&mut self, subscription: Option<Subscription>) {
-        self.subscription = subscription;
+    /// The session is subscribed to something, for its snapshot. A second time replaces the first.
+    pub fn subscribe(&mut self, subscription: Subscription) {
+        self.unsubscribe(&subscription.to);
+        self.subscriptions.push(subscription);
+    }
+
+    /// The session is not subscribed to that any more.
+    pub fn unsubscribe(&mut self, to: &str) {
+        self.subscriptions.retain(|subscription| subscription.to != to);
     }
 
     /// The rooms' lanes that a new connection goes on with.
@@ -472,13 +508,19 @@ impl Lanes {
 
     fn state(&self) -> SessionState {
         let rooms = self.lanes().into_iter().filter(|room| !self.has_ended(room.lane)).collect();
-        SessionState { rooms, subscriptions: self.subscription.iter().cloned().collect(), ..SessionState::default() }
+        SessionState { rooms, subscriptions: self.subscriptions.clone(), ..SessionState::default() }
     }
 
     /// Bytes of reliable messages that are kept for the lanes of rooms, or wait there.
     #[must_use]
     pub fn kept_bytes(&self, lane: LaneId) -> usize {
         self.lane(lane).map_or(0, |lane| lane.out.kept_bytes())
+    }
+
+    /// Bytes of reliable messages that wait to be written on a lane.
+    #[must_use]
+    pub fn waiting_bytes(&self, lane: LaneId) -> usize {
+        self.lane(lane).map_or(0, |lane| lane.out.waiting_bytes())
     }
 
     /// Lets go of everything that is kept for a room's lane; what waits to be written becomes a gap.

@@ -7,7 +7,7 @@
 //! use anteroom_core::bincode::{Decode, Encode};
 //! use anteroom_core::game::Nothing;
 //! use anteroom_core::testing::Table;
-//! use anteroom_core::{Context, Game, Rejection, Seat, Seats, Viewer, Views};
+//! use anteroom_core::{Context, Game, Rejection, Seat, Seating, Seats, Viewer, Views};
 //! use serde::{Deserialize, Serialize};
 //!
 //! /// Everyone counts together.
@@ -55,7 +55,7 @@
 //!         Ok(())
 //!     }
 //!
-//!     fn view(&self, _: Viewer) -> u32 {
+//!     fn view(&self, _: Viewer, _: &Seating) -> u32 {
 //!         self.total
 //!     }
 //! }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::TimerId;
-use anteroom_core::{Context, Game, Outcome, Rejection, Seat, Seats, Viewer, Views};
+use anteroom_core::{Context, Game, Outcome, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Encode, Decode)]
@@ -150,7 +150,7 @@ impl Game for RockPaperScissors {
         ctx.publish(self);
     }
 
-    fn view(&self, viewer: Viewer) -> View {
+    fn view(&self, viewer: Viewer, _: &Seating) -> View {
         let my_hand = match viewer {
             Viewer::Seat(seat) => self.hands[usize::from(seat.0)],
             Viewer::Spectator => None,

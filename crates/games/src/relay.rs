@@ -8,7 +8,7 @@ use std::time::Duration;
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
 use anteroom_core::{
-    Context, Delivery, ErrorCode, FlushMode, Game, Json, Rejection, Seat, Seats, UserId, Viewer, Views,
+    Context, Delivery, ErrorCode, FlushMode, Game, Json, Rejection, Seat, Seating, Seats, UserId, Viewer, Views,
 };
 use serde::{Deserialize, Serialize};
 
@@ -163,7 +163,7 @@ impl Game for Relay {
         Ok(())
     }
 
-    fn view(&self, _viewer: Viewer) -> View {
+    fn view(&self, _viewer: Viewer, _seating: &Seating) -> View {
         View { members_max: self.members_max }
     }
 }

@@ -1,12 +1,13 @@
 //! Tic-tac-toe: two players, three in a row, and rematches with the sides swapped.
 //!
-//! The state that travels is the whole story, so there are no events. Players are named by user id.
+//! The state that travels is the whole story, so there are no events. The game keeps seats; the view names their players by
+//! user id.
 
 mod board;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
-use anteroom_core::{Context, Game, Outcome, Rejection, Rng, Seat, Seats, UserId, Viewer, Views};
+use anteroom_core::{Context, Game, Outcome, Rejection, Rng, Seat, Seating, Seats, UserId, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
 pub use board::{Board, Cell, Mark, best_move};
@@ -15,7 +16,8 @@ pub use board::{Board, Cell, Mark, best_move};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TicTacToe {
     board: Board,
-    players: [Option<UserId>; 2],
+    /// Which seats are taken.
+    taken: [bool; 2],
     /// The seat that plays X in this match.
     x: Seat,
     /// Whose turn it is while the match is on; X begins.
@@ -28,11 +30,7 @@ pub struct TicTacToe {
 enum Phase {
     Waiting,
     Playing,
-    /// The winner stays named after leaving.
-    Won {
-        winner: Option<UserId>,
-        line: Option<[Cell; 3]>,
-    },
+    Won { winner: Seat, line: Option<[Cell; 3]> },
     Draw,
 }
 
@@ -116,16 +114,12 @@ impl TicTacToe {
         if mark == Mark::X { self.x } else { opponent(self.x) }
     }
 
-    fn player(&self, seat: Seat) -> Option<&UserId> {
-        self.players.get(usize::from(seat.0))?.as_ref()
-    }
-
     /// Clears the table, and begins if there are two.
     fn set_up(&mut self, x: Seat, ctx: &mut Context<'_, Self>) {
-        let ready = self.players.iter().all(Option::is_some);
+        let ready = self.taken == [true; 2];
         *self = Self {
             board: Board::default(),
-            players: std::mem::take(&mut self.players),
+            taken: self.taken,
             x,
             turn: Mark::X,
             phase: if ready { Phase::Playing } else { Phase::Waiting },
@@ -159,7 +153,7 @@ impl TicTacToe {
     }
 
     fn won(&mut self, seat: Seat, line: Option<[Cell; 3]>, ctx: &mut Context<'_, Self>) {
-        self.phase = Phase::Won { winner: self.player(seat).cloned(), line };
+        self.phase = Phase::Won { winner: seat, line };
         ctx.finish(Outcome::won_by(seat));
     }
 
@@ -193,7 +187,7 @@ impl Game for TicTacToe {
     fn new(_options: Options, _ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
         Ok(Self {
             board: Board::default(),
-            players: [None, None],
+            taken: [false; 2],
             x: FIRST,
             turn: Mark::X,
             phase: Phase::Waiting,
@@ -202,7 +196,7 @@ impl Game for TicTacToe {
     }
 
     fn joined(&mut self, seat: Seat, ctx: &mut Context<'_, Self>) {
-        self.players[usize::from(seat.0)] = ctx.player(seat).map(|player| player.user_id.clone());
+        self.taken[usize::from(seat.0)] = true;
         self.set_up(FIRST, ctx);
         ctx.publish(self);
     }
@@ -211,7 +205,7 @@ impl Game for TicTacToe {
         if self.phase == Phase::Playing {
             self.won(opponent(seat), None, ctx);
         }
-        self.players[usize::from(seat.0)] = None;
+        self.taken[usize::from(seat.0)] = false;
         self.wants_rematch[usize::from(seat.0)] = false;
         ctx.publish(self);
     }
@@ -225,15 +219,21 @@ impl Game for TicTacToe {
         Ok(())
     }
 
-    fn view(&self, _viewer: Viewer) -> View {
+    fn view(&self, _viewer: Viewer, seating: &Seating) -> View {
         let (status, winner, line) = match &self.phase {
             Phase::Waiting => (Status::Waiting, None, None),
             Phase::Playing => (Status::Playing, None, None),
-            Phase::Won { winner, line } => (Status::Won, winner.clone(), *line),
+            // Whoever has won stays named after leaving.
+            Phase::Won { winner, line } => (Status::Won, seating.last_user(*winner).cloned(), *line),
             Phase::Draw => (Status::Draw, None, None),
         };
-        let player = |mark| self.player(self.seat_of(mark)).cloned();
-        let wanted = self.players.iter().zip(self.wants_rematch);
+        // The seat of a player who is leaving is free as far as the game goes, and not for the room yet.
+        let user = |seat: Seat| {
+            let occupant = seating.occupant(seat).filter(|_| self.taken[usize::from(seat.0)]);
+            occupant.map(|player| player.user_id.clone())
+        };
+        let player = |mark| user(self.seat_of(mark));
+        let wants = [FIRST, SECOND].into_iter().filter(|seat| self.wants_rematch[usize::from(seat.0)]);
         View {
             board: self.board,
             players: Players { x: player(Mark::X), o: player(Mark::O) },
@@ -241,7 +241,7 @@ impl Game for TicTacToe {
             status,
             winner,
             line,
-            rematch_wanted: wanted.filter_map(|(player, wanted)| player.clone().filter(|_| wanted)).collect(),
+            rematch_wanted: wants.filter_map(user).collect(),
         }
     }
 

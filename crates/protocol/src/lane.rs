@@ -2,7 +2,7 @@
 //!
 //! Both ends use it. Downstream, from the server, nothing is added to the wire: both ends count, [`Outbound`] keeps
 //! what is not acknowledged, [`Inbound`] drops what it has. Upstream a message carries its number `n`:
-//! [`Unacknowledged`] keeps it, a [`Watermark`] lets it pass once.
+//! [`Unacknowledged`] keeps it, a [`Marks`] lets it pass once.
 //!
 //! Pure: time comes in as milliseconds since any fixed start. Knows no connection; who owns one says when a lane is
 //! attached to it and takes what is to be written.
@@ -15,7 +15,7 @@ mod upstream;
 pub use ack::{ACK_AFTER, AckDue};
 pub use inbound::{Inbound, Opened, UntoldGap};
 pub use outbound::{Bounds, CountNotSent, Next, Outbound, Overflow};
-pub use upstream::{Unacknowledged, Upstream, Watermark};
+pub use upstream::{Marks, Unacknowledged, Upstream};
 
 use crate::envelope::Envelope;
 

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::app::{Mode, Server, StartError};
 use crate::bench::{self, BenchError};
 use crate::config::{self, Config, ConfigError};
-use crate::{certificate, output};
+use crate::{certificate, listen, output};
 
 pub use serving::runtime;
 
@@ -256,11 +256,11 @@ fn configured(base: &Config, file: Option<&Path>, typed: Option<&ServerOptions>)
     let remarks = config::remarks(variables.iter().map(|(name, _)| &**name));
     let mut config = config::load(base, file, variables)?;
     if let Some(listen) = typed.and_then(|typed| typed.listen.as_deref()) {
-        config.listen = config::typed_addr(listen);
+        config.listen = listen::typed_addr(listen);
         config.listen_addr().map_err(|why| Failure(2, format!("--listen {why}")))?;
     }
     if let Some(listen) = typed.and_then(|typed| typed.listen_udp.as_deref()) {
-        config.listen_udp = Some(config::typed_addr(listen));
+        config.listen_udp = Some(listen::typed_addr(listen));
         config.listen_udp_addr().map_err(|why| Failure(2, format!("--listen-udp {why}")))?;
     }
     Ok(Configured { config, remarks })
@@ -281,7 +281,7 @@ fn key_of(ConfigOption { config: file }: &ConfigOption) -> Result<(Vec<u8>, Conf
     let Configured { config, remarks } = configured(&Config::default(), file, None)?;
     remarks.iter().for_each(|remark| output::complain(remark));
     config.validate()?;
-    let key = config.token_key()?.ok_or_else(|| {
+    let key = config.auth.token_key()?.ok_or_else(|| {
         let sentence = match file {
             Some(file) => format!("{} names no key: set auth.token_key_file", file.display()),
             None => "there is no key; name the configuration with --config FILE".into(),

@@ -9,6 +9,7 @@
 mod alarm;
 mod ending;
 mod handshake;
+mod limits;
 mod own;
 mod resume;
 
@@ -16,7 +17,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::decode_batch;
@@ -28,16 +28,20 @@ use anteroom_transport::{Closed, Connection, Event};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::carrier::{Attended, Place, Written};
+use crate::lifecycle::Lifecycle;
 use crate::panics::caught;
+use crate::parts::Parts;
 use crate::permission::{self, Channel};
 use crate::requests::answer::Refused;
-use crate::requests::{Answer, Call, Stop, go_on};
-use crate::session::{Attended, Membership, Place, Session, Written};
-use crate::shared::Shared;
+use crate::requests::{Answer, Call, Stop};
+use crate::services::Services;
+use crate::session::{Membership, Session};
+use crate::settings::Settings;
 use crate::slice::Slice;
 use alarm::Alarm;
-pub(crate) use ending::end_session;
-use ending::{End, closed_end, malformed, wait_for_return};
+use ending::{End, closed_end, malformed};
+pub(crate) use limits::ConnectionLimits;
 use own::Own;
 
 /// How a connection came in.
@@ -62,7 +66,9 @@ struct Carried {
 
 /// See the module.
 struct ConnectionTask {
-    shared: Arc<Shared>,
+    services: Arc<Services>,
+    lifecycle: Arc<Lifecycle>,
+    settings: Arc<Settings>,
     connection: Connection,
     arrival: Arrival,
     carried: Option<Carried>,
@@ -96,20 +102,18 @@ struct Stall {
     deadline: Instant,
 }
 
-/// Runs a connection from its first byte to its last, and keeps what it leaves behind until somebody comes for it.
-/// `permit` is dropped with the connection.
-pub(crate) async fn run<P>(shared: Arc<Shared>, connection: Connection, arrival: Arrival, permit: P) {
-    let waiting = Box::pin(carry(shared.clone(), connection, arrival)).await;
-    // A session that waits has no connection that could count.
+/// Runs a connection from its first byte to its last. `permit` is dropped with it.
+pub(crate) async fn run<P>(parts: Parts, connection: Connection, arrival: Arrival, permit: P) {
+    Box::pin(carry(parts, connection, arrival)).await;
     drop(permit);
-    if let Some(session) = waiting {
-        Box::pin(wait_for_return(&shared, &session)).await;
-    }
 }
 
-async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) -> Option<Arc<Session>> {
+async fn carry(parts: Parts, connection: Connection, arrival: Arrival) {
+    let Parts { services, lifecycle, settings } = parts;
     let mut pipe = ConnectionTask {
-        shared,
+        services,
+        lifecycle,
+        settings,
         connection,
         arrival,
         carried: None,
@@ -121,19 +125,18 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
         slice: Slice::counted(),
     };
     let Arrival { origin, authority, .. } = &pipe.arrival;
-    let end = if pipe.shared.origins.allow(origin.as_deref(), authority.as_deref()) {
+    let end = if pipe.services.origins.allow(origin.as_deref(), authority.as_deref()) {
         caught(pipe.converse()).await.unwrap_or_else(End::Failed)
     } else {
         tracing::info!(origin, "origin refused");
         End::from(CloseCode::OriginRefused)
     };
-    let carried = pipe.carried.clone();
-    match caught(Box::pin(pipe.finish(end))).await {
-        Ok(waiting) => waiting,
+    let (carried, sessions) = (pipe.carried.clone(), pipe.services.sessions.clone());
+    if let Err(why) = caught(Box::pin(pipe.finish(end))).await {
+        tracing::error!(why, "the end of a connection failed");
         // Whatever else, the session has to know that the connection is gone.
-        Err(why) => {
-            tracing::error!(why, "the end of a connection failed");
-            carried.filter(|Carried { session, place, .. }| session.lost(place.id)).map(|carried| carried.session)
+        if let Some(Carried { session, place, .. }) = carried {
+            sessions.away(&session, place.id);
         }
     }
 }
@@ -141,7 +144,7 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
 impl ConnectionTask {
     /// Reads and writes until there is a reason to stop.
     async fn converse(&mut self) -> End {
-        let deadline = Instant::now() + Duration::from_millis(self.shared.config.times.handshake_ms);
+        let deadline = Instant::now() + self.settings.connection.handshake_max;
         // Boxed, so that a session does not carry the state of its beginning around for the rest of its life.
         match Box::pin(self.take_turns(Some(deadline))).await {
             Some(end) => end,
@@ -155,8 +158,8 @@ impl ConnectionTask {
 
     /// Reads and writes in turn; gives the reason to stop, or nothing if there is a session before the deadline.
     async fn take_turns(&mut self, deadline: Option<Instant>) -> Option<End> {
-        let shared = self.shared.clone();
-        let mut shutdown = pin!(shared.shutdown.begun());
+        let lifecycle = self.lifecycle.clone();
+        let mut shutdown = pin!(lifecycle.shutdown.begun());
         let mut hears_of_shutdown = false;
         loop {
             let turn = poll_fn(|cx| {
@@ -187,7 +190,7 @@ impl ConnectionTask {
     /// Waits for something to do, or a reason to stop. What comes is read first, since mostly it is what there is; but
     /// nothing is kept waiting by it.
     fn poll_turn(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Result<Turn, End>> {
-        if self.shared.shutdown.has_begun() {
+        if self.lifecycle.shutdown.has_begun() {
             return Poll::Ready(Err(CloseCode::ShuttingDown.into()));
         }
         if self.unattended < UNATTENDED_MAX
@@ -197,7 +200,11 @@ impl ConnectionTask {
             return Poll::Ready(Ok(Turn::Event(event)));
         }
         let now = Instant::now();
-        let Attended { written, ack_at, .. } = self.attend(deadline, now, cx)?;
+        let Attended { written, ack_at, wants_topics, .. } = self.attend(deadline, now, cx)?;
+        if wants_topics {
+            self.catch_up();
+            cx.waker().wake_by_ref();
+        }
         if !written.wanted.is_empty() {
             return Poll::Ready(Ok(Turn::Ask(written.wanted)));
         }
@@ -237,7 +244,7 @@ impl ConnectionTask {
             return if is_late { Err(CloseCode::HandshakeTimeout.into()) } else { Ok(waits) };
         };
         let opens = !own.is_full && !std::mem::replace(&mut self.is_open, true);
-        let mut attended = session.attend(place.id, now, &mut self.connection, cx.waker(), opens);
+        let mut attended = session.carrier.attend(place.id, now, &mut self.connection, cx.waker(), opens);
         if let Some(code) = place.over.code() {
             return Err(End::Displaced(code));
         }
@@ -261,10 +268,10 @@ impl ConnectionTask {
             return Ok(None);
         }
         let written_bytes = self.connection.written_bytes();
-        let stall = self.stalled.filter(|stall| stall.written_bytes == written_bytes).unwrap_or_else(|| {
-            let stall_max = Duration::from_millis(self.shared.config.times.stall_ms);
-            Stall { written_bytes, deadline: now + stall_max }
-        });
+        let stall = self
+            .stalled
+            .filter(|stall| stall.written_bytes == written_bytes)
+            .unwrap_or_else(|| Stall { written_bytes, deadline: now + self.settings.connection.stall_max });
         self.stalled = Some(stall);
         if stall.deadline <= now { Err(CloseCode::SlowConsumer.into()) } else { Ok(Some(stall.deadline)) }
     }
@@ -286,6 +293,19 @@ impl ConnectionTask {
         }
     }
 
+    /// Gives the client what it watches anew: it was behind, and has read what there was.
+    fn catch_up(&self) {
+        let Some(Carried { session, .. }) = &self.carried else { return };
+        for topic in session.carrier.wanted_topics() {
+            let lobby = &self.services.lobby;
+            if topic == lobby.topic.name
+                && let Err(error) = lobby.catch_up(&session.carrier)
+            {
+                tracing::error!(%error, "a list could not be encoded");
+            }
+        }
+    }
+
     /// Asks rooms for the snapshots that lanes wait for. The connection does not wait for a room whose mailbox is full.
     fn ask_for_snapshots(&self, lanes: Vec<LaneId>) {
         let Some(Carried { session, .. }) = self.carried.clone() else { return };
@@ -293,7 +313,7 @@ impl ConnectionTask {
             // Of a room that has not let the session in yet it is asked again when it has, and one that was left ends the
             // lane with its last message.
             if let Some(Membership { room, member, .. }) = session.membership(lane) {
-                go_on(&self.shared, Box::pin(async move { room.ask_for_snapshot(member).await }));
+                room.ask_for_snapshot(member, session.carrier.presence());
             }
         }
     }
@@ -302,7 +322,7 @@ impl ConnectionTask {
     fn write(&mut self) -> Written {
         let own = self.own.write(&mut self.connection);
         let Some(Carried { session, place, .. }) = &self.carried else { return own };
-        let mut written = session.write_on(place.id, &mut self.connection);
+        let mut written = session.carrier.write_on(place.id, &mut self.connection);
         written.is_full |= own.is_full;
         written
     }
@@ -333,7 +353,7 @@ impl ConnectionTask {
                 return Err(End::Displaced(code));
             }
             if !std::mem::replace(is_proven, true) {
-                session.heard(place.id);
+                session.carrier.heard(place.id);
             }
         }
         self.pass_on(payload, message, Channel::InTurn)
@@ -343,7 +363,14 @@ impl ConnectionTask {
     fn pass_on(&mut self, payload: &Bytes, message: &Envelope<'_>, channel: Channel<'_>) -> Result<(), End> {
         let Some(Carried { session, place, .. }) = &self.carried else { return Ok(()) };
         let kind = RequestKind::of(message);
-        let call = Call { shared: &self.shared, session, connection: place.id, payload, message };
+        let call = Call {
+            services: &self.services,
+            lifecycle: &self.lifecycle,
+            session,
+            connection: place.id,
+            payload,
+            message,
+        };
         let outcome = match permission::allow(kind, message, channel) {
             Ok(()) => call.handle(kind),
             Err(stop) => call.refuse(kind, stop),
@@ -361,7 +388,7 @@ impl ConnectionTask {
             Err(Stop::Goodbye) => return Err(End::Goodbye),
         }
         // A batch may ask for more than anyone can be given.
-        let is_beyond_hope = self.carried.as_ref().is_some_and(|carried| carried.session.is_beyond_hope());
+        let is_beyond_hope = self.carried.as_ref().is_some_and(|carried| carried.session.carrier.is_beyond_hope());
         if is_beyond_hope { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
     }
 
@@ -387,9 +414,7 @@ impl ConnectionTask {
         let allowed = permission::allow(kind, message, channel);
         match allowed.map(|()| Request::parse(kind, message)) {
             Ok(Ok(Request::Session(SessionRequest::Handshake(handshake)))) => self.on_handshake(&handshake, message),
-            Ok(Ok(Request::Session(SessionRequest::Reconnect(reconnect)))) => {
-                self.on_reconnect(reconnect, message).await
-            }
+            Ok(Ok(Request::Session(SessionRequest::Reconnect(reconnect)))) => self.on_reconnect(reconnect, message),
             Ok(Err(error)) if kind == RequestKind::Reconnect => {
                 self.refuse_unreadable_reconnect(message, &error);
                 Ok(())
@@ -414,7 +439,7 @@ impl ConnectionTask {
     async fn on_datagram(&mut self, lane: LaneId, payload: &Bytes) -> Result<(), End> {
         let Some(Carried { session, .. }) = &self.carried else { return Ok(()) };
         let Some(membership) = session.membership(lane) else { return Ok(()) };
-        let (codec, room_id) = (session.codec, membership.room.room_id);
+        let (codec, room_id) = (session.codec, *membership.room.room_id());
         if Codec::of_payload(payload) != codec {
             return Ok(());
         }

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use anteroom_core::lanes::ConnectionId;
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::message::{Request, RequestKind};
-use anteroom_protocol::{Batch, CloseCode, Data, Envelope, ErrorBody, ErrorCode, LaneId};
+use anteroom_protocol::{Batch, CloseCode, Data, Envelope, ErrorBody, ErrorCode};
 use bytes::Bytes;
 
+use crate::lifecycle::Lifecycle;
+use crate::services::Services;
 use crate::session::Session;
-use crate::shared::Shared;
-pub(crate) use asking::go_on;
+use asking::go_on;
 
 /// What came of a request.
 pub(crate) type Outcome = Result<Answer, Stop>;
@@ -65,7 +66,8 @@ impl From<CloseCode> for Stop {
 /// A message of a session, as it came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
-    pub(crate) shared: &'a Arc<Shared>,
+    pub(crate) services: &'a Arc<Services>,
+    pub(crate) lifecycle: &'a Arc<Lifecycle>,
     pub(crate) session: &'a Arc<Session>,
     /// The connection that it came on.
     pub(crate) connection: ConnectionId,
@@ -102,7 +104,7 @@ impl Call<'_> {
     /// Takes a message of the control lane, if it is new.
     fn take(&self) -> Result<(), Stop> {
         let Self { session, connection, message, .. } = self;
-        let is_new = session.take(*connection, LaneId::CONTROL, message.n, bytes_of(message.data));
+        let is_new = session.take(*connection, message.n, bytes_of(message.data));
         if is_new { Ok(()) } else { Err(Stop::Ignore) }
     }
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
-use anteroom_core::{Context, FlushMode, Game, Registry, Rejection, Seat, Seats, Viewer, Views};
+use anteroom_core::{Context, FlushMode, Game, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use players::{Player, config, send, server, server_with};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -163,7 +163,7 @@ impl Game for Noted {
         Ok(())
     }
 
-    fn view(&self, _viewer: Viewer) -> View {
+    fn view(&self, _viewer: Viewer, _seating: &Seating) -> View {
         View { nothing: true }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex};
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
-use anteroom_core::{Context, Game, Rejection, Seat, Seats, Viewer, Views};
+use anteroom_core::{Context, Game, Rejection, Seat, Seating, Seats, Viewer, Views};
 use anteroom_server::{Config, Server};
 use player::Player;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ impl Game for Stuck {
         Ok(())
     }
 
-    fn view(&self, _viewer: Viewer) -> Plain {
+    fn view(&self, _viewer: Viewer, _seating: &Seating) -> Plain {
         Plain {}
     }
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use context::Context;
 pub(crate) use context::Stage;
-pub(crate) use hosted::HostedGame;
+pub(crate) use hosted::{GameSnapshot, HostedGame};
 pub use registry::{Kind, Registry, RegistryError};
 pub use seating::{Occupant, Seating};
 pub use timers::{TIMERS_MAX, TimerId};
@@ -30,6 +30,9 @@ pub trait Wire: Serialize + DeserializeOwned + Encode + Decode<()> + Send {}
 impl<T: Serialize + DeserializeOwned + Encode + Decode<()> + Send> Wire for T {}
 
 /// The rules of one kind of game. The value itself is the whole state, and its serde form the snapshot.
+///
+/// A snapshot is JSON, so maps need keys that can be strings, and numbers must be finite; what is skipped is lost.
+/// [`assert_deterministic`](crate::testing::assert_deterministic) checks that a game goes on after a snapshot as before.
 ///
 /// `Action` and `Event` are enums of struct variants with `#[serde(rename_all = "snake_case")]`: a variant's name is
 /// the message's `type`, its fields the `data`. No collection in them may have elements of size zero.
@@ -96,7 +99,9 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
     fn tick(&mut self, _ctx: &mut Context<'_, Self>) {}
 
     /// What a viewer sees. With [`Views::Shared`] the viewer must make no difference.
-    fn view(&self, viewer: Viewer) -> Self::View;
+    ///
+    /// A game keeps seats, never users: who has a seat, and under which name, is in the seating.
+    fn view(&self, viewer: Viewer, seating: &Seating) -> Self::View;
 
     /// What a computer player in this seat does next.
     fn bot(&self, _seat: Seat, _rng: &mut Rng) -> Option<Self::Action> {

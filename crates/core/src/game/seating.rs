@@ -2,16 +2,17 @@
 //!
 //! A user has at most one seat, and keeps it for a while without a connection. Knows nothing of the game.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anteroom_protocol::UserId;
+use serde::{Deserialize, Serialize};
 
 use super::Seat;
 use crate::room::MemberId;
 use crate::time::Time;
 
 /// Who sits in a seat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occupant {
     /// The player: the same one on every connection.
     pub user_id: UserId,
@@ -34,6 +35,8 @@ pub struct Seating {
     taken: usize,
     /// Seats that wait for their player, by when they are given up.
     kept: BTreeSet<(Time, Seat)>,
+    /// Who had a seat that is free now.
+    former: BTreeMap<Seat, UserId>,
 }
 
 impl Seating {
@@ -41,10 +44,49 @@ impl Seating {
         Self { seats_max: usize::from(seats), ..Self::default() }
     }
 
+    /// Seats as they were: those that are taken, and who had the others.
+    pub(crate) fn restore(
+        seats: u16,
+        taken: Vec<(Seat, Occupant)>,
+        former: Vec<(Seat, UserId)>,
+    ) -> Result<Self, &'static str> {
+        let mut seating = Self::new(seats);
+        for (seat, Occupant { user_id, username, member, connected, kept_until }) in taken {
+            if seat.0 >= seats || seating.occupant(seat).is_some() || seating.of_user(&user_id).is_some() {
+                return Err("a seat that does not exist or is taken twice");
+            }
+            // Somebody sits there, or it is kept for somebody who does not.
+            if member.is_some() == kept_until.is_some() || (connected && member.is_none()) {
+                return Err("a seat that is neither taken nor kept");
+            }
+            seating.sit(seat, user_id, username, member.unwrap_or(MemberId(0)));
+            seating.set_connected(seat, connected);
+            if kept_until.is_some() {
+                seating.keep(seat, kept_until);
+            }
+        }
+        if former.iter().any(|(seat, _)| seat.0 >= seats || seating.occupant(*seat).is_some()) {
+            return Err("a seat that is free and taken");
+        }
+        seating.former = former.into_iter().collect();
+        Ok(seating)
+    }
+
+    /// Who had the seats that are free now.
+    pub(crate) fn former(&self) -> impl Iterator<Item = (Seat, &UserId)> {
+        self.former.iter().map(|(seat, user_id)| (*seat, user_id))
+    }
+
     /// The player of a seat.
     #[must_use]
     pub fn occupant(&self, seat: Seat) -> Option<&Occupant> {
         self.seats.get(usize::from(seat.0))?.as_ref()
+    }
+
+    /// The user who has a seat; if it is free, who had it last.
+    #[must_use]
+    pub fn last_user(&self, seat: Seat) -> Option<&UserId> {
+        self.occupant(seat).map(|occupant| &occupant.user_id).or_else(|| self.former.get(&seat))
     }
 
     /// Puts a player into a seat, connected.
@@ -57,6 +99,7 @@ impl Seating {
         if let Some(place) = self.seats.get_mut(usize::from(seat.0)) {
             *place = Some(Occupant { user_id, username, member: Some(member), connected: true, kept_until: None });
             self.taken += 1;
+            self.former.remove(&seat);
         }
     }
 
@@ -83,8 +126,9 @@ impl Seating {
     /// Makes a seat free.
     pub(crate) fn free_seat(&mut self, seat: Seat) {
         self.keep(seat, None);
-        if self.seats.get_mut(usize::from(seat.0)).and_then(Option::take).is_some() {
+        if let Some(occupant) = self.seats.get_mut(usize::from(seat.0)).and_then(Option::take) {
             self.taken -= 1;
+            self.former.insert(seat, occupant.user_id);
         }
     }
 

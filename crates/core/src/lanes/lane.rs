@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use anteroom_protocol::lane::{Bounds, Outbound, Watermark};
+use anteroom_protocol::lane::{Bounds, Marks, Outbound};
 use anteroom_protocol::{Batch, LaneId, RoomId};
 
 use crate::flush::Outgoing;
@@ -20,8 +20,9 @@ pub(super) struct Lane {
     pub(super) room_id: Option<RoomId>,
     pub(super) out: Outbound,
     pub(super) datagrams: VecDeque<(Arc<str>, Arc<Batch>)>,
-    pub(super) watermark: Watermark,
-    /// What of the watermark was acknowledged.
+    /// How far the client's messages have come.
+    pub(super) marks: Marks,
+    /// What was acknowledged of them.
     pub(super) told: u64,
     pub(super) ended: bool,
     /// What was said last, for a client that has lost what led there: it stands where a snapshot would.
@@ -36,7 +37,7 @@ impl Lane {
             room_id: None,
             out: Outbound::new(keeps, attached),
             datagrams: VecDeque::new(),
-            watermark: Watermark::default(),
+            marks: Marks::default(),
             told: 0,
             ended: false,
             farewell: None,
@@ -113,9 +114,9 @@ impl Lane {
         self.ended = true;
     }
 
-    /// The watermark, if it moved since it was told.
+    /// What was applied, if that moved since it was told.
     pub(super) fn take_ack(&mut self) -> Option<u64> {
-        let applied = self.watermark.applied();
+        let applied = self.marks.applied();
         let moved = applied > self.told;
         self.told = applied;
         moved.then_some(applied)

@@ -85,6 +85,11 @@ pub(super) struct Proof {
 }
 
 impl Proof {
+    /// What was known when the session was kept.
+    pub(super) fn restored(newest: u64, attempt: Option<u64>) -> Self {
+        Self { newest, offered: None, attempt }
+    }
+
     fn check(&self, claim: &Claim) -> Result<(), Refused> {
         if claim.token > self.newest + u64::from(self.offered.is_some()) {
             return Err(Refused::Unknown);
@@ -251,7 +256,7 @@ impl Lanes {
     /// Has what was taken acknowledged with the next that is written, where no announcement does it.
     fn acknowledge_soon(&mut self) {
         let lanes = self.rooms.iter().map(|(_, lane)| lane).chain([&self.control]);
-        if lanes.into_iter().any(|lane| lane.watermark.applied() > lane.told) {
+        if lanes.into_iter().any(|lane| lane.marks.applied() > lane.told) {
             self.ack.note(0, 0);
         }
     }

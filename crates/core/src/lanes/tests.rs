@@ -318,3 +318,69 @@ fn a_session_gives_its_memory_back_and_says_so() {
         assert_eq!(session.writes(connection), ["1 lane", "1 said"]);
     }
 }
+
+#[test]
+fn what_is_handed_over_is_acknowledged_when_it_is_applied() {
+    let (mut session, first) = session(true);
+    let lane = session.open(room(1));
+    session.put(NOW, lane, said(1));
+    session.handed(NOW, lane, Some(1), 10);
+    session.handed(Time::from_millis(5), lane, Some(2), 10);
+    assert_eq!(session.judge(first, lane, Some(2)), Verdict::Ignored, "it is on its way");
+    assert_eq!((session.ack_at(), session.in_flight_at(lane)), (None, Some(Time::from_millis(1001))));
+    assert_eq!(session.take_ack(), Counts::new());
+    session.applied(lane, 1);
+    assert_eq!(session.ack_at(), Some(Time::from_millis(1001)), "a second after it came");
+    assert_eq!(session.take_ack(), Counts::from([(lane, 1)]));
+    // Another connection is told what was applied; what is on its way still is, and is not taken again.
+    session.writes(first);
+    let accepted = session.moves(1, received(&[(1, 1)]));
+    let opened = loop {
+        match session.next(NOW, accepted.connection, |_| false).unwrap() {
+            Write::Record(on, batch) if on == lane => break batch,
+            _ => {}
+        }
+    };
+    let opened: LaneOpened =
+        decode_batch(Codec::Json, opened.payload()).unwrap().next().unwrap().unwrap().data.decode().unwrap();
+    assert_eq!((opened.applied, accepted.last_n), (1, 2));
+    assert_eq!(session.judge(accepted.connection, lane, Some(2)), Verdict::Ignored);
+    session.applied(lane, 2);
+    assert_eq!(session.take_ack(), Counts::from([(lane, 2)]));
+    // Of what a room never comes to nothing is acknowledged, even when it ends.
+    session.handed(NOW, lane, Some(3), 10);
+    session.end(NOW, lane, vec![farewell()]);
+    assert_eq!((session.take_ack(), session.ack_at()), (Counts::new(), None));
+}
+
+#[test]
+fn what_is_restored_is_told_with_a_gap_and_counts_above_all_that_was() {
+    let kept = KeptLanes {
+        generation: 1,
+        token: 4,
+        attempt: Some(9),
+        applied: 3,
+        rooms: vec![KeptLane { lane: LaneId(2), room_id: room(1).unwrap(), applied: 6 }],
+    };
+    let bounds = SessionBounds { control: ALL, room: ALL };
+    let mut session = Lanes::restore(Codec::Json, bounds, &kept);
+    assert!(!session.is_connected());
+    let claim = |token, attempt, carrying| Claim { token, attempt, carrying };
+    assert_eq!(session.reconnect(&claim(4, 9, Carrying::Fresh), None), Err(Refused::Superseded));
+    assert_eq!(session.reconnect(&claim(3, 10, Carrying::Fresh), None), Err(Refused::TokenReused));
+    // Whatever was received before is less than what counts from now on.
+    let accepted = session.reconnect(&claim(4, 10, received(&[(0, 17), (2, 900)])), None).unwrap();
+    assert_eq!((accepted.token, accepted.last_n, listed(&accepted)), (5, 6, vec![2]));
+    let connection = accepted.connection;
+    assert_eq!(session.writes(connection), ["0 lane", "0 session_state", "2?"]);
+    let snapshot = Arc::new(Batch::one(Codec::Json, &Header::new("join_room_result"), &0_u8).unwrap());
+    session.put(NOW, LaneId(2), Outgoing::Snapshot(snapshot));
+    let Some(Write::Record(LaneId(2), opened)) = session.next(NOW, connection, |_| false) else { panic!("no lane") };
+    let opened: LaneOpened =
+        decode_batch(Codec::Json, opened.payload()).unwrap().next().unwrap().unwrap().data.decode().unwrap();
+    assert_eq!((opened.next, opened.applied, opened.gap), ((1 << 32) + 2, 6, true));
+    // What the room has not applied comes again.
+    assert_eq!(session.judge(connection, LaneId(2), Some(6)), Verdict::Ignored);
+    assert_eq!(session.judge(connection, LaneId(2), Some(7)), Verdict::New);
+    assert_eq!(session.open(room(2)), LaneId((1 << 16) + 1), "no lane of before");
+}

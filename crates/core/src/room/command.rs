@@ -1,18 +1,17 @@
-//! What goes into a room and what comes out of it.
+//! What goes into a room.
 
 use std::time::Duration;
 
+use anteroom_protocol::bincode::{Decode, Encode};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::{Codec, Data, Json, LaneId, RoomId, UserId};
+use serde::{Deserialize, Serialize};
 
-use crate::flush::Dispatch;
-use crate::game::Outcome;
-use crate::listing::Entry;
-
-/// Names one membership: one session's time in one room. Never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Names one membership: one session's time in one room. The room gives them out, from 1 on, and none twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[bincode(crate = "anteroom_protocol::bincode")]
 pub struct MemberId(pub u64);
 
 /// What a room is made of.
@@ -31,7 +30,7 @@ pub struct RoomSpec {
 }
 
 /// How a room treats its members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomPolicy {
     /// How long a seat is kept for a player who lost the connection.
     pub grace: Duration,
@@ -42,8 +41,6 @@ pub struct RoomPolicy {
 /// Someone who wants to come in.
 #[derive(Debug, Clone)]
 pub struct Join {
-    /// Names the membership to be.
-    pub member: MemberId,
     /// Who it is.
     pub user_id: UserId,
     /// The name to show.
@@ -58,19 +55,21 @@ pub struct Join {
     pub answer: &'static str,
     /// The mark of the request.
     pub reference: Option<Ref>,
+    /// The number of the session's last message before it came in: none up to there was meant for this membership.
+    pub applied: u64,
 }
 
-/// What can happen to a room.
+/// What can happen to a room, besides [joins](super::Room::join).
 #[derive(Debug, Clone)]
 pub enum Command<'a> {
-    /// Someone wants to come in. The only command that can be refused outright.
-    Join(Join),
     /// A member goes, for good.
     Leave {
         /// Who.
         member: MemberId,
         /// The mark of the request.
         reference: Option<Ref>,
+        /// The number of the message, if it came on the room's lane and has one.
+        n: Option<u64>,
     },
     /// A member's session has lost its connection.
     Disconnect {
@@ -100,7 +99,8 @@ pub enum Command<'a> {
         /// Who.
         member: MemberId,
     },
-    /// A member does something in the game.
+    /// A member does something in the game. With a number that is not above the member's mark it has been dealt with
+    /// before, and nothing happens.
     Act {
         /// Who.
         member: MemberId,
@@ -110,37 +110,12 @@ pub enum Command<'a> {
         data: Data<'a>,
         /// The mark of the request; without one only failures are answered.
         reference: Option<Ref>,
+        /// The number of the message, which rises with every one of the member's; none for at most once.
+        n: Option<u64>,
     },
     /// The room ends for everyone.
     Close {
         /// Why.
         reason: ClosedReason,
     },
-}
-
-/// What follows from commands, in order. Reuse it: it keeps its memory.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// What goes on whose lane.
-    pub dispatches: Vec<Dispatch>,
-    /// Memberships that are over; nothing more goes on their lanes after the dispatches above.
-    pub released: Vec<MemberId>,
-    /// What the lobby is to know of the room, if it changed.
-    pub entry: Option<Entry>,
-    /// Matches that ended.
-    pub outcomes: Vec<Outcome>,
-    /// Whether the room is over. It takes no more commands.
-    pub closed: bool,
-}
-
-impl Effects {
-    /// Forgets everything, keeping the memory.
-    pub fn clear(&mut self) {
-        let Self { dispatches, released, entry, outcomes, closed } = self;
-        dispatches.clear();
-        released.clear();
-        *entry = None;
-        outcomes.clear();
-        *closed = false;
-    }
 }

@@ -11,7 +11,7 @@ use anteroom_protocol::message::{self, Role};
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, UserId};
 
 use super::{Effects, Join, Member, MemberId, Room};
-use crate::flush::{Outgoing, To};
+use crate::flush::{Dispatch, Outgoing, To};
 use crate::game::{Seat, Viewer};
 
 /// The `type` of a snapshot: what a newcomer would be told.
@@ -27,18 +27,15 @@ enum Taken {
 }
 
 impl Room {
-    pub(super) fn join(&mut self, join: Join, effects: &mut Effects) -> Result<(), ErrorBody> {
-        if self.members.contains_key(&join.member) {
-            return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "This membership has begun already."));
-        }
+    pub(super) fn let_in(&mut self, join: &Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
         let mut taken = match join.role {
-            Role::Player => Some(self.seat_for(&join)?),
+            Role::Player => Some(self.seat_for(join)?),
             Role::Spectator => {
                 self.place_for_spectator()?;
                 None
             }
         };
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         if let Some(Taken::Over(seat, before)) = taken {
             let was_away = self.stage.seating.occupant(seat).is_some_and(|occupant| !occupant.connected);
             self.replace(before, effects);
@@ -46,42 +43,45 @@ impl Room {
                 taken = Some(Taken::Back(seat));
             }
         }
-        self.joining = Some(join.member);
-        self.settle(&join, taken);
-        if self.stage.flush.failure().is_some() {
+        self.members_ever += 1;
+        let member = MemberId(self.members_ever);
+        self.joining = Some(member);
+        self.settle(member, join, taken);
+        if self.stage.said.failure().is_some() {
             self.turn_away();
             return Err(ErrorBody::new(ErrorCode::Internal, "The game failed, so the room has to close."));
         }
         self.joining = None;
-        Ok(())
+        effects.dispatches.push(Dispatch::Enter(member));
+        Ok(member)
     }
 
     /// Gives the joining member a place, and tells everyone: the others first, then the game, then the member. The
     /// member's welcome is in front of it all, for it opens the lane.
-    fn settle(&mut self, join: &Join, taken: Option<Taken>) {
+    fn settle(&mut self, id: MemberId, join: &Join, taken: Option<Taken>) {
         let newcomer = !self.is_here(&join.user_id);
         let seat = taken.as_ref().map(|(Taken::New(seat) | Taken::Back(seat) | Taken::Over(seat, _))| *seat);
-        self.admit(join, seat);
-        let start = self.stage.flush.mark();
+        self.admit(id, join, seat);
+        let start = self.stage.said.mark();
         match taken {
             Some(Taken::New(seat)) => {
-                self.announce(To::Except(join.member), player(seat, &join.user_id, &join.username, true));
+                self.announce(To::Except(id), player(seat, &join.user_id, &join.username, true));
                 self.game.joined(seat, &mut self.stage);
             }
             Some(Taken::Back(seat)) => {
                 let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };
-                self.say(To::Except(join.member), &back);
+                self.say(To::Except(id), &back);
                 self.game.reconnected(seat, &mut self.stage);
             }
             Some(Taken::Over(..)) => {}
             None if newcomer => {
-                let member = self.members.get(&join.member).map(spectator);
-                member.into_iter().for_each(|member| self.announce(To::Except(join.member), member));
+                let member = self.members.get(&id).map(spectator);
+                member.into_iter().for_each(|member| self.announce(To::Except(id), member));
             }
             None => {}
         }
-        self.welcome(join, seat);
-        self.stage.flush.move_last_to(start);
+        self.welcome(id, join, seat);
+        self.stage.said.move_last_to(start);
     }
 
     /// Forgets a member whose join has not come to its end, and who has therefore heard nothing.
@@ -121,38 +121,39 @@ impl Room {
     fn replace(&mut self, before: MemberId, effects: &mut Effects) {
         let message = "You joined this room from elsewhere.".into();
         // Nothing follows a lane's last message, so what was said before it must not wait behind it.
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         self.say(To::Only(before), &RoomClosed { reason: ClosedReason::Replaced, message });
         self.dismiss(before, effects);
     }
 
     /// Takes a member off the list once everything said so far is on its way to them.
     pub(super) fn dismiss(&mut self, member: MemberId, effects: &mut Effects) -> Option<Member> {
-        self.stage.flush.seal(&mut effects.dispatches);
-        let gone = self.forget(member);
-        effects.released.extend(gone.is_some().then_some(member));
-        gone
+        self.stage.said.seal(&mut effects.dispatches);
+        let gone = self.forget(member)?;
+        effects.released.push(member);
+        Some(gone)
     }
 
     fn forget(&mut self, member: MemberId) -> Option<Member> {
-        self.stage.flush.remove(member);
+        self.stage.said.remove(member);
         let gone = self.members.remove(&member)?;
         self.turnover += 1;
         self.spectators -= u16::from(gone.seat.is_none());
         Some(gone)
     }
 
-    fn admit(&mut self, join: &Join, seat: Option<Seat>) {
-        let Join { member, user_id, username, role, lane, codec, .. } = join;
+    fn admit(&mut self, id: MemberId, join: &Join, seat: Option<Seat>) {
+        let Join { user_id, username, role, lane, codec, applied, .. } = join;
         self.turnover += 1;
         match seat {
-            Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), *member),
+            Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), id),
             None => self.spectators += 1,
         }
         let (user_id, username) = (user_id.clone(), username.clone());
-        let here = Member { user_id, username, seat, lane: *lane, codec: *codec, connected: true };
-        self.members.insert(*member, here);
-        self.stage.flush.add(*member, *role, *codec);
+        let (connected, applied, marked) = (true, *applied, None);
+        let here = Member { user_id, username, seat, lane: *lane, codec: *codec, connected, applied, marked };
+        self.members.insert(id, here);
+        self.stage.said.add(id, *role, *codec);
     }
 
     fn announce(&mut self, to: To, member: message::Member) {
@@ -170,28 +171,30 @@ impl Room {
     }
 
     /// The first message of a lane: where the member is, who else is there, and what the game looks like.
-    fn welcome(&mut self, join: &Join, seat: Option<Seat>) {
+    fn welcome(&mut self, id: MemberId, join: &Join, seat: Option<Seat>) {
         let header = Header { reference: join.reference.as_ref(), success: Some(true), ..Header::new(join.answer) };
-        self.tell_state(join.member, seat, join.lane, join.codec, &header);
+        self.tell_state(id, seat, join.lane, join.codec, &header);
     }
 
     /// Tells a member whose lane has lost messages what a newcomer would be told.
-    pub(super) fn snapshot(&mut self, id: MemberId, effects: &mut Effects) {
+    pub(super) fn tell_snapshot(&mut self, id: MemberId, effects: &mut Effects) {
         let Some(&Member { seat, lane, codec, .. }) = self.members.get(&id) else { return };
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         let before = effects.dispatches.len();
         self.tell_state(id, seat, lane, codec, &Header { success: Some(true), ..Header::new(SNAPSHOT) });
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         for dispatch in &mut effects.dispatches[before..] {
-            dispatch.outgoing = Outgoing::Snapshot(dispatch.outgoing.batch().clone());
+            if let Dispatch::Say { outgoing, .. } = dispatch {
+                *outgoing = Outgoing::Snapshot(outgoing.batch().clone());
+            }
         }
     }
 
     fn tell_state(&mut self, to: MemberId, seat: Option<Seat>, lane: LaneId, codec: Codec, header: &Header<'_>) {
         let viewer = seat.map_or(Viewer::Spectator, Viewer::Seat);
-        let view = match self.game.view(viewer, codec) {
+        let view = match self.game.view(viewer, &self.stage.seating, codec) {
             Ok(view) => view,
-            Err(error) => return self.stage.flush.report(error.into()),
+            Err(error) => return self.stage.said.report(error.into()),
         };
         let room_id = self.stage.room_id;
         let joined = RoomJoined {
@@ -205,7 +208,7 @@ impl Room {
             members: self.member_list(),
             view,
         };
-        self.stage.flush.message(To::Only(to), &header.in_room(room_id.as_str()), &joined);
+        self.stage.said.message(To::Only(to), &header.in_room(room_id.as_str()), &joined);
     }
 
     /// Everyone, once: players in the order of their seats, then spectators in the order they came.
@@ -222,11 +225,13 @@ impl Room {
         list
     }
 
-    pub(super) fn leave(&mut self, id: MemberId, reference: Option<&Ref>, effects: &mut Effects) {
+    pub(super) fn leave(&mut self, id: MemberId, reference: Option<&Ref>, n: Option<u64>, effects: &mut Effects) {
         if !self.members.contains_key(&id) {
             return;
         }
-        self.stage.flush.seal(&mut effects.dispatches);
+        // Whoever has left is not here to leave again, so it is done whatever its number.
+        self.mark(id, n);
+        self.stage.said.seal(&mut effects.dispatches);
         self.answer(id, "leave_room_result", reference, None);
         match self.dismiss(id, effects) {
             Some(Member { seat: Some(seat), .. }) => self.give_up_seat(seat, LeftReason::Left),
@@ -297,7 +302,7 @@ impl Room {
     pub(super) fn abandon(&mut self, id: MemberId, effects: &mut Effects) {
         let Some(seat) = self.members.get(&id).map(|member| member.seat) else { return };
         let is_news = self.set_connected(id, false).is_some();
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         if is_news && seat.is_some() {
             self.tell_away(id);
         }

@@ -16,13 +16,15 @@ impl Server {
         let Some(command) = self.rooms[room].mailbox.pop_front() else { return false };
         match command {
             Command::Join { lane, id, reference } => self.let_in(room, lane, id, reference.as_ref(), refuse, ledger),
-            Command::Leave { lane, id, reference } if self.rooms[room].lane_of_member() == Some(lane) => {
+            Command::Leave { lane, id, n, reference } if self.rooms[room].lane_of_member() == Some(lane) => {
                 ledger.does(id, lane);
+                self.apply(room, lane, n);
                 let header =
                     Header { reference: reference.as_ref(), success: Some(true), ..Header::new("leave_room_result") };
                 self.end(room, &header, id, 0);
             }
-            Command::Act { lane, id, reference, refuse } if self.rooms[room].lane_of_member() == Some(lane) => {
+            Command::Act { lane, id, n, reference, refuse } if self.rooms[room].lane_of_member() == Some(lane) => {
+                self.apply(room, lane, n);
                 self.act(room, lane, id, reference.as_ref(), refuse, ledger);
             }
             Command::Snapshot { lane } if self.rooms[room].lane_of_member() == Some(lane) => {
@@ -31,6 +33,15 @@ impl Server {
             _ => {}
         }
         true
+    }
+
+    /// A room has acted on a message, or refused it.
+    fn apply(&mut self, room: usize, lane: LaneId, n: Option<u64>) {
+        if let Some(n) = n {
+            let applied = self.rooms[room].applied.entry(lane).or_default();
+            *applied = n.max(*applied);
+            self.session().applied(lane, n);
+        }
     }
 
     fn let_in(

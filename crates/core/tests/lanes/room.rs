@@ -1,6 +1,6 @@
 //! A room that has one member at most, and the lanes that it has had for it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use anteroom_protocol::LaneId;
 use anteroom_protocol::envelope::Ref;
@@ -13,8 +13,8 @@ const MAILBOX_MAX: usize = 6;
 #[derive(Debug)]
 pub(crate) enum Command {
     Join { lane: LaneId, id: u64, reference: Option<Ref> },
-    Leave { lane: LaneId, id: u64, reference: Option<Ref> },
-    Act { lane: LaneId, id: u64, reference: Option<Ref>, refuse: bool },
+    Leave { lane: LaneId, id: u64, n: Option<u64>, reference: Option<Ref> },
+    Act { lane: LaneId, id: u64, n: Option<u64>, reference: Option<Ref>, refuse: bool },
     Snapshot { lane: LaneId },
 }
 
@@ -36,6 +36,8 @@ pub(crate) struct Room {
     /// The member was let in.
     pub(crate) is_in: bool,
     pub(crate) mailbox: VecDeque<Command>,
+    /// The highest number that it has acted on, or refused, on each lane.
+    pub(crate) applied: BTreeMap<LaneId, u64>,
     /// How many more actions are turned away.
     pub(crate) busy: u32,
 }

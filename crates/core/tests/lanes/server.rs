@@ -230,6 +230,9 @@ impl Server {
             return self.refuse(message, CONTROL, None, word.id, ErrorCode::AlreadyInRoom);
         }
         let lane = self.session().open(Some(room_id(room)));
+        // Up to here nothing was meant for it.
+        let last_n = self.session().last_n();
+        self.rooms[room].applied.insert(lane, last_n);
         self.begin(lane);
         let join = Command::Join { lane, id: word.id, reference: message.reference.clone() };
         self.rooms[room].lane = Some(lane);
@@ -243,7 +246,8 @@ impl Server {
         // A request to be let out may wait behind the one to be let in.
         let waits = is_leaving && word.id.is_multiple_of(2);
         let Some(lane) = self.rooms[place].lane_of_member().or(self.rooms[place].lane.filter(|_| waits)) else {
-            if self.session().judge(connection, CONTROL, None) == Verdict::New {
+            let has_passed = self.session().has_passed(&room_id(place), message.n);
+            if !has_passed && self.session().judge(connection, CONTROL, None) == Verdict::New {
                 self.turn_away(message, word.id, ErrorCode::NotInRoom, ledger);
             }
             return;
@@ -254,15 +258,15 @@ impl Server {
         if is_leaving && message.n.is_none() {
             ledger.fate(word.id).lane = lane;
         }
-        let reference = message.reference.clone();
+        let (n, reference) = (message.n, message.reference.clone());
         let command = match &*message.kind {
-            "leave_room" => Command::Leave { lane, id: word.id, reference },
+            "leave_room" => Command::Leave { lane, id: word.id, n, reference },
             _ if self.rooms[place].turns_away() => {
                 return self.turn_away(message, word.id, ErrorCode::Busy, ledger);
             }
-            kind => Command::Act { lane, id: word.id, reference, refuse: kind == "err" },
+            kind => Command::Act { lane, id: word.id, n, reference, refuse: kind == "err" },
         };
-        self.session().took(now, lane, message.n, bytes);
+        self.session().handed(now, lane, n, bytes);
         self.rooms[place].mailbox.push_back(command);
     }
 
@@ -288,6 +292,13 @@ impl Server {
         self.tell(lane, room, &[(header, id)], 0);
     }
 
+    /// What a client is told of as applied was.
+    pub(crate) fn check_applied(&self, lane: LaneId, applied: u64) {
+        let most = self.rooms.iter().filter_map(|room| room.applied.get(&lane)).max();
+        let is_applied = lane == CONTROL || most.is_some_and(|most| applied <= *most);
+        assert!(is_applied, "{lane:?}: {applied} is said to be applied, {most:?} was");
+    }
+
     /// Acknowledges if it is time, and closes a connection on which too much waits.
     pub(crate) fn tend(&mut self, links: &mut [Link]) {
         let Some(session) = &mut self.session else { return };
@@ -300,6 +311,7 @@ impl Server {
         let Some(place) = self.carrying() else { return };
         if self.session().ack_at().is_some_and(|at| at <= now) {
             let counts = self.session().take_ack();
+            counts.iter().for_each(|(lane, count)| self.check_applied(*lane, *count));
             // What was taken may be of a lane that is over.
             if !counts.is_empty() {
                 links[place].write(CONTROL, one(self.codec, &Header::new(Ack::TYPE), &Ack { counts }));

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! SESSION_CASES=1000000 CARGO_PROFILE_TEST_OPT_LEVEL=2 CARGO_TARGET_DIR=target/optimized \
-//!     cargo test -p anteroom-core --test session stories
+//!     cargo test -p anteroom-core --test lanes stories
 //! ```
 
 use proptest::prelude::*;

@@ -124,6 +124,9 @@ impl Server {
 
     /// Looks at what is written.
     fn note(&mut self, lane: LaneId, batch: &Batch, ledger: &mut Ledger) {
+        for message in messages(self.codec, batch).into_iter().filter(|message| message.kind == LaneOpened::TYPE) {
+            self.check_applied(lane, read::<LaneOpened>(&message).applied);
+        }
         let owed = self.owed.get_mut(&lane).expect("it was opened");
         for message in messages(self.codec, batch) {
             if message.kind == LaneOpened::TYPE {

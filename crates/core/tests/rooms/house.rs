@@ -7,8 +7,8 @@ use std::time::Duration;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::game::Kind;
 use anteroom_core::listing::{Entry, Presence};
-use anteroom_core::room::{GameFailure, Join, MemberId, RoomPolicy, RoomSpec};
-use anteroom_core::{Command, Effects, Game, Json, Outcome, Room, Time};
+use anteroom_core::room::{Answer, GameFailure, Join, MemberId, RoomPolicy, RoomSpec};
+use anteroom_core::{Command, Flush, Game, Json, Outcome, Room, Time};
 use anteroom_protocol::envelope::{Ref, decode_batch};
 use anteroom_protocol::message::push::{
     ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed,
@@ -21,12 +21,15 @@ use crate::probe::{Action, Event, View};
 
 pub(crate) const GRACE_MS: u64 = 30;
 pub(crate) const SPECTATORS_MAX: u16 = 2;
+/// The number of everyone's last message before they came in.
+pub(crate) const APPLIED: u64 = 10;
 
 /// One member's lane.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
     /// What came on it since this was last taken.
     pub(crate) words: Vec<String>,
+    is_open: bool,
     pub(crate) batches: Vec<Arc<Batch>>,
     /// Who is in the room, by what came on this lane.
     pub(crate) roster: BTreeMap<String, Member>,
@@ -41,8 +44,13 @@ pub(crate) struct House {
     pub(crate) presence: Option<Presence>,
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) closed: bool,
-    effects: Effects,
-    members: u64,
+    /// What was acknowledged last, for each member.
+    pub(crate) applied: BTreeMap<MemberId, u64>,
+    /// Who was let in and has not been answered.
+    joined: BTreeMap<LaneId, MemberId>,
+    flush: Flush,
+    flushes: u64,
+    knocks: u64,
 }
 
 impl House {
@@ -63,27 +71,32 @@ impl House {
             presence: None,
             outcomes: Vec::new(),
             closed: false,
-            effects: Effects::default(),
-            members: 0,
+            applied: BTreeMap::new(),
+            joined: BTreeMap::new(),
+            flush: Flush::default(),
+            flushes: 0,
+            knocks: 0,
         })
     }
 
-    /// A join with a member id of its own. Even ones speak JSON, odd ones binary.
+    /// A join. Every other one speaks JSON, those between binary.
     pub(crate) fn knock(&mut self, user: &str, role: Role) -> Result<MemberId, ErrorBody> {
-        let member = MemberId(self.members);
-        self.members += 1;
+        let number = self.knocks;
+        self.knocks += 1;
+        let lane = LaneId(u32::try_from(self.knocks).unwrap());
         let join = Join {
-            member,
             user_id: user.parse().unwrap(),
             username: user.into(),
             role,
-            lane: LaneId(u32::try_from(self.members).unwrap()),
-            codec: Codec::ALL[member.0 as usize % 2],
+            lane,
+            codec: Codec::ALL[number as usize % 2],
             answer: "join_room_result",
-            reference: Some(Ref::from(member.0)),
+            reference: Some(Ref::from(number)),
+            applied: APPLIED,
         };
-        self.room.handle(self.now, Command::Join(join), &mut self.effects)?;
+        let member = self.room.join(self.now, join, &mut self.flush)?;
         self.lanes.insert(member, Lane::default());
+        self.joined.insert(lane, member);
         Ok(member)
     }
 
@@ -95,12 +108,12 @@ impl House {
         self.knock(user, Role::Spectator).unwrap()
     }
 
-    fn handle(&mut self, command: Command<'_>) {
-        self.room.handle(self.now, command, &mut self.effects).unwrap();
+    pub(crate) fn handle(&mut self, command: Command<'_>) {
+        self.room.handle(self.now, command, &mut self.flush);
     }
 
     pub(crate) fn leave(&mut self, member: MemberId) {
-        self.handle(Command::Leave { member, reference: None });
+        self.handle(Command::Leave { member, reference: None, n: None });
     }
 
     pub(crate) fn disconnect(&mut self, member: MemberId) {
@@ -148,22 +161,22 @@ impl House {
     }
 
     pub(crate) fn send_json(&mut self, member: MemberId, kind: &str, data: &str, reference: Option<Ref>) {
-        self.handle(Command::Act { member, kind, data: Data::Json(data), reference });
+        self.handle(Command::Act { member, kind, data: Data::Json(data), reference, n: None });
     }
 
     /// Time passes, in one go.
     pub(crate) fn advance(&mut self, ms: u64) {
         self.now = self.now + Duration::from_millis(ms);
-        self.room.advance(self.now, &mut self.effects);
+        self.room.advance(self.now, &mut self.flush);
     }
 
     /// How many dispatches there are before the flush.
     pub(crate) fn pending(&self) -> usize {
-        self.effects.dispatches.len()
+        self.flush.effects.dispatches.len()
     }
 
     pub(crate) fn try_flush(&mut self) -> Result<(), GameFailure> {
-        let result = self.room.flush(&mut self.effects);
+        let result = self.room.flush(&mut self.flush);
         self.deliver();
         result
     }
@@ -173,15 +186,32 @@ impl House {
     }
 
     pub(crate) fn fail(&mut self) {
-        self.room.fail(&mut self.effects);
+        self.room.fail(&mut self.flush);
         self.deliver();
     }
 
     fn deliver(&mut self) {
-        let mut effects = std::mem::take(&mut self.effects);
-        for Dispatch { to, outgoing } in effects.dispatches.drain(..) {
+        let mut flush = std::mem::take(&mut self.flush);
+        if flush.index > 0 {
+            self.flushes += 1;
+            assert_eq!(flush.index, self.flushes, "flushes are numbered without gaps");
+        }
+        for Answer { lane, joined, .. } in flush.answers.drain(..) {
+            assert_eq!(joined.ok(), self.joined.remove(&lane), "who knocked is answered");
+        }
+        let effects = &mut flush.effects;
+        for dispatch in effects.dispatches.drain(..) {
+            let (to, outgoing) = match dispatch {
+                Dispatch::Enter(member) => {
+                    assert!(self.lanes.get(&member).is_some_and(|lane| lane.batches.is_empty() && !lane.is_open));
+                    self.lanes.entry(member).or_default().is_open = true;
+                    continue;
+                }
+                Dispatch::Say { to, outgoing } => (to, outgoing),
+            };
             assert!(!self.released.contains(&to), "nothing comes after the end of {to:?}");
             let lane = self.lanes.get_mut(&to).expect("only members hear");
+            assert!(lane.is_open, "who hears something has come in");
             if let Outgoing::Latest { key, message } | Outgoing::Unreliable { key, message } = &outgoing {
                 assert_eq!(message.messages(), 1);
                 lane.words.push(format!("[{key}]"));
@@ -190,6 +220,10 @@ impl House {
                 lane.hear(&envelope.unwrap());
             }
             lane.batches.push(outgoing.batch().clone());
+        }
+        for (member, n) in effects.applied.drain(..) {
+            assert!(self.lanes.contains_key(&member), "only members' messages are acknowledged");
+            assert!(self.applied.insert(member, n).is_none_or(|before| before < n), "a mark only rises");
         }
         for member in effects.released.drain(..) {
             assert!(self.lanes.contains_key(&member), "only members are released");
@@ -200,8 +234,8 @@ impl House {
         }
         self.outcomes.append(&mut effects.outcomes);
         self.closed |= effects.closed;
-        effects.clear();
-        self.effects = effects;
+        flush.clear();
+        self.flush = flush;
     }
 
     /// Flushes, and takes what a member heard since this was last asked.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::TimerId;
-use anteroom_core::{Context, Delivery, ErrorCode, Game, Outcome, Rejection, Seat, Seats, Viewer, Views};
+use anteroom_core::{Context, Delivery, ErrorCode, Game, Outcome, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
 /// With `HIDDEN`, every seat has a view of its own; with a `TICK_MS` it ticks.
@@ -20,6 +20,7 @@ pub(crate) struct Probe<const HIDDEN: bool, const TICK_MS: u64> {
 pub(crate) type Open = Probe<false, 0>;
 pub(crate) type Hidden = Probe<true, 0>;
 pub(crate) type Ticking = Probe<false, 10>;
+pub(crate) type HiddenTicking = Probe<true, 10>;
 
 #[derive(Debug, Deserialize)]
 #[serde(default)]
@@ -180,7 +181,7 @@ impl<const HIDDEN: bool, const TICK_MS: u64> Game for Probe<HIDDEN, TICK_MS> {
         Self::note(format!("tick at {}", ctx.now().as_millis()), ctx);
     }
 
-    fn view(&self, viewer: Viewer) -> View {
+    fn view(&self, viewer: Viewer, _: &Seating) -> View {
         let seat = match viewer {
             Viewer::Seat(seat) if HIDDEN => Some(seat),
             _ => None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::{Nothing, RegistryError, Wire};
-use anteroom_core::{Context, ErrorCode, Game, Registry, Rejection, Seat, Seats, Viewer, Views};
+use anteroom_core::{Context, ErrorCode, Game, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
 use crate::probe::Open;
@@ -50,7 +50,7 @@ impl<N: Names> Game for Named<N> {
         Ok(())
     }
 
-    fn view(&self, _: Viewer) -> u8 {
+    fn view(&self, _: Viewer, _: &Seating) -> u8 {
         0
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anteroom_core::game::Kind;
 use anteroom_core::listing::Presence;
 use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec, SPECTATORS_MAX};
-use anteroom_core::{Command, Effects, ErrorCode, Room, Time};
+use anteroom_core::{ErrorCode, Flush, Room, Time};
 use anteroom_protocol::message::{Role, RoomState};
 use anteroom_protocol::{Codec, LaneId, RoomId};
 
@@ -319,38 +319,40 @@ fn a_kept_seat_has_its_own_view_again() {
     assert_eq!(house.heard(again), ["welcome [ada:0 bob:1] 2 as 1", "back 1"]);
 }
 
-/// A way in for somebody, with a member id of the test's own choosing.
-fn join(member: MemberId, user: &str, role: Role) -> Command<'static> {
-    Command::Join(Join {
-        member,
+fn spectator(user: &str) -> Join {
+    Join {
         user_id: user.parse().unwrap(),
         username: user.into(),
-        role,
+        role: Role::Spectator,
         lane: LaneId(1),
         codec: Codec::Json,
         answer: "join_room_result",
         reference: None,
-    })
+        applied: 0,
+    }
 }
 
 #[test]
 fn no_policy_lets_in_more_spectators_than_a_list_can_hold() {
     let policy = RoomPolicy { grace: Duration::ZERO, spectators_max: u16::MAX };
     let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Arena".into(), options: None, seed: 0, policy };
-    let (now, mut effects) = (Time::default(), Effects::default());
+    let (now, mut flush) = (Time::default(), Flush::default());
     let mut room = Room::create(&Kind::of::<Open>(), spec, now).unwrap();
-    for number in 0..SPECTATORS_MAX {
-        room.handle(now, join(MemberId(number.into()), "eve", Role::Spectator), &mut effects).unwrap();
-        effects.clear();
+    for _ in 0..SPECTATORS_MAX {
+        room.join(now, spectator("eve"), &mut flush).unwrap();
+        flush.clear();
     }
-    let refused = room.handle(now, join(MemberId(u64::MAX), "eve", Role::Spectator), &mut effects);
+    let refused = room.join(now, spectator("eve"), &mut flush);
     assert_eq!(refused.unwrap_err().code, ErrorCode::RoomFull);
 }
 
 #[test]
-fn the_same_membership_cannot_begin_twice() {
-    let mut house = House::new::<Open>();
-    let ada = house.sit("ada");
-    let refused = house.room.handle(house.now, join(ada, "bob", Role::Player), &mut Effects::default());
-    assert_eq!(refused.unwrap_err().code, ErrorCode::AlreadyInRoom);
+fn a_room_numbers_its_memberships_and_none_twice() {
+    let mut house = House::with::<Open>(r#"{"seats":2}"#).unwrap();
+    let (ada, bob) = (house.sit("ada"), house.sit("bob"));
+    assert!(house.knock("cyd", Role::Player).is_err(), "a refusal takes no number");
+    let again = house.sit("ada");
+    house.leave(again);
+    let (eve, cyd) = (house.watch("eve"), house.sit("cyd"));
+    assert_eq!([ada, bob, again, eve, cyd], [1, 2, 3, 4, 5].map(MemberId));
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use anteroom_core::testing::{ClosedReason, Heard, LeftReason, RoomState, Setup, Table, assert_deterministic};
-use anteroom_core::{ErrorCode, Outcome, Seat, Viewer};
+use anteroom_core::{ErrorCode, Outcome, Seat, Seating, Viewer};
 
 use crate::probe::{Action, Event, Hidden, Open, Ticking, View};
 
@@ -122,7 +122,7 @@ fn the_game_itself_can_be_looked_at() {
     table.sit("ada");
     table.act("ada", Action::Publish {}).unwrap();
     let game = table.game();
-    assert_eq!(anteroom_core::Game::view(&game, Viewer::Spectator).turn, 1);
+    assert_eq!(anteroom_core::Game::view(&game, Viewer::Spectator, &Seating::default()).turn, 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub struct AckAfter {
 pub const ACK_AFTER: AckAfter = AckAfter { messages: 64, bytes: 16 << 10, ms: 1000 };
 
 /// Counts what came since the last acknowledgement, over all lanes: one `ack` speaks for all of them.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AckDue {
     messages: u32,
     bytes: usize,
@@ -25,9 +25,19 @@ pub struct AckDue {
 impl AckDue {
     /// Notes a counted message of so many bytes.
     pub fn note(&mut self, now_ms: u64, bytes: usize) {
-        self.messages = self.messages.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.since_ms.get_or_insert(now_ms);
+        self.add(Self { messages: 1, bytes, since_ms: Some(now_ms) });
+    }
+
+    /// Notes what was noted elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.messages = self.messages.saturating_add(other.messages);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.since_ms = [self.since_ms, other.since_ms].into_iter().flatten().min();
+    }
+
+    /// The same time for messages that count no more.
+    pub(super) fn only_time(self) -> Self {
+        Self { messages: 0, bytes: 0, since_ms: self.since_ms }
     }
 
     /// When to acknowledge, in the milliseconds of [`note`](Self::note); in the past if it is time. `None` if there

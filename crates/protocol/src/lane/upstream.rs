@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::id::LaneId;
+use crate::lane::AckDue;
 
 /// A message on its way to the server.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,26 +106,66 @@ impl Unacknowledged {
     }
 }
 
-/// The server's mark on one lane: the highest `n` that its owner has taken.
+/// The server's marks on one lane. What is not in order cannot be told from what came before, so both only rise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Watermark(u64);
+pub struct Marks {
+    /// What came before the lane.
+    before: u64,
+    handed: u64,
+    applied: u64,
+    /// What was handed over and is not applied yet, and when it would have to be acknowledged.
+    in_flight: AckDue,
+}
 
-impl Watermark {
-    /// The highest number taken: what `lane.applied` and the server's `ack` say.
+impl Marks {
+    /// Marks behind a number: nothing up to it is on this lane.
+    #[must_use]
+    pub fn behind(n: u64) -> Self {
+        Self { before: n, handed: n, applied: n, in_flight: AckDue::default() }
+    }
+
+    /// The highest number that the lane's owner has acted on, or refused: what `lane.applied` and the server's `ack` say.
     #[must_use]
     pub fn applied(self) -> u64 {
-        self.0
+        self.applied
     }
 
-    /// Whether a message is new. One without a number always is: it is sent at most once.
+    /// When what the owner has and has not acted on would be to be acknowledged, in milliseconds; nothing if there is none.
+    #[must_use]
+    pub fn in_flight_at_ms(self) -> Option<u64> {
+        self.in_flight.at_ms()
+    }
+
+    /// Whether a message is new: it was not handed over. One without a number always is: it is sent at most once.
     #[must_use]
     pub fn is_new(self, n: Option<u64>) -> bool {
-        n.is_none_or(|n| n > self.0)
+        n.is_none_or(|n| n > self.handed)
     }
 
-    /// Moves the mark over a message that the owner has taken.
-    pub fn take(&mut self, n: Option<u64>) {
-        self.0 = self.0.max(n.unwrap_or(0));
+    /// Whether a message that the lane could be meant for has come to its owner, or one behind it.
+    #[must_use]
+    pub fn have_passed(self, n: u64) -> bool {
+        n > self.before && n <= self.handed
+    }
+
+    /// A message of so many bytes is handed over to the owner: it is not handed over again, and not acknowledged yet.
+    pub fn hand(&mut self, now_ms: u64, n: u64, bytes: usize) {
+        self.handed = self.handed.max(n);
+        self.in_flight.note(now_ms, bytes);
+    }
+
+    /// The owner has acted on everything up to a number, or refused it. Gives what is to be acknowledged for it. Of several that
+    /// are in flight all are given with the first: acknowledging a little early does no harm.
+    pub fn apply(&mut self, n: u64) -> AckDue {
+        let n = n.min(self.handed);
+        if n <= self.applied {
+            return AckDue::default();
+        }
+        self.applied = n;
+        let due = self.in_flight;
+        // Those behind it are not acknowledged with it; at that time they would be, at the latest.
+        self.in_flight = if n == self.handed { AckDue::default() } else { due.only_time() };
+        due
     }
 }
 
@@ -163,11 +204,20 @@ mod tests {
 
     #[test]
     fn a_number_passes_once() {
-        let mut mark = Watermark::default();
-        assert!(mark.is_new(Some(4)) && mark.is_new(None));
-        mark.take(Some(4));
-        mark.take(None);
-        assert!(!mark.is_new(Some(4)) && !mark.is_new(Some(3)) && mark.is_new(Some(5)));
-        assert_eq!(mark.applied(), 4);
+        let mut marks = Marks::default();
+        assert!(marks.is_new(Some(4)) && marks.is_new(None));
+        marks.hand(9, 4, 10);
+        assert!(!marks.is_new(Some(4)) && !marks.is_new(Some(3)) && marks.is_new(Some(5)));
+        assert_eq!((marks.applied(), marks.in_flight_at_ms()), (0, Some(1009)), "nobody has acted on it");
+        marks.hand(20, 7, 5);
+        assert_eq!(marks.apply(4).at_ms(), Some(1009));
+        assert_eq!((marks.apply(4).at_ms(), marks.apply(3).at_ms()), (None, None));
+        assert_eq!((marks.applied(), marks.in_flight_at_ms()), (4, Some(1009)), "the other one still is");
+        assert_eq!(marks.apply(9).at_ms(), Some(1009));
+        assert_eq!((marks.applied(), marks.in_flight_at_ms()), (7, None), "never above what was handed over");
+        let mut marks = Marks::behind(3);
+        assert!(!marks.is_new(Some(3)) && marks.is_new(Some(4)));
+        marks.hand(0, 5, 1);
+        assert_eq!([3, 4, 5, 6].map(|n| marks.have_passed(n)), [false, true, true, false]);
     }
 }

@@ -12,8 +12,9 @@ use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header
 
 use super::ending::End;
 use super::{Carried, ConnectionTask};
+use crate::carrier::{Beginning, Place};
 use crate::identity::{Identity, Refused, Unauthorized};
-use crate::session::{Beginning, Place, Session};
+use crate::session::Session;
 
 /// The longest nonce of a handshake, in bytes.
 const NONCE_BYTES_MAX: usize = 64;
@@ -30,7 +31,7 @@ impl ConnectionTask {
             self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
             return Ok(());
         }
-        let identity = match self.shared.authority.identify(handshake, &self.shared.randomness) {
+        let identity = match self.services.authority.identify(handshake, &self.services.randomness) {
             Ok(identity) => identity,
             Err(Refused::Unauthorized(Unauthorized { told, why })) => {
                 tracing::info!(
@@ -51,15 +52,16 @@ impl ConnectionTask {
             Some(restarted) => restarted,
             None => (self.begin(handshake, identity, codec)?, 0),
         };
+        let limits = self.services.sessions.limits();
         let accepted = HandshakeAccepted {
             session_id: session.id,
-            resume_token: self.shared.sessions.token(session.id, token),
+            resume_token: self.services.sessions.token(session.id, token),
             user_id: session.identity.user_id.clone(),
             username: session.identity.username.clone(),
             codec,
-            limits: self.shared.config.session_limits(),
-            grace_ms: self.shared.config.times.grace_ms,
-            server_time_ms: self.shared.clock.server_time_ms(),
+            limits: limits.told,
+            grace_ms: limits.grace_ms(),
+            server_time_ms: self.services.clock.server_time_ms(),
         };
         let header = Header { reference: message.reference.as_ref(), ..Header::new(HandshakeAccepted::TYPE) };
         self.say(json_only(&header, &accepted));
@@ -72,48 +74,43 @@ impl ConnectionTask {
         self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
     }
 
-    /// From here on this connection is the session's, and whatever becomes of it, the session hears of it. Its rooms hear
-    /// of it when they get to it: nobody waits for them.
+    /// From here on this connection is the session's, and whatever becomes of it, the session hears of it.
     pub(super) fn carry(&mut self, session: Arc<Session>, place: Place) {
-        let told = session.clone();
-        self.shared.session_tasks.spawn(async move { told.tell_rooms().await });
         self.carried = Some(Carried { session, place, is_proven: false });
     }
 
     /// Finds the session of a handshake that was answered before: its answer was lost.
     fn restart(&mut self, handshake: &Handshake, identity: &Identity, codec: Codec) -> Option<(Arc<Session>, u64)> {
-        let session = self.shared.sessions.find_by_nonce(handshake.nonce.as_deref()?)?;
+        let session = self.services.sessions.find_by_nonce(handshake.nonce.as_deref()?)?;
         if session.codec != codec || !session.identity.is_same_player(identity) {
             return None;
         }
-        let (accepted, place) = session.restart(self.connection.max_datagram_size())?;
+        let (accepted, place) = self.services.sessions.restart(&session, self.connection.max_datagram_size())?;
         self.carry(session.clone(), place);
         Some((session, accepted.token))
     }
 
     fn begin(&mut self, handshake: &Handshake, identity: Identity, codec: Codec) -> Result<Arc<Session>, End> {
-        let shared = &self.shared;
-        let (session, place) = Session::new(
-            shared.clock,
-            Beginning {
-                id: SessionId::from_bits(shared.randomness.bits()),
-                identity,
-                codec,
-                keeps: handshake.resume,
-                bounds: shared.config.session_bounds(),
-                outbox_bytes_max: shared.config.limits.outbox_bytes_max as usize,
-                datagram_bytes_max: self.connection.max_datagram_size(),
-                budget: shared.budget.clone(),
-            },
-        );
-        if !shared.sessions.add(&session, handshake.nonce.as_deref()) {
-            return Err(CloseCode::Busy.into());
-        }
+        let services = &self.services;
+        let limits = services.sessions.limits();
+        let beginning = Beginning {
+            id: SessionId::from_bits(services.randomness.bits()),
+            codec,
+            keeps: handshake.resume,
+            bounds: limits.bounds,
+            outbox_bytes_max: limits.outbox_bytes_max,
+            datagram_bytes_max: self.connection.max_datagram_size(),
+            budget: services.budget.clone(),
+        };
+        let begun = services.sessions.begin(identity, handshake.nonce.as_deref(), beginning);
+        let (session, place) = begun.ok_or(CloseCode::Busy)?;
+        let of_user = services.sessions.of_user(&session.identity.user_id).len();
         self.carry(session.clone(), place);
         let client = handshake.client.as_deref().map(printable).unwrap_or_default();
         tracing::info!(
             session_id = %session.id,
             user_id = %session.identity.user_id,
+            of_user,
             transport = %self.connection.transport(),
             %codec,
             client = &client[..floor_char_boundary(&client, CLIENT_BYTES_MAX)],

@@ -7,13 +7,12 @@ use anteroom_protocol::{CloseCode, Data, Envelope, ErrorBody, ErrorCode, Header,
 use serde::Deserialize;
 
 use super::ConnectionTask;
-use super::ending::{End, end_session};
+use super::ending::End;
 use super::handshake::json_only;
-use crate::session::Departure;
 
 impl ConnectionTask {
-    pub(super) async fn on_reconnect(&mut self, reconnect: Reconnect, message: &Envelope<'_>) -> Result<(), End> {
-        let sessions = self.shared.sessions.clone();
+    pub(super) fn on_reconnect(&mut self, reconnect: Reconnect, message: &Envelope<'_>) -> Result<(), End> {
+        let sessions = self.services.sessions.clone();
         let found = sessions.find(reconnect.session_id);
         // Whoever cannot prove a session is told the same as if there were none.
         let proven = found.and_then(|session| {
@@ -36,7 +35,7 @@ impl ConnectionTask {
             None => Carrying::Live,
         };
         let claim = Claim { token, attempt, carrying };
-        match session.reconnect(&claim, self.connection.max_datagram_size()) {
+        match sessions.back(&session, &claim, self.connection.max_datagram_size()) {
             Ok((accepted, place)) => {
                 self.carry(session.clone(), place);
                 tracing::debug!(session_id = %session.id, transport = %self.connection.transport(), "session resumed");
@@ -56,12 +55,7 @@ impl ConnectionTask {
             }
             Err(Refused::Superseded) => Err(CloseCode::Superseded.into()),
             Err(Refused::Count(_)) => Err(CloseCode::BadAck.into()),
-            Err(Refused::TokenReused) => {
-                let code = CloseCode::TokenReused;
-                tracing::warn!(session_id = %session.id, user_id = %session.identity.user_id, "resume token used twice");
-                end_session(&self.shared, &session, Departure::Abandoned, Some(code), &code.to_string()).await;
-                Err(code.into())
-            }
+            Err(Refused::TokenReused) => Err(CloseCode::TokenReused.into()),
         }
     }
 

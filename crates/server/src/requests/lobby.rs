@@ -18,28 +18,22 @@ pub(super) fn handle(call: &Call<'_>, request: LobbyRequest) -> Outcome {
 }
 
 fn list(call: &Call<'_>, ListRooms { game }: &ListRooms) -> Outcome {
-    let list = call.shared.lobby.list(game.as_deref(), call.session.codec);
+    let list = call.services.lobby.list(game.as_deref(), call.session.codec);
     let header = answer::success(ListRooms::RESULT, call.message.reference.as_ref());
     answer::encoded(list.and_then(|list| Batch::of_encoded(&header, list.data()))).map(Answer::Control)
 }
 
 fn subscribe(call: &Call<'_>, SubscribeRooms { game }: SubscribeRooms) -> Outcome {
     if let Some(game) = &game {
-        call.shared.rooms.check_game(game)?;
+        call.services.rooms.check_game(game)?;
     }
     let header = answer::success(SubscribeRooms::RESULT, call.message.reference.as_ref());
-    let mut bytes = 0;
-    let subscribed = call.shared.lobby.subscribe(call.session, game, |list| {
-        let answer = Batch::of_encoded(&header, list.data())?;
-        bytes += answer.payload().len();
-        Ok(answer)
-    });
-    answer::encoded(subscribed).map(|()| Answer::Said(bytes))
+    let watched = call.services.lobby.watch(&call.session.carrier, &game.map(Into::into), &header);
+    answer::encoded(watched).map(Answer::Said)
 }
 
 fn unsubscribe(call: &Call<'_>) -> Outcome {
-    call.session.stop_watching();
-    call.shared.lobby.unsubscribe(call.session.id);
+    call.services.lobby.topic.unwatch(&call.session.carrier);
     let header = answer::success(UnsubscribeRooms::RESULT, call.message.reference.as_ref());
     answer::encoded(Batch::one(call.session.codec, &header, &Empty {})).map(Answer::Control)
 }

@@ -10,7 +10,7 @@ use anteroom_protocol::message::table::RoomRequest;
 use anteroom_protocol::{Data, RoomId};
 use bytes::Bytes;
 
-use super::asking::{Asking, go};
+use super::asking::{Asking, go_on_lane};
 use super::{Answer, Call, Outcome, Stop, answer, bytes_of, go_on};
 use crate::rooms::Input;
 use crate::session::{Asked, Membership, Question, Session, Wish};
@@ -36,7 +36,7 @@ pub(super) fn act(call: &Call<'_>) -> Outcome {
         // What waits for long keeps nothing else in memory.
         return hand_in(call, Wish::Act(room_id, input(call).alone()));
     }
-    let act = |there: &Membership| there.room.act(there.member, there.share.as_ref(), input(call));
+    let act = |there: &Membership| there.room.act(there.member, there.share.as_ref(), call.message.n, input(call));
     let bytes = bytes_of(call.message.data);
     call.session.hand_over(call.connection, room_id, call.message.n, bytes, act)?;
     Ok(Answer::Later)
@@ -44,27 +44,20 @@ pub(super) fn act(call: &Call<'_>) -> Outcome {
 
 /// A wish to leave a room that the message names on its lane.
 fn leave(call: &Call<'_>, room_id: &str) -> Outcome {
-    let Call { shared, session, connection, message, .. } = call;
+    let Call { session, connection, message, .. } = call;
     if let Some(room_id) = waits_for(session, room_id) {
         return hand_in(call, Wish::LeaveLane(room_id));
     }
-    match session.room(room_id) {
-        Some(there) => {
-            if session.take(*connection, there.lane, message.n, bytes_of(message.data)) {
-                go(shared, session, there, asked(call));
-            }
-        }
-        None => session.refuse_in_front(*connection, message.n)?,
-    }
+    go_on_lane(session, room_id, *connection, &asked(call), bytes_of(message.data))?;
     Ok(Answer::Later)
 }
 
 /// Puts something into the queue of what the session asks of rooms.
 fn hand_in(call: &Call<'_>, wish: Wish) -> Outcome {
     let bytes = bytes_of(call.message.data);
-    if call.session.ask(Question { wish, pipe: call.connection, asked: asked(call), bytes })? {
-        let asking = Asking::new(call.shared.clone(), call.session.clone());
-        go_on(call.shared, Box::pin(asking.work_off()));
+    if call.session.ask(Question { wish, connection: call.connection, asked: asked(call), bytes })? {
+        let asking = Asking::new(call.services.clone(), call.session.clone());
+        go_on(call.lifecycle, Box::pin(asking.work_off()));
     }
     Ok(Answer::Later)
 }

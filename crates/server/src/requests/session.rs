@@ -17,7 +17,7 @@ pub(super) fn handle(call: &Call<'_>, request: SessionRequest) -> Outcome {
     match request {
         SessionRequest::Ping(ping) => pong(call, ping),
         SessionRequest::Ack(ack) => {
-            call.session.acknowledge(&ack.counts).map_err(|_| CloseCode::BadAck)?;
+            call.session.carrier.acknowledge(&ack.counts).map_err(|_| CloseCode::BadAck)?;
             Ok(Answer::Later)
         }
         SessionRequest::Resume(resume) => come_over(call, &resume),
@@ -31,14 +31,14 @@ fn pong(call: &Call<'_>, Ping { ts }: Ping) -> Outcome {
     if ts.text().len() > PING_BYTES_MAX {
         return Err(ErrorBody::new(ErrorCode::InvalidData, "`ts` may have at most 64 bytes.").into());
     }
-    let pong = Pong { ts, server_time_ms: call.shared.clock.server_time_ms() };
+    let pong = Pong { ts, server_time_ms: call.services.clock.server_time_ms() };
     let header = Header { reference: call.message.reference.as_ref(), ..Header::new(Pong::TYPE) };
     answer::encoded(Batch::one(call.session.codec, &header, &pong)).map(Answer::Connection)
 }
 
 /// Lets the lanes of a live move come over to the connection.
 fn come_over(call: &Call<'_>, Resume { received }: &Resume) -> Outcome {
-    match call.session.resume(call.connection, received) {
+    match call.session.carrier.resume(call.connection, received) {
         Ok(()) => Ok(Answer::Later),
         Err(NotMoving::NotAsked) => {
             let sentence = "There is nothing to resume: no session is moving to this connection.";
