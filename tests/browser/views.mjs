@@ -1,6 +1,6 @@
-// node views.mjs {"url","relay","folder"}: every view of the demo, on a desktop and on phones, light and
-// dark: nothing that axe finds wrong, nothing wider than the window. Leaves pictures in the folder. Tells
-// {"views"}: how many it looked at.
+// node views.mjs {"url","relay","folder","all"}: every view of the demo, on a desktop and on phones, light and
+// dark: nothing that axe finds wrong, nothing wider than the window. Without "all", Firefox does not look at what is
+// dark: the colours are the same everywhere. Leaves pictures in the folder. Tells {"views"}: how many it looked at.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -39,7 +39,9 @@ await tellStory(async (story) => {
   assert.ok((await violations(wrong)).some((text) => /^label: .*input/.test(text)));
 
   const rival = await (await story.player("Bob")).enter();
-  for (const [name, tour] of Object.entries(TOURS)) await goRound(story, name, tour, rival);
+  for (const [name, tour] of Object.entries(TOURS)) {
+    if (story.about.all || name !== "dark") await goRound(story, name, tour, rival);
+  }
   assert.deepEqual(found, [], "what is wrong with the views");
   return { views };
 });

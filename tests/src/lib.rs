@@ -1,15 +1,15 @@
-//! What the tests of the whole server share: servers to test, clients on every transport, and games that misbehave.
+//! What the tests of the whole server share: servers to test, and clients on every transport.
 //!
 //! Waits for events, never for a time: every wait ends at [`DEADLINE`], which nothing that works comes near.
 #![allow(clippy::unwrap_used, reason = "what fails in here fails the test that called it")]
 
+pub mod amount;
 pub mod bare;
 pub mod browser;
 pub mod bystanders;
 pub mod certificates;
 pub mod fault;
 pub mod frame;
-pub mod games;
 pub mod http;
 pub mod message;
 pub mod peer;

@@ -1,7 +1,7 @@
 //! The Anteroom wire protocol, version 1: what travels between a client and the server, and nothing about how.
 //!
 //! `PROTOCOL.md` beside this crate is the specification; `vectors/*.json` pin both codecs byte for byte, and
-//! `tests/vectors.rs` says how to write them anew after a deliberate change.
+//! `tests/it/vectors.rs` says how to write them anew after a deliberate change.
 //!
 //! Pure: no sockets, no clock, no randomness of its own. Decoding never panics and never allocates more than a
 //! small multiple of its input, whatever lengths the input claims.

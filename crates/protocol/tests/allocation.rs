@@ -3,6 +3,7 @@
 //! Counts every byte allocated on the way, freed again or not, which is more than is held at any time. One test
 //! alone in its process, since the counter sees all threads.
 
+#[path = "it/corpus.rs"]
 mod corpus;
 
 use std::alloc::System;

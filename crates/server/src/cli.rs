@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+#[cfg(feature = "bench")]
+use anteroom_bench::BenchError;
 use anteroom_core::game::Registry;
 use anteroom_protocol::UserId;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -17,7 +19,6 @@ use clap_complete::Shell;
 use tokio::sync::oneshot;
 
 use crate::app::{Mode, Server, StartError};
-use crate::bench::{self, BenchError};
 use crate::config::{self, Config, ConfigError};
 use crate::{certificate, listen, output};
 
@@ -108,7 +109,8 @@ enum Command {
         command: TokenCommand,
     },
     /// Measure a server: how much it carries, how fast, at what cost.
-    Bench(bench::Arguments),
+    #[cfg(feature = "bench")]
+    Bench(anteroom_bench::Arguments),
     /// Print completions for a shell.
     Completions {
         /// Which one.
@@ -190,6 +192,7 @@ impl From<ConfigError> for Failure {
     }
 }
 
+#[cfg(feature = "bench")]
 impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
         let code = if matches!(error, BenchError::Usage(_)) { 2 } else { 1 };
@@ -233,7 +236,10 @@ fn run(arguments: Arguments, games: Registry) -> Result<ExitCode, Failure> {
             say(&seen.words)?;
             return Ok(if seen.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Some(Command::Bench(arguments)) => bench::main(&arguments, &games)?,
+        #[cfg(feature = "bench")]
+        Some(Command::Bench(arguments)) => {
+            anteroom_bench::main(&arguments, |game| games.names().any(|name| name == game), output::print)?;
+        }
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "anteroom", &mut script);

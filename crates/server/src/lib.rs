@@ -6,7 +6,6 @@
 //! The rules of the lobby are not here but in `anteroom_core`; what this crate adds is time, tasks and sockets.
 
 pub mod app;
-pub mod bench;
 mod budget;
 mod carrier;
 pub mod certificate;

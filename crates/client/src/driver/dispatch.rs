@@ -18,8 +18,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Driver, RoomEntry};
 use crate::error::{RoomEnd, SessionEnd};
-use crate::handshake::{Refusal, read_goodbye};
+use crate::handshake::Refusal;
 use crate::inbox::{Content, Happening, Inbox};
+use crate::session::opening::read_goodbye;
 use crate::session::{Arrival, Opened, PipeId, is_farewell};
 use crate::shared::{Answer, Joined, Place};
 

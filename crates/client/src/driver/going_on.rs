@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anteroom_protocol::CloseCode;
-use anteroom_transport::{Closed, Connection, Event, Transport};
+use anteroom_transport::{Closed, Connection, Transport};
 use tokio::time::Instant;
 
 use super::links::{Down, Moving};
@@ -13,6 +13,7 @@ use crate::error::{ConnectError, RoomEnd, SessionEnd};
 use crate::handshake::{Arrived, Refusal, is_programs_fault};
 use crate::options::TransportChoice;
 use crate::race::{Route, Stood};
+use crate::session::opening::Held;
 use crate::session::{EndedLane, PipeId};
 use crate::shared::Move;
 use crate::state::SessionState;
@@ -260,15 +261,15 @@ impl Driver {
             self.links.old = self.links.current.replace(pipe);
             self.say(&resume);
         }
-        for (event, taken) in held {
-            self.on_held(id, event, taken)?;
+        for record in held {
+            self.on_held(id, &record)?;
         }
         Ok(())
     }
 
-    fn on_held(&mut self, pipe: PipeId, event: Event, taken: usize) -> Result<(), SessionEnd> {
-        let Event::Record { lane, codec, payload } = event else { return Ok(()) };
-        match self.on_record(pipe, lane, codec, &payload, taken) {
+    fn on_held(&mut self, pipe: PipeId, record: &Held) -> Result<(), SessionEnd> {
+        let Held { lane, codec, payload, taken } = record;
+        match self.on_record(pipe, *lane, *codec, payload, *taken) {
             Ok(()) => Ok(()),
             Err(Refusal::End(end)) => Err(end),
             Err(Refusal::Again(closed)) => self.lose(closed),

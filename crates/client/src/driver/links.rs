@@ -15,10 +15,10 @@ use tokio::time::Instant;
 use super::pipe::{Approach, Pipe};
 use crate::backoff::Backoff;
 use crate::error::{ConnectError, SessionEnd};
-use crate::handshake::NORMAL_CLOSURE;
 use crate::options::TransportChoice;
 use crate::race::{Dialing, Route};
 use crate::session::PipeId;
+use crate::session::opening::NORMAL_CLOSURE;
 
 /// See the module.
 pub(crate) struct Links {

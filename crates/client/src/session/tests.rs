@@ -400,3 +400,45 @@ fn numbers_go_on_behind_what_the_server_has_seen() {
     session.reconnected(SECOND, Reconnected { last_n: 40, ..result(&[]) });
     assert_eq!(session.next_n(), 41);
 }
+
+#[test]
+fn many_messages_at_once_count_as_one_by_one() {
+    let mut session = session();
+    let at_once = |session: &mut Session, pipe, messages| session.arrive_counted(0, pipe, LANE, messages, 300);
+    assert!(matches!(at_once(&mut session, FIRST, 1), Err(Violation::NotOpen { .. })));
+    arrive(&mut session, FIRST, Some(LANE), &joined(Some(1)));
+    assert_eq!(at_once(&mut session, FIRST, 3), Ok(3));
+    assert_eq!(session.received(), Counts::from([(LANE, 4)]));
+
+    session.lost(FIRST);
+    session.reconnect();
+    assert_eq!(at_once(&mut session, SECOND, 1), Ok(0), "the pipe is not known yet");
+    session.reconnected(SECOND, result(&[LANE]));
+    let opened = r#"{"lane":3,"room_id":"0000000007","next":3,"applied":0,"gap":false}"#;
+    arrive(&mut session, SECOND, Some(LANE), &message("lane", opened));
+    assert_eq!(at_once(&mut session, SECOND, 5), Ok(3), "two of them have arrived before");
+    let gap = r#"{"lane":3,"room_id":"0000000007","next":9,"applied":0,"gap":true}"#;
+    arrive(&mut session, SECOND, Some(LANE), &message("lane", gap));
+    assert!(matches!(at_once(&mut session, SECOND, 1), Err(Violation::NoSnapshot { .. })));
+}
+
+#[test]
+fn an_acknowledgement_can_come_earlier_than_that_of_others() {
+    let (mut sooner, mut later) = (session(), session());
+    sooner.acknowledge_earlier(0, 10);
+    for session in [&mut sooner, &mut later] {
+        arrive(session, FIRST, Some(LANE), &joined(Some(1)));
+        session.arrive_counted(0, FIRST, LANE, 53, 53).unwrap();
+    }
+    assert!(sooner.owes_ack(0) && !later.owes_ack(0));
+    assert_eq!(sooner.ack(0), Some(Ack { counts: Counts::from([(LANE, 54)]) }));
+    assert!(!sooner.owes_ack(2000) && later.owes_ack(1000));
+}
+
+#[test]
+fn numbers_go_on_behind_one_that_is_given() {
+    let mut session = session();
+    session.skip_to(99);
+    session.skip_to(7);
+    assert_eq!((session.next_n(), session.next_n()), (100, 101));
+}

@@ -1,0 +1,10 @@
+//! The protocol as others see it: its document, its vectors, and whatever somebody may send.
+
+mod corpus;
+mod document;
+mod envelope;
+mod properties;
+mod resume;
+mod shapes;
+mod table;
+mod vectors;

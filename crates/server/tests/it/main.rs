@@ -1,0 +1,15 @@
+//! A server and clients in memory: what it does with time, tasks and bounds, most of it in virtual time.
+#![allow(clippy::unwrap_used, reason = "everything in here is a test")]
+
+mod echoes;
+mod embedding;
+mod failing;
+mod fairness;
+mod hung;
+mod player;
+mod puppet;
+mod readers;
+mod requests;
+mod shares;
+mod ticks;
+mod watching;

@@ -1,0 +1,43 @@
+//! How much of what repeats itself a test does: what shows a fault as a rule, or as much as a variable says.
+//!
+//! `./tests/run long` sets these variables, and nothing else reads them.
+
+use std::env;
+use std::ops::Range;
+use std::str::FromStr;
+
+/// The seeds of the simulated network: 80 of them, others by `ANTEROOM_SEEDS=FROM..TO`.
+///
+/// # Panics
+/// If the variable says something else.
+#[must_use]
+pub fn seeds() -> Range<u64> {
+    let Ok(text) = env::var("ANTEROOM_SEEDS") else { return 0..80 };
+    let (from, to) = text.split_once("..").expect("ANTEROOM_SEEDS is FROM..TO");
+    from.parse().unwrap()..to.parse().unwrap()
+}
+
+/// How many sessions go through a storm: 100, or `ANTEROOM_SESSIONS`.
+#[must_use]
+pub fn sessions() -> usize {
+    number("ANTEROOM_SESSIONS", 100)
+}
+
+/// Which series of cuts and reloads befalls two pages: the first, or that of `ANTEROOM_SEED`.
+#[must_use]
+pub fn seed() -> u32 {
+    number("ANTEROOM_SEED", 1)
+}
+
+/// Whether a browser looks at each view in all its looks: with `ANTEROOM_VIEWS=all`.
+#[must_use]
+pub fn every_look() -> bool {
+    env::var("ANTEROOM_VIEWS").is_ok_and(|value| value == "all")
+}
+
+fn number<T: FromStr>(name: &str, usual: T) -> T {
+    match env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is a number")),
+        Err(_) => usual,
+    }
+}
