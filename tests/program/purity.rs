@@ -1,6 +1,7 @@
 //! What may depend on what. The pure crates know no runtime, no sockets, no clock and no randomness of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 use anteroom_tests::program::repository;
@@ -157,4 +158,46 @@ fn the_pure_crates_have_clippy_settings_of_their_own() {
 fn the_readme_shows_the_example() {
     let game = include_str!("../../examples/rock_paper_scissors.rs");
     assert!(include_str!("../../README.md").contains(&format!("```rust\n{game}```\n<!-- end of game -->")));
+}
+
+/// The modules of a crate at its top, and which of the others each one names, tests left out.
+fn modules(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut folders = vec![source.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let within = path.strip_prefix(source).unwrap().to_str().unwrap().to_owned();
+            if !within.ends_with(".rs") || within.ends_with("tests.rs") {
+                continue;
+            }
+            let module = within.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let lines = text.lines().take_while(|line| !line.contains("mod tests {"));
+            let code: String = lines.map(|line| line.split("//").next().unwrap_or_default()).collect();
+            let named = code.split("crate::").skip(1).map(|rest| {
+                rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>()
+            });
+            names.entry(module.clone()).or_default().extend(named.filter(|name| !name.is_empty() && *name != module));
+        }
+    }
+    names
+}
+
+/// Whoever reads the server's modules in order finds nothing that needs what comes later.
+#[test]
+fn no_module_of_the_server_needs_one_that_needs_it() {
+    let mut modules = modules(&repository().join("crates/server/src"));
+    let all: BTreeSet<String> = modules.keys().cloned().collect();
+    assert!(modules["session"].contains("carrier") && modules["session"].contains("rooms"), "{modules:?}");
+    modules.values_mut().for_each(|names| names.retain(|name| all.contains(name)));
+    while let Some(free) = modules.iter().find(|(_, names)| names.is_empty()).map(|(module, _)| module.clone()) {
+        modules.remove(&free);
+        modules.values_mut().for_each(|names| drop(names.remove(&free)));
+    }
+    assert!(modules.is_empty(), "these need one another: {modules:?}");
 }

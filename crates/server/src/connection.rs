@@ -10,7 +10,6 @@ mod alarm;
 mod ending;
 mod handshake;
 mod incoming;
-mod limits;
 mod own;
 mod resume;
 
@@ -35,7 +34,6 @@ use crate::settings::Settings;
 use crate::slice::Slice;
 use alarm::Alarm;
 use ending::{End, closed_end};
-pub(crate) use limits::ConnectionLimits;
 use own::Own;
 
 /// How a connection came in.

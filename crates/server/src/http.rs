@@ -5,11 +5,9 @@
 
 mod address;
 mod connection;
-mod limits;
 mod linger;
 mod pace;
 mod pages;
-mod public_url;
 mod upgrade;
 
 use std::net::SocketAddr;
@@ -34,9 +32,7 @@ use self::address::{Asked, webtransport_origin};
 use self::linger::Refusals;
 use crate::host::Host;
 use crate::parts::Parts;
-use crate::settings::Settings;
-pub(crate) use limits::HttpLimits;
-pub(crate) use public_url::PublicUrl;
+use crate::settings::{PublicUrl, Settings};
 
 /// How long a client may take to send the head of a request, or to finish a TLS handshake.
 const HEAD_MAX: Duration = Duration::from_secs(10);

@@ -2,14 +2,17 @@
 //!
 //! What the rooms and the sessions go by is not here: they have it themselves.
 
+mod connection;
+mod http;
+mod public_url;
+
 use std::net::SocketAddr;
 
 use crate::certificate::TcpTls;
-use crate::config::Config;
-use crate::connection::ConnectionLimits;
-use crate::error::ConfigError;
-use crate::http::{HttpLimits, PublicUrl};
 use crate::mode::Mode;
+pub(crate) use connection::ConnectionLimits;
+pub(crate) use http::HttpLimits;
+pub(crate) use public_url::PublicUrl;
 
 /// See the module.
 #[derive(Debug)]
@@ -31,28 +34,6 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// What a configuration comes to for a server that listens on these two addresses.
-    pub(crate) fn of(
-        config: &Config,
-        mode: Mode,
-        local_addr: SocketAddr,
-        udp_addr: SocketAddr,
-    ) -> Result<Self, ConfigError> {
-        let invalid = |key| move |why| ConfigError::Invalid { key, why };
-        Ok(Self {
-            mode,
-            local_addr,
-            udp_addr,
-            own_udp: config.listen_udp_addr().map_err(invalid("listen_udp"))?,
-            public: config.public_url().map_err(invalid("public_url"))?,
-            tcp_tls: config.tls.tcp,
-            makes_certificates: config.tls.is_made(),
-            demo: config.demo,
-            connection: ConnectionLimits::of(&config.limits, &config.times),
-            http: HttpLimits::of(&config.times),
-        })
-    }
-
     /// Whether nobody but this machine reaches the server.
     pub(crate) fn is_local(&self) -> bool {
         self.mode.is_development() && !self.mode.is_on_network()

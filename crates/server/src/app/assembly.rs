@@ -13,10 +13,8 @@ use crate::budget::Budget;
 use crate::certificate::{self, Certificate, Names, PublishedHashes, TcpTls};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::connection::ConnectionLimits;
 use crate::error::{ConfigError, StartError};
 use crate::hooks::Hooked;
-use crate::http::PublicUrl;
 use crate::identity::Authority;
 use crate::lifecycle::Lifecycle;
 use crate::listen::{bind, bind_tcp, bind_udp};
@@ -28,7 +26,7 @@ use crate::random::Randomness;
 use crate::rooms::{RoomLimits, Rooms};
 use crate::services::Services;
 use crate::sessions::{SessionLimits, Sessions, Surroundings};
-use crate::settings::Settings;
+use crate::settings::{ConnectionLimits, PublicUrl};
 use crate::{random, renewal};
 
 /// What a server does not find in its configuration.
@@ -92,7 +90,7 @@ pub(super) fn start(config: Config, mode: Mode, additions: Additions) -> Result<
 pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartError> {
     let Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks } = startup;
     let Config { limits, times, auth, .. } = config;
-    let settings = Settings::of(config, mode, local_addr, udp_addr)?;
+    let settings = config.settings(mode, local_addr, udp_addr)?;
     let public = settings.public.as_ref().map(PublicUrl::origin);
     let own = Own { public, names, is_development: mode.is_development() };
     let budget = Arc::new(Budget::of(limits));

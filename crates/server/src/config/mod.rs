@@ -11,16 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 pub use crate::certificate::{TcpTls, Tls};
-use crate::connection::ConnectionLimits;
 pub use crate::error::ConfigError;
 use crate::error::Problems;
-use crate::http::{HttpLimits, PublicUrl};
 pub use crate::identity::Auth;
 use crate::lifecycle::Lifecycle;
 use crate::listen::parse_addr;
 pub use crate::origin::OriginList;
 use crate::rooms::RoomLimits;
 use crate::sessions::SessionLimits;
+use crate::settings::{ConnectionLimits, HttpLimits, PublicUrl, Settings};
 pub use crate::tables::{LimitList, Times};
 pub use load::load;
 pub(crate) use load::remarks;
@@ -126,6 +125,28 @@ impl Config {
     /// A sentence, if it is none.
     pub fn listen_udp_addr(&self) -> Result<Option<SocketAddr>, String> {
         self.listen_udp.as_deref().map(parse_addr).transpose()
+    }
+
+    /// What it comes to for a server that listens on these two addresses.
+    pub(crate) fn settings(
+        &self,
+        mode: Mode,
+        local_addr: SocketAddr,
+        udp_addr: SocketAddr,
+    ) -> Result<Settings, ConfigError> {
+        let invalid = |key| move |why| ConfigError::Invalid { key, why };
+        Ok(Settings {
+            mode,
+            local_addr,
+            udp_addr,
+            own_udp: self.listen_udp_addr().map_err(invalid("listen_udp"))?,
+            public: self.public_url().map_err(invalid("public_url"))?,
+            tcp_tls: self.tls.tcp,
+            makes_certificates: self.tls.is_made(),
+            demo: self.demo,
+            connection: ConnectionLimits::of(&self.limits, &self.times),
+            http: HttpLimits::of(&self.times),
+        })
     }
 
     /// The address under which players reach the server, if it is configured.

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::{HEAD_MAX, HttpLimits};
+use super::HEAD_MAX;
+use crate::settings::HttpLimits;
 
 /// What a connection is waiting for, and how long it may.
 #[derive(Debug)]

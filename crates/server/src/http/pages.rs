@@ -21,12 +21,11 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::PublicUrl;
 use super::address::Asked;
 use crate::certificate::TcpTls;
 use crate::host::Host;
 use crate::parts::Parts;
-use crate::settings::Settings;
+use crate::settings::{PublicUrl, Settings};
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
