@@ -179,10 +179,12 @@ fn modules(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
             let text = std::fs::read_to_string(&path).unwrap();
             let lines = text.lines().take_while(|line| !line.contains("mod tests {"));
             let code: String = lines.map(|line| line.split("//").next().unwrap_or_default()).collect();
-            let named = code.split("crate::").skip(1).map(|rest| {
-                rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>()
+            let named = code.split("crate::").skip(1).flat_map(|rest| match rest.strip_prefix('{') {
+                Some(list) => list.split(['}', ',']).take_while(|name| !name.contains(';')).map(str::trim).collect(),
+                None => vec![rest],
             });
-            names.entry(module.clone()).or_default().extend(named.filter(|name| !name.is_empty() && *name != module));
+            let named = named.map(|rest| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect());
+            names.entry(module.clone()).or_default().extend(named.filter(|name: &String| *name != module));
         }
     }
     names

@@ -16,6 +16,7 @@ use crate::error::Problems;
 pub use crate::identity::Auth;
 use crate::lifecycle::Lifecycle;
 use crate::listen::parse_addr;
+use crate::mode::Mode;
 pub use crate::origin::OriginList;
 use crate::rooms::RoomLimits;
 use crate::sessions::SessionLimits;
