@@ -5,11 +5,11 @@ use std::sync::Arc;
 use anteroom_protocol::bincode::Decode;
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::{Ref, decode_batch};
-use anteroom_protocol::message::Message;
+use anteroom_protocol::message::{Answered, Message};
 use anteroom_protocol::message::push::{
     ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, GAME_STATE, RoomClosed, RoomsChanged,
 };
-use anteroom_protocol::message::request::Goodbye;
+use anteroom_protocol::message::request::{Goodbye, SubscribeRooms};
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::{Codec, Data, Envelope, ErrorBody, ErrorCode, LaneId, RoomId};
 use anteroom_transport::Closed;
@@ -182,6 +182,7 @@ impl Driver {
     fn on_control(&mut self, message: &Envelope<'_>) {
         match (message.kind.as_ref(), &message.error) {
             (RoomsChanged::TYPE, _) => self.on_rooms_changed(message.data),
+            (SubscribeRooms::RESULT, None) => self.on_rooms_listed(message.data),
             (_, Some(error)) => self.on_refusal(error),
             (kind, None) => tracing::debug!(kind, "a message that this build does not know"),
         }
