@@ -1,7 +1,7 @@
 //! How a session gets into its room, without IO: what to say first, and what to say to each answer.
 
 use anteroom_client::session::opening::{accepted, json_batch};
-use anteroom_client::session::{Arrival, PipeId, Session};
+use anteroom_client::session::{Arrival, ConnectionId, Session};
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::request::{CreateRoom, Handshake, JoinRoom};
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::resuming::{nonce, now_ms};
 
 /// A session's first connection.
-pub(crate) const FIRST_PIPE: PipeId = PipeId(0);
+pub(crate) const FIRST_PIPE: ConnectionId = ConnectionId(0);
 
 /// Where a session is going.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anteroom_bench::Stamp;
 use anteroom_client::session::opening::{Held, Waiting, json_batch};
-use anteroom_client::session::{self, Arrival, PipeId};
+use anteroom_client::session::{self, Arrival, ConnectionId};
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::{Batch, Codec, Data, Header, LaneId, RoomId};
 use anteroom_transport::{Closed, Connection, Event, Transport};
@@ -47,7 +47,7 @@ pub(crate) struct Session {
     way: Way,
     connection: Option<Connection>,
     /// The newest of its connections.
-    pipe: PipeId,
+    pipe: ConnectionId,
     protocol: session::Session,
     pub(crate) room_id: RoomId,
     lane: LaneId,
@@ -184,7 +184,7 @@ impl Session {
     }
 
     /// Reads both connections until every lane is on the new one.
-    async fn come_over(&mut self, old: Connection, old_pipe: PipeId) -> Result<()> {
+    async fn come_over(&mut self, old: Connection, old_pipe: ConnectionId) -> Result<()> {
         let mut old = Some(old);
         let mut waiting = Some(Waiting::default());
         while waiting.is_some() || !(self.protocol.is_attached() && self.protocol.has_moved()) {
@@ -214,7 +214,7 @@ impl Session {
     /// Says on a new connection whose it is.
     async fn begin(&mut self, connection: Connection) -> Result<()> {
         self.connection = Some(connection);
-        self.pipe = PipeId(self.pipe.0 + 1);
+        self.pipe = ConnectionId(self.pipe.0 + 1);
         let reconnect = json_batch("reconnect", &self.protocol.reconnect())?;
         self.say(reconnect).await
     }
@@ -231,7 +231,7 @@ impl Session {
         Ok(())
     }
 
-    fn hear_event(&mut self, pipe: PipeId, event: Event) -> Result<()> {
+    fn hear_event(&mut self, pipe: ConnectionId, event: Event) -> Result<()> {
         match event {
             Event::Record { lane, codec, payload } => self.hear(pipe, lane, codec, &payload, 0),
             _ => Ok(()),
@@ -239,7 +239,7 @@ impl Session {
     }
 
     /// Hears the messages of a payload but for the first, which are taken.
-    fn hear(&mut self, pipe: PipeId, lane: Option<LaneId>, codec: Codec, payload: &[u8], taken: usize) -> Result<()> {
+    fn hear(&mut self, pipe: ConnectionId, lane: Option<LaneId>, codec: Codec, payload: &[u8], taken: usize) -> Result<()> {
         let before = self.check.expected;
         for message in decode_batch(codec, payload)?.skip(taken) {
             let message = message?;

@@ -13,7 +13,7 @@ mod speaking;
 use std::collections::{BTreeMap, VecDeque};
 
 use anteroom_client::session::opening::Waiting;
-use anteroom_client::session::{PipeId, Session};
+use anteroom_client::session::{ConnectionId, Session};
 use anteroom_protocol::message::result::HandshakeAccepted;
 use anteroom_protocol::message::resume::Reconnected;
 use anteroom_protocol::{Codec, LaneId};
@@ -135,7 +135,7 @@ impl Resuming {
             games: GamesOfRooms::new(),
             links: Vec::new(),
             made: 0,
-            protocol: Session::new(&accepted, keeps, PipeId(1)),
+            protocol: Session::new(&accepted, keeps, ConnectionId(1)),
             accepted,
             current: 1,
             ready: None,
@@ -152,8 +152,8 @@ impl Resuming {
     #[must_use]
     pub fn restarted(mut self) -> Self {
         self.cut();
-        self.protocol = Session::new(&self.accepted, self.keeps, PipeId(self.made));
-        self.protocol.lost(PipeId(self.made));
+        self.protocol = Session::new(&self.accepted, self.keeps, ConnectionId(self.made));
+        self.protocol.lost(ConnectionId(self.made));
         self.lanes = BTreeMap::from([(0, Reading::default())]);
         self.unread.clear();
         self.log.clear();
@@ -179,7 +179,7 @@ impl Resuming {
     /// If there is none.
     pub fn lose_oldest(&mut self) {
         let lost = self.links.remove(0).number;
-        self.protocol.lost(PipeId(lost));
+        self.protocol.lost(ConnectionId(lost));
     }
 
     /// The newest connection, to send on it whatever one likes. Reading there takes from the client what it counts.
@@ -269,21 +269,21 @@ impl Resuming {
     /// If the server is ready on none.
     pub async fn resume(&mut self) {
         let (number, result) = self.ready.take().unwrap();
-        let resume = self.protocol.resume(PipeId(number), result);
+        let resume = self.protocol.resume(ConnectionId(number), result);
         self.current = number;
         self.raw().send(&json!({"type": "resume", "data": resume})).await;
     }
 
     /// Waits until control is on the newest connection.
     pub async fn arrive(&mut self) {
-        while self.protocol.pipe_of(LaneId::CONTROL) != self.links.last().map(|link| PipeId(link.number)) {
+        while self.protocol.connection_of(LaneId::CONTROL) != self.links.last().map(|link| ConnectionId(link.number)) {
             self.step().await;
         }
     }
 
     /// Waits until control is open: what was sent again is on its way then.
     pub async fn settle(&mut self) {
-        while self.protocol.pipe_of(LaneId::CONTROL).is_none() {
+        while self.protocol.connection_of(LaneId::CONTROL).is_none() {
             self.step().await;
         }
     }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anteroom_client::session::opening::{self, Held, Refused, Waiting, json_batch, read_goodbye};
-use anteroom_client::session::{self, Arrival, PipeId, is_farewell};
+use anteroom_client::session::{self, Arrival, ConnectionId, is_farewell};
 use anteroom_games::relay;
 use anteroom_protocol::envelope::{Envelope, decode_batch, encode, encode_raw};
 use anteroom_protocol::lane::ACK_AFTER;
@@ -59,7 +59,7 @@ pub(crate) struct Session {
     /// The answer to `reconnect` that is waited for.
     waiting: Option<Waiting>,
     /// The connection, of those that it has had one after the other.
-    pipe: PipeId,
+    pipe: ConnectionId,
     /// The room that was entered last.
     pub(crate) room: Option<(RoomId, LaneId)>,
     now_ms: u64,
@@ -96,7 +96,7 @@ pub(crate) struct Heard {
 
 impl Session {
     pub(crate) fn new(wish: Wish) -> Self {
-        Self { wish, begun: None, waiting: None, pipe: PipeId(0), room: None, now_ms: 0, message: None, refused: None }
+        Self { wish, begun: None, waiting: None, pipe: ConnectionId(0), room: None, now_ms: 0, message: None, refused: None }
     }
 
     pub(crate) fn codec(&self) -> Codec {
@@ -127,7 +127,7 @@ impl Session {
     pub(crate) fn reconnect(&mut self) -> Result<Vec<u8>, BenchError> {
         let Some(begun) = &mut self.begun else { return self.handshake() };
         begun.protocol.lost(self.pipe);
-        self.pipe = PipeId(self.pipe.0 + 1);
+        self.pipe = ConnectionId(self.pipe.0 + 1);
         self.waiting = Some(Waiting::default());
         first_words("reconnect", &begun.protocol.reconnect())
     }
@@ -321,7 +321,7 @@ impl Session {
 }
 
 impl Begun {
-    fn new(accepted: &HandshakeAccepted, pipe: PipeId) -> Self {
+    fn new(accepted: &HandshakeAccepted, pipe: ConnectionId) -> Self {
         let mut protocol = session::Session::new(accepted, true, pipe);
         protocol.skip_to(FIRST_N - 1);
         let place = accepted.session_id.as_str().bytes().map(u32::from).sum();

@@ -44,7 +44,7 @@ const ASKED_MAX: usize = 1024;
 
 /// Names a connection of the session, in the order they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PipeId(pub u64);
+pub struct ConnectionId(pub u64);
 
 /// The server does not keep the rules, so nothing it says can be relied on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,14 +90,14 @@ struct Lane {
     /// What was acknowledged last.
     acked: u64,
     /// Where it is read from; none until it is announced on a new pipe.
-    pipe: Option<PipeId>,
+    pipe: Option<ConnectionId>,
     /// A gap was told, and so many messages were missed at least; the next counted message is a snapshot.
     gap: Option<u64>,
     ended: bool,
 }
 
 impl Lane {
-    fn on(pipe: PipeId) -> Self {
+    fn on(pipe: ConnectionId) -> Self {
         Self { inbound: Inbound::default(), acked: 0, pipe: Some(pipe), gap: None, ended: false }
     }
 }
@@ -123,9 +123,9 @@ pub struct Session {
     /// Control, the rooms' lanes, and the latest of those that have ended.
     lanes: BTreeMap<LaneId, Lane>,
     /// Which lane a room's messages are on, for pipes that do not tell.
-    pipes: BTreeMap<PipeId, BTreeMap<RoomId, LaneId>>,
+    pipes: BTreeMap<ConnectionId, BTreeMap<RoomId, LaneId>>,
     /// The pipe to write on.
-    current: Option<PipeId>,
+    current: Option<ConnectionId>,
     unacknowledged: Unacknowledged,
     asked: BTreeMap<u64, Asked>,
     due: AckDue,
@@ -134,7 +134,7 @@ pub struct Session {
 impl Session {
     /// A session that has just begun, on its first pipe. `acknowledges` is what the handshake said of `resume`: without it
     /// the server keeps nothing, and nothing is acknowledged.
-    pub fn new(accepted: &HandshakeAccepted, acknowledges: bool, pipe: PipeId) -> Self {
+    pub fn new(accepted: &HandshakeAccepted, acknowledges: bool, pipe: ConnectionId) -> Self {
         Self {
             session_id: accepted.session_id,
             limits: accepted.limits,
@@ -178,7 +178,7 @@ impl Session {
 
     /// The pipe that a lane is read from; none until it is announced on one.
     #[must_use]
-    pub fn pipe_of(&self, lane: LaneId) -> Option<PipeId> {
+    pub fn connection_of(&self, lane: LaneId) -> Option<ConnectionId> {
         self.lanes.get(&lane).and_then(|lane| lane.pipe)
     }
 
@@ -292,7 +292,7 @@ impl Session {
     }
 
     /// A connection is gone.
-    pub fn lost(&mut self, pipe: PipeId) {
+    pub fn lost(&mut self, pipe: ConnectionId) {
         self.pipes.remove(&pipe);
         for lane in self.lanes.values_mut().filter(|lane| lane.pipe == Some(pipe)) {
             lane.pipe = None;
@@ -318,7 +318,7 @@ impl Session {
 
     /// The server goes on, on a new pipe, because the connection before it was lost. Gives the lanes that have ended
     /// meanwhile.
-    pub fn reconnected(&mut self, pipe: PipeId, result: Reconnected) -> Vec<EndedLane> {
+    pub fn reconnected(&mut self, pipe: ConnectionId, result: Reconnected) -> Vec<EndedLane> {
         let listed: BTreeSet<LaneId> = result.lanes.iter().map(|lane| lane.lane).collect();
         self.begin(pipe, result);
         let is_gone = |id: &LaneId| *id != LaneId::CONTROL && !listed.contains(id);
@@ -330,12 +330,12 @@ impl Session {
 
     /// The server is ready on a new pipe while the old one still brings everything; gives what to say for the lanes
     /// to come over. From now on only the new pipe is written on.
-    pub fn resume(&mut self, pipe: PipeId, result: Reconnected) -> Resume {
+    pub fn resume(&mut self, pipe: ConnectionId, result: Reconnected) -> Resume {
         self.begin(pipe, result);
         Resume { received: self.say_received() }
     }
 
-    fn begin(&mut self, pipe: PipeId, result: Reconnected) {
+    fn begin(&mut self, pipe: ConnectionId, result: Reconnected) {
         self.token = result.resume_token;
         self.unacknowledged.skip_to(result.last_n);
         self.current = Some(pipe);

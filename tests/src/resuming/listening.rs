@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use anteroom_client::session::opening::Held;
-use anteroom_client::session::{Arrival, Opened, PipeId};
+use anteroom_client::session::{Arrival, Opened, ConnectionId};
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::lane::is_counted;
 use anteroom_protocol::message::resume::Counts;
@@ -114,7 +114,7 @@ impl Resuming {
 
     fn on_end(&mut self, place: usize, closed: Closed) {
         let Link { number, goodbye, .. } = self.links.remove(place);
-        self.protocol.lost(PipeId(number));
+        self.protocol.lost(ConnectionId(number));
         if let Closed::ByPeer { code, reason } = closed {
             self.ends.push(End { code, reason, goodbye, rest: Vec::new() });
         }
@@ -149,7 +149,7 @@ impl Resuming {
         }
         self.current = number;
         // One that is kept does not end without saying so.
-        for ended in self.protocol.reconnected(PipeId(number), result) {
+        for ended in self.protocol.reconnected(ConnectionId(number), result) {
             assert!(!self.keeps, "lane {} is not listed, and nobody said that it ended", ended.lane);
             self.lanes.entry(ended.lane.0).or_default().ended = true;
             self.unknown.extend(ended.unanswered);
@@ -166,7 +166,7 @@ impl Resuming {
             let envelope = envelope.unwrap();
             let now_ms = self.began.elapsed().as_millis() as u64;
             let before = self.protocol.received();
-            let arrival = self.protocol.arrive(now_ms, PipeId(number), *lane, &envelope);
+            let arrival = self.protocol.arrive(now_ms, ConnectionId(number), *lane, &envelope);
             let arrival = arrival.unwrap_or_else(|violation| panic!("{violation}: {envelope:?}"));
             let counts = is_counted(&envelope);
             let message = message::message(envelope, by, &mut self.games);
@@ -180,7 +180,7 @@ impl Resuming {
 
     fn on_datagram(&mut self, number: u64, lane: LaneId, payload: &[u8]) {
         // It may be faster than what opens its lane, and slower than what moves it.
-        let is_open = self.protocol.pipe_of(lane) == Some(PipeId(number));
+        let is_open = self.protocol.connection_of(lane) == Some(ConnectionId(number));
         let is_waiting = self.links.iter().any(|link| link.number == number && link.waiting.is_some());
         if is_open && !is_waiting {
             let by = By::Datagram(lane.0);

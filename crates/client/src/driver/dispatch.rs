@@ -21,7 +21,7 @@ use crate::error::{RoomEnd, SessionEnd};
 use crate::handshake::Refusal;
 use crate::inbox::{Content, Happening, Inbox};
 use crate::session::opening::read_goodbye;
-use crate::session::{Arrival, Opened, PipeId, is_farewell};
+use crate::session::{Arrival, Opened, ConnectionId, is_farewell};
 use crate::shared::{Answer, Joined, Place};
 
 /// What a `resume` that comes at the wrong time is answered by.
@@ -31,7 +31,7 @@ impl Driver {
     /// Takes a record apart, except for the messages of it that were taken before.
     pub(super) fn on_record(
         &mut self,
-        pipe: PipeId,
+        pipe: ConnectionId,
         lane: Option<LaneId>,
         codec: Codec,
         payload: &[u8],
@@ -53,7 +53,7 @@ impl Driver {
         Ok(())
     }
 
-    fn on_arrival(&mut self, pipe: PipeId, lane: Option<LaneId>, message: &Envelope<'_>) -> Result<(), Refusal> {
+    fn on_arrival(&mut self, pipe: ConnectionId, lane: Option<LaneId>, message: &Envelope<'_>) -> Result<(), Refusal> {
         if let Some(error) = message.error.as_ref().filter(|_| message.kind == RESUME_RESULT) {
             return Err(Refusal::Again(Closed::Lost(error.message.clone().into())));
         }

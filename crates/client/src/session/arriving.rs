@@ -11,7 +11,7 @@ use anteroom_protocol::message::resume::{Ack, LaneOpened, SessionState};
 use anteroom_protocol::{Batch, Data, Envelope, LaneId, RoomId};
 use serde::de::DeserializeOwned;
 
-use super::{Lane, PipeId, Session, Violation};
+use super::{Lane, ConnectionId, Session, Violation};
 
 /// What a violation calls messages that were not read one by one.
 const EVENTS: &str = "message";
@@ -54,7 +54,7 @@ impl Session {
     pub fn arrive(
         &mut self,
         now_ms: u64,
-        pipe: PipeId,
+        pipe: ConnectionId,
         told: Option<LaneId>,
         message: &Envelope<'_>,
     ) -> Result<Arrival, Violation> {
@@ -97,7 +97,7 @@ impl Session {
     pub fn arrive_counted(
         &mut self,
         now_ms: u64,
-        pipe: PipeId,
+        pipe: ConnectionId,
         lane: LaneId,
         messages: u64,
         bytes: usize,
@@ -125,7 +125,7 @@ impl Session {
     /// The lane of a message that counts. A successful join opens one.
     fn locate(
         &mut self,
-        pipe: PipeId,
+        pipe: ConnectionId,
         told: Option<LaneId>,
         message: &Envelope<'_>,
     ) -> Result<Option<LaneId>, Violation> {
@@ -146,13 +146,13 @@ impl Session {
     }
 
     /// From here on a room's messages on that pipe are on this lane.
-    fn place(&mut self, pipe: PipeId, room_id: Option<RoomId>, lane: LaneId) {
+    fn place(&mut self, pipe: ConnectionId, room_id: Option<RoomId>, lane: LaneId) {
         if let (Some(rooms), Some(room_id)) = (self.pipes.get_mut(&pipe), room_id) {
             rooms.insert(room_id, lane);
         }
     }
 
-    fn opened(&mut self, pipe: PipeId, opened: LaneOpened) -> Result<Arrival, Violation> {
+    fn opened(&mut self, pipe: ConnectionId, opened: LaneOpened) -> Result<Arrival, Violation> {
         let LaneOpened { lane: id, room_id, next, applied, gap } = opened;
         let is_current = self.current == Some(pipe);
         let lane = self.lanes.entry(id).or_insert_with(|| Lane { pipe: None, ..Lane::on(pipe) });

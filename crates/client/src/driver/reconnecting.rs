@@ -12,9 +12,9 @@ use super::{Driver, TAIL_MAX};
 use crate::error::{ConnectError, RoomEnd, SessionEnd};
 use crate::handshake::{Arrived, Refusal, is_programs_fault};
 use crate::options::TransportChoice;
-use crate::race::{Route, Stood};
+use crate::race::{Route, Won};
 use crate::session::opening::Held;
-use crate::session::{EndedLane, PipeId};
+use crate::session::{EndedLane, ConnectionId};
 use crate::shared::Move;
 use crate::state::SessionState;
 
@@ -211,7 +211,7 @@ impl Driver {
 
     pub(super) fn on_step(&mut self, step: Step) -> Result<(), SessionEnd> {
         match step {
-            Step::Dialed(Ok(Stood { connection, better })) => {
+            Step::Dialed(Ok(Won { connection, better })) => {
                 self.links.better = better;
                 self.introduce(connection);
                 Ok(())
@@ -267,7 +267,7 @@ impl Driver {
         Ok(())
     }
 
-    fn on_held(&mut self, pipe: PipeId, record: &Held) -> Result<(), SessionEnd> {
+    fn on_held(&mut self, pipe: ConnectionId, record: &Held) -> Result<(), SessionEnd> {
         let Held { lane, codec, payload, taken } = record;
         match self.on_record(pipe, *lane, *codec, payload, *taken) {
             Ok(()) => Ok(()),
