@@ -239,7 +239,14 @@ impl Session {
     }
 
     /// Hears the messages of a payload but for the first, which are taken.
-    fn hear(&mut self, pipe: ConnectionId, lane: Option<LaneId>, codec: Codec, payload: &[u8], taken: usize) -> Result<()> {
+    fn hear(
+        &mut self,
+        pipe: ConnectionId,
+        lane: Option<LaneId>,
+        codec: Codec,
+        payload: &[u8],
+        taken: usize,
+    ) -> Result<()> {
         let before = self.check.expected;
         for message in decode_batch(codec, payload)?.skip(taken) {
             let message = message?;

@@ -199,7 +199,7 @@ fn no_module_of_the_server_needs_one_that_needs_it() {
     modules.values_mut().for_each(|names| names.retain(|name| all.contains(name)));
     while let Some(free) = modules.iter().find(|(_, names)| names.is_empty()).map(|(module, _)| module.clone()) {
         modules.remove(&free);
-        modules.values_mut().for_each(|names| drop(names.remove(&free)));
+        modules.values_mut().for_each(|names| _ = names.remove(&free));
     }
     assert!(modules.is_empty(), "these need one another: {modules:?}");
 }

@@ -96,7 +96,16 @@ pub(crate) struct Heard {
 
 impl Session {
     pub(crate) fn new(wish: Wish) -> Self {
-        Self { wish, begun: None, waiting: None, pipe: ConnectionId(0), room: None, now_ms: 0, message: None, refused: None }
+        Self {
+            wish,
+            begun: None,
+            waiting: None,
+            pipe: ConnectionId(0),
+            room: None,
+            now_ms: 0,
+            message: None,
+            refused: None,
+        }
     }
 
     pub(crate) fn codec(&self) -> Codec {

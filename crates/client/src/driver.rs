@@ -6,10 +6,10 @@
 
 mod dispatch;
 mod entering;
-mod reconnecting;
 mod links;
 mod listing;
 mod pipe;
+mod reconnecting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -29,7 +29,7 @@ use crate::hooks::Hooked;
 use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
 pub(crate) use limits::RoomLimits;
-pub(crate) use link::{Admitted, Declined, Input, Reply, RoomHandle, RoomLink};
+pub(crate) use link::{Admitted, Declined, Entrance, Input, Reply, RoomHandle, RoomLink};
 use link::{Inbox, Mail};
 pub(crate) use member::Visitor;
 pub(crate) use seeking::Sought;

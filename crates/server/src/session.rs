@@ -18,7 +18,7 @@ use crate::budget::Budget;
 use crate::carrier::{Carrier, Knock, Unless};
 use crate::hooks::SessionFacts;
 use crate::identity::Identity;
-use crate::rooms::RoomLink;
+use crate::rooms::{Admitted, Entrance, RoomLink};
 use questions::Questions;
 
 /// A room this session is in.
@@ -87,6 +87,8 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 struct State {
     rooms: Vec<Membership>,
+    /// The room that is asked to let the session in puts there that it has.
+    entering: Option<(LaneId, Arc<Entrance>)>,
     /// How the session has ended.
     departed: Option<Departure>,
     questions: Questions,
@@ -116,6 +118,13 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The state, with the room that has let the session in just now.
+    fn looked(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        state.look_at_entrance();
+        state
+    }
+
     /// Puts an answer on the control lane.
     pub(crate) fn put_control(&self, batch: Batch) {
         self.carrier.put_control(batch);
@@ -123,37 +132,42 @@ impl Session {
 
     /// The membership whose lane it is; `None` before the room has let the session in, and after the end.
     pub(crate) fn membership(&self, lane: LaneId) -> Option<Membership> {
-        let found = self.lock().rooms.iter().find(|membership| membership.lane == lane).cloned();
+        let found = self.looked().rooms.iter().find(|membership| membership.lane == lane).cloned();
         found.filter(|there| !self.carrier.has_ended_lane(there.lane))
     }
 
     /// The rooms this session is in: not those that have ended its lane, though the end may not be written yet.
     pub(crate) fn rooms(&self) -> Vec<Membership> {
-        self.lock().rooms(&self.carrier).to_vec()
+        self.looked().rooms(&self.carrier).to_vec()
     }
 
     /// The membership of a room, whose id is read without regard to case.
     pub(crate) fn room(&self, room_id: &str) -> Option<Membership> {
-        self.lock().rooms(&self.carrier).iter().find(|there| there.is_of(room_id)).cloned()
+        self.looked().rooms(&self.carrier).iter().find(|there| there.is_of(room_id)).cloned()
     }
 
-    /// Opens a lane for a room, unless the session is in as many as it may be in. `last_n` is the last number that had come
-    /// when the question did.
-    pub(crate) fn open_lane(&self, room_id: Option<RoomId>, last_n: u64, rooms_max: usize) -> Option<Knock> {
-        let is_full = self.lock().rooms(&self.carrier).len() >= rooms_max;
+    /// Opens a lane for a room, unless the session is in as many as it may be in, and a place where the room puts that it has let
+    /// the session in. `last_n` is the last number that had come when the question did.
+    pub(crate) fn open_lane(
+        &self,
+        room_id: Option<RoomId>,
+        last_n: u64,
+        rooms_max: usize,
+    ) -> Option<(Knock, Arc<Entrance>)> {
+        let mut state = self.looked();
+        let is_full = state.rooms(&self.carrier).len() >= rooms_max;
         if is_full && !self.carrier.is_knocking() {
             return None;
         }
-        self.carrier.open_lane(room_id, last_n)
+        let knock = self.carrier.open_lane(room_id, last_n)?;
+        let entrance = Arc::<Entrance>::default();
+        state.entering = Some((knock.lane, entrance.clone()));
+        Some((knock, entrance))
     }
 
-    /// The session is in a room that has let it in on a lane of its own; before anything that the client says to it there.
-    pub(crate) fn enter(&self, membership: Membership) {
-        let mut state = self.lock();
-        match state.departed {
-            None => state.rooms.push(membership),
-            Some(departure) => membership.depart(departure),
-        }
+    /// The room has answered that the session is in.
+    pub(crate) fn enter(&self) {
+        self.looked().entering = None;
     }
 
     /// The session leaves a room: the membership is over, and its lane's end is to come.
@@ -178,7 +192,7 @@ impl Session {
         bytes: usize,
         hand_over: impl FnOnce(&Membership) -> Result<(), ErrorBody>,
     ) -> Result<(), ErrorBody> {
-        let state = self.lock();
+        let state = self.looked();
         // The newest, should one be over already.
         let there = state.rooms.iter().rev().find(|there| there.is_of(room_id));
         let handed = there.and_then(|there| self.carrier.hand_over(id, there.lane, n, bytes, || hand_over(there)));
@@ -197,7 +211,7 @@ impl Session {
         bytes: usize,
         leave: impl FnOnce(&Membership) -> Result<(), ErrorBody>,
     ) -> Result<(), ErrorBody> {
-        let mut state = self.lock();
+        let mut state = self.looked();
         let mut left = None;
         let handed = state.rooms.iter().rev().find(|there| there.is_of(room_id)).and_then(|there| {
             self.carrier.hand_over(id, there.lane, n, bytes, || {
@@ -234,13 +248,25 @@ impl Session {
 
     /// Tells the rooms that the session has ended, and how. A room that lets it in at that moment is told as well.
     pub(crate) fn depart(&self, departure: Departure) {
-        let mut state = self.lock();
+        let mut state = self.looked();
         state.departed = Some(departure);
         std::mem::take(&mut state.rooms).iter().for_each(|there| there.depart(departure));
     }
 }
 
 impl State {
+    /// Takes note of the room that has let the session in; one that comes too late is told so.
+    fn look_at_entrance(&mut self) {
+        let Some((lane, entrance)) = &self.entering else { return };
+        let Some(Admitted { room, member, share }) = entrance.take() else { return };
+        let membership = Membership { room, lane: *lane, member, share };
+        self.entering = None;
+        match self.departed {
+            None => self.rooms.push(membership),
+            Some(departure) => membership.depart(departure),
+        }
+    }
+
     /// Those whose lane has not ended.
     fn rooms(&mut self, carrier: &Carrier) -> &[Membership] {
         self.rooms.retain(|there| !carrier.has_ended_lane(there.lane));

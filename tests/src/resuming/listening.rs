@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use anteroom_client::session::opening::Held;
-use anteroom_client::session::{Arrival, Opened, ConnectionId};
+use anteroom_client::session::{Arrival, ConnectionId, Opened};
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::lane::is_counted;
 use anteroom_protocol::message::resume::Counts;

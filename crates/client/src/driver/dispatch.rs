@@ -5,12 +5,12 @@ use std::sync::Arc;
 use anteroom_protocol::bincode::Decode;
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::{Ref, decode_batch};
-use anteroom_protocol::message::{Answered, Message};
 use anteroom_protocol::message::push::{
     ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, GAME_STATE, RoomClosed, RoomsChanged,
 };
 use anteroom_protocol::message::request::{Goodbye, SubscribeRooms};
 use anteroom_protocol::message::result::RoomJoined;
+use anteroom_protocol::message::{Answered, Message};
 use anteroom_protocol::{Codec, Data, Envelope, ErrorBody, ErrorCode, LaneId, RoomId};
 use anteroom_transport::Closed;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ use crate::error::{RoomEnd, SessionEnd};
 use crate::handshake::Refusal;
 use crate::inbox::{Content, Happening, Inbox};
 use crate::session::opening::read_goodbye;
-use crate::session::{Arrival, Opened, ConnectionId, is_farewell};
+use crate::session::{Arrival, ConnectionId, Opened, is_farewell};
 use crate::shared::{Answer, Joined, Place};
 
 /// What a `resume` that comes at the wrong time is answered by.

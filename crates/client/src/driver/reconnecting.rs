@@ -14,7 +14,7 @@ use crate::handshake::{Arrived, Refusal, is_programs_fault};
 use crate::options::TransportChoice;
 use crate::race::{Route, Won};
 use crate::session::opening::Held;
-use crate::session::{EndedLane, ConnectionId};
+use crate::session::{ConnectionId, EndedLane};
 use crate::shared::Move;
 use crate::state::SessionState;
 

@@ -11,7 +11,7 @@ use anteroom_protocol::message::resume::{Ack, LaneOpened, SessionState};
 use anteroom_protocol::{Batch, Data, Envelope, LaneId, RoomId};
 use serde::de::DeserializeOwned;
 
-use super::{Lane, ConnectionId, Session, Violation};
+use super::{ConnectionId, Lane, Session, Violation};
 
 /// What a violation calls messages that were not read one by one.
 const EVENTS: &str = "message";

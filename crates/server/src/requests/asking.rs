@@ -139,8 +139,8 @@ impl Asking {
         let rooms = &self.services.rooms;
         // Who has gone takes no seat, and who comes back has asked for one.
         while self.session.carrier.is_there().await {
-            let (join, knock) = self.prepare(asked, CreateRoom::RESULT, Role::Player, None)?;
-            let created = rooms.create(request, join, self.visitor(&knock));
+            let (join, visitor, knock) = self.prepare(asked, CreateRoom::RESULT, Role::Player, None)?;
+            let created = rooms.create(request, join, visitor);
             match self.answer_of(&knock, created, JOIN_PATIENCE).await {
                 Err(Declined::Absent) => {}
                 created => return answered(created),
@@ -166,9 +166,9 @@ impl Asking {
             if self.session.room(room_id).is_some() {
                 return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "You are in that room already."));
             }
-            let (join, knock) = self.prepare(asked, JoinRoom::RESULT, role, Some(*room.room_id()))?;
+            let (join, visitor, knock) = self.prepare(asked, JoinRoom::RESULT, role, Some(*room.room_id()))?;
             let begun = Instant::now();
-            let asking = timeout(JOIN_PATIENCE, room.join(join, self.visitor(&knock))).await;
+            let asking = timeout(JOIN_PATIENCE, room.join(join, visitor)).await;
             let patience = JOIN_PATIENCE.saturating_sub(begun.elapsed());
             match self.answer_of(&knock, asking.unwrap_or(Err(Declined::Late)), patience).await {
                 Err(Declined::Absent) => {}
@@ -221,8 +221,8 @@ impl Asking {
         asked: &Asked,
     ) -> Result<(Option<RoomId>, Joined), ErrorBody> {
         // First of all, since nothing is to be given back then.
-        let (join, knock) = self.prepare(asked, JoinRoom::RESULT, Role::Player, None)?;
-        let (visitor, rooms) = (self.visitor(&knock), &self.services.rooms);
+        let (join, visitor, knock) = self.prepare(asked, JoinRoom::RESULT, Role::Player, None)?;
+        let rooms = &self.services.rooms;
         let user_id = &self.session.identity.user_id;
         let sought = if makes_one { rooms.place_for(game) } else { rooms.seek(game, user_id, not_in) };
         Ok(match sought {
@@ -258,10 +258,10 @@ impl Asking {
         answer: &'static str,
         role: Role,
         room_id: Option<RoomId>,
-    ) -> Result<(Join, Knock), ErrorBody> {
+    ) -> Result<(Join, Visitor, Knock), ErrorBody> {
         let Self { services, session, .. } = self;
         let rooms_max = services.sessions.limits().rooms_max;
-        let Some(knock) = session.open_lane(room_id, asked.last_n, rooms_max) else {
+        let Some((knock, entrance)) = session.open_lane(room_id, asked.last_n, rooms_max) else {
             let sentence = format!("A session may be in at most {rooms_max} rooms; leave one first.");
             return Err(ErrorBody::new(ErrorCode::LimitReached, sentence));
         };
@@ -275,11 +275,8 @@ impl Asking {
             reference: asked.reference.clone(),
             applied: knock.last_n,
         };
-        Ok((join, knock))
-    }
-
-    fn visitor(&self, knock: &Knock) -> Visitor {
-        Visitor::Local { carrier: self.session.carrier.clone(), knock: knock.clone() }
+        let visitor = Visitor::Local { carrier: session.carrier.clone(), knock: knock.clone(), entrance };
+        Ok((join, visitor, knock))
     }
 
     /// Waits for a room's answer, and takes the lane back from one that did not let the session in. Who comes back asks again for
@@ -301,9 +298,8 @@ impl Asking {
             Err(declined) => Ok(Err(declined)),
         };
         match answered.unwrap_or_else(|_| Err(has_closed().into())) {
-            Ok(Admitted { room, member, share }) => {
-                let there = Membership { room: room.clone(), lane: knock.lane, member, share };
-                self.session.enter(there);
+            Ok(Admitted { room, member, .. }) => {
+                self.session.enter();
                 // It was not told of what has happened since it was asked.
                 let presence = self.session.carrier.presence();
                 if presence != knock.presence {

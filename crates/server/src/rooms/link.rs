@@ -144,8 +144,23 @@ pub(super) struct Request {
 /// What a room says to somebody who wants to come in.
 pub(crate) type Reply = Result<Admitted, Declined>;
 
+/// Where a room puts that it has let somebody in, before anything of it can be seen: whoever sees it can act on it, though the
+/// answer may not have come yet to whoever has asked.
+#[derive(Debug, Default)]
+pub(crate) struct Entrance(Mutex<Option<Admitted>>);
+
+impl Entrance {
+    pub(super) fn fill(&self, admitted: Admitted) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(admitted);
+    }
+
+    pub(crate) fn take(&self) -> Option<Admitted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// Somebody was let in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Admitted {
     pub(crate) room: RoomLink,
     pub(crate) member: MemberId,

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
-use anteroom_protocol::{LaneId, RoomId};
+use anteroom_protocol::LaneId;
 
+use super::link::{Admitted, Entrance};
 use crate::carrier::{Applied, Carrier, Knock, Presence};
 
 /// Somebody at the door, and how they are reached.
 #[derive(Debug)]
 pub(crate) enum Visitor {
     /// A session of this server.
-    Local { carrier: Arc<Carrier>, knock: Knock },
+    Local { carrier: Arc<Carrier>, knock: Knock, entrance: Arc<Entrance> },
 }
 
 /// A member of a room, as the room reaches them.
@@ -44,10 +45,13 @@ impl Visitor {
     }
 
     /// They were let in, and are told so before anything of the room is on their lane.
-    pub(super) fn enter(self, room_id: RoomId) -> MemberLink {
+    pub(super) fn enter(self, admitted: Admitted) -> MemberLink {
         match self {
-            Self::Local { carrier, knock } => {
-                let applied = carrier.enter(knock.lane, room_id);
+            Self::Local { carrier, knock, entrance } => {
+                let applied = carrier.enter(knock.lane, *admitted.room.room_id());
+                if applied.is_some() {
+                    entrance.fill(admitted);
+                }
                 MemberLink::Local(LocalMember {
                     carrier,
                     lane: knock.lane,

@@ -7,7 +7,7 @@ use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Answer, Command, Flush, MemberId, Room};
 use anteroom_core::{Outcome, Time};
-use anteroom_protocol::message::{Role, RoomSummary};
+use anteroom_protocol::message::RoomSummary;
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -37,7 +37,7 @@ struct RoomTask {
     /// Those whom the room is letting in, or not, in the order of the answers in its flush.
     callers: Vec<Caller>,
     /// Those who are in with this flush, until their lanes begin.
-    entering: BTreeMap<MemberId, Visitor>,
+    entering: BTreeMap<MemberId, (Visitor, Admitted)>,
     /// What to tell those who knocked, once what follows from it can be seen by everyone.
     replies: Vec<Told>,
 }
@@ -52,7 +52,7 @@ struct Caller {
 /// What somebody is told who knocked.
 struct Told {
     to: oneshot::Sender<Reply>,
-    joined: Result<(MemberId, Role), Declined>,
+    reply: Reply,
     /// Reserved until the list shows what came of it.
     seat: Option<Reservation>,
 }
@@ -149,8 +149,8 @@ impl RoomTask {
         self.fail(why);
         let callers = self.callers.drain(..);
         let failed = || Err(ErrorBody::new(ErrorCode::Internal, "The room failed.").into());
-        self.replies.extend(callers.map(|Caller { to, seat, .. }| Told { to, joined: failed(), seat }));
-        self.replies.iter_mut().for_each(|told| told.joined = failed());
+        self.replies.extend(callers.map(|Caller { to, seat, .. }| Told { to, reply: failed(), seat }));
+        self.replies.iter_mut().for_each(|told| told.reply = failed());
         if caught(self.deliver()).await.is_ok() {
             return;
         }
@@ -190,7 +190,7 @@ impl RoomTask {
                     drop(room.join(now, join, flush));
                 } else {
                     // Whoever has gone takes no seat.
-                    self.replies.push(Told { to, joined: Err(Declined::Absent), seat });
+                    self.replies.push(Told { to, reply: Err(Declined::Absent), seat });
                 }
             }
             Mail::Leave { member, n, reference } => {
@@ -280,9 +280,7 @@ impl RoomTask {
         if self.room.kept_bytes() > self.rooms.limits.kept_bytes_max {
             self.shed();
         }
-        for Told { to, joined, .. } in self.replies.drain(..) {
-            let (room, handle) = (|| RoomLink::Local(self.handle.clone()), &self.handle);
-            let reply = joined.map(|(member, role)| Admitted { room: room(), member, share: handle.share(role) });
+        for Told { to, reply, .. } in self.replies.drain(..) {
             // A session that has gone meanwhile is told of the room when it ends, and tells it so.
             drop(to.send(reply));
         }
@@ -301,18 +299,20 @@ impl RoomTask {
     fn answer_callers(&mut self) {
         for (answer, caller) in self.flush.answers.drain(..).zip(self.callers.drain(..)) {
             let (Answer { role, joined, .. }, Caller { visitor, to, seat }) = (answer, caller);
-            if let Ok(member) = joined {
-                self.entering.insert(member, visitor);
-            }
-            let joined = joined.map(|member| (member, role)).map_err(Declined::Refused);
-            self.replies.push(Told { to, joined, seat });
+            let reply = joined.map_err(Declined::Refused).map(|member| {
+                let room = RoomLink::Local(self.handle.clone());
+                let admitted = Admitted { room, member, share: self.handle.share(role) };
+                self.entering.insert(member, (visitor, admitted.clone()));
+                admitted
+            });
+            self.replies.push(Told { to, reply, seat });
         }
     }
 
     /// Begins the lane of somebody who was let in, before anything of the room is on it.
     fn enter(&mut self, member: MemberId) {
-        let Some(visitor) = self.entering.remove(&member) else { return };
-        let link = visitor.enter(self.room_id);
+        let Some((visitor, admitted)) = self.entering.remove(&member) else { return };
+        let link = visitor.enter(admitted);
         if !link.is_in() {
             // One who has gone at this very moment has not been told of the seat, and will not come back to it.
             RoomLink::Local(self.handle.clone()).leave(member, None, None);

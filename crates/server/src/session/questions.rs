@@ -66,16 +66,15 @@ pub(crate) enum Wish {
 enum About {
     Room(RoomId),
     Any,
-    /// One that nobody knows yet, which the client may hear of before whoever asks does.
-    Another,
+    None,
 }
 
 impl Wish {
     fn about(&self) -> About {
         match self {
-            Self::Create(_) => About::Another,
+            Self::Create(_) => About::None,
             Self::Join(JoinRoom { room_id, .. }) => {
-                room_id.as_deref().and_then(|room_id| room_id.parse().ok()).map_or(About::Another, About::Room)
+                room_id.as_deref().and_then(|room_id| room_id.parse().ok()).map_or(About::None, About::Room)
             }
             Self::Leave(None) => About::Any,
             Self::Leave(Some(room_id)) | Self::LeaveLane(room_id) | Self::Act(room_id, _) => About::Room(*room_id),
@@ -110,11 +109,6 @@ impl Questions {
         let mut about = self.asked.into_iter().chain(self.waiting.iter().map(|question| question.wish.about()));
         about.any(|about| about == About::Any || about == About::Room(room_id))
     }
-
-    /// Whether what is being asked may have let the session into a room of which it does not know yet.
-    fn may_bring_another(&self) -> bool {
-        self.asked == Some(About::Another)
-    }
 }
 
 impl Session {
@@ -147,9 +141,7 @@ impl Session {
 
     /// Whether what is said about a room has to wait for a question.
     pub(crate) fn waits(&self, room_id: RoomId) -> bool {
-        let mut state = self.lock();
-        let is_in = state.rooms(&self.carrier).iter().any(|there| *there.room.room_id() == room_id);
-        state.questions.concern(room_id) || !is_in && state.questions.may_bring_another()
+        self.lock().questions.concern(room_id)
     }
 
     /// The next question; the one before is answered. Nobody works them off any more if there is none.
