@@ -62,6 +62,7 @@ stage_sdk() {
     (cd crates/web/sdk && npm ci --ignore-scripts --no-audit --no-fund && cp package-lock.json node_modules/.installed) ||
       skip "npm cannot install crates/web/sdk; is there a network?"
   fi
+  (cd crates/web/sdk && npm run --silent build) || return
   # The tarball of the SDK is made anew, and what npm remembers of the last one is forgotten.
   (cd examples/browser/vite && rm -rf node_modules/@anteroom node_modules/.package-lock.json && npm run setup) ||
     skip "npm cannot install examples/browser/vite; is there a network?"

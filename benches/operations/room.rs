@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec};
-use anteroom_core::{Command, Effects, Room, Time};
+use anteroom_core::{Command, Flush, Room, Time};
 use anteroom_games::relay::Action;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::{Codec, LaneId, RoomId, variant};
@@ -54,26 +54,26 @@ fn codec_of(number: u32, codecs: &[Codec]) -> Codec {
 }
 
 fn flush(members: u32, codecs: &[Codec]) -> Step {
-    let (mut room, mut effects) = seated(members, codecs);
+    let (mut room, mut flush) = seated(members, codecs);
     let inputs: Vec<Input> = (0..INPUTS).map(|number| Input::new(number, codecs)).collect();
     Box::new(move || {
         for input in &inputs {
-            room.handle(Time::default(), input.command(), &mut effects);
+            room.handle(Time::default(), input.command(), &mut flush);
         }
-        room.flush(&mut effects).expect("messages that can be sent");
-        assert!(effects.dispatches.len() >= members as usize, "everyone hears of it");
-        black_box(&effects);
-        effects.clear();
+        room.flush(&mut flush).expect("messages that can be sent");
+        assert!(flush.effects.dispatches.len() >= members as usize, "everyone hears of it");
+        black_box(&flush);
+        flush.clear();
     })
 }
 
 /// A room that everyone has come into.
-fn seated(members: u32, codecs: &[Codec]) -> (Room, Effects) {
+fn seated(members: u32, codecs: &[Codec]) -> (Room, Flush) {
     let registry = anteroom_games::registry().expect("the games go together");
     let policy = RoomPolicy { grace: Duration::ZERO, spectators_max: 0 };
     let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Relay".into(), options: None, seed: 0, policy };
     let kind = registry.kind("relay").expect("a game of the registry");
-    let (mut room, mut effects) = (Room::create(kind, spec, Time::default()).expect("a room"), Effects::default());
+    let (mut room, mut flush) = (Room::create(kind, spec, Time::default()).expect("a room"), Flush::default());
     for number in 0..members {
         let join = Join {
             user_id: format!("user-{number:04}").parse().expect("a user id"),
@@ -85,10 +85,10 @@ fn seated(members: u32, codecs: &[Codec]) -> (Room, Effects) {
             reference: None,
             applied: 0,
         };
-        room.join(Time::default(), join, &mut effects).expect("there is a seat");
-        effects.clear();
+        room.join(Time::default(), join, &mut flush).expect("there is a seat");
+        flush.clear();
     }
-    room.flush(&mut effects).expect("messages that can be sent");
-    effects.clear();
-    (room, effects)
+    room.flush(&mut flush).expect("messages that can be sent");
+    flush.clear();
+    (room, flush)
 }

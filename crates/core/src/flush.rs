@@ -24,11 +24,27 @@ use crate::room::{GameFailure, MemberId};
 
 /// Something for one member's lane, in the order of delivery.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dispatch {
-    /// Whose lane.
-    pub to: MemberId,
-    /// What.
-    pub outgoing: Outgoing,
+pub enum Dispatch {
+    /// The lane begins: its member has come in.
+    Enter(MemberId),
+    /// Something goes on the lane.
+    Say {
+        /// Whose lane.
+        to: MemberId,
+        /// What.
+        outgoing: Outgoing,
+    },
+}
+
+impl Dispatch {
+    /// What goes on a lane, and whose it is; none if a lane begins.
+    #[must_use]
+    pub fn said(&self) -> Option<(MemberId, &Outgoing)> {
+        match self {
+            Self::Enter(_) => None,
+            Self::Say { to, outgoing } => Some((*to, outgoing)),
+        }
+    }
 }
 
 /// What goes on a lane. Batches are shared among all members that get them.
@@ -105,7 +121,7 @@ type PerCodec<T> = [T; Codec::ALL.len()];
 
 /// A room's messages since the last flush, and the members who hear them.
 #[derive(Debug, Default)]
-pub(crate) struct Flush {
+pub(crate) struct Said {
     listeners: BTreeMap<MemberId, Listener>,
     /// How many listeners of each codec there are: players, then spectators.
     counts: [PerCodec<usize>; 2],
@@ -117,7 +133,7 @@ pub(crate) struct Flush {
     pub(crate) tally: Tally,
 }
 
-/// A place in a flush; see [`Flush::mark`].
+/// A place in a flush; see [`Said::mark`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     items: usize,
@@ -125,7 +141,7 @@ pub(crate) struct Mark {
     failed: bool,
 }
 
-impl Flush {
+impl Said {
     /// Adds a member. The flush must be empty, or the member would hear what was said before.
     pub(crate) fn add(&mut self, member: MemberId, role: Role, codec: Codec) {
         debug_assert!(self.items.is_empty(), "membership changes on an empty flush");
@@ -133,7 +149,7 @@ impl Flush {
         self.counts[role as usize][codec.index()] += 1;
     }
 
-    /// Removes a member, who hears nothing of what was said since the last [`Flush::seal`].
+    /// Removes a member, who hears nothing of what was said since the last [`Said::seal`].
     pub(crate) fn remove(&mut self, member: MemberId) {
         if let Some(Listener { role, codec }) = self.listeners.remove(&member) {
             self.counts[role as usize][codec.index()] -= 1;

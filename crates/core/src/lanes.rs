@@ -95,7 +95,7 @@ pub struct Lanes {
     /// What was on the control lane when it came over to its connection has not been written yet.
     catching_up: bool,
     /// What the session is subscribed to, for the control lane's snapshot.
-    subscription: Option<Subscription>,
+    subscriptions: Vec<Subscription>,
     /// Where the memory of its lanes is counted.
     tally: Option<Tally>,
 }
@@ -128,7 +128,7 @@ impl Lanes {
             ack: AckDue::default(),
             overflowed: false,
             catching_up: false,
-            subscription: None,
+            subscriptions: Vec::new(),
             tally: None,
         };
         (session, connection)
@@ -488,9 +488,15 @@ impl Lanes {
         }
     }
 
-    /// What the session is subscribed to, for its snapshot.
-    pub fn set_subscription(&mut self, subscription: Option<Subscription>) {
-        self.subscription = subscription;
+    /// The session is subscribed to something, for its snapshot. A second time replaces the first.
+    pub fn subscribe(&mut self, subscription: Subscription) {
+        self.unsubscribe(&subscription.to);
+        self.subscriptions.push(subscription);
+    }
+
+    /// The session is not subscribed to that any more.
+    pub fn unsubscribe(&mut self, to: &str) {
+        self.subscriptions.retain(|subscription| subscription.to != to);
     }
 
     /// The rooms' lanes that a new connection goes on with.
@@ -502,13 +508,19 @@ impl Lanes {
 
     fn state(&self) -> SessionState {
         let rooms = self.lanes().into_iter().filter(|room| !self.has_ended(room.lane)).collect();
-        SessionState { rooms, subscriptions: self.subscription.iter().cloned().collect(), ..SessionState::default() }
+        SessionState { rooms, subscriptions: self.subscriptions.clone(), ..SessionState::default() }
     }
 
     /// Bytes of reliable messages that are kept for the lanes of rooms, or wait there.
     #[must_use]
     pub fn kept_bytes(&self, lane: LaneId) -> usize {
         self.lane(lane).map_or(0, |lane| lane.out.kept_bytes())
+    }
+
+    /// Bytes of reliable messages that wait to be written on a lane.
+    #[must_use]
+    pub fn waiting_bytes(&self, lane: LaneId) -> usize {
+        self.lane(lane).map_or(0, |lane| lane.out.waiting_bytes())
     }
 
     /// Lets go of everything that is kept for a room's lane; what waits to be written becomes a gap.

@@ -25,7 +25,7 @@ pub mod time;
 
 pub use game::{Context, FlushMode, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 pub use rng::Rng;
-pub use room::{Command, Effects, Room};
+pub use room::{Command, Flush, Room};
 pub use time::Time;
 
 /// Re-exported for games: derive `Encode` and `Decode` with `#[bincode(crate = "anteroom_core::bincode")]`.

@@ -6,8 +6,11 @@
 mod clock;
 mod command;
 mod inputs;
+mod log;
 mod membership;
 mod share;
+mod snapshot;
+mod turn;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,13 +20,16 @@ use anteroom_protocol::envelope::{Empty, Ref};
 use anteroom_protocol::limits::{SERVER_FRAME_BYTES_MAX, TYPE_BYTES_MAX};
 use anteroom_protocol::message::push::{ClosedReason, RoomClosed};
 use anteroom_protocol::message::{Message, RoomState, RoomSummary};
-use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, LaneId, Payload, Tally, UserId};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Json, LaneId, Payload, Tally, UserId};
 
-pub use command::{Command, Effects, Join, MemberId, RoomPolicy, RoomSpec};
+pub use command::{Command, Join, MemberId, RoomPolicy, RoomSpec};
+pub use log::{DamagedLog, Log};
 pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
+pub use snapshot::{RestoreError, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotError};
+pub use turn::{Answer, Effects, Flush};
 
-use crate::flush::{Flush, To};
-use crate::game::{FlushMode, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
+use crate::flush::{Said, To};
+use crate::game::{FlushMode, GameSnapshot, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
 use crate::listing::{Entry, Presence};
 use crate::rng::Rng;
 use crate::time::Time;
@@ -53,6 +59,7 @@ struct Member {
 /// A live instance of a game.
 pub struct Room {
     name: String,
+    options: Option<Json>,
     kind: Kind,
     seed: u64,
     seats: Seats,
@@ -74,6 +81,11 @@ pub struct Room {
     turnover: u64,
     /// What the lobby was told of last: `turnover`, and the state.
     listed: Option<(u64, RoomState)>,
+    /// How many flushes there were, which numbers them.
+    flushes: u64,
+    keeps_log: bool,
+    /// Whether something has happened since the last flush.
+    in_turn: bool,
     closed: bool,
 }
 
@@ -92,13 +104,14 @@ impl Room {
             room_id: spec.room_id,
             seating: Seating::new(seats.max),
             state: RoomState::Waiting,
-            flush: Flush::default(),
+            said: Said::default(),
             outcomes: Vec::new(),
         };
         let game = kind.create(spec.options.as_ref(), &mut stage)?;
         let spectators_max = spec.policy.spectators_max.min(SPECTATORS_MAX);
         Ok(Self {
             name: spec.name,
+            options: spec.options,
             kind: *kind,
             seed: spec.seed,
             seats,
@@ -115,6 +128,10 @@ impl Room {
             spectators: 0,
             turnover: 0,
             listed: None,
+            flushes: 0,
+            keeps_log: false,
+            // Its game may have said something already.
+            in_turn: true,
             closed: false,
         })
     }
@@ -124,28 +141,45 @@ impl Room {
     /// # Errors
     /// Why the room does not let them in. Nothing changed then, except that `internal` means that the game failed,
     /// which the next flush says, too.
-    pub fn join(&mut self, now: Time, join: Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
-        if self.closed {
-            return Err(ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed."));
+    pub fn join(&mut self, now: Time, join: Join, flush: &mut Flush) -> Result<MemberId, ErrorBody> {
+        if self.keeps_log {
+            flush.log.push_join(now, &join);
         }
-        self.advance(now, effects);
-        self.let_in(&join, effects)
+        // What it stays at if the game panics.
+        let gone = ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.");
+        let (user_id, role, lane) = (join.user_id.clone(), join.role, join.lane);
+        flush.answers.push(Answer { user_id, role, lane, joined: Err(gone.clone()) });
+        if self.closed {
+            return Err(gone);
+        }
+        self.in_turn = true;
+        self.pass_time(now, &mut flush.effects);
+        let joined = self.let_in(&join, &mut flush.effects);
+        if let Some(answer) = flush.answers.last_mut() {
+            answer.joined.clone_from(&joined);
+        }
+        joined
     }
 
     /// Lets something happen at a time, which must not lie before that of an earlier call. What a member is refused is
     /// told on its lane; what comes from one who is not here any more, or after the end, changes nothing.
-    pub fn handle(&mut self, now: Time, command: Command<'_>, effects: &mut Effects) {
+    pub fn handle(&mut self, now: Time, command: Command<'_>, flush: &mut Flush) {
+        if self.keeps_log {
+            flush.log.push(now, &command);
+        }
         if self.closed {
             return;
         }
-        self.advance(now, effects);
+        self.in_turn = true;
+        let effects = &mut flush.effects;
+        self.pass_time(now, effects);
         match command {
             Command::Leave { member, reference, n } => self.leave(member, reference.as_ref(), n, effects),
             Command::Disconnect { member, kept } => self.disconnect(member, kept, effects),
             Command::Reconnect { member } => self.reconnect(member),
             Command::Expire { member } => self.expire(member, effects),
             Command::Abandon { member } => self.abandon(member, effects),
-            Command::Snapshot { member } => self.snapshot(member, effects),
+            Command::Snapshot { member } => self.tell_snapshot(member, effects),
             Command::Act { member, kind, data, reference, n } => self.act(member, kind, data, reference.as_ref(), n),
             Command::Close { reason } => self.close(reason, effects),
         }
@@ -154,8 +188,8 @@ impl Room {
 
     /// Keeps what is encoded, but not in batches yet, from piling up while a long queue is worked off.
     fn seal_if_large(&mut self, effects: &mut Effects) {
-        if self.stage.flush.len() > SAID_BYTES_MAX {
-            self.stage.flush.seal(&mut effects.dispatches);
+        if self.stage.said.len() > SAID_BYTES_MAX {
+            self.stage.said.seal(&mut effects.dispatches);
         }
     }
 
@@ -195,7 +229,7 @@ impl Room {
             Ok(()) if reference.is_none() => {}
             Ok(()) => {
                 self.answer(id, &answer_to(kind), reference, None);
-                self.stage.flush.move_last_to(before.said);
+                self.stage.said.move_last_to(before.said);
             }
             Err(error) => {
                 self.stage.take_back(before);
@@ -208,26 +242,28 @@ impl Room {
     fn answer(&mut self, to: MemberId, kind: &str, reference: Option<&Ref>, error: Option<&ErrorBody>) {
         let room_id = self.stage.room_id;
         let header = Header { reference, success: Some(error.is_none()), error, ..Header::new(kind) };
-        self.stage.flush.message(To::Only(to), &header.in_room(room_id.as_str()), &Empty {});
+        self.stage.said.message(To::Only(to), &header.in_room(room_id.as_str()), &Empty {});
     }
 
     fn say<T: Message>(&mut self, to: To, data: &T) {
         let room_id = self.stage.room_id;
-        self.stage.flush.message(to, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
+        self.stage.said.message(to, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
     }
 
-    /// Ends the flush: puts what was said since the last one into batches, and says what else came of it.
+    /// Ends the turn: puts what was said in it into batches, and says what else came of it. The next turn begins with
+    /// an empty flush.
     ///
     /// # Errors
     /// The game said something that cannot be sent; call [`Room::fail`].
-    pub fn flush(&mut self, effects: &mut Effects) -> Result<(), GameFailure> {
-        if let Some(failure) = self.stage.flush.failure() {
+    pub fn flush(&mut self, flush: &mut Flush) -> Result<(), GameFailure> {
+        if let Some(failure) = self.stage.said.failure() {
             return Err(failure.clone());
         }
         if self.members.is_empty() && self.stage.seating.is_empty() {
             self.closed = true;
         }
-        self.stage.flush.seal(&mut effects.dispatches);
+        let effects = &mut flush.effects;
+        self.stage.said.seal(&mut effects.dispatches);
         for (id, _) in &self.marks {
             if let Some(member) = self.members.get_mut(id) {
                 member.marked = None;
@@ -241,18 +277,27 @@ impl Room {
             self.listed = Some(now);
             effects.entry = Some(Entry { summary: self.summary(), presence: self.presence() });
         }
+        self.end_turn(flush);
         Ok(())
     }
 
     /// Ends the room because its game failed, and needs no flush afterwards. What was said until then is still heard,
     /// and nothing of this turn counts as applied: some of it came to nothing.
     /// Touches nothing of the game, so it may be called after a panic in it.
-    pub fn fail(&mut self, effects: &mut Effects) {
+    pub fn fail(&mut self, flush: &mut Flush) {
+        let effects = &mut flush.effects;
         self.turn_away();
         self.close(ClosedReason::GameFailed, effects);
         self.marks.clear();
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = true;
+        self.end_turn(flush);
+    }
+
+    fn end_turn(&mut self, flush: &mut Flush) {
+        self.in_turn = false;
+        self.flushes += 1;
+        flush.index = self.flushes;
     }
 
     fn close(&mut self, reason: ClosedReason, effects: &mut Effects) {
@@ -261,7 +306,7 @@ impl Room {
             ClosedReason::GameFailed => "The game failed, so the room had to close.",
             ClosedReason::ShuttingDown => "The server is shutting down.",
         };
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
         while let Some(&member) = self.members.keys().next() {
             self.dismiss(member, effects);
@@ -279,10 +324,9 @@ impl Room {
 
     /// The game's whole state, its timers, and the room's randomness, each as a line of JSON.
     pub(crate) fn state(&self) -> Result<String, GameFailure> {
-        let mut state = self.game.state()?;
-        state.push(b'\n');
-        anteroom_protocol::json::encode(&self.stage.rng, &mut state)?;
-        Ok(String::from_utf8_lossy(&state).into_owned())
+        let GameSnapshot { state, timers, .. } = self.game.snapshot()?;
+        let (timers, rng) = (Json::new(&timers)?, Json::new(&self.stage.rng)?);
+        Ok([state.text(), timers.text(), rng.text()].join("\n"))
     }
 
     /// The room's row in the lobby.
@@ -317,17 +361,23 @@ impl Room {
         u16::try_from(self.stage.seating.len()).unwrap_or(u16::MAX)
     }
 
+    /// Keeps a log of every turn, for a replay. For a room to which nothing has happened yet.
+    #[must_use]
+    pub fn logged(self) -> Self {
+        Self { keeps_log: true, ..self }
+    }
+
     /// Counts what it says in a tally of many rooms as well. For a room that has not flushed yet.
     #[must_use]
     pub fn counted(mut self, total: &Tally) -> Self {
-        self.stage.flush.tally = Tally::within(total);
+        self.stage.said.tally = Tally::within(total);
         self
     }
 
     /// Bytes of what the room has said and some member's lane still keeps. What several of them keep counts once.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
-        self.stage.flush.tally.bytes()
+        self.stage.said.tally.bytes()
     }
 
     /// The players and seats, for those who look from outside.

@@ -1,22 +1,25 @@
-//! Time as rooms see it: milliseconds on a clock that somebody else reads.
+//! Time as rooms see it: milliseconds since the Unix epoch, on a clock that somebody else reads.
 
 use std::ops::Add;
 use std::time::Duration;
 
+use anteroom_protocol::bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-/// A moment, in milliseconds since a start that the owner of the clock chooses. Never goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+/// A moment, in milliseconds since the Unix epoch: what is kept until some time means the same after a restart. Never
+/// goes back, so it is not quite what a wall clock says. In tests the epoch is when they begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, Encode, Decode)]
+#[bincode(crate = "anteroom_protocol::bincode")]
 pub struct Time(u64);
 
 impl Time {
-    /// The moment this many milliseconds after the start.
+    /// The moment this many milliseconds after the epoch.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the start.
+    /// Milliseconds since the epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0

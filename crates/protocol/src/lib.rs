@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`envelope`] | the frame around every message, and reading a batch of them |
 //! | [`batch`] | one flush in one codec, framed once and shared by everyone it goes to |
-//! | [`message`] | the typed bodies: requests, results, pushes |
+//! | [`message`] | the table of all messages, and their typed bodies: requests, results, pushes |
 //! | [`json`], [`binary`] | the two codecs |
 //! | [`variant`] | enums whose variants are messages, such as a game's actions |
 //! | [`lane`] | counting, keeping, acknowledging and sending again: both ends of a lane |
@@ -50,9 +50,9 @@ pub use bincode;
 /// The protocol version this crate speaks, sent as `handshake.version`.
 pub const VERSION: u32 = 1;
 
-/// Names the binary shapes of the protocol's own messages. A client that asks for `bincode` with another value
-/// is served JSON. A hash of the binary golden vectors; the test that pins it says what to do when it changes.
-pub const SCHEMA: &str = "f625d0cd82f61bb4";
+/// Names the binary shapes of the protocol's own messages. A client that asks for `bincode` under a name of other
+/// shapes is served JSON; see [`message::schema`].
+pub const SCHEMA: &str = message::schema::CURRENT.name;
 
 /// The ALPN of raw QUIC connections.
 pub const ALPN: &[u8] = b"anteroom/1";

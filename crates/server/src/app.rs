@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::budget::{self, Budget};
+use crate::budget::Budget;
 use crate::certificate::{self, Certificate, Names, PublishedHashes};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, PublicUrl, TcpTls};
@@ -31,7 +31,7 @@ use crate::origin::{Allowed, Origins, Own};
 use crate::panics::kept_up;
 use crate::random::Randomness;
 use crate::rooms::Rooms;
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, Surroundings, keep_to_budget};
 use crate::shared::{Shared, Shutdown};
 use crate::{http, random, renewal};
 
@@ -225,7 +225,15 @@ impl Server {
             tokio::select! {
                 biased;
                 () = shared.stop_serving.cancelled() => {}
-                () = kept_up("the budget", || keep_to_budget(shared.clone())) => {}
+                () = kept_up("the budget", || keep_to_budget(&shared.sessions)) => {}
+            }
+        });
+        let shared = self.shared.clone();
+        self.shared.connections.spawn(async move {
+            tokio::select! {
+                biased;
+                () = shared.stop_serving.cancelled() => {}
+                () = kept_up("the grace time", || shared.sessions.end_those_who_stay_away()) => {}
             }
         });
     }
@@ -278,8 +286,10 @@ impl Server {
         let goodbyes = async {
             shared.rooms.close().await;
             shared.shutdown.begin();
+            shared.sessions.end_all_who_are_away();
             shared.session_tasks.close();
             shared.session_tasks.wait().await;
+            shared.sessions.end_all_who_are_away();
         };
         if tokio::time::timeout(writing_max + TAIL_MAX, goodbyes).await.is_err() {
             tracing::warn!(sessions = shared.session_tasks.len(), "some sessions did not hear the goodbye");
@@ -300,11 +310,6 @@ impl Server {
 /// Tells of changes in the lobby, for ever.
 async fn publish(lobby: Arc<Lobby>) {
     lobby.run().await;
-}
-
-/// Keeps what sessions keep within bounds, for ever.
-async fn keep_to_budget(shared: Arc<Shared>) {
-    budget::run(&shared).await;
 }
 
 /// What a server does not find in its configuration.
@@ -329,7 +334,13 @@ fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, St
     let budget = Arc::new(Budget::new(retained_bytes_max));
     let (lobby, randomness) = (Arc::new(Lobby::new(budget.control().clone())), Arc::new(randomness));
     let rooms = Rooms::new(games, lobby.clone(), clock, &config, randomness.clone(), budget.clone());
-    let sessions_max = config.limits.sessions_max as usize;
+    let surroundings = Surroundings {
+        sessions_max: config.limits.sessions_max as usize,
+        grace: Duration::from_millis(config.times.grace_ms),
+        clock,
+        budget: budget.clone(),
+        lobby: lobby.clone(),
+    };
     Ok(Arc::new(Shared {
         is_development,
         on_network: mode == Mode::Development { on_network: true },
@@ -343,7 +354,7 @@ fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, St
         randomness,
         lobby,
         rooms,
-        sessions: Arc::new(Sessions::new(&random::bytes::<32>(), sessions_max, budget.clone())),
+        sessions: Arc::new(Sessions::new(&random::bytes::<32>(), surroundings)),
         budget,
         session_tasks: TaskTracker::new(),
         connections: TaskTracker::new(),

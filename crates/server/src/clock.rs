@@ -26,7 +26,7 @@ impl Clock {
         Self { start: Instant::now(), start_ms: 1_600_000_000_000 }
     }
 
-    /// Time since the start, as rooms see it.
+    /// The time: milliseconds since the Unix epoch that never go back.
     #[must_use]
     pub(crate) fn now(&self) -> Time {
         self.time(Instant::now())
@@ -36,13 +36,13 @@ impl Clock {
     #[must_use]
     pub(crate) fn time(&self, instant: Instant) -> Time {
         let elapsed = instant.saturating_duration_since(self.start);
-        Time::from_millis(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+        Time::from_millis(self.start_ms) + elapsed
     }
 
     /// The moment at which [`Clock::now`] will be `time`.
     #[must_use]
     pub(crate) fn instant(&self, time: Time) -> Instant {
-        self.start + Duration::from_millis(time.as_millis())
+        self.start + time.since(Time::from_millis(self.start_ms))
     }
 
     /// When a tick of that length ends next. `phase` says when the first one ended.
@@ -54,9 +54,9 @@ impl Clock {
         self.instant(Time::from_millis(now_ms + tick_ms - since))
     }
 
-    /// Milliseconds since the Unix epoch that never go back, as clients see them.
+    /// The same as clients see it.
     #[must_use]
     pub(crate) fn server_time_ms(&self) -> u64 {
-        self.start_ms.saturating_add(self.now().as_millis())
+        self.now().as_millis()
     }
 }

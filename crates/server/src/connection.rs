@@ -7,13 +7,10 @@
 //! most connections do nothing.
 
 mod alarm;
-mod answer;
-mod asking;
 mod ending;
 mod handshake;
 mod own;
 mod resume;
-mod router;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -22,25 +19,26 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anteroom_protocol::codec::InvalidData;
-use anteroom_protocol::envelope::{Ref, decode_batch};
-use anteroom_protocol::message::Message;
+use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::message::resume::Ack;
+use anteroom_protocol::message::table::SessionRequest;
+use anteroom_protocol::message::{Message, Request, RequestKind};
 use anteroom_protocol::{Batch, CloseCode, Codec, Envelope, ErrorBody, Header, LaneId};
 use anteroom_transport::{Closed, Connection, Event};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::carrier::{Attended, Place, Written};
 use crate::panics::caught;
-use crate::session::{Attended, Membership, Place, Session, Written};
+use crate::permission::{self, Channel};
+use crate::requests::answer::Refused;
+use crate::requests::{Answer, Call, Stop};
+use crate::session::{Membership, Session};
 use crate::shared::Shared;
 use crate::slice::Slice;
 use alarm::Alarm;
-use answer::Refused;
-pub(crate) use asking::go_on;
-pub(crate) use ending::end_session;
-use ending::{End, closed_end, malformed, wait_for_return};
+use ending::{End, closed_end, malformed};
 use own::Own;
-use router::Route;
 
 /// How a connection came in.
 #[derive(Debug)]
@@ -98,18 +96,13 @@ struct Stall {
     deadline: Instant,
 }
 
-/// Runs a connection from its first byte to its last, and keeps what it leaves behind until somebody comes for it.
-/// `permit` is dropped with the connection.
+/// Runs a connection from its first byte to its last. `permit` is dropped with it.
 pub(crate) async fn run<P>(shared: Arc<Shared>, connection: Connection, arrival: Arrival, permit: P) {
-    let waiting = Box::pin(carry(shared.clone(), connection, arrival)).await;
-    // A session that waits has no connection that could count.
+    Box::pin(carry(shared, connection, arrival)).await;
     drop(permit);
-    if let Some(session) = waiting {
-        Box::pin(wait_for_return(&shared, &session)).await;
-    }
 }
 
-async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) -> Option<Arc<Session>> {
+async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
     let mut pipe = ConnectionTask {
         shared,
         connection,
@@ -129,13 +122,12 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) ->
         tracing::info!(origin, "origin refused");
         End::from(CloseCode::OriginRefused)
     };
-    let carried = pipe.carried.clone();
-    match caught(Box::pin(pipe.finish(end))).await {
-        Ok(waiting) => waiting,
+    let (carried, sessions) = (pipe.carried.clone(), pipe.shared.sessions.clone());
+    if let Err(why) = caught(Box::pin(pipe.finish(end))).await {
+        tracing::error!(why, "the end of a connection failed");
         // Whatever else, the session has to know that the connection is gone.
-        Err(why) => {
-            tracing::error!(why, "the end of a connection failed");
-            carried.filter(|Carried { session, place, .. }| session.lost(place.id)).map(|carried| carried.session)
+        if let Some(Carried { session, place, .. }) = carried {
+            sessions.away(&session, place.id);
         }
     }
 }
@@ -199,7 +191,11 @@ impl ConnectionTask {
             return Poll::Ready(Ok(Turn::Event(event)));
         }
         let now = Instant::now();
-        let Attended { written, ack_at, .. } = self.attend(deadline, now, cx)?;
+        let Attended { written, ack_at, wants_topics, .. } = self.attend(deadline, now, cx)?;
+        if wants_topics {
+            self.catch_up();
+            cx.waker().wake_by_ref();
+        }
         if !written.wanted.is_empty() {
             return Poll::Ready(Ok(Turn::Ask(written.wanted)));
         }
@@ -239,7 +235,7 @@ impl ConnectionTask {
             return if is_late { Err(CloseCode::HandshakeTimeout.into()) } else { Ok(waits) };
         };
         let opens = !own.is_full && !std::mem::replace(&mut self.is_open, true);
-        let mut attended = session.attend(place.id, now, &mut self.connection, cx.waker(), opens);
+        let mut attended = session.carrier.attend(place.id, now, &mut self.connection, cx.waker(), opens);
         if let Some(code) = place.over.code() {
             return Err(End::Displaced(code));
         }
@@ -288,6 +284,19 @@ impl ConnectionTask {
         }
     }
 
+    /// Gives the client what it watches anew: it was behind, and has read what there was.
+    fn catch_up(&self) {
+        let Some(Carried { session, .. }) = &self.carried else { return };
+        for topic in session.carrier.wanted_topics() {
+            let lobby = &self.shared.lobby;
+            if topic == lobby.topic.name
+                && let Err(error) = lobby.catch_up(&session.carrier)
+            {
+                tracing::error!(%error, "a list could not be encoded");
+            }
+        }
+    }
+
     /// Asks rooms for the snapshots that lanes wait for. The connection does not wait for a room whose mailbox is full.
     fn ask_for_snapshots(&self, lanes: Vec<LaneId>) {
         let Some(Carried { session, .. }) = self.carried.clone() else { return };
@@ -295,7 +304,7 @@ impl ConnectionTask {
             // Of a room that has not let the session in yet it is asked again when it has, and one that was left ends the
             // lane with its last message.
             if let Some(Membership { room, member, .. }) = session.membership(lane) {
-                go_on(&self.shared, Box::pin(async move { room.ask_for_snapshot(member).await }));
+                room.ask_for_snapshot(member, session.carrier.presence());
             }
         }
     }
@@ -304,7 +313,7 @@ impl ConnectionTask {
     fn write(&mut self) -> Written {
         let own = self.own.write(&mut self.connection);
         let Some(Carried { session, place, .. }) = &self.carried else { return own };
-        let mut written = session.write_on(place.id, &mut self.connection);
+        let mut written = session.carrier.write_on(place.id, &mut self.connection);
         written.is_full |= own.is_full;
         written
     }
@@ -335,19 +344,35 @@ impl ConnectionTask {
                 return Err(End::Displaced(code));
             }
             if !std::mem::replace(is_proven, true) {
-                session.heard(place.id);
+                session.carrier.heard(place.id);
             }
         }
-        let routed = match self.route(payload, message)? {
-            Route::Done(Ok(())) => return Ok(()),
-            Route::Done(done) => done,
-            Route::Control => self.on_control(message),
+        self.pass_on(payload, message, Channel::InTurn)
+    }
+
+    /// Asks whether a message of the session is allowed, has it handled, and says what there is to say.
+    fn pass_on(&mut self, payload: &Bytes, message: &Envelope<'_>, channel: Channel<'_>) -> Result<(), End> {
+        let Some(Carried { session, place, .. }) = &self.carried else { return Ok(()) };
+        let kind = RequestKind::of(message);
+        let call = Call { shared: &self.shared, session, connection: place.id, payload, message };
+        let outcome = match permission::allow(kind, message, channel) {
+            Ok(()) => call.handle(kind),
+            Err(stop) => call.refuse(kind, stop),
         };
-        if let Err(error) = routed {
-            self.refuse(message, error);
+        match outcome {
+            Ok(Answer::Later) | Err(Stop::Ignore) => return Ok(()),
+            Ok(Answer::Connection(batch)) => {
+                self.say(Ok(batch));
+                return Ok(());
+            }
+            Ok(Answer::Control(batch)) => self.put(Ok(batch)),
+            Ok(Answer::Said(bytes)) => self.slice.spend_more(bytes),
+            Err(Stop::Refuse(error)) => self.refuse(message, error),
+            Err(Stop::Close(code)) => return Err(code.into()),
+            Err(Stop::Goodbye) => return Err(End::Goodbye),
         }
         // A batch may ask for more than anyone can be given.
-        let is_beyond_hope = self.carried.as_ref().is_some_and(|carried| carried.session.is_beyond_hope());
+        let is_beyond_hope = self.carried.as_ref().is_some_and(|carried| carried.session.carrier.is_beyond_hope());
         if is_beyond_hope { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
     }
 
@@ -355,25 +380,42 @@ impl ConnectionTask {
     async fn on_handshake_codec(&mut self, payload: &Bytes) -> Result<(), End> {
         for message in decode_batch(Codec::Json, payload).map_err(malformed)? {
             let message = message.map_err(malformed)?;
-            if self.carried.as_ref().is_some_and(|carried| carried.session.codec == Codec::Json) {
+            match self.carried.as_ref().map(|carried| carried.session.codec) {
                 // Something followed the handshake in the same batch.
-                self.on_message(payload, &message)?;
-                self.slice.spend(0);
-                self.slice.give_way().await;
-                continue;
-            }
-            match (message.kind.as_ref(), &self.carried) {
-                ("goodbye", _) => return Err(End::Goodbye),
-                ("handshake", None) => self.on_handshake(&message)?,
-                ("reconnect", None) => self.on_reconnect(&message).await?,
-                (_, None) => return Err(CloseCode::HandshakeRequired.into()),
-                ("handshake" | "reconnect", Some(_)) => self.refuse_second_handshake(&message),
-                _ => return Err(CloseCode::WrongFrameKind.into()),
+                Some(Codec::Json) => self.on_message(payload, &message)?,
+                Some(Codec::Bincode) => self.on_opening(&message, Channel::Json).await?,
+                None => self.on_opening(&message, Channel::NoSession).await?,
             }
             self.slice.spend(0);
             self.slice.give_way().await;
         }
         Ok(())
+    }
+
+    /// Does what begins a session, or goes on with one, and what ends a connection however it is said.
+    async fn on_opening(&mut self, message: &Envelope<'_>, channel: Channel<'_>) -> Result<(), End> {
+        let kind = RequestKind::of(message);
+        let allowed = permission::allow(kind, message, channel);
+        match allowed.map(|()| Request::parse(kind, message)) {
+            Ok(Ok(Request::Session(SessionRequest::Handshake(handshake)))) => self.on_handshake(&handshake, message),
+            Ok(Ok(Request::Session(SessionRequest::Reconnect(reconnect)))) => self.on_reconnect(reconnect, message),
+            Ok(Err(error)) if kind == RequestKind::Reconnect => {
+                self.refuse_unreadable_reconnect(message, &error);
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                self.refuse_unreadable_handshake(message, &error);
+                Ok(())
+            }
+            // Besides, only a goodbye is allowed here.
+            Ok(Ok(_)) | Err(Stop::Goodbye) => Err(End::Goodbye),
+            Err(Stop::Refuse(error)) => {
+                self.refuse(message, error);
+                Ok(())
+            }
+            Err(Stop::Close(code)) => Err(code.into()),
+            Err(Stop::Ignore) => Ok(()),
+        }
     }
 
     /// Hands player input that came as a datagram to the room whose lane it names. A datagram may overtake what gives
@@ -381,28 +423,18 @@ impl ConnectionTask {
     async fn on_datagram(&mut self, lane: LaneId, payload: &Bytes) -> Result<(), End> {
         let Some(Carried { session, .. }) = &self.carried else { return Ok(()) };
         let Some(membership) = session.membership(lane) else { return Ok(()) };
-        let (codec, room_id) = (session.codec, membership.room.room_id);
+        let (codec, room_id) = (session.codec, *membership.room.room_id());
         if Codec::of_payload(payload) != codec {
             return Ok(());
         }
         for message in decode_batch(codec, payload).map_err(malformed)? {
-            // What may overtake others moves no mark past them, and coming and going is not said so.
+            // What may overtake others moves no mark past them.
             let message = Envelope { n: None, ..message.map_err(malformed)? };
-            if message.room_id.as_deref() == Some(room_id.as_str())
-                && !asks_a_room(&message.kind)
-                && let Route::Done(Err(error)) = self.route(payload, &message)?
-            {
-                self.refuse(&message, error);
-            }
+            self.pass_on(payload, &message, Channel::Datagram(room_id.as_str()))?;
             self.slice.spend(0);
             self.slice.give_way().await;
         }
         Ok(())
-    }
-
-    /// Answers a request on the control lane.
-    fn answer<T: anteroom_protocol::Body>(&mut self, codec: Codec, kind: &str, reference: Option<&Ref>, data: &T) {
-        self.put(Batch::one(codec, &answer::success(kind, reference), data));
     }
 
     /// Refuses a message on the control lane: as the request's result if it can be told, else as `error`.
@@ -435,9 +467,4 @@ impl ConnectionTask {
             Err(error) => tracing::error!(%error, "an answer could not be encoded"),
         }
     }
-}
-
-/// Whether a message waits for a room's answer.
-fn asks_a_room(kind: &str) -> bool {
-    matches!(kind, "create_room" | "join_room" | "leave_room")
 }

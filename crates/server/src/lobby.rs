@@ -1,15 +1,10 @@
 //! The lobby: which rooms there are, and who wants to hear of changes.
 //!
-//! Changes are gathered for a moment, encoded once per filter and codec, and shared among all who asked. Whoever begins
-//! to watch is given the list as it was published last and hears of the next publication like everyone: that takes no
-//! longer the more there are, and lists are encoded once for all who come in between.
-//!
-//! The lock is held for moments only. Nothing is encoded under it, and those who watch are told a few at a time.
+//! Changes are gathered for a moment, and published on a [topic](Topic). Lists are encoded once for all who ask until they
+//! change. The lock is held for moments only, and nothing is encoded under it.
 
 mod lists;
 
-use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,21 +13,22 @@ use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::limits::ROOMS_LISTED_MAX;
 use anteroom_protocol::message::push::RoomsChanged;
 use anteroom_protocol::message::{Message, RoomSummary};
-use anteroom_protocol::{Batch, Codec, Header, Payload, RoomId, SessionId, Tally, UserId};
+use anteroom_protocol::{Batch, Codec, Header, Payload, RoomId, Tally, UserId};
 use tokio::sync::Notify;
 
-use crate::session::Session;
+use crate::carrier::Carrier;
+use crate::topic::{Filter, Topic};
 use lists::Lists;
 
 /// How long changes gather before subscribers hear of them.
 const GATHER: Duration = Duration::from_millis(50);
-/// How many subscribers are told before others get their turn.
-const SLICE_SUBSCRIBERS_MAX: usize = 64;
 
 /// The rooms of one server, and those who watch the list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lobby {
     state: Mutex<State>,
+    /// Those who watch the list.
+    pub(crate) topic: Topic,
     changed: Notify,
     /// Where what it says is counted as long as it is in memory.
     tally: Tally,
@@ -41,22 +37,12 @@ pub(crate) struct Lobby {
 #[derive(Debug, Default)]
 struct State {
     listing: Listing,
-    subscribers: BTreeMap<SessionId, Subscriber>,
-    /// How often changes were published.
+    /// Of which publication the changes are that were taken last.
     publication: u64,
     /// The list as it is.
     current: Lists,
     /// The list as it was published last.
     published: Lists,
-}
-
-/// Which rooms somebody watches, and in which codec.
-type Filter = (Option<Arc<str>>, Codec);
-
-#[derive(Debug, Clone)]
-struct Subscriber {
-    game: Option<Arc<str>>,
-    session: Arc<Session>,
 }
 
 /// A seat that counts as taken while its room is asked for it.
@@ -75,10 +61,16 @@ impl Drop for Reservation {
     }
 }
 
+impl Default for Lobby {
+    fn default() -> Self {
+        Self::new(Tally::default())
+    }
+}
+
 impl Lobby {
     /// A lobby without rooms, which counts what it says.
     pub(crate) fn new(tally: Tally) -> Self {
-        Self { tally, ..Self::default() }
+        Self { state: Mutex::default(), topic: Topic::new("rooms"), changed: Notify::new(), tally }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -182,7 +174,10 @@ impl Lobby {
     }
 
     /// The rooms there were at the last publication, and which that was.
-    fn published(&self, game: Option<&str>, codec: Codec) -> Result<(u64, Arc<Payload>), InvalidData> {
+    ///
+    /// # Errors
+    /// [`InvalidData`] if they have no encoding.
+    pub(crate) fn published(&self, game: Option<&str>, codec: Codec) -> Result<(u64, Arc<Payload>), InvalidData> {
         let (publication, list) = {
             let State { listing, published, publication, .. } = &mut *self.lock();
             if let Some(known) = published.get(*publication, game, codec) {
@@ -195,37 +190,36 @@ impl Lobby {
         Ok((publication, encoded))
     }
 
-    /// Gives the list as it was published last, as `answer` makes it, and tells of every change from then on.
+    /// Has a session watch the list: gives it the list as it was published last, with a header, and tells of every change from
+    /// then on.
     ///
     /// # Errors
-    /// [`InvalidData`] if it has no encoding.
-    pub(crate) fn subscribe(
+    /// [`InvalidData`] if the list has no encoding.
+    pub(crate) fn watch(
         &self,
-        session: &Arc<Session>,
-        game: Option<String>,
-        mut answer: impl FnMut(&Payload) -> Result<Batch, InvalidData>,
-    ) -> Result<(), InvalidData> {
+        carrier: &Arc<Carrier>,
+        filter: &Filter,
+        header: &Header<'_>,
+    ) -> Result<usize, InvalidData> {
         loop {
-            let (publication, list) = self.published(game.as_deref(), session.codec)?;
-            let batch = answer(&list)?;
-            let mut state = self.lock();
-            if state.publication != publication {
-                // Changes were published meanwhile, which happens many times a second at most.
-                continue;
+            let (publication, list) = self.published(filter.as_deref(), carrier.codec)?;
+            let answer = Batch::of_encoded(header, list.data())?;
+            let bytes = answer.payload().len();
+            // Changes are published many times a second at most, so it is not long before it is done.
+            if self.topic.watch(carrier, filter.clone(), publication, answer).is_ok() {
+                return Ok(bytes);
             }
-            session.watch(publication, game.clone(), batch);
-            // Whoever ends a session takes it off the list afterwards, so one that has ended before must not come on it.
-            if !session.has_ended() {
-                let game = game.map(Into::into);
-                state.subscribers.insert(session.id, Subscriber { game, session: session.clone() });
-            }
-            return Ok(());
         }
     }
 
-    /// Tells this session of no more changes.
-    pub(crate) fn unsubscribe(&self, session: SessionId) {
-        self.lock().subscribers.remove(&session);
+    /// Gives the list anew to a session that was behind, and has read what there was.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if the list has no encoding.
+    pub(crate) fn catch_up(&self, carrier: &Arc<Carrier>) -> Result<(), InvalidData> {
+        let Some(filter) = self.topic.filter_of(carrier.id) else { return Ok(()) };
+        let header = Header { success: Some(true), ..Header::new("subscribe_rooms_result") };
+        self.watch(carrier, &filter, &header).map(drop)
     }
 
     /// Publishes changes as they come, for ever.
@@ -237,43 +231,22 @@ impl Lobby {
         }
     }
 
-    /// Tells everyone what has changed, a few at a time. What changes meanwhile waits for the next publication, and so
-    /// does whoever comes meanwhile.
+    /// Tells everyone what has changed. What changes meanwhile waits for the next publication, and so does whoever comes
+    /// meanwhile.
     async fn publish(&self) {
-        let (publication, changes) = {
-            let mut state = self.lock();
-            if !state.listing.has_changes() {
-                return;
-            }
-            state.publication += 1;
-            (state.publication, state.listing.take_changes())
-        };
-        let mut encoded: BTreeMap<Filter, Vec<Arc<Batch>>> = BTreeMap::new();
-        let mut last = None;
-        loop {
-            let slice = self.slice(last);
-            for Subscriber { game, session } in &slice {
-                let filter = game.as_deref().map(str::to_owned);
-                let Some(changed) = changes.get(&filter) else { continue };
-                let batches = encoded
-                    .entry((game.clone(), session.codec))
-                    .or_insert_with(|| encode(changed, session.codec, &self.tally));
-                session.tell_changes(publication, batches);
-            }
-            last = slice.last().map(|subscriber| subscriber.session.id);
-            if slice.len() < SLICE_SUBSCRIBERS_MAX {
-                return;
-            }
-            tokio::task::yield_now().await;
+        if !self.lock().listing.has_changes() {
+            return;
         }
-    }
-
-    /// A few of those who watch, behind the one that was told last.
-    fn slice(&self, last: Option<SessionId>) -> Vec<Subscriber> {
-        let from = last.map_or(Unbounded, Excluded);
-        let state = self.lock();
-        let slice = state.subscribers.range((from, Unbounded)).take(SLICE_SUBSCRIBERS_MAX);
-        slice.map(|(_, subscriber)| subscriber.clone()).collect()
+        let (publication, changes) = self.topic.begin(|publication| {
+            let mut state = self.lock();
+            state.publication = publication;
+            state.listing.take_changes()
+        });
+        let encode = |filter: &Filter, codec| {
+            let changed = changes.get(&filter.as_deref().map(str::to_owned));
+            changed.map(|changed| encode(changed, codec, &self.tally)).unwrap_or_default()
+        };
+        self.topic.publish(publication, encode).await;
     }
 }
 

@@ -1,15 +1,30 @@
-//! The sessions of one server: found by their id, or by the nonce of a handshake whose answer was lost.
+//! The sessions of one server: how they begin, wait for their client, go on, and end. A connection owns nothing of that.
+//!
+//! A session is found by its id, by its user, or by the nonce of a handshake whose answer was lost. One that nobody is connected
+//! to waits for the grace time. Who may come back is proven by a token; what was sent meanwhile, the session's
+//! [carrier](crate::carrier) knows.
+
+mod grace;
+mod relief;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use anteroom_protocol::SessionId;
+use anteroom_core::lanes::{Accepted, Claim, ConnectionId, Refused};
+use anteroom_protocol::{CloseCode, SessionId, UserId};
 use aws_lc_rs::{constant_time, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::budget::{Budget, SESSION_BYTES};
-use crate::session::Session;
+use crate::carrier::{Beginning, Carrier, Place};
+use crate::clock::Clock;
+use crate::identity::Identity;
+use crate::lobby::Lobby;
+use crate::session::{Departure, Session};
+use grace::Waiting;
+pub(crate) use relief::keep_to_budget;
 
 /// Bytes of a resume token's number.
 const NUMBER_BYTES: usize = 8;
@@ -21,14 +36,31 @@ const TAG_BYTES: usize = 24;
 pub(crate) struct Sessions {
     key: hmac::Key,
     sessions_max: usize,
+    grace: Duration,
+    clock: Clock,
     budget: Arc<Budget>,
+    lobby: Arc<Lobby>,
     live: Mutex<Live>,
+    waiting: Waiting,
+}
+
+/// What the sessions of a server need to know of it.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) sessions_max: usize,
+    /// How long a session waits for its client.
+    pub(crate) grace: Duration,
+    pub(crate) clock: Clock,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) lobby: Arc<Lobby>,
 }
 
 #[derive(Debug, Default)]
 struct Live {
     by_id: HashMap<SessionId, Entry>,
     by_nonce: HashMap<Box<str>, SessionId>,
+    /// Those of one user, in the order in which they began.
+    by_user: HashMap<UserId, Vec<SessionId>>,
 }
 
 #[derive(Debug)]
@@ -37,10 +69,42 @@ struct Entry {
     nonce: Option<Box<str>>,
 }
 
+impl Live {
+    fn add(&mut self, session: &Arc<Session>, nonce: Option<&str>) {
+        let nonce: Option<Box<str>> = nonce.map(Into::into);
+        if let Some(nonce) = &nonce {
+            self.by_nonce.insert(nonce.clone(), session.id);
+        }
+        self.by_user.entry(session.identity.user_id.clone()).or_default().push(session.id);
+        self.by_id.insert(session.id, Entry { session: session.clone(), nonce });
+    }
+
+    /// Whether it was there.
+    fn remove(&mut self, session: &Session) -> bool {
+        let Some(Entry { nonce, .. }) = self.by_id.remove(&session.id) else { return false };
+        if let Some(nonce) = nonce
+            && self.by_nonce.get(&nonce) == Some(&session.id)
+        {
+            self.by_nonce.remove(&nonce);
+        }
+        let user_id = &session.identity.user_id;
+        if let Some(of_user) = self.by_user.get_mut(user_id) {
+            of_user.retain(|id| *id != session.id);
+            if of_user.is_empty() {
+                self.by_user.remove(user_id);
+            }
+        }
+        true
+    }
+}
+
 impl Sessions {
     /// No sessions yet. `key` signs their tokens.
-    pub(crate) fn new(key: &[u8], sessions_max: usize, budget: Arc<Budget>) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), sessions_max, budget, live: Mutex::default() }
+    pub(crate) fn new(key: &[u8], surroundings: Surroundings) -> Self {
+        let Surroundings { sessions_max, grace, clock, budget, lobby } = surroundings;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        let (live, waiting) = (Mutex::default(), Waiting::default());
+        Self { key, sessions_max, grace, clock, budget, lobby, live, waiting }
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
@@ -48,33 +112,93 @@ impl Sessions {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a session, to be found by its nonce, too, if it has one. A session that has the same one is found by its
-    /// id alone from now on. `false` if there are too many.
-    pub(crate) fn add(&self, session: &Arc<Session>, nonce: Option<&str>) -> bool {
-        let mut live = self.lock();
-        if live.by_id.len() >= self.sessions_max {
-            return false;
+    /// Begins a session on its first connection, to be found by its nonce, too, if it has one. A session that has the same one
+    /// is found by its id alone from now on. Nothing if there are too many.
+    pub(crate) fn begin(
+        &self,
+        identity: Identity,
+        nonce: Option<&str>,
+        beginning: Beginning,
+    ) -> Option<(Arc<Session>, Place)> {
+        let (carrier, place) = Carrier::new(self.clock, beginning);
+        let session = Session::new(identity, carrier, self.budget.clone());
+        {
+            let mut live = self.lock();
+            if live.by_id.len() >= self.sessions_max {
+                return None;
+            }
+            live.add(&session, nonce);
         }
-        let nonce: Option<Box<str>> = nonce.map(Into::into);
-        if let Some(nonce) = &nonce {
-            live.by_nonce.insert(nonce.clone(), session.id);
-        }
-        live.by_id.insert(session.id, Entry { session: session.clone(), nonce });
         self.budget.total().add(SESSION_BYTES);
         self.budget.is_too_much(|| 0);
+        Some((session, place))
+    }
+
+    /// A connection of a session is gone. If it was the last one, the rooms are told, and the session waits for its client.
+    pub(crate) fn away(&self, session: &Arc<Session>, connection: ConnectionId) -> bool {
+        let Some(since) = session.lost(connection) else { return false };
+        self.waiting.add(since + self.grace, session.id);
+        session.tell_rooms();
         true
     }
 
-    /// Forgets a session.
-    pub(crate) fn remove(&self, id: SessionId) {
-        let mut live = self.lock();
-        let Some(Entry { nonce, .. }) = live.by_id.remove(&id) else { return };
-        self.budget.total().take(SESSION_BYTES);
-        if let Some(nonce) = nonce
-            && live.by_nonce.get(&nonce) == Some(&id)
-        {
-            live.by_nonce.remove(&nonce);
+    /// Goes on with a session on a new connection; the rooms are told.
+    ///
+    /// # Errors
+    /// [`Refused`]. After [`Refused::TokenReused`] the session is over: somebody has a copy of a token.
+    pub(crate) fn back(
+        &self,
+        session: &Arc<Session>,
+        claim: &Claim,
+        datagram_bytes_max: Option<usize>,
+    ) -> Result<(Accepted, Place), Refused> {
+        let accepted = session.carrier.reconnect(claim, datagram_bytes_max);
+        match &accepted {
+            Ok(_) => self.is_back(session),
+            Err(Refused::TokenReused) => {
+                let code = CloseCode::TokenReused;
+                tracing::warn!(session_id = %session.id, user_id = %session.identity.user_id, "resume token used twice");
+                self.end(session, Departure::Abandoned, Some(code), &code.to_string());
+            }
+            Err(_) => {}
         }
+        accepted
+    }
+
+    /// Begins a session again on a new connection, for a client that has not heard of it; `None` if it has ended.
+    pub(crate) fn restart(
+        &self,
+        session: &Arc<Session>,
+        datagram_bytes_max: Option<usize>,
+    ) -> Option<(Accepted, Place)> {
+        let accepted = session.carrier.restart(datagram_bytes_max)?;
+        self.is_back(session);
+        Some(accepted)
+    }
+
+    fn is_back(&self, session: &Session) {
+        self.waiting.remove(session.id);
+        session.tell_rooms();
+    }
+
+    /// Ends a session everywhere, if nobody else does. Those who have to do with it hear of it in this order; whoever has
+    /// something that does not outlive a session adds it here.
+    pub(crate) fn end(&self, session: &Session, departure: Departure, code: Option<CloseCode>, why: &str) -> bool {
+        // Its connections, unless one has come at the last moment. From here on nothing more is said or taken.
+        if !session.carrier.end(departure.unless(), code) {
+            return false;
+        }
+        // Whoever looks for it.
+        self.waiting.remove(session.id);
+        if self.lock().remove(session) {
+            self.budget.total().take(SESSION_BYTES);
+        }
+        // What it watches.
+        self.lobby.topic.unwatch(&session.carrier);
+        // Its rooms.
+        session.depart(departure);
+        tracing::info!(session_id = %session.id, user_id = %session.identity.user_id, why, "session ended");
+        true
     }
 
     /// All of them.
@@ -90,6 +214,13 @@ impl Sessions {
         let live = self.lock();
         let id = live.by_nonce.get(nonce)?;
         live.by_id.get(id).map(|entry| entry.session.clone())
+    }
+
+    /// The sessions of a user, in the order in which they began.
+    pub(crate) fn of_user(&self, user_id: &UserId) -> Vec<Arc<Session>> {
+        let live = self.lock();
+        let ids = live.by_user.get(user_id).into_iter().flatten();
+        ids.filter_map(|id| live.by_id.get(id)).map(|entry| entry.session.clone()).collect()
     }
 
     /// A session's token of this number: nobody can guess it, and nothing but the number needs to be remembered.
@@ -120,21 +251,92 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
+    use anteroom_core::lanes::SessionBounds;
+    use anteroom_protocol::Codec;
+    use anteroom_protocol::lane::Bounds;
+
     use super::*;
+
+    fn sessions(key: &[u8]) -> Arc<Sessions> {
+        let budget = Arc::new(Budget::new(usize::MAX));
+        let lobby = Arc::new(Lobby::default());
+        let (sessions_max, grace, clock) = (3, Duration::from_secs(60), Clock::start());
+        Arc::new(Sessions::new(key, Surroundings { sessions_max, grace, clock, budget, lobby }))
+    }
+
+    fn begin(sessions: &Sessions, user: &str, id: u128, nonce: Option<&str>) -> Option<(Arc<Session>, Place)> {
+        let identity = Identity { user_id: user.parse().unwrap(), username: user.into(), is_guest: true };
+        let beginning = Beginning {
+            id: SessionId::from_bits(id),
+            codec: Codec::Json,
+            keeps: true,
+            bounds: SessionBounds { control: Bounds::NONE, room: Bounds::NONE },
+            outbox_bytes_max: 999,
+            datagram_bytes_max: None,
+            budget: sessions.budget.clone(),
+        };
+        sessions.begin(identity, nonce, beginning)
+    }
 
     #[test]
     fn a_token_is_one_session_s_and_one_number_s() {
-        let sessions = Sessions::new(&[7; 32], 9, Arc::new(Budget::new(0)));
+        let (sessions, others) = (sessions(&[7; 32]), sessions(&[8; 32]));
         let (ada, bob) = (SessionId::from_bits(1), SessionId::from_bits(2));
         let token = sessions.token(ada, 3);
         assert_eq!(sessions.read_token(ada, &token), Some(3));
         assert_eq!(sessions.read_token(bob, &token), None);
-        assert_eq!(Sessions::new(&[8; 32], 9, Arc::new(Budget::new(0))).read_token(ada, &token), None);
+        assert_eq!(others.read_token(ada, &token), None);
         for forged in ["", "nonsense", &token[1..], &format!("{token}A"), &sessions.token(ada, 4)[..42]] {
             assert_eq!(sessions.read_token(ada, forged), None, "{forged}");
         }
         let mut other_number = URL_SAFE_NO_PAD.decode(&token).unwrap();
         other_number[7] ^= 1;
         assert_eq!(sessions.read_token(ada, &URL_SAFE_NO_PAD.encode(other_number)), None);
+    }
+
+    #[tokio::test]
+    async fn a_session_is_found_by_its_user_and_its_nonce_until_it_ends() {
+        let sessions = sessions(&[7; 32]);
+        let of = |user: &str| -> Vec<SessionId> {
+            sessions.of_user(&user.parse().unwrap()).iter().map(|session| session.id).collect()
+        };
+        let (first, _) = begin(&sessions, "ada", 1, Some("once")).unwrap();
+        let (second, _) = begin(&sessions, "ada", 2, Some("once")).unwrap();
+        begin(&sessions, "bob", 3, None).unwrap();
+        assert!(begin(&sessions, "eve", 4, None).is_none(), "there are too many");
+        assert_eq!(of("ada"), [first.id, second.id]);
+        assert_eq!(sessions.find_by_nonce("once").map(|session| session.id), Some(second.id));
+        let bytes = sessions.budget.total().bytes();
+        assert!(sessions.end(&second, Departure::Goodbye, None, "goodbye"));
+        assert!(!sessions.end(&second, Departure::Abandoned, None, "again"));
+        assert_eq!(sessions.budget.total().bytes(), bytes - SESSION_BYTES);
+        assert_eq!((of("ada"), of("eve")), (vec![first.id], vec![]));
+        assert!(sessions.find_by_nonce("once").is_none());
+        assert!(begin(&sessions, "eve", 4, None).is_some());
+        assert!(sessions.end(&first, Departure::Goodbye, None, "goodbye"));
+        assert!(sessions.lock().by_user.keys().all(|user| user.as_str() != "ada"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_back_in_time_is_not_given_up() {
+        let sessions = sessions(&[7; 32]);
+        let keeper = sessions.clone();
+        tokio::spawn(async move { keeper.end_those_who_stay_away().await });
+        let (session, place) = begin(&sessions, "ada", 1, None).unwrap();
+        let (other, elsewhere) = begin(&sessions, "bob", 2, None).unwrap();
+        assert!(sessions.away(&session, place.id));
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert!(sessions.away(&other, elsewhere.id));
+        tokio::time::sleep(Duration::from_secs(30) - Duration::from_millis(1)).await;
+        let (_, place) = sessions.restart(&session, None).unwrap();
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        assert!(!session.carrier.has_ended() && !other.carrier.has_ended());
+        assert!(!sessions.end(&session, Departure::Expired, None, "somebody is there"));
+        assert!(sessions.away(&session, place.id));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(!session.carrier.has_ended() && other.carrier.has_ended(), "each at its own time");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(session.carrier.has_ended());
+        assert!(sessions.all().is_empty() && sessions.waiting.is_empty());
     }
 }

@@ -9,49 +9,171 @@
  * @throws {AnteroomError}
  */
 export function connect(url?: string | URL, options?: ConnectOptions): Promise<Lobby>;
+export type AnteroomEvent = {
+    type: string;
+    data: any;
+    latest?: string;
+};
+export type Limits = {
+    message_bytes_max: number;
+    unacked_messages_max: number;
+    unacked_bytes_max: number;
+    rooms_max: number;
+    latest_keys_max?: number;
+    latest_bytes_max?: number;
+};
+export type RoomRow = {
+    room_id: string;
+    game: string;
+    name: string;
+    players: number;
+    seats_max: number;
+    spectators: number;
+    state: "waiting" | "playing" | "finished";
+};
+export type Member = {
+    user_id: string;
+    username: string;
+    role: "player" | "spectator";
+    seat: number | null;
+    connected: boolean;
+};
 /**
- * The server's error codes: their numbers, and whether the same request may succeed later.
- *
- * @type {Readonly<Record<string, Readonly<{number: number, retryable: boolean}>>>}
+ * What happens in a room. A game's own messages come by their own types.
  */
-export const ERROR_CODES: Readonly<Record<string, Readonly<{
-    number: number;
-    retryable: boolean;
-}>>>;
-/**
- * The codes that a connection ends with: their numbers, and whether connecting again may help.
- *
- * @type {Readonly<Record<string, Readonly<{number: number, retryable: boolean}>>>}
- */
-export const CLOSE_CODES: Readonly<Record<string, Readonly<{
-    number: number;
-    retryable: boolean;
-}>>>;
-/**
- * What can go wrong. `code` is what a program acts on: one of {@link ERROR_CODES}, one of {@link CLOSE_CODES}, or
- * `unreachable` (no server answers), `lost` (the connection broke), `token_unavailable` (your function gave none),
- * `aborted` (your signal), `closed` (you closed the lobby). `message` is a sentence for a person.
- */
-export class AnteroomError extends Error {
+export type RoomEvents = {
     /**
-     * @param {string} code
-     * @param {string} message
-     * @param {{retryable?: boolean, details?: any, closeCode?: number, cause?: unknown}} [more]
+     * the new view
      */
-    constructor(code: string, message: string, { retryable, details, closeCode, cause }?: {
-        retryable?: boolean;
-        details?: any;
-        closeCode?: number;
-        cause?: unknown;
-    });
-    code: string;
-    /** Whether the same may succeed later. */
-    retryable: boolean;
-    /** What the server says for programs. */
-    details: any;
-    /** The number that the connection ended with, if that is what went wrong. */
-    closeCode: number | undefined;
-}
+    game_state: any;
+    client_joined: Member;
+    client_disconnected: {
+        user_id: string;
+        username: string;
+        grace_ms: number;
+    };
+    client_reconnected: {
+        user_id: string;
+        username: string;
+    };
+    client_left: {
+        user_id: string;
+        username: string;
+        reason: string;
+    };
+    /**
+     * messages were lost; members and view are up to date all the same
+     */
+    gap: {
+        missed: number;
+    };
+    /**
+     * a message was refused for whose answer nobody waits
+     */
+    error: AnteroomError;
+    /**
+     * the last event, however the room has ended
+     */
+    room_closed: {
+        reason: string;
+        message: string;
+    };
+};
+export type RequestOptions = {
+    signal?: AbortSignal;
+    timeout?: number;
+};
+/**
+ * The options of {@link connect}.
+ */
+export type ConnectOptions = {
+    /**
+     * the name to show; one is made up without it
+     */
+    name?: string | undefined;
+    /**
+     * proves who the player is; a guest needs none. A function is
+     * asked whenever a session begins, also for the one behind a session that is over, and has 8 s for its answer
+     */
+    token?: string | (() => string | Promise<string>) | undefined;
+    /**
+     * the program and its version, for the server's log
+     */
+    client?: string | undefined;
+    /**
+     * `auto` takes what gets through, the better one first
+     */
+    transport?: "auto" | "webtransport" | "websocket" | undefined;
+    /**
+     * gives up connecting
+     */
+    signal?: AbortSignal | undefined;
+    /**
+     * how long connecting may take, in ms; 15000 if not given
+     */
+    timeout?: number | undefined;
+    /**
+     * how long an answer may take, in ms, without the time when there is no connection;
+     * 10000 if not given
+     */
+    requestTimeout?: number | undefined;
+    /**
+     * where the session outlives a reload: the tab's own if not given, null for nowhere.
+     * It holds one session for each server
+     */
+    storage?: Storage | null | undefined;
+    /**
+     * the class to use; that of ws if not given, in Node, and the platform's own elsewhere
+     */
+    WebSocket?: any;
+};
+export type LobbyState = "connecting" | "open" | "resuming" | "closed";
+export type Activity = {
+    at: number;
+    type: string;
+    message: string;
+    transport?: string;
+    ms?: number;
+    code?: string;
+};
+/**
+ * What a lobby tells.
+ */
+export type LobbyEvents = {
+    state: LobbyState;
+    /**
+     * what carries the session now
+     */
+    transport: "webtransport" | "websocket" | null;
+    /**
+     * in ms
+     */
+    rtt: number;
+    /**
+     * one that the session is in although this page has not just asked for it
+     */
+    room: Room;
+    /**
+     * messages of the lobby were lost
+     */
+    gap: {
+        missed: number;
+    };
+    /**
+     * the session was over, and a new one has begun under the same name
+     */
+    renewed: {
+        error: AnteroomError;
+    };
+    /**
+     * the last event; null after {@link Lobby.close}
+     */
+    closed: AnteroomError | null;
+    /**
+     * what the session does about its connections, for a log
+     */
+    activity: Activity;
+};
 /**
  * A session with a server, made by {@link connect}. It goes on by itself, over as many connections as it takes, until
  * it is closed.
@@ -156,23 +278,48 @@ export class Lobby extends Emitter<LobbyEvents> {
     #private;
 }
 /**
- * The rooms there are, as they come and go. Tells `change`, with itself, after each.
- *
- * @extends {Emitter<{change: RoomList, closed: null}>}
+ * What can go wrong. `code` is what a program acts on: one of {@link ERROR_CODES}, one of {@link CLOSE_CODES}, or
+ * `unreachable` (no server answers), `lost` (the connection broke), `token_unavailable` (your function gave none),
+ * `aborted` (your signal), `closed` (you closed the lobby). `message` is a sentence for a person.
  */
-export class RoomList extends Emitter<{
-    change: RoomList;
-    closed: null;
-}> {
-    private constructor();
-    /** The newest first. @type {RoomRow[]} */
-    rooms: RoomRow[];
-    /** How many there are in all; the list begins with at most 500. */
-    total: number;
-    /** No more changes. */
-    close(): void;
-    #private;
+export class AnteroomError extends Error {
+    /**
+     * @param {string} code
+     * @param {string} message
+     * @param {{retryable?: boolean, details?: any, closeCode?: number, cause?: unknown}} [more]
+     */
+    constructor(code: string, message: string, { retryable, details, closeCode, cause }?: {
+        retryable?: boolean;
+        details?: any;
+        closeCode?: number;
+        cause?: unknown;
+    });
+    code: string;
+    /** Whether the same may succeed later. */
+    retryable: boolean;
+    /** What the server says for programs. */
+    details: any;
+    /** The number that the connection ended with, if that is what went wrong. */
+    closeCode: number | undefined;
 }
+/**
+ * The codes that a connection ends with: their numbers, and whether connecting again may help.
+ *
+ * @type {Readonly<Record<string, Readonly<{number: number, retryable: boolean}>>>}
+ */
+export const CLOSE_CODES: Readonly<Record<string, Readonly<{
+    number: number;
+    retryable: boolean;
+}>>>;
+/**
+ * The server's error codes: their numbers, and whether the same request may succeed later.
+ *
+ * @type {Readonly<Record<string, Readonly<{number: number, retryable: boolean}>>>}
+ */
+export const ERROR_CODES: Readonly<Record<string, Readonly<{
+    number: number;
+    retryable: boolean;
+}>>>;
 /**
  * A place in a room. What the room says is in `members` and `view` before any listener is called. Events begin in the
  * turn of the event loop after the room was handed over, so nothing is missed by whoever listens at once.
@@ -224,170 +371,23 @@ export class Room extends Emitter<RoomEvents> {
     #private;
 }
 /**
- * The options of {@link connect}.
+ * The rooms there are, as they come and go. Tells `change`, with itself, after each.
+ *
+ * @extends {Emitter<{change: RoomList, closed: null}>}
  */
-export type ConnectOptions = {
-    /**
-     * the name to show; one is made up without it
-     */
-    name?: string | undefined;
-    /**
-     * proves who the player is; a guest needs none. A function is
-     * asked whenever a session begins, also for the one behind a session that is over, and has 8 s for its answer
-     */
-    token?: string | (() => string | Promise<string>) | undefined;
-    /**
-     * the program and its version, for the server's log
-     */
-    client?: string | undefined;
-    /**
-     * `auto` takes what gets through, the better one first
-     */
-    transport?: "auto" | "webtransport" | "websocket" | undefined;
-    /**
-     * gives up connecting
-     */
-    signal?: AbortSignal | undefined;
-    /**
-     * how long connecting may take, in ms; 15000 if not given
-     */
-    timeout?: number | undefined;
-    /**
-     * how long an answer may take, in ms, without the time when there is no connection;
-     * 10000 if not given
-     */
-    requestTimeout?: number | undefined;
-    /**
-     * where the session outlives a reload: the tab's own if not given, null for nowhere.
-     * It holds one session for each server
-     */
-    storage?: Storage | null | undefined;
-    /**
-     * the class to use; that of ws if not given, in Node, and the platform's own elsewhere
-     */
-    WebSocket?: any;
-};
-export type RequestOptions = {
-    signal?: AbortSignal;
-    timeout?: number;
-};
-export type AnteroomEvent = {
-    type: string;
-    data: any;
-    latest?: string;
-};
-export type LobbyState = "connecting" | "open" | "resuming" | "closed";
-export type Activity = {
-    at: number;
-    type: string;
-    message: string;
-    transport?: string;
-    ms?: number;
-    code?: string;
-};
-export type Limits = {
-    message_bytes_max: number;
-    unacked_messages_max: number;
-    unacked_bytes_max: number;
-    rooms_max: number;
-    latest_keys_max?: number;
-    latest_bytes_max?: number;
-};
-export type Member = {
-    user_id: string;
-    username: string;
-    role: "player" | "spectator";
-    seat: number | null;
-    connected: boolean;
-};
-export type RoomRow = {
-    room_id: string;
-    game: string;
-    name: string;
-    players: number;
-    seats_max: number;
-    spectators: number;
-    state: "waiting" | "playing" | "finished";
-};
-/**
- * What a lobby tells.
- */
-export type LobbyEvents = {
-    state: LobbyState;
-    /**
-     * what carries the session now
-     */
-    transport: "webtransport" | "websocket" | null;
-    /**
-     * in ms
-     */
-    rtt: number;
-    /**
-     * one that the session is in although this page has not just asked for it
-     */
-    room: Room;
-    /**
-     * messages of the lobby were lost
-     */
-    gap: {
-        missed: number;
-    };
-    /**
-     * the session was over, and a new one has begun under the same name
-     */
-    renewed: {
-        error: AnteroomError;
-    };
-    /**
-     * the last event; null after {@link Lobby.close}
-     */
-    closed: AnteroomError | null;
-    /**
-     * what the session does about its connections, for a log
-     */
-    activity: Activity;
-};
-/**
- * What happens in a room. A game's own messages come by their own types.
- */
-export type RoomEvents = {
-    /**
-     * the new view
-     */
-    game_state: any;
-    client_joined: Member;
-    client_disconnected: {
-        user_id: string;
-        username: string;
-        grace_ms: number;
-    };
-    client_reconnected: {
-        user_id: string;
-        username: string;
-    };
-    client_left: {
-        user_id: string;
-        username: string;
-        reason: string;
-    };
-    /**
-     * messages were lost; members and view are up to date all the same
-     */
-    gap: {
-        missed: number;
-    };
-    /**
-     * a message was refused for whose answer nobody waits
-     */
-    error: AnteroomError;
-    /**
-     * the last event, however the room has ended
-     */
-    room_closed: {
-        reason: string;
-        message: string;
-    };
-};
+export class RoomList extends Emitter<{
+    change: RoomList;
+    closed: null;
+}> {
+    private constructor();
+    /** The newest first. @type {RoomRow[]} */
+    rooms: RoomRow[];
+    /** How many there are in all; the list begins with at most 500. */
+    total: number;
+    /** No more changes. */
+    close(): void;
+    #private;
+}
 /**
  * Something that tells what happens, to listeners and to `for await`.
  *

@@ -28,13 +28,6 @@ const isInternal = (node, file) => {
   return comments !== undefined && file.text.slice(comments.pos, comments.end).includes("@internal");
 };
 
-/** What the module exports and does not mean for programs. */
-function internalNames() {
-  const text = readFileSync(here("anteroom.js"), "utf8");
-  const file = ts.createSourceFile("anteroom.js", text, ts.ScriptTarget.Latest, true);
-  return new Set(file.statements.filter((statement) => isInternal(statement, file)).flatMap(names));
-}
-
 /** What a statement declares. @param {ts.Statement} statement @returns {string[]} */
 function names(statement) {
   const inside = ts.isVariableStatement(statement) ? statement.declarationList.declarations : [statement];
@@ -71,10 +64,7 @@ function written(statement, file) {
 /** The module as programs see it. */
 function visible() {
   const file = ts.createSourceFile("all.d.ts", declared(), ts.ScriptTarget.Latest, true);
-  const internal = internalNames();
-  const named = file.statements.filter((statement) => {
-    return !ts.isExportDeclaration(statement) && !names(statement).some((name) => internal.has(name));
-  });
+  const named = file.statements.filter((statement) => !ts.isExportDeclaration(statement));
   const isExported = (/** @type {ts.Statement} */ statement) => {
     const modifiers = ts.canHaveModifiers(statement) ? ts.getModifiers(statement) : [];
     return modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);

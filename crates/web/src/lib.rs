@@ -50,14 +50,16 @@ const fn content_type(file: &str) -> &'static str {
     }
 }
 
-/// One file to a line; its path is its own name, unless `at` says another.
+/// One file to a line; its path is its own name, unless `at` says another. Behind the semicolon is what the build has made.
 macro_rules! assets {
-    ($($file:literal $(at $path:literal)?),* $(,)?) => {
-        &[$(Asset {
-            path: assets!(@path $file $($path)?),
-            content_type: content_type($file),
-            text: include_str!(concat!("../", $file)),
-        }),*]
+    ($($file:literal $(at $path:literal)?),*; $($built:literal),* $(,)?) => {
+        &[
+            $(assets!(@asset $file, assets!(@path $file $($path)?), "..")),*,
+            $(assets!(@asset $built, concat!("/", $built), env!("OUT_DIR"))),*
+        ]
+    };
+    (@asset $file:literal, $path:expr, $folder:expr) => {
+        Asset { path: $path, content_type: content_type($file), text: include_str!(concat!($folder, "/", $file)) }
     };
     (@path $file:literal) => { concat!("/", $file) };
     (@path $file:literal $path:literal) => { $path };
@@ -86,7 +88,7 @@ pub const ASSETS: &[Asset] = assets![
     "demo/table.css",
     "demo/views.css",
     "demo/views.js",
-    "demo/words.js",
+    "demo/words.js";
     "sdk/anteroom.js",
 ];
 

@@ -8,7 +8,7 @@ use anteroom_protocol::limits::{BATCH_BYTES_SOFT_MAX, BATCH_MESSAGES_MAX};
 use anteroom_protocol::message::Role;
 use anteroom_protocol::{Batch, BatchBuilder, Codec};
 
-use super::{Class, Dispatch, Flush, Item, Listener, Outgoing, PerCodec, To};
+use super::{Class, Dispatch, Item, Listener, Outgoing, PerCodec, Said, To};
 use crate::room::MemberId;
 
 /// How much memory for items a flush keeps for the next one.
@@ -25,7 +25,7 @@ impl To {
     }
 }
 
-impl Flush {
+impl Said {
     /// Ends the flush: what was said becomes batches for the members there are.
     pub(crate) fn seal(&mut self, out: &mut Vec<Dispatch>) {
         if self.items.is_empty() {
@@ -65,7 +65,8 @@ impl Flush {
                 let group = if roles_differ { listener.role } else { Role::Player };
                 shared[group as usize][listener.codec.index()].get_or_insert_with(|| self.batches(member, listener))
             };
-            let dispatch = |batch: &Arc<Batch>| Dispatch { to: member, outgoing: Outgoing::Reliable(batch.clone()) };
+            let dispatch =
+                |batch: &Arc<Batch>| Dispatch::Say { to: member, outgoing: Outgoing::Reliable(batch.clone()) };
             out.extend(batches.iter().map(dispatch));
         }
     }
@@ -118,7 +119,7 @@ impl Flush {
                     builder.push_encoded(text);
                     Arc::new(builder.finish().counted(&self.tally))
                 });
-                out.push(Dispatch { to: member, outgoing: outgoing(key.clone(), message.clone()) });
+                out.push(Dispatch::Say { to: member, outgoing: outgoing(key.clone(), message.clone()) });
             }
         }
     }

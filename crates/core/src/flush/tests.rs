@@ -21,39 +21,40 @@ enum Event {
 }
 
 /// Two players and a spectator who read JSON, and a player who reads binary.
-fn flush() -> Flush {
-    let mut flush = Flush::default();
-    flush.add(ADA, Role::Player, Codec::Json);
-    flush.add(BOB, Role::Player, Codec::Json);
-    flush.add(CYD, Role::Player, Codec::Bincode);
-    flush.add(EVE, Role::Spectator, Codec::Json);
-    flush
+fn said() -> Said {
+    let mut said = Said::default();
+    said.add(ADA, Role::Player, Codec::Json);
+    said.add(BOB, Role::Player, Codec::Json);
+    said.add(CYD, Role::Player, Codec::Bincode);
+    said.add(EVE, Role::Spectator, Codec::Json);
+    said
 }
 
 fn room_id() -> RoomId {
     RoomId::from_bits(7)
 }
 
-fn say(flush: &mut Flush, to: To, kind: &str) {
-    flush.message(to, &Header::new(kind), &Empty {});
+fn say(said: &mut Said, to: To, kind: &str) {
+    said.message(to, &Header::new(kind), &Empty {});
 }
 
-fn move_as(flush: &mut Flush, to: To, x: i32, delivery: &Delivery) {
-    flush.event(to, delivery, &room_id(), &Event::Moved { x });
+fn move_as(said: &mut Said, to: To, x: i32, delivery: &Delivery) {
+    said.event(to, delivery, &room_id(), &Event::Moved { x });
 }
 
 fn latest(key: &'static str) -> Delivery {
     Delivery::Latest { key: key.into() }
 }
 
-fn sealed(flush: &mut Flush) -> Vec<Dispatch> {
+fn sealed(said: &mut Said) -> Vec<Dispatch> {
     let mut out = Vec::new();
-    flush.seal(&mut out);
+    said.seal(&mut out);
     out
 }
 
 fn batches_for(dispatches: &[Dispatch], member: MemberId) -> Vec<&Arc<Batch>> {
-    dispatches.iter().filter(|dispatch| dispatch.to == member).map(|dispatch| dispatch.outgoing.batch()).collect()
+    let said = dispatches.iter().filter_map(Dispatch::said);
+    said.filter(|(to, _)| *to == member).map(|(_, outgoing)| outgoing.batch()).collect()
 }
 
 /// What a member hears: the type of each message, and `x` if it has one.
@@ -74,27 +75,27 @@ fn heard(dispatches: &[Dispatch], member: MemberId) -> String {
 
 #[test]
 fn those_who_hear_the_same_share_one_batch_per_codec() {
-    let mut flush = flush();
-    say(&mut flush, To::Everyone, "one");
-    say(&mut flush, To::Everyone, "two");
-    let out = sealed(&mut flush);
+    let mut said = said();
+    say(&mut said, To::Everyone, "one");
+    say(&mut said, To::Everyone, "two");
+    let out = sealed(&mut said);
     let [ada, bob, cyd, eve] = [ADA, BOB, CYD, EVE].map(|member| batches_for(&out, member));
     assert_eq!([ada.len(), bob.len(), cyd.len(), eve.len()], [1; 4]);
     assert!(Arc::ptr_eq(ada[0], bob[0]) && Arc::ptr_eq(ada[0], eve[0]));
     assert_eq!((ada[0].codec(), cyd[0].codec()), (Codec::Json, Codec::Bincode));
     assert_eq!((heard(&out, ADA), heard(&out, CYD)), ("one, two".into(), "one, two".into()));
-    assert_eq!(sealed(&mut flush), []);
+    assert_eq!(sealed(&mut said), []);
 }
 
 #[test]
 fn private_messages_are_heard_in_their_place_by_one() {
-    let mut flush = flush();
-    say(&mut flush, To::Everyone, "one");
-    say(&mut flush, To::Only(ADA), "secret");
-    say(&mut flush, To::Except(CYD), "gossip");
-    say(&mut flush, To::Everyone, "two");
-    say(&mut flush, To::Only(MemberId(77)), "nobody");
-    let out = sealed(&mut flush);
+    let mut said = said();
+    say(&mut said, To::Everyone, "one");
+    say(&mut said, To::Only(ADA), "secret");
+    say(&mut said, To::Except(CYD), "gossip");
+    say(&mut said, To::Everyone, "two");
+    say(&mut said, To::Only(MemberId(77)), "nobody");
+    let out = sealed(&mut said);
     assert_eq!(heard(&out, ADA), "one, secret, gossip, two");
     assert_eq!(heard(&out, BOB), "one, gossip, two");
     assert_eq!(heard(&out, CYD), "one, two");
@@ -104,10 +105,10 @@ fn private_messages_are_heard_in_their_place_by_one() {
 
 #[test]
 fn leaving_one_out_leaves_the_others_together() {
-    let mut flush = flush();
-    say(&mut flush, To::Everyone, "one");
-    say(&mut flush, To::Except(BOB), "gossip");
-    let out = sealed(&mut flush);
+    let mut said = said();
+    say(&mut said, To::Everyone, "one");
+    say(&mut said, To::Except(BOB), "gossip");
+    let out = sealed(&mut said);
     let gossip = "one, gossip".to_owned();
     assert_eq!((heard(&out, ADA), heard(&out, BOB), heard(&out, EVE)), (gossip.clone(), "one".into(), gossip));
     assert!(Arc::ptr_eq(batches_for(&out, ADA)[0], batches_for(&out, EVE)[0]));
@@ -115,11 +116,11 @@ fn leaving_one_out_leaves_the_others_together() {
 
 #[test]
 fn spectators_share_a_batch_of_their_own() {
-    let mut flush = flush();
-    flush.add(MemberId(10), Role::Spectator, Codec::Json);
-    say(&mut flush, To::Everyone, "one");
-    say(&mut flush, To::Spectators, "public");
-    let out = sealed(&mut flush);
+    let mut said = said();
+    said.add(MemberId(10), Role::Spectator, Codec::Json);
+    say(&mut said, To::Everyone, "one");
+    say(&mut said, To::Spectators, "public");
+    let out = sealed(&mut said);
     assert_eq!((heard(&out, ADA), heard(&out, CYD)), ("one".into(), "one".into()));
     assert_eq!(heard(&out, EVE), "one, public");
     assert!(Arc::ptr_eq(batches_for(&out, ADA)[0], batches_for(&out, BOB)[0]));
@@ -128,45 +129,45 @@ fn spectators_share_a_batch_of_their_own() {
 
 #[test]
 fn nothing_is_heard_before_coming_or_after_going() {
-    let mut flush = Flush::default();
-    say(&mut flush, To::Everyone, "early");
-    assert!(!flush.reaches(To::Everyone));
-    flush.add(ADA, Role::Player, Codec::Json);
-    flush.add(BOB, Role::Player, Codec::Bincode);
-    say(&mut flush, To::Everyone, "one");
-    let mut out = sealed(&mut flush);
-    flush.remove(ADA);
-    flush.remove(ADA);
-    say(&mut flush, To::Everyone, "two");
-    say(&mut flush, To::Only(ADA), "late");
-    flush.seal(&mut out);
+    let mut said = Said::default();
+    say(&mut said, To::Everyone, "early");
+    assert!(!said.reaches(To::Everyone));
+    said.add(ADA, Role::Player, Codec::Json);
+    said.add(BOB, Role::Player, Codec::Bincode);
+    say(&mut said, To::Everyone, "one");
+    let mut out = sealed(&mut said);
+    said.remove(ADA);
+    said.remove(ADA);
+    say(&mut said, To::Everyone, "two");
+    say(&mut said, To::Only(ADA), "late");
+    said.seal(&mut out);
     assert_eq!((heard(&out, ADA), heard(&out, BOB)), ("one".into(), "one, two".into()));
-    assert!(!flush.reaches(To::Only(ADA)) && !flush.reaches(To::Except(BOB)) && !flush.reaches(To::Spectators));
+    assert!(!said.reaches(To::Only(ADA)) && !said.reaches(To::Except(BOB)) && !said.reaches(To::Spectators));
 }
 
 #[test]
 fn only_codecs_that_somebody_hears_are_encoded() {
-    let mut flush = flush();
-    say(&mut flush, To::Only(CYD), "one");
-    say(&mut flush, To::Spectators, "two");
-    assert_eq!(flush.items[0].spans[Codec::Json.index()], 0..0);
-    assert_eq!(flush.items[1].spans[Codec::Bincode.index()], 0..0);
-    flush.seal(&mut Vec::new());
-    flush.remove(CYD);
-    say(&mut flush, To::Everyone, "three");
-    assert!(flush.bytes[Codec::Bincode.index()].is_empty());
+    let mut said = said();
+    say(&mut said, To::Only(CYD), "one");
+    say(&mut said, To::Spectators, "two");
+    assert_eq!(said.items[0].spans[Codec::Json.index()], 0..0);
+    assert_eq!(said.items[1].spans[Codec::Bincode.index()], 0..0);
+    said.seal(&mut Vec::new());
+    said.remove(CYD);
+    say(&mut said, To::Everyone, "three");
+    assert!(said.bytes[Codec::Bincode.index()].is_empty());
 }
 
 #[test]
 fn of_latest_values_the_newest_goes_behind_what_is_reliable() {
-    let mut flush = flush();
+    let mut said = said();
     for x in 1..=3 {
-        move_as(&mut flush, To::Everyone, x, &latest("ball"));
-        move_as(&mut flush, To::Everyone, -x, &latest("paddle"));
+        move_as(&mut said, To::Everyone, x, &latest("ball"));
+        move_as(&mut said, To::Everyone, -x, &latest("paddle"));
     }
-    move_as(&mut flush, To::Only(ADA), 4, &latest("ball"));
-    move_as(&mut flush, To::Everyone, 9, &Delivery::Reliable);
-    let out = sealed(&mut flush);
+    move_as(&mut said, To::Only(ADA), 4, &latest("ball"));
+    move_as(&mut said, To::Everyone, 9, &Delivery::Reliable);
+    let out = sealed(&mut said);
     assert_eq!(heard(&out, BOB), "9, 3 ball, -3 paddle");
     assert_eq!(heard(&out, ADA), "9, 3 ball, -3 paddle, 4 ball");
     let ball = |member| batches_for(&out, member)[1];
@@ -176,28 +177,28 @@ fn of_latest_values_the_newest_goes_behind_what_is_reliable() {
 
 #[test]
 fn unreliable_messages_all_go_one_by_one() {
-    let mut flush = flush();
+    let mut said = said();
     for x in 1..=2 {
-        move_as(&mut flush, To::Spectators, x, &Delivery::Unreliable { key: "ball".into() });
+        move_as(&mut said, To::Spectators, x, &Delivery::Unreliable { key: "ball".into() });
     }
-    let out = sealed(&mut flush);
+    let out = sealed(&mut said);
     assert_eq!((heard(&out, EVE), heard(&out, ADA)), ("1 ball, 2 ball".into(), String::new()));
-    assert!(matches!(&out[0].outgoing, Outgoing::Unreliable { key, message }
+    assert!(matches!(&out[0], Dispatch::Say { outgoing: Outgoing::Unreliable { key, message }, .. }
         if &**key == "ball" && message.messages() == 1));
 }
 
 #[test]
 fn a_key_is_never_empty_and_never_too_long() {
-    let mut flush = flush();
-    move_as(&mut flush, To::Only(ADA), 1, &latest(""));
-    flush.event(To::Only(ADA), &latest(""), &room_id(), &Event::Text { text: "x".into() });
+    let mut said = said();
+    move_as(&mut said, To::Only(ADA), 1, &latest(""));
+    said.event(To::Only(ADA), &latest(""), &room_id(), &Event::Text { text: "x".into() });
     let long = "ü".repeat(40);
-    move_as(&mut flush, To::Only(ADA), 2, &Delivery::Latest { key: long.into() });
-    let out = sealed(&mut flush);
+    move_as(&mut said, To::Only(ADA), 2, &Delivery::Latest { key: long.into() });
+    let out = sealed(&mut said);
     assert_eq!(heard(&out, ADA), format!("1 moved, text text, 2 {}", "ü".repeat(32)));
     let keys: Vec<&str> = out
         .iter()
-        .filter_map(|dispatch| match &dispatch.outgoing {
+        .filter_map(|dispatch| match dispatch.said()?.1 {
             Outgoing::Latest { key, .. } => Some(&**key),
             _ => None,
         })
@@ -205,18 +206,18 @@ fn a_key_is_never_empty_and_never_too_long() {
     assert_eq!(keys, ["moved", "text", &"ü".repeat(32)]);
 }
 
-fn text(flush: &mut Flush, length: usize) {
+fn text(said: &mut Said, length: usize) {
     let text = "x".repeat(length);
-    flush.event(To::Everyone, &Delivery::Reliable, &room_id(), &Event::Text { text });
+    said.event(To::Everyone, &Delivery::Reliable, &room_id(), &Event::Text { text });
 }
 
 #[test]
 fn a_batch_is_cut_before_it_grows_too_large() {
-    let mut flush = flush();
+    let mut said = said();
     for length in [10, BATCH_BYTES_SOFT_MAX, 10, 20, BATCH_BYTES_SOFT_MAX / 2, BATCH_BYTES_SOFT_MAX / 2, 30] {
-        text(&mut flush, length);
+        text(&mut said, length);
     }
-    let out = sealed(&mut flush);
+    let out = sealed(&mut said);
     for member in [ADA, CYD] {
         let batches = batches_for(&out, member);
         assert_eq!(batches.iter().map(|batch| batch.messages()).collect::<Vec<_>>(), [1, 1, 3, 2]);
@@ -231,11 +232,11 @@ fn a_batch_is_cut_before_it_grows_too_large() {
 
 #[test]
 fn a_batch_is_cut_before_it_has_too_many_messages() {
-    let mut flush = flush();
+    let mut said = said();
     for x in 0..2 * BATCH_MESSAGES_MAX + 1 {
-        move_as(&mut flush, To::Everyone, x as i32, &Delivery::Reliable);
+        move_as(&mut said, To::Everyone, x as i32, &Delivery::Reliable);
     }
-    let out = sealed(&mut flush);
+    let out = sealed(&mut said);
     let expected: Vec<String> = (0..2 * BATCH_MESSAGES_MAX + 1).map(|x| x.to_string()).collect();
     for member in [ADA, CYD] {
         let messages: Vec<usize> = batches_for(&out, member).iter().map(|batch| batch.messages()).collect();
@@ -246,25 +247,25 @@ fn a_batch_is_cut_before_it_has_too_many_messages() {
 
 #[test]
 fn memory_is_given_back_after_a_large_flush() {
-    let mut flush = flush();
+    let mut said = said();
     for _ in 0..2000 {
-        text(&mut flush, 1000);
+        text(&mut said, 1000);
     }
-    sealed(&mut flush);
-    for bytes in flush.bytes.iter().chain([&flush.scratch]) {
+    sealed(&mut said);
+    for bytes in said.bytes.iter().chain([&said.scratch]) {
         assert!(bytes.capacity() <= BATCH_BYTES_SOFT_MAX);
     }
-    assert!(flush.items.capacity() < 2000);
+    assert!(said.items.capacity() < 2000);
 }
 
 #[test]
 fn what_is_too_large_is_a_failure() {
-    let mut flush = flush();
-    text(&mut flush, SERVER_FRAME_BYTES_MAX - 200);
-    assert_eq!(flush.failure(), None);
-    text(&mut flush, SERVER_FRAME_BYTES_MAX);
-    assert!(matches!(flush.failure(), Some(GameFailure::TooLarge { bytes }) if *bytes > SERVER_FRAME_BYTES_MAX));
-    assert_eq!(flush.items.len(), 1);
+    let mut said = said();
+    text(&mut said, SERVER_FRAME_BYTES_MAX - 200);
+    assert_eq!(said.failure(), None);
+    text(&mut said, SERVER_FRAME_BYTES_MAX);
+    assert!(matches!(said.failure(), Some(GameFailure::TooLarge { bytes }) if *bytes > SERVER_FRAME_BYTES_MAX));
+    assert_eq!(said.items.len(), 1);
 }
 
 /// Refuses to be JSON only.
@@ -280,40 +281,40 @@ impl Serialize for BinaryOnly {
 
 #[test]
 fn what_cannot_be_encoded_is_a_failure_where_it_is_heard() {
-    let mut flush = flush();
-    flush.view(To::Only(CYD), &Delivery::Reliable, &room_id(), &BinaryOnly);
-    assert_eq!(flush.failure(), None);
-    flush.view(To::Everyone, &Delivery::Reliable, &room_id(), &BinaryOnly);
-    assert!(matches!(flush.failure(), Some(GameFailure::Unencodable(_))));
-    assert_eq!(heard(&sealed(&mut flush), CYD), "game_state");
+    let mut said = said();
+    said.view(To::Only(CYD), &Delivery::Reliable, &room_id(), &BinaryOnly);
+    assert_eq!(said.failure(), None);
+    said.view(To::Everyone, &Delivery::Reliable, &room_id(), &BinaryOnly);
+    assert!(matches!(said.failure(), Some(GameFailure::Unencodable(_))));
+    assert_eq!(heard(&sealed(&mut said), CYD), "game_state");
 }
 
 #[test]
 fn what_was_said_can_be_taken_back() {
-    let mut flush = flush();
-    say(&mut flush, To::Everyone, "one");
-    let (mark, bytes) = (flush.mark(), flush.bytes.clone());
-    say(&mut flush, To::Everyone, "two");
-    flush.view(To::Everyone, &Delivery::Reliable, &room_id(), &BinaryOnly);
-    flush.take_back(mark);
-    assert_eq!((flush.failure(), &flush.bytes), (None, &bytes));
-    flush.view(To::Everyone, &Delivery::Reliable, &room_id(), &BinaryOnly);
-    let mark = flush.mark();
-    say(&mut flush, To::Everyone, "three");
-    flush.take_back(mark);
-    assert!(flush.failure().is_some(), "that was before the mark");
-    assert_eq!(heard(&sealed(&mut flush), ADA), "one");
+    let mut said = said();
+    say(&mut said, To::Everyone, "one");
+    let (mark, bytes) = (said.mark(), said.bytes.clone());
+    say(&mut said, To::Everyone, "two");
+    said.view(To::Everyone, &Delivery::Reliable, &room_id(), &BinaryOnly);
+    said.take_back(mark);
+    assert_eq!((said.failure(), &said.bytes), (None, &bytes));
+    said.view(To::Everyone, &Delivery::Reliable, &room_id(), &BinaryOnly);
+    let mark = said.mark();
+    say(&mut said, To::Everyone, "three");
+    said.take_back(mark);
+    assert!(said.failure().is_some(), "that was before the mark");
+    assert_eq!(heard(&sealed(&mut said), ADA), "one");
 }
 
 #[test]
 fn an_answer_is_moved_in_front_of_what_it_caused() {
-    let mut flush = flush();
-    say(&mut flush, To::Everyone, "before");
-    let mark = flush.mark();
-    flush.move_last_to(mark);
+    let mut said = said();
+    say(&mut said, To::Everyone, "before");
+    let mark = said.mark();
+    said.move_last_to(mark);
     for kind in ["one", "two", "answer"] {
-        say(&mut flush, To::Everyone, kind);
+        say(&mut said, To::Everyone, kind);
     }
-    flush.move_last_to(mark);
-    assert_eq!(heard(&sealed(&mut flush), ADA), "before, answer, one, two");
+    said.move_last_to(mark);
+    assert_eq!(heard(&sealed(&mut said), ADA), "before, answer, one, two");
 }

@@ -10,7 +10,7 @@ use anteroom_protocol::{Delivery, RoomId};
 use super::seating::{Occupant, Seating};
 use super::timers::{TimerId, Timers};
 use super::{Game, Outcome, Seat, Viewer, Views};
-use crate::flush::{Flush, Mark, To};
+use crate::flush::{Mark, Said, To};
 use crate::rng::Rng;
 use crate::time::Time;
 
@@ -56,7 +56,7 @@ impl<'a, G: Game> Context<'a, G> {
     /// Tells every member, spectators too, in a delivery class. A key is cut at 64 bytes; an empty one stands for
     /// the event's type.
     pub fn broadcast_as(&mut self, event: &G::Event, delivery: &Delivery) {
-        self.stage.flush.event(To::Everyone, delivery, &self.stage.room_id, event);
+        self.stage.said.event(To::Everyone, delivery, &self.stage.room_id, event);
     }
 
     /// Tells the player of one seat; nobody if the player is not connected.
@@ -67,7 +67,7 @@ impl<'a, G: Game> Context<'a, G> {
     /// Tells the player of one seat, in a delivery class; nobody if the player is not connected.
     pub fn send_as(&mut self, seat: Seat, event: &G::Event, delivery: &Delivery) {
         if let Some(member) = self.player(seat).and_then(|occupant| occupant.member) {
-            self.stage.flush.event(To::Only(member), delivery, &self.stage.room_id, event);
+            self.stage.said.event(To::Only(member), delivery, &self.stage.room_id, event);
         }
     }
 
@@ -84,18 +84,18 @@ impl<'a, G: Game> Context<'a, G> {
     }
 
     fn publish_as(&mut self, game: &G, delivery: &Delivery) {
-        let Stage { flush, seating, room_id, .. } = &mut *self.stage;
+        let Stage { said, seating, room_id, .. } = &mut *self.stage;
         match G::VIEWS {
-            Views::Shared if !flush.reaches(To::Everyone) => {}
-            Views::Shared => flush.view(To::Everyone, delivery, room_id, &game.view(Viewer::Spectator, seating)),
+            Views::Shared if !said.reaches(To::Everyone) => {}
+            Views::Shared => said.view(To::Everyone, delivery, room_id, &game.view(Viewer::Spectator, seating)),
             Views::PerSeat => {
                 for (seat, occupant) in seating.taken() {
                     if let Some(member) = occupant.member {
-                        flush.view(To::Only(member), delivery, room_id, &game.view(Viewer::Seat(seat), seating));
+                        said.view(To::Only(member), delivery, room_id, &game.view(Viewer::Seat(seat), seating));
                     }
                 }
-                if flush.reaches(To::Spectators) {
-                    flush.view(To::Spectators, delivery, room_id, &game.view(Viewer::Spectator, seating));
+                if said.reaches(To::Spectators) {
+                    said.view(To::Spectators, delivery, room_id, &game.view(Viewer::Spectator, seating));
                 }
             }
         }
@@ -137,7 +137,7 @@ pub(crate) struct Stage {
     pub(crate) room_id: RoomId,
     pub(crate) seating: Seating,
     pub(crate) state: RoomState,
-    pub(crate) flush: Flush,
+    pub(crate) said: Said,
     pub(crate) outcomes: Vec<Outcome>,
 }
 
@@ -152,12 +152,12 @@ pub(crate) struct StageMark {
 impl Stage {
     /// This moment.
     pub(crate) fn mark(&self) -> StageMark {
-        StageMark { said: self.flush.mark(), state: self.state, outcomes: self.outcomes.len() }
+        StageMark { said: self.said.mark(), state: self.state, outcomes: self.outcomes.len() }
     }
 
     /// Takes back what the game said and announced since the mark.
     pub(crate) fn take_back(&mut self, mark: StageMark) {
-        self.flush.take_back(mark.said);
+        self.said.take_back(mark.said);
         self.state = mark.state;
         self.outcomes.truncate(mark.outcomes);
     }

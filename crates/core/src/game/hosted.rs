@@ -5,13 +5,14 @@ use std::fmt;
 
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::variant::{self, VariantError};
-use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Json, Payload, json};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Json, Payload};
+use serde::{Deserialize, Serialize};
 
-use super::timers::Timers;
+use super::timers::{TimerId, Timers};
 use super::{Context, Game, Seat, Seating, Stage, Viewer};
 use crate::time::Time;
 
-/// A running game, its types erased. Everything it says goes into the stage's flush.
+/// A running game, its types erased. What it says is kept by the stage until the flush.
 pub(crate) trait HostedGame: Send {
     /// See [`Game::joined`].
     fn joined(&mut self, seat: Seat, stage: &mut Stage);
@@ -37,11 +38,21 @@ pub(crate) trait HostedGame: Send {
     /// # Errors
     /// [`InvalidData`] if the game's view refuses to be encoded.
     fn view(&self, viewer: Viewer, seating: &Seating, codec: Codec) -> Result<Payload, InvalidData>;
-    /// The whole state as a line of JSON, and the timers that are running as another.
+    /// The whole state, and the timers that are running.
     ///
     /// # Errors
     /// [`InvalidData`] if the game refuses to be serialized.
-    fn state(&self) -> Result<Vec<u8>, InvalidData>;
+    fn snapshot(&self) -> Result<GameSnapshot, InvalidData>;
+}
+
+/// A game as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GameSnapshot {
+    pub(crate) state: Json,
+    /// In the order they fall due.
+    pub(crate) timers: Vec<(TimerId, Json)>,
+    /// How many timers there ever were.
+    pub(crate) timers_ever: u64,
 }
 
 pub(super) struct Hosted<G: Game> {
@@ -66,6 +77,19 @@ impl<G: Game> Hosted<G> {
         let mut timers = Timers::new();
         let game = G::new(options, &mut Context::new(stage, &mut timers))?;
         Ok(Self { game, timers })
+    }
+
+    /// The game of a snapshot.
+    ///
+    /// # Errors
+    /// Why it cannot be one of this game.
+    pub(super) fn restore(snapshot: &GameSnapshot) -> Result<Self, String> {
+        let game = snapshot.state.decode().map_err(|error| format!("the state of {}: {error}", G::KIND))?;
+        let mut timers = Vec::new();
+        for (id, timer) in &snapshot.timers {
+            timers.push((*id, timer.decode().map_err(|error| format!("a timer of {}: {error}", G::KIND))?));
+        }
+        Ok(Self { game, timers: Timers::restore(timers, snapshot.timers_ever)? })
     }
 }
 
@@ -114,12 +138,13 @@ impl<G: Game> HostedGame for Hosted<G> {
         Payload::encode(codec, &self.game.view(viewer, seating))
     }
 
-    fn state(&self) -> Result<Vec<u8>, InvalidData> {
-        let mut out = Vec::new();
-        json::encode(&self.game, &mut out)?;
-        out.push(b'\n');
-        json::encode(&self.timers.running().collect::<Vec<_>>(), &mut out)?;
-        Ok(out)
+    fn snapshot(&self) -> Result<GameSnapshot, InvalidData> {
+        let timers = self.timers.running().map(|(id, timer)| Ok((*id, Json::new(timer)?)));
+        Ok(GameSnapshot {
+            state: Json::new(&self.game)?,
+            timers: timers.collect::<Result<_, InvalidData>>()?,
+            timers_ever: self.timers.ever(),
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use context::Context;
 pub(crate) use context::Stage;
-pub(crate) use hosted::HostedGame;
+pub(crate) use hosted::{GameSnapshot, HostedGame};
 pub use registry::{Kind, Registry, RegistryError};
 pub use seating::{Occupant, Seating};
 pub use timers::{TIMERS_MAX, TimerId};
@@ -30,6 +30,9 @@ pub trait Wire: Serialize + DeserializeOwned + Encode + Decode<()> + Send {}
 impl<T: Serialize + DeserializeOwned + Encode + Decode<()> + Send> Wire for T {}
 
 /// The rules of one kind of game. The value itself is the whole state, and its serde form the snapshot.
+///
+/// A snapshot is JSON, so maps need keys that can be strings, and numbers must be finite; what is skipped is lost.
+/// [`assert_deterministic`](crate::testing::assert_deterministic) checks that a game goes on after a snapshot as before.
 ///
 /// `Action` and `Event` are enums of struct variants with `#[serde(rename_all = "snake_case")]`: a variant's name is
 /// the message's `type`, its fields the `data`. No collection in them may have elements of size zero.

@@ -8,11 +8,12 @@ use anteroom_protocol::message::RESERVED_TYPES;
 use anteroom_protocol::{ErrorBody, ErrorCode, Json, variant};
 
 use super::hosted::Hosted;
-use super::{FLUSH_TICK_MAX, FlushMode, Game, HostedGame, SEATS_MAX, Seats, Stage, Wire};
+use super::{FLUSH_TICK_MAX, FlushMode, Game, GameSnapshot, HostedGame, SEATS_MAX, Seats, Stage, Wire};
 
 type Seated = fn(Option<&Json>) -> Result<Seats, ErrorBody>;
 type Flushed = fn(Option<&Json>) -> Result<FlushMode, ErrorBody>;
 type Create = fn(Option<&Json>, &mut Stage) -> Result<Box<dyn HostedGame>, ErrorBody>;
+type Restore = fn(&GameSnapshot) -> Result<Box<dyn HostedGame>, String>;
 
 /// One kind of game, its types erased.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,7 @@ pub struct Kind {
     seats: Seated,
     flush: Flushed,
     create: Create,
+    restore: Restore,
 }
 
 impl Kind {
@@ -53,6 +55,7 @@ impl Kind {
                 Ok(flush)
             },
             create: |options, stage| Ok(Box::new(Hosted::<G>::create(Hosted::<G>::options(options)?, stage)?)),
+            restore: |snapshot| Ok(Box::new(Hosted::<G>::restore(snapshot)?)),
         }
     }
 
@@ -74,6 +77,10 @@ impl Kind {
 
     pub(crate) fn create(&self, options: Option<&Json>, stage: &mut Stage) -> Result<Box<dyn HostedGame>, ErrorBody> {
         (self.create)(options, stage)
+    }
+
+    pub(crate) fn restore(&self, snapshot: &GameSnapshot) -> Result<Box<dyn HostedGame>, String> {
+        (self.restore)(snapshot)
     }
 }
 

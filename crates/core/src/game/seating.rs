@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anteroom_protocol::UserId;
+use serde::{Deserialize, Serialize};
 
 use super::Seat;
 use crate::room::MemberId;
 use crate::time::Time;
 
 /// Who sits in a seat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occupant {
     /// The player: the same one on every connection.
     pub user_id: UserId,
@@ -41,6 +42,39 @@ pub struct Seating {
 impl Seating {
     pub(crate) fn new(seats: u16) -> Self {
         Self { seats_max: usize::from(seats), ..Self::default() }
+    }
+
+    /// Seats as they were: those that are taken, and who had the others.
+    pub(crate) fn restore(
+        seats: u16,
+        taken: Vec<(Seat, Occupant)>,
+        former: Vec<(Seat, UserId)>,
+    ) -> Result<Self, &'static str> {
+        let mut seating = Self::new(seats);
+        for (seat, Occupant { user_id, username, member, connected, kept_until }) in taken {
+            if seat.0 >= seats || seating.occupant(seat).is_some() || seating.of_user(&user_id).is_some() {
+                return Err("a seat that does not exist or is taken twice");
+            }
+            // Somebody sits there, or it is kept for somebody who does not.
+            if member.is_some() == kept_until.is_some() || (connected && member.is_none()) {
+                return Err("a seat that is neither taken nor kept");
+            }
+            seating.sit(seat, user_id, username, member.unwrap_or(MemberId(0)));
+            seating.set_connected(seat, connected);
+            if kept_until.is_some() {
+                seating.keep(seat, kept_until);
+            }
+        }
+        if former.iter().any(|(seat, _)| seat.0 >= seats || seating.occupant(*seat).is_some()) {
+            return Err("a seat that is free and taken");
+        }
+        seating.former = former.into_iter().collect();
+        Ok(seating)
+    }
+
+    /// Who had the seats that are free now.
+    pub(crate) fn former(&self) -> impl Iterator<Item = (Seat, &UserId)> {
+        self.former.iter().map(|(seat, user_id)| (*seat, user_id))
     }
 
     /// The player of a seat.

@@ -53,6 +53,20 @@ impl<T> Timers<T> {
         (entry.key().0 <= now).then(|| entry.remove())
     }
 
+    /// How many were ever asked for.
+    pub(super) fn ever(&self) -> u64 {
+        self.asked
+    }
+
+    /// Timers that run on, of so many that were ever asked for.
+    pub(super) fn restore(running: Vec<(TimerId, T)>, asked: u64) -> Result<Self, &'static str> {
+        // Nobody asks that often, so counting on is safe.
+        if running.len() > TIMERS_MAX || asked > u64::MAX / 2 || running.iter().any(|(id, _)| id.1 > asked) {
+            return Err("timers that nobody can have asked for");
+        }
+        Ok(Self { due: running.into_iter().collect(), asked })
+    }
+
     /// Everything that is running, in the order it falls due.
     pub(super) fn running(&self) -> impl Iterator<Item = (&TimerId, &T)> {
         self.due.iter()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anteroom_protocol::message::push::LeftReason;
 
-use super::{Effects, Room};
+use super::{Effects, Flush, Room};
 use crate::time::Time;
 
 /// How many ticks a late room makes up for, besides the one that is due; older ones are dropped.
@@ -30,7 +30,15 @@ impl Room {
     ///
     /// One call does a bounded amount. What is left is still the next deadline, and happens as if it fell due then.
     /// How many ticks a late room drops depends on when this is called, so a replay repeats the calls.
-    pub fn advance(&mut self, now: Time, effects: &mut Effects) {
+    pub fn advance(&mut self, now: Time, flush: &mut Flush) {
+        if self.keeps_log {
+            flush.log.push_advance(now);
+        }
+        self.in_turn = true;
+        self.pass_time(now, &mut flush.effects);
+    }
+
+    pub(super) fn pass_time(&mut self, now: Time, effects: &mut Effects) {
         self.skip_missed_ticks(now);
         for _ in 0..STEPS_MAX {
             let Some(due) = self.next_deadline().filter(|due| *due <= now) else { break };

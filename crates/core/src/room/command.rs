@@ -1,18 +1,17 @@
-//! What goes into a room and what comes out of it.
+//! What goes into a room.
 
 use std::time::Duration;
 
+use anteroom_protocol::bincode::{Decode, Encode};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::{Codec, Data, Json, LaneId, RoomId, UserId};
-
-use crate::flush::Dispatch;
-use crate::game::Outcome;
-use crate::listing::Entry;
+use serde::{Deserialize, Serialize};
 
 /// Names one membership: one session's time in one room. The room gives them out, from 1 on, and none twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[bincode(crate = "anteroom_protocol::bincode")]
 pub struct MemberId(pub u64);
 
 /// What a room is made of.
@@ -31,7 +30,7 @@ pub struct RoomSpec {
 }
 
 /// How a room treats its members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomPolicy {
     /// How long a seat is kept for a player who lost the connection.
     pub grace: Duration,
@@ -119,35 +118,4 @@ pub enum Command<'a> {
         /// Why.
         reason: ClosedReason,
     },
-}
-
-/// What follows from commands, in order. Reuse it: it keeps its memory.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// What goes on whose lane.
-    pub dispatches: Vec<Dispatch>,
-    /// Memberships that are over; nothing more goes on their lanes after the dispatches above.
-    pub released: Vec<MemberId>,
-    /// The number of the last message that was acted on or refused, for each member for whom it has changed. To be
-    /// acknowledged once the dispatches are on their way: they show what came of it.
-    pub applied: Vec<(MemberId, u64)>,
-    /// What the lobby is to know of the room, if it changed.
-    pub entry: Option<Entry>,
-    /// Matches that ended.
-    pub outcomes: Vec<Outcome>,
-    /// Whether the room is over. It takes no more commands.
-    pub closed: bool,
-}
-
-impl Effects {
-    /// Forgets everything, keeping the memory.
-    pub fn clear(&mut self) {
-        let Self { dispatches, released, applied, entry, outcomes, closed } = self;
-        dispatches.clear();
-        released.clear();
-        applied.clear();
-        *entry = None;
-        outcomes.clear();
-        *closed = false;
-    }
 }

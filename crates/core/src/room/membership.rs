@@ -11,7 +11,7 @@ use anteroom_protocol::message::{self, Role};
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, UserId};
 
 use super::{Effects, Join, Member, MemberId, Room};
-use crate::flush::{Outgoing, To};
+use crate::flush::{Dispatch, Outgoing, To};
 use crate::game::{Seat, Viewer};
 
 /// The `type` of a snapshot: what a newcomer would be told.
@@ -35,7 +35,7 @@ impl Room {
                 None
             }
         };
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         if let Some(Taken::Over(seat, before)) = taken {
             let was_away = self.stage.seating.occupant(seat).is_some_and(|occupant| !occupant.connected);
             self.replace(before, effects);
@@ -47,11 +47,12 @@ impl Room {
         let member = MemberId(self.members_ever);
         self.joining = Some(member);
         self.settle(member, join, taken);
-        if self.stage.flush.failure().is_some() {
+        if self.stage.said.failure().is_some() {
             self.turn_away();
             return Err(ErrorBody::new(ErrorCode::Internal, "The game failed, so the room has to close."));
         }
         self.joining = None;
+        effects.dispatches.push(Dispatch::Enter(member));
         Ok(member)
     }
 
@@ -61,7 +62,7 @@ impl Room {
         let newcomer = !self.is_here(&join.user_id);
         let seat = taken.as_ref().map(|(Taken::New(seat) | Taken::Back(seat) | Taken::Over(seat, _))| *seat);
         self.admit(id, join, seat);
-        let start = self.stage.flush.mark();
+        let start = self.stage.said.mark();
         match taken {
             Some(Taken::New(seat)) => {
                 self.announce(To::Except(id), player(seat, &join.user_id, &join.username, true));
@@ -80,7 +81,7 @@ impl Room {
             None => {}
         }
         self.welcome(id, join, seat);
-        self.stage.flush.move_last_to(start);
+        self.stage.said.move_last_to(start);
     }
 
     /// Forgets a member whose join has not come to its end, and who has therefore heard nothing.
@@ -120,21 +121,21 @@ impl Room {
     fn replace(&mut self, before: MemberId, effects: &mut Effects) {
         let message = "You joined this room from elsewhere.".into();
         // Nothing follows a lane's last message, so what was said before it must not wait behind it.
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         self.say(To::Only(before), &RoomClosed { reason: ClosedReason::Replaced, message });
         self.dismiss(before, effects);
     }
 
     /// Takes a member off the list once everything said so far is on its way to them.
     pub(super) fn dismiss(&mut self, member: MemberId, effects: &mut Effects) -> Option<Member> {
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         let gone = self.forget(member)?;
         effects.released.push(member);
         Some(gone)
     }
 
     fn forget(&mut self, member: MemberId) -> Option<Member> {
-        self.stage.flush.remove(member);
+        self.stage.said.remove(member);
         let gone = self.members.remove(&member)?;
         self.turnover += 1;
         self.spectators -= u16::from(gone.seat.is_none());
@@ -152,7 +153,7 @@ impl Room {
         let (connected, applied, marked) = (true, *applied, None);
         let here = Member { user_id, username, seat, lane: *lane, codec: *codec, connected, applied, marked };
         self.members.insert(id, here);
-        self.stage.flush.add(id, *role, *codec);
+        self.stage.said.add(id, *role, *codec);
     }
 
     fn announce(&mut self, to: To, member: message::Member) {
@@ -176,14 +177,16 @@ impl Room {
     }
 
     /// Tells a member whose lane has lost messages what a newcomer would be told.
-    pub(super) fn snapshot(&mut self, id: MemberId, effects: &mut Effects) {
+    pub(super) fn tell_snapshot(&mut self, id: MemberId, effects: &mut Effects) {
         let Some(&Member { seat, lane, codec, .. }) = self.members.get(&id) else { return };
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         let before = effects.dispatches.len();
         self.tell_state(id, seat, lane, codec, &Header { success: Some(true), ..Header::new(SNAPSHOT) });
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         for dispatch in &mut effects.dispatches[before..] {
-            dispatch.outgoing = Outgoing::Snapshot(dispatch.outgoing.batch().clone());
+            if let Dispatch::Say { outgoing, .. } = dispatch {
+                *outgoing = Outgoing::Snapshot(outgoing.batch().clone());
+            }
         }
     }
 
@@ -191,7 +194,7 @@ impl Room {
         let viewer = seat.map_or(Viewer::Spectator, Viewer::Seat);
         let view = match self.game.view(viewer, &self.stage.seating, codec) {
             Ok(view) => view,
-            Err(error) => return self.stage.flush.report(error.into()),
+            Err(error) => return self.stage.said.report(error.into()),
         };
         let room_id = self.stage.room_id;
         let joined = RoomJoined {
@@ -205,7 +208,7 @@ impl Room {
             members: self.member_list(),
             view,
         };
-        self.stage.flush.message(To::Only(to), &header.in_room(room_id.as_str()), &joined);
+        self.stage.said.message(To::Only(to), &header.in_room(room_id.as_str()), &joined);
     }
 
     /// Everyone, once: players in the order of their seats, then spectators in the order they came.
@@ -228,7 +231,7 @@ impl Room {
         }
         // Whoever has left is not here to leave again, so it is done whatever its number.
         self.mark(id, n);
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         self.answer(id, "leave_room_result", reference, None);
         match self.dismiss(id, effects) {
             Some(Member { seat: Some(seat), .. }) => self.give_up_seat(seat, LeftReason::Left),
@@ -299,7 +302,7 @@ impl Room {
     pub(super) fn abandon(&mut self, id: MemberId, effects: &mut Effects) {
         let Some(seat) = self.members.get(&id).map(|member| member.seat) else { return };
         let is_news = self.set_connected(id, false).is_some();
-        self.stage.flush.seal(&mut effects.dispatches);
+        self.stage.said.seal(&mut effects.dispatches);
         if is_news && seat.is_some() {
             self.tell_away(id);
         }

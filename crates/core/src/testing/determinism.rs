@@ -1,4 +1,4 @@
-//! Checking that a game does the same thing twice.
+//! Checking that a game does the same thing twice, and goes on after a snapshot as before.
 
 use super::{Setup, Table};
 use crate::game::Game;
@@ -10,20 +10,28 @@ const CONTEXT_LINES: usize = 4;
 /// timers, and the room's randomness. What makes a game differ is usually the order of a `HashMap`, a clock, or
 /// randomness that is not the context's.
 ///
+/// Then runs it once more while the room is made anew from its snapshot after every step, and compares again. What is
+/// lost there is mostly a field that serde skips.
+///
 /// # Panics
-/// If the two runs differ, showing where; and like [`Table`].
+/// If the runs differ, showing where; and like [`Table`].
 pub fn assert_deterministic<G: Game>(setup: &Setup, script: impl Fn(&mut Table<G>)) {
-    let run = || {
-        let mut table = Table::<G>::with(setup.clone());
+    let run = |setup: Setup| {
+        let mut table = Table::<G>::with(setup);
         script(&mut table);
         table
     };
-    let (first, second) = (run(), run());
+    let first = run(setup.clone());
+    compare(&first, &run(setup.clone()), "when run again");
+    compare(&first, &run(setup.clone().rebuilt()), "when made anew from its snapshots");
+}
+
+fn compare<G: Game>(first: &Table<G>, second: &Table<G>, when: &str) {
     if let Some(report) = difference(first.transcript(), second.transcript()) {
-        panic!("{} sent something else when run again:\n{report}", G::KIND);
+        panic!("{} sent something else {when}:\n{report}", G::KIND);
     }
     let (first, second) = (first.state(), second.state());
-    assert!(first == second, "{} ended up in another state when run again:\n  {first}\n  {second}", G::KIND);
+    assert!(first == second, "{} ended up in another state {when}:\n  {first}\n  {second}", G::KIND);
 }
 
 fn difference(first: &[String], second: &[String]) -> Option<String> {

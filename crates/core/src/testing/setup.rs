@@ -13,13 +13,14 @@ pub struct Setup {
     pub(super) options: Option<Json>,
     pub(super) seed: u64,
     pub(super) policy: RoomPolicy,
+    pub(super) rebuilds: bool,
 }
 
 impl Default for Setup {
     /// The game's default options, seed 1, 60 seconds of grace, 64 spectators.
     fn default() -> Self {
         let policy = RoomPolicy { grace: Duration::from_secs(60), spectators_max: 64 };
-        Self { options: None, seed: 1, policy }
+        Self { options: None, seed: 1, policy, rebuilds: false }
     }
 }
 
@@ -43,6 +44,13 @@ impl Setup {
     #[must_use]
     pub fn grace(self, grace: Duration) -> Self {
         Self { policy: RoomPolicy { grace, ..self.policy }, ..self }
+    }
+
+    /// Makes the room anew from its snapshot after everything that happens, as if the server had been restarted. The
+    /// players must not notice.
+    #[must_use]
+    pub fn rebuilt(self) -> Self {
+        Self { rebuilds: true, ..self }
     }
 
     /// The most spectators.

@@ -11,7 +11,7 @@ use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId, variant};
 use super::{Heard, Setup};
 use crate::flush::{Dispatch, Outgoing};
 use crate::game::{Game, Kind, Outcome, Seat};
-use crate::room::{Command, Effects, Join, MemberId, Room, RoomSpec};
+use crate::room::{Command, Flush, Join, MemberId, Room, RoomSpec, Snapshot};
 use crate::time::Time;
 
 /// The `type` of the answer to those who come in.
@@ -28,9 +28,10 @@ pub struct Table<G: Game> {
     names: BTreeMap<MemberId, String>,
     joined: u32,
     asked: u64,
-    effects: Effects,
+    flush: Flush,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) transcript: Vec<String>,
+    rebuilds: bool,
     game: PhantomData<fn() -> G>,
 }
 
@@ -72,7 +73,7 @@ impl<G: Game> Table<G> {
     /// # Errors
     /// What the creator of the room would be told.
     pub fn create(setup: Setup) -> Result<Self, ErrorBody> {
-        let Setup { options, seed, policy } = setup;
+        let Setup { options, seed, policy, rebuilds } = setup;
         let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Table".into(), options, seed, policy };
         Ok(Self {
             room: Room::create(&Kind::of::<G>(), spec, Time::default())?,
@@ -81,9 +82,10 @@ impl<G: Game> Table<G> {
             names: BTreeMap::new(),
             joined: 0,
             asked: 0,
-            effects: Effects::default(),
+            flush: Flush::default(),
             outcomes: Vec::new(),
             transcript: Vec::new(),
+            rebuilds,
             game: PhantomData,
         })
     }
@@ -144,7 +146,7 @@ impl<G: Game> Table<G> {
             reference: Some(self.next_reference()),
             applied: 0,
         };
-        let member = self.room.join(self.now, join, &mut self.effects)?;
+        let member = self.room.join(self.now, join, &mut self.flush)?;
         let heard = self.people.remove(name).map(|person| person.heard).unwrap_or_default();
         self.people.insert(name.into(), Person { role, member: Some(member), codec, heard });
         self.names.insert(member, name.into());
@@ -219,7 +221,7 @@ impl<G: Game> Table<G> {
     }
 
     fn handle(&mut self, command: Command<'_>) {
-        self.room.handle(self.now, command, &mut self.effects);
+        self.room.handle(self.now, command, &mut self.flush);
         self.settle();
     }
 
@@ -228,7 +230,7 @@ impl<G: Game> Table<G> {
         let until = self.now + duration;
         while let Some(due) = self.room.next_deadline().filter(|due| *due <= until) {
             self.now = self.now.max(due);
-            self.room.advance(self.now, &mut self.effects);
+            self.room.advance(self.now, &mut self.flush);
             self.settle();
         }
         self.now = until;
@@ -236,12 +238,13 @@ impl<G: Game> Table<G> {
 
     /// Delivers everything.
     fn settle(&mut self) {
-        let mut effects = std::mem::take(&mut self.effects);
-        if let Err(failure) = self.room.flush(&mut effects) {
+        let mut flush = std::mem::take(&mut self.flush);
+        if let Err(failure) = self.room.flush(&mut flush) {
             panic!("{} failed: {failure}", G::KIND);
         }
-        for Dispatch { to, outgoing } in &effects.dispatches {
-            let name = self.names.get(to).expect("nothing is sent to someone who is not there");
+        let effects = &mut flush.effects;
+        for (to, outgoing) in effects.dispatches.iter().filter_map(Dispatch::said) {
+            let name = self.names.get(&to).expect("nothing is sent to someone who is not there");
             self.transcript.push(line(self.now, name, outgoing));
             let heard = &mut self.people.get_mut(name).expect("a member is a person").heard;
             let messages = decode_batch(outgoing.batch().codec(), outgoing.batch().payload()).expect("a batch");
@@ -254,8 +257,20 @@ impl<G: Game> Table<G> {
             }
         }
         self.outcomes.append(&mut effects.outcomes);
-        effects.clear();
-        self.effects = effects;
+        if self.rebuilds && !effects.closed {
+            self.room = self.rebuilt();
+        }
+        flush.clear();
+        self.flush = flush;
+    }
+
+    /// The same room, made of what it is stored as.
+    fn rebuilt(&self) -> Room {
+        let mut stored = Vec::new();
+        let snapshot = self.room.snapshot().unwrap_or_else(|error| panic!("{} has no snapshot: {error}", G::KIND));
+        snapshot.encode(&mut stored).expect("a snapshot that can be encoded");
+        let restored = Snapshot::decode(&stored).and_then(|snapshot| Room::restore(&Kind::of::<G>(), snapshot));
+        restored.unwrap_or_else(|error| panic!("{} cannot be restored: {error}", G::KIND))
     }
 
     fn person(&self, name: &str) -> &Person<G> {

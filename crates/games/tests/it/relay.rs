@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom_core::flush::Outgoing;
+use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec};
 use anteroom_core::testing::{Role, Setup, Table, assert_deterministic};
-use anteroom_core::{Command, Effects, ErrorCode, Json, Room, Time, Viewer};
+use anteroom_core::{Command, ErrorCode, Flush, Json, Room, Time, Viewer};
 use anteroom_games::Relay;
 use anteroom_games::relay::{Action, DeliveryClass, Event, MEMBERS_MAX, Options, PAYLOAD_BYTES_MAX, View};
 use anteroom_protocol::{Codec, Data, LaneId, RoomId};
@@ -70,12 +70,12 @@ fn what_does_not_fit_is_refused() {
 }
 
 /// A relay room with this many members, the odd ones binary.
-fn room(members: u16) -> (Room, Effects) {
+fn room(members: u16) -> (Room, Flush) {
     let policy = RoomPolicy { grace: Duration::ZERO, spectators_max: 0 };
     let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Relay".into(), options: None, seed: 0, policy };
     let registry = anteroom_games::registry().unwrap();
     let mut room = Room::create(registry.kind("relay").unwrap(), spec, Time::default()).unwrap();
-    let mut effects = Effects::default();
+    let mut flush = Flush::default();
     for number in 0..members {
         let join = Join {
             user_id: format!("user-{number}").parse().unwrap(),
@@ -87,22 +87,22 @@ fn room(members: u16) -> (Room, Effects) {
             reference: None,
             applied: 0,
         };
-        room.join(Time::default(), join, &mut effects).unwrap();
-        effects.clear();
+        room.join(Time::default(), join, &mut flush).unwrap();
+        flush.clear();
     }
-    room.flush(&mut effects).unwrap();
-    effects.clear();
-    (room, effects)
+    room.flush(&mut flush).unwrap();
+    flush.clear();
+    (room, flush)
 }
 
-fn say(room: &mut Room, effects: &mut Effects, data: &str) {
+fn say(room: &mut Room, flush: &mut Flush, data: &str) {
     let act = Command::Act { member: MemberId(1), kind: "send", data: Data::Json(data), reference: None, n: None };
-    room.handle(Time::default(), act, effects);
+    room.handle(Time::default(), act, flush);
 }
 
 #[test]
 fn a_message_travels_in_the_class_that_was_asked_for() {
-    let (mut room, mut effects) = room(2);
+    let (mut room, mut flush) = room(2);
     for data in [
         r#"{"payload":1}"#,
         r#"{"payload":2,"delivery":"reliable","key":"ignored"}"#,
@@ -111,14 +111,15 @@ fn a_message_travels_in_the_class_that_was_asked_for() {
         r#"{"payload":5,"delivery":"unreliable","key":""}"#,
         r#"{"payload":6,"delivery":"latest","key":"x"}"#,
     ] {
-        say(&mut room, &mut effects, data);
+        say(&mut room, &mut flush, data);
     }
-    room.flush(&mut effects).unwrap();
-    let to_first = effects.dispatches.iter().filter(|dispatch| dispatch.to == MemberId(1));
+    room.flush(&mut flush).unwrap();
+    let said = flush.effects.dispatches.iter().filter_map(Dispatch::said);
+    let to_first = said.filter(|(to, _)| *to == MemberId(1));
     let sent: Vec<String> = to_first
-        .map(|dispatch| {
-            let text = std::str::from_utf8(dispatch.outgoing.batch().payload()).unwrap();
-            match &dispatch.outgoing {
+        .map(|(_, outgoing)| {
+            let text = std::str::from_utf8(outgoing.batch().payload()).unwrap();
+            match outgoing {
                 Outgoing::Reliable(batch) => format!("{} reliable", batch.messages()),
                 Outgoing::Snapshot(_) => "snapshot".to_owned(),
                 Outgoing::Latest { key, .. } => format!("latest {key}: {text}"),
@@ -142,11 +143,11 @@ fn a_message_travels_in_the_class_that_was_asked_for() {
 #[test]
 fn a_message_to_many_members_is_one_batch_per_codec() {
     const MANY: u16 = 200;
-    let (mut room, mut effects) = room(MANY);
-    say(&mut room, &mut effects, r#"{"payload":"hello"}"#);
-    room.flush(&mut effects).unwrap();
-    assert_eq!(effects.dispatches.len(), usize::from(MANY));
-    let batch = |place: usize| effects.dispatches[place].outgoing.batch();
+    let (mut room, mut flush) = room(MANY);
+    say(&mut room, &mut flush, r#"{"payload":"hello"}"#);
+    room.flush(&mut flush).unwrap();
+    assert_eq!(flush.effects.dispatches.len(), usize::from(MANY));
+    let batch = |place: usize| flush.effects.dispatches[place].said().unwrap().1.batch();
     for place in 2..usize::from(MANY) {
         assert!(Arc::ptr_eq(batch(place), batch(place % 2)));
     }

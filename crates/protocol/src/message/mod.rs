@@ -1,15 +1,20 @@
-//! The typed bodies of the protocol's own messages. A game's messages are its own; see `anteroom_core::game`.
+//! The protocol's own messages: the [table] of them all, and their typed bodies. A game's messages are its own; see
+//! `anteroom_core::game`.
 
 pub mod error;
 pub mod push;
 pub mod request;
 pub mod result;
 pub mod resume;
+pub mod row;
+pub mod schema;
+pub mod table;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::codec::Body;
 use crate::id::{RoomId, UserId};
+pub use table::{RESERVED_TYPES, Request, RequestKind};
 
 /// A body with a fixed `type`.
 pub trait Message: Body {
@@ -17,78 +22,13 @@ pub trait Message: Body {
     const TYPE: &'static str;
 }
 
-macro_rules! message_types {
-    ($($body:ty = $name:literal,)*) => { $(impl Message for $body { const TYPE: &'static str = $name; })* };
-}
-
-message_types! {
-    request::Ping = "ping",
-    request::CreateRoom = "create_room",
-    request::JoinRoom = "join_room",
-    request::LeaveRoom = "leave_room",
-    request::ListRooms = "list_rooms",
-    request::SubscribeRooms = "subscribe_rooms",
-    request::UnsubscribeRooms = "unsubscribe_rooms",
-    result::Pong = "pong",
-    push::ClientJoined = "client_joined",
-    push::ClientDisconnected = "client_disconnected",
-    push::ClientReconnected = "client_reconnected",
-    push::ClientLeft = "client_left",
-    push::RoomsChanged = "rooms_changed",
-    push::RoomClosed = "room_closed",
-    resume::Ack = "ack",
-    resume::LaneOpened = "lane",
-    resume::Resume = "resume",
-    resume::SessionState = "session_state",
-}
-
-/// A message that is answered by `<type>_result` when it carries a `ref`.
-pub trait Request: Message {
-    /// The data of a successful answer.
+/// A request that is answered by `<type>_result`, with this data if it succeeds.
+pub trait Answered: Message {
+    /// The `type` of the answer.
+    const RESULT: &'static str;
+    /// The data of a successful one.
     type Answer: serde::de::DeserializeOwned + bincode::Decode<()>;
 }
-
-macro_rules! request_answers {
-    ($($request:ident => $answer:ty,)*) => { $(impl Request for request::$request { type Answer = $answer; })* };
-}
-
-request_answers! {
-    CreateRoom => result::RoomJoined,
-    JoinRoom => result::RoomJoined,
-    LeaveRoom => crate::envelope::Empty,
-    ListRooms => result::RoomList,
-    SubscribeRooms => result::RoomList,
-    UnsubscribeRooms => crate::envelope::Empty,
-}
-
-/// Types that mean something to the server itself. A game may not use one for an action or an event, nor one
-/// that ends in `_result`.
-pub const RESERVED_TYPES: &[&str] = &[
-    "ack",
-    "client_disconnected",
-    "client_joined",
-    "client_left",
-    "client_reconnected",
-    "create_room",
-    "error",
-    "game_state",
-    "goodbye",
-    "handshake",
-    "handshake_accepted",
-    "join_room",
-    "lane",
-    "leave_room",
-    "list_rooms",
-    "ping",
-    "pong",
-    "reconnect",
-    "resume",
-    "room_closed",
-    "rooms_changed",
-    "session_state",
-    "subscribe_rooms",
-    "unsubscribe_rooms",
-];
 
 /// Reads a field that may be left out: `null` is as if it were not there, as it is everywhere else.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {

@@ -47,10 +47,6 @@ pub struct Goodbye {
     pub reason: String,
 }
 
-impl super::Message for Goodbye {
-    const TYPE: &'static str = "goodbye";
-}
-
 const fn normal_closure() -> u16 {
     1000
 }

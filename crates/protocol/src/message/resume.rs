@@ -39,11 +39,6 @@ pub struct Reconnected {
     pub last_n: u64,
 }
 
-impl Reconnected {
-    /// The `type` it travels under.
-    pub const TYPE: &'static str = "reconnect_result";
-}
-
 /// A lane and the room that owns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
 pub struct LaneOfRoom {

@@ -1,15 +1,15 @@
 //! `PROTOCOL.md` says what the code does: its examples are messages, and its tables are those of the code.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anteroom_protocol::codec::Data;
 use anteroom_protocol::envelope::{Envelope, decode_batch};
+use anteroom_protocol::lane::UNCOUNTED_TYPES;
 use anteroom_protocol::limits::*;
-use anteroom_protocol::message::push::*;
-use anteroom_protocol::message::request::*;
-use anteroom_protocol::message::result::*;
-use anteroom_protocol::message::resume::*;
-use anteroom_protocol::message::{Message, RESERVED_TYPES, Request};
+use anteroom_protocol::message::request::CreateRoom;
+use anteroom_protocol::message::row::{Row, Sender, Shape};
+use anteroom_protocol::message::table::{NAMED_SHAPES, ROWS};
 use anteroom_protocol::{Codec, ErrorCode, Limits, SCHEMA};
-use serde::de::DeserializeOwned;
 
 const DOCUMENT: &str = include_str!("../../PROTOCOL.md");
 
@@ -19,47 +19,13 @@ fn blocks(language: &str) -> Vec<&'static str> {
     DOCUMENT.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect()
 }
 
-fn data_is<T: DeserializeOwned>(data: Data<'_>) -> Result<(), String> {
-    let Data::Json(text) = data else { return Err("not JSON".into()) };
-    serde_json::from_str::<T>(text).map(drop).map_err(|error| error.to_string())
-}
-
 /// Whether the data of one of the protocol's own messages is what its type asks for; `None` for other types.
 fn check_data(envelope: &Envelope<'_>) -> Option<Result<(), String>> {
-    let data = envelope.data;
+    let row = ROWS.iter().find(|row| row.name == envelope.kind && row.shape != Shape::Game)?;
     if envelope.success == Some(false) {
-        return Some(if data == Data::Json("{}") { Ok(()) } else { Err("a failure has no data".into()) });
+        return Some(if envelope.data == Data::Json("{}") { Ok(()) } else { Err("a failure has no data".into()) });
     }
-    let request = |kind: &str| envelope.kind.strip_suffix("_result") == Some(kind);
-    Some(match &*envelope.kind {
-        "handshake" => data_is::<Handshake>(data),
-        "handshake_accepted" => data_is::<HandshakeAccepted>(data),
-        "reconnect" => data_is::<Reconnect>(data),
-        Reconnected::TYPE => data_is::<Reconnected>(data),
-        Resume::TYPE => data_is::<Resume>(data),
-        Ack::TYPE => data_is::<Ack>(data),
-        LaneOpened::TYPE => data_is::<LaneOpened>(data),
-        SessionState::TYPE => data_is::<SessionState>(data),
-        "goodbye" => data_is::<Goodbye>(data),
-        Ping::TYPE => data_is::<Ping>(data),
-        Pong::TYPE => data_is::<Pong>(data),
-        CreateRoom::TYPE => data_is::<CreateRoom>(data),
-        JoinRoom::TYPE => data_is::<JoinRoom>(data),
-        LeaveRoom::TYPE => data_is::<LeaveRoom>(data),
-        ListRooms::TYPE => data_is::<ListRooms>(data),
-        SubscribeRooms::TYPE => data_is::<SubscribeRooms>(data),
-        UnsubscribeRooms::TYPE => data_is::<UnsubscribeRooms>(data),
-        ClientJoined::TYPE => data_is::<ClientJoined>(data),
-        ClientDisconnected::TYPE => data_is::<ClientDisconnected>(data),
-        ClientReconnected::TYPE => data_is::<ClientReconnected>(data),
-        ClientLeft::TYPE => data_is::<ClientLeft>(data),
-        RoomsChanged::TYPE => data_is::<RoomsChanged>(data),
-        RoomClosed::TYPE => data_is::<RoomClosed>(data),
-        _ if request(JoinRoom::TYPE) => data_is::<<JoinRoom as Request>::Answer>(data),
-        _ if request(LeaveRoom::TYPE) => data_is::<<LeaveRoom as Request>::Answer>(data),
-        _ if request(ListRooms::TYPE) => data_is::<<ListRooms as Request>::Answer>(data),
-        _ => return None,
-    })
+    Some(row.translate(envelope.data, Codec::Json).map(drop).map_err(|error| error.to_string()))
 }
 
 #[test]
@@ -86,9 +52,65 @@ fn every_example_is_a_message_of_its_type() {
 
 #[test]
 fn every_type_is_described() {
-    for kind in RESERVED_TYPES {
-        assert!(DOCUMENT.contains(&format!("`{kind}`")) || DOCUMENT.contains(&format!("`{kind} ")), "{kind}");
+    for Row { name, .. } in ROWS {
+        assert!(DOCUMENT.contains(&format!("`{name}`")) || DOCUMENT.contains(&format!("`{name} ")), "{name}");
     }
+}
+
+/// The rows of a table of the document by the words at its head, cell by cell.
+fn rows(head: &str) -> Vec<Vec<&'static str>> {
+    let (_, rest) = DOCUMENT.split_once(head).unwrap_or_else(|| panic!("no table {head:?}"));
+    let rows = rest.trim_start().lines().take_while(|line| line.starts_with('|'));
+    rows.filter(|row| !row.starts_with("|---"))
+        .map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
+        .collect()
+}
+
+/// The names in backticks.
+fn names(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_binary_shapes_are_those_of_the_table() {
+    let described: BTreeMap<&str, &str> = rows("| type | fields of `data` |")
+        .iter()
+        .flat_map(|row| names(row[0]).into_iter().map(|name| (name, if row[1] == "none" { "" } else { row[1] })))
+        .collect();
+    let binary = |row: &Row| match row.shape {
+        Shape::Binary(shape) => Some((row.name, shape)),
+        Shape::Game => Some((row.name, "the game's view")),
+        Shape::Json => None,
+    };
+    assert_eq!(described, ROWS.iter().filter_map(binary).collect());
+
+    let head = "\n| name | shape |";
+    let mut named: BTreeMap<&str, String> = rows(head).iter().map(|row| (row[0], row[1].to_owned())).collect();
+    let fields: Vec<String> = rows("| field | type |\n")
+        .iter()
+        .map(|row| format!("{}: {}", names(row[0])[0], row[1].split(':').next().unwrap_or_default()))
+        .collect();
+    named.insert("envelope", fields.join(", "));
+    assert_eq!(named, NAMED_SHAPES.iter().map(|(name, shape)| (*name, (*shape).to_owned())).collect());
+}
+
+#[test]
+fn what_is_json_in_every_session_is_said() {
+    let (_, rest) = DOCUMENT.split_once("### Where a binary session is JSON").expect("the section");
+    let section = rest.split("\n## ").next().unwrap_or_default();
+    for row in ROWS.iter().filter(|row| row.shape == Shape::Json) {
+        assert!(section.contains(&format!("`{}`", row.name)), "{}", row.name);
+    }
+}
+
+#[test]
+fn what_is_not_counted_is_listed() {
+    let (_, rest) = DOCUMENT.split_once("a record or frame, except\n\n- ").expect("the list");
+    let listed: BTreeSet<&str> = names(rest.lines().next().unwrap_or_default()).into_iter().collect();
+    assert_eq!(listed, UNCOUNTED_TYPES.iter().copied().collect());
+    // A server sends no ping, but could.
+    let uncounted = ROWS.iter().filter(|row| !row.is_counted && (row.sender != Sender::Client || row.name == "ping"));
+    assert_eq!(listed, uncounted.map(|row| row.name).collect());
 }
 
 #[test]

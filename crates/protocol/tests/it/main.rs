@@ -5,4 +5,5 @@ mod document;
 mod envelope;
 mod properties;
 mod resume;
+mod table;
 mod vectors;

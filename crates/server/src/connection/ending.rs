@@ -11,8 +11,8 @@ use anteroom_transport::{Closed, Transport};
 use tokio::time::timeout_at;
 
 use super::{Carried, ConnectionTask};
-use crate::session::{Departure, Session, Written};
-use crate::shared::Shared;
+use crate::carrier::Written;
+use crate::session::Departure;
 
 /// RFC 6455, section 7.4.1.
 const NORMAL_CLOSURE: u16 = 1000;
@@ -75,8 +75,8 @@ pub(super) fn closed_end(closed: Closed) -> End {
 }
 
 impl ConnectionTask {
-    /// Tells the rooms, then the client, and closes. Gives the session if it waits for another connection now.
-    pub(super) async fn finish(mut self, mut end: End) -> Option<Arc<Session>> {
+    /// Tells the session, then the client, and closes.
+    pub(super) async fn finish(mut self, mut end: End) {
         let carried = self.carried.clone();
         if let End::Failed(why) = &end {
             let session_id = carried.as_ref().map(|carried| tracing::field::display(carried.session.id));
@@ -87,10 +87,9 @@ impl ConnectionTask {
         if end.is_fault() || is_answered && matches!(end, End::Lost(Closed::ByPeer { .. })) {
             self.write();
         }
-        let waiting = match self.carried.take() {
-            Some(carried) => self.leave(carried, &mut end).await,
-            None => None,
-        };
+        if let Some(carried) = self.carried.take() {
+            self.leave(carried, &mut end);
+        }
         match end {
             End::Close(code, reason) => {
                 if let (CloseCode::ShuttingDown, Some(deadline)) = (code, self.shared.shutdown_deadline.get()) {
@@ -112,48 +111,45 @@ impl ConnectionTask {
             // What a room still says to a session that has ended here must not gather.
             session.lost(place.id);
         }
-        waiting
     }
 
     /// Takes the connection from its session, or ends the session with it.
-    async fn leave(&mut self, carried: Carried, end: &mut End) -> Option<Arc<Session>> {
+    fn leave(&mut self, carried: Carried, end: &mut End) {
         let Carried { session, place, .. } = &carried;
+        let sessions = self.shared.sessions.clone();
         if place.over.code().is_some() {
             // Whatever came on it since, the session is no longer its own to end; but nothing may gather for it.
             session.lost(place.id);
-            return None;
+            return;
         }
-        let is_too_often = end.is_fault() && !session.outlives_fault(place.id, self.fault_forgotten());
+        let is_too_often = end.is_fault() && !session.carrier.outlives_fault(place.id, self.fault_forgotten());
         match end {
-            End::Displaced(_) => return None,
-            End::Goodbye if session.is_attached(place.id) => {
-                end_session(&self.shared, session, Departure::Goodbye, None, "goodbye").await;
+            End::Displaced(_) => return,
+            End::Goodbye if session.carrier.is_attached(place.id) => {
+                sessions.end(session, Departure::Goodbye, None, "goodbye");
             }
             End::Close(code, _) if ends_session(*code) => {
-                end_session(&self.shared, session, Departure::Abandoned, Some(*code), &code.to_string()).await;
+                sessions.end(session, Departure::Abandoned, Some(*code), &code.to_string());
             }
             End::Close(code, reason) if is_too_often => {
                 *reason = third_reason(*code);
                 let why = format!("{code}, for the third time in a row");
-                end_session(&self.shared, session, Departure::Abandoned, Some(*code), &why).await;
+                sessions.end(session, Departure::Abandoned, Some(*code), &why);
             }
             // A connection that carries nothing yet ends alone, also by a goodbye.
             End::Goodbye | End::Finished | End::Close(..) | End::Lost(_) | End::Failed(_) => {
-                if !session.lost(place.id) {
-                    return None;
+                if !sessions.away(session, place.id) {
+                    return;
                 }
                 tracing::debug!(session_id = %session.id, why = end.why(), "connection lost");
                 if !end.is_fault() && !session.is_worth_keeping() {
-                    end_session(&self.shared, session, Departure::Expired, None, "connection lost").await;
-                    return None;
+                    sessions.end(session, Departure::Expired, None, "connection lost");
                 }
-                session.tell_rooms().await;
-                return Some(session.clone());
+                return;
             }
         }
         // What is on the lanes still goes out.
         self.carried = Some(carried);
-        None
     }
 
     /// How long a fault counts: longer than a session can be without a connection, so that it counts on the next one.
@@ -191,34 +187,6 @@ fn ends_session(code: CloseCode) -> bool {
 /// What is said when a fault ends the session. What was wrong in detail was said twice.
 fn third_reason(code: CloseCode) -> String {
     format!("{} The third in a row ends the session.", code.sentence())
-}
-
-/// Keeps a session that has no connection for the grace time, and ends it then.
-pub(super) async fn wait_for_return(shared: &Shared, session: &Session) {
-    let grace = Duration::from_millis(shared.config.times.grace_ms);
-    let given_up = tokio::select! {
-        biased;
-        () = shared.shutdown.begun() => true,
-        given_up = session.is_given_up(grace) => given_up,
-    };
-    if given_up {
-        end_session(shared, session, Departure::Expired, None, "nobody came back").await;
-    }
-}
-
-/// Ends a session everywhere, if nobody else does.
-pub(crate) async fn end_session(
-    shared: &Shared,
-    session: &Session,
-    departure: Departure,
-    code: Option<CloseCode>,
-    why: &str,
-) {
-    if session.end(departure, code).await {
-        shared.sessions.remove(session.id);
-        shared.lobby.unsubscribe(session.id);
-        tracing::info!(session_id = %session.id, user_id = %session.identity.user_id, why, "session ended");
-    }
 }
 
 #[cfg(test)]

@@ -6,13 +6,15 @@ use anteroom_protocol::code::floor_char_boundary;
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::message::request::Handshake;
 use anteroom_protocol::message::result::HandshakeAccepted;
+use anteroom_protocol::message::schema;
 use anteroom_protocol::{Batch, Json};
-use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header, SCHEMA, SessionId, VERSION};
+use anteroom_protocol::{CloseCode, Codec, Envelope, ErrorBody, ErrorCode, Header, SessionId, VERSION};
 
 use super::ending::End;
 use super::{Carried, ConnectionTask};
+use crate::carrier::{Beginning, Place};
 use crate::identity::{Identity, Refused, Unauthorized};
-use crate::session::{Beginning, Place, Session};
+use crate::session::Session;
 
 /// The longest nonce of a handshake, in bytes.
 const NONCE_BYTES_MAX: usize = 64;
@@ -20,15 +22,7 @@ const NONCE_BYTES_MAX: usize = 64;
 const CLIENT_BYTES_MAX: usize = 64;
 
 impl ConnectionTask {
-    pub(super) fn on_handshake(&mut self, message: &Envelope<'_>) -> Result<(), End> {
-        let handshake: Handshake = match message.data.decode_json() {
-            Ok(handshake) => handshake,
-            Err(error) => {
-                let words = format!("The handshake's data does not fit: {error}.");
-                self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
-                return Ok(());
-            }
-        };
+    pub(super) fn on_handshake(&mut self, handshake: &Handshake, message: &Envelope<'_>) -> Result<(), End> {
         if handshake.version != VERSION {
             return Err(CloseCode::ProtocolVersion.into());
         }
@@ -37,7 +31,7 @@ impl ConnectionTask {
             self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
             return Ok(());
         }
-        let identity = match self.shared.authority.identify(&handshake, &self.shared.randomness) {
+        let identity = match self.shared.authority.identify(handshake, &self.shared.randomness) {
             Ok(identity) => identity,
             Err(Refused::Unauthorized(Unauthorized { told, why })) => {
                 tracing::info!(
@@ -53,10 +47,10 @@ impl ConnectionTask {
                 return Ok(());
             }
         };
-        let codec = agreed_codec(self.arrival.codec, &handshake);
-        let (session, token) = match self.restart(&handshake, &identity, codec) {
+        let codec = agreed_codec(self.arrival.codec, handshake);
+        let (session, token) = match self.restart(handshake, &identity, codec) {
             Some(restarted) => restarted,
-            None => (self.begin(&handshake, identity, codec)?, 0),
+            None => (self.begin(handshake, identity, codec)?, 0),
         };
         let accepted = HandshakeAccepted {
             session_id: session.id,
@@ -68,16 +62,19 @@ impl ConnectionTask {
             grace_ms: self.shared.config.times.grace_ms,
             server_time_ms: self.shared.clock.server_time_ms(),
         };
-        let header = Header { reference: message.reference.as_ref(), ..Header::new("handshake_accepted") };
+        let header = Header { reference: message.reference.as_ref(), ..Header::new(HandshakeAccepted::TYPE) };
         self.say(json_only(&header, &accepted));
         Ok(())
     }
 
-    /// From here on this connection is the session's, and whatever becomes of it, the session hears of it. Its rooms hear
-    /// of it when they get to it: nobody waits for them.
+    /// Refuses a `handshake` that cannot be read.
+    pub(super) fn refuse_unreadable_handshake(&mut self, message: &Envelope<'_>, error: &InvalidData) {
+        let words = format!("The handshake's data does not fit: {error}.");
+        self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
+    }
+
+    /// From here on this connection is the session's, and whatever becomes of it, the session hears of it.
     pub(super) fn carry(&mut self, session: Arc<Session>, place: Place) {
-        let told = session.clone();
-        self.shared.session_tasks.spawn(async move { told.tell_rooms().await });
         self.carried = Some(Carried { session, place, is_proven: false });
     }
 
@@ -87,34 +84,31 @@ impl ConnectionTask {
         if session.codec != codec || !session.identity.is_same_player(identity) {
             return None;
         }
-        let (accepted, place) = session.restart(self.connection.max_datagram_size())?;
+        let (accepted, place) = self.shared.sessions.restart(&session, self.connection.max_datagram_size())?;
         self.carry(session.clone(), place);
         Some((session, accepted.token))
     }
 
     fn begin(&mut self, handshake: &Handshake, identity: Identity, codec: Codec) -> Result<Arc<Session>, End> {
         let shared = &self.shared;
-        let (session, place) = Session::new(
-            shared.clock,
-            Beginning {
-                id: SessionId::from_bits(shared.randomness.bits()),
-                identity,
-                codec,
-                keeps: handshake.resume,
-                bounds: shared.config.session_bounds(),
-                outbox_bytes_max: shared.config.limits.outbox_bytes_max as usize,
-                datagram_bytes_max: self.connection.max_datagram_size(),
-                budget: shared.budget.clone(),
-            },
-        );
-        if !shared.sessions.add(&session, handshake.nonce.as_deref()) {
-            return Err(CloseCode::Busy.into());
-        }
+        let beginning = Beginning {
+            id: SessionId::from_bits(shared.randomness.bits()),
+            codec,
+            keeps: handshake.resume,
+            bounds: shared.config.session_bounds(),
+            outbox_bytes_max: shared.config.limits.outbox_bytes_max as usize,
+            datagram_bytes_max: self.connection.max_datagram_size(),
+            budget: shared.budget.clone(),
+        };
+        let begun = shared.sessions.begin(identity, handshake.nonce.as_deref(), beginning);
+        let (session, place) = begun.ok_or(CloseCode::Busy)?;
+        let of_user = shared.sessions.of_user(&session.identity.user_id).len();
         self.carry(session.clone(), place);
         let client = handshake.client.as_deref().map(printable).unwrap_or_default();
         tracing::info!(
             session_id = %session.id,
             user_id = %session.identity.user_id,
+            of_user,
             transport = %self.connection.transport(),
             %codec,
             client = &client[..floor_char_boundary(&client, CLIENT_BYTES_MAX)],
@@ -122,11 +116,6 @@ impl ConnectionTask {
             "session began"
         );
         Ok(session)
-    }
-
-    pub(super) fn refuse_second_handshake(&mut self, message: &Envelope<'_>) {
-        let sentence = "This connection has a session already.";
-        self.refuse(message, ErrorBody::new(ErrorCode::AlreadyAuthenticated, sentence));
     }
 }
 
@@ -143,6 +132,6 @@ pub(super) fn json_only<T: serde::Serialize>(header: &Header<'_>, data: &T) -> R
 /// WebSocket names the codec in the upgrade, the others in the handshake; who has other binary shapes gets JSON.
 fn agreed_codec(asked_in_upgrade: Option<Codec>, handshake: &Handshake) -> Codec {
     let asked = asked_in_upgrade.or(handshake.codec).unwrap_or_default();
-    let shapes_differ = handshake.schema.as_ref().is_some_and(|schema| schema != SCHEMA);
+    let shapes_differ = handshake.schema.as_deref().is_some_and(|name| !schema::is_served(name));
     if shapes_differ { Codec::Json } else { asked }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anteroom_protocol::{Batch, LaneId};
 use anteroom_transport::Connection;
 
-use crate::session::Written;
+use crate::carrier::Written;
 
 /// How much memory may wait before nothing more is read: whoever asks for more than it reads waits for itself.
 const BYTES_MAX: usize = 64 << 10;

@@ -1,30 +1,17 @@
 //! Going on with a session that another connection carried.
 
-use anteroom_core::lanes::{Carrying, Claim, NotMoving, Refused};
-use anteroom_protocol::message::resume::{Ack, Reconnect, Reconnected, Resume};
+use anteroom_core::lanes::{Carrying, Claim, Refused};
+use anteroom_protocol::codec::InvalidData;
+use anteroom_protocol::message::resume::{Reconnect, Reconnected};
 use anteroom_protocol::{CloseCode, Data, Envelope, ErrorBody, ErrorCode, Header, SessionId};
 use serde::Deserialize;
 
-use super::ending::{End, end_session};
+use super::ConnectionTask;
+use super::ending::End;
 use super::handshake::json_only;
-use super::router::read;
-use super::{Carried, ConnectionTask};
-use crate::session::Departure;
 
 impl ConnectionTask {
-    pub(super) async fn on_reconnect(&mut self, message: &Envelope<'_>) -> Result<(), End> {
-        let reconnect: Reconnect = match message.data.decode_json() {
-            Ok(reconnect) => reconnect,
-            Err(_) if names_no_session(message.data) => {
-                self.refuse_reconnect(message, unknown());
-                return Ok(());
-            }
-            Err(error) => {
-                let words = format!("The reconnect's data does not fit: {error}.");
-                self.refuse_reconnect(message, ErrorBody::new(ErrorCode::InvalidData, words));
-                return Ok(());
-            }
-        };
+    pub(super) fn on_reconnect(&mut self, reconnect: Reconnect, message: &Envelope<'_>) -> Result<(), End> {
         let sessions = self.shared.sessions.clone();
         let found = sessions.find(reconnect.session_id);
         // Whoever cannot prove a session is told the same as if there were none.
@@ -48,7 +35,7 @@ impl ConnectionTask {
             None => Carrying::Live,
         };
         let claim = Claim { token, attempt, carrying };
-        match session.reconnect(&claim, self.connection.max_datagram_size()) {
+        match sessions.back(&session, &claim, self.connection.max_datagram_size()) {
             Ok((accepted, place)) => {
                 self.carry(session.clone(), place);
                 tracing::debug!(session_id = %session.id, transport = %self.connection.transport(), "session resumed");
@@ -68,13 +55,18 @@ impl ConnectionTask {
             }
             Err(Refused::Superseded) => Err(CloseCode::Superseded.into()),
             Err(Refused::Count(_)) => Err(CloseCode::BadAck.into()),
-            Err(Refused::TokenReused) => {
-                let code = CloseCode::TokenReused;
-                tracing::warn!(session_id = %session.id, user_id = %session.identity.user_id, "resume token used twice");
-                end_session(&self.shared, &session, Departure::Abandoned, Some(code), &code.to_string()).await;
-                Err(code.into())
-            }
+            Err(Refused::TokenReused) => Err(CloseCode::TokenReused.into()),
         }
+    }
+
+    /// Refuses a `reconnect` that cannot be read.
+    pub(super) fn refuse_unreadable_reconnect(&mut self, message: &Envelope<'_>, error: &InvalidData) {
+        let error = if names_no_session(message.data) {
+            unknown()
+        } else {
+            ErrorBody::new(ErrorCode::InvalidData, format!("The reconnect's data does not fit: {error}."))
+        };
+        self.refuse_reconnect(message, error);
     }
 
     /// The connection stays open, for one handshake.
@@ -82,32 +74,6 @@ impl ConnectionTask {
         let reference = message.reference.as_ref();
         let header = Header { reference, success: Some(false), error: Some(&error), ..Header::new(Reconnected::TYPE) };
         self.say(json_only(&header, &serde_json::Map::new()));
-    }
-
-    /// Lets the lanes of a live move come over to this connection.
-    pub(super) fn resume(&mut self, message: &Envelope<'_>) -> Result<Result<(), ErrorBody>, End> {
-        let Some(Carried { session, place, .. }) = &self.carried else { return Ok(Ok(())) };
-        let Resume { received } = match read(message.data) {
-            Ok(resume) => resume,
-            Err(error) => return Ok(Err(error)),
-        };
-        match session.resume(place.id, &received) {
-            Ok(()) => Ok(Ok(())),
-            Err(NotMoving::NotAsked) => Ok(Err(ErrorBody::new(
-                ErrorCode::InvalidData,
-                "There is nothing to resume: no session is moving to this connection.",
-            ))),
-            Err(NotMoving::Count(_)) => Err(CloseCode::BadAck.into()),
-        }
-    }
-
-    /// Takes an acknowledgement.
-    pub(super) fn on_ack(&mut self, message: &Envelope<'_>) -> Result<Result<(), ErrorBody>, End> {
-        let Some(Carried { session, .. }) = &self.carried else { return Ok(Ok(())) };
-        match read::<Ack>(message.data) {
-            Ok(Ack { counts }) => session.acknowledge(&counts).map(Ok).map_err(|_| CloseCode::BadAck.into()),
-            Err(error) => Ok(Err(error)),
-        }
     }
 }
 

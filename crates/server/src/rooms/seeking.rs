@@ -11,9 +11,8 @@ use anteroom_core::room::Join;
 use anteroom_protocol::{ErrorBody, ErrorCode, RoomId, UserId};
 use tokio::sync::oneshot;
 
-use super::{Declined, RoomHandle, Rooms, Slot, default_name};
+use super::{Declined, Reply, RoomHandle, Rooms, Slot, Visitor, default_name};
 use crate::lobby::Reservation;
-use crate::session::Session;
 
 /// What there is for somebody who looks for a game.
 #[derive(Debug)]
@@ -71,43 +70,42 @@ impl Rooms {
         self.forget(&slot.handle.room_id);
     }
 
-    /// Makes the room of somebody who found no seat.
+    /// Makes the room of somebody who found no seat; gives where the answer comes.
     ///
     /// # Errors
     /// What the game refuses with.
-    pub(crate) async fn make(
+    pub(crate) fn make(
         self: &Arc<Self>,
         game: &str,
         slot: Slot,
         seat: Reservation,
         join: Join,
-        session: Arc<Session>,
-    ) -> Result<(), Declined> {
+        visitor: Visitor,
+    ) -> Result<oneshot::Receiver<Reply>, Declined> {
         let kind: Kind = *self.registry.kind(game)?;
         let spec = self.spec(&slot, default_name(&join.username), None);
-        self.open(slot, &kind, spec, join, session, Some(seat)).await
+        self.open(slot, &kind, spec, join, visitor, Some(seat))
     }
 
-    /// Asks a room for the seat that is reserved there. Leads nobody else to a room that does not answer in time.
+    /// Asks a room for the seat that is reserved there; gives where the answer comes.
     ///
     /// # Errors
-    /// What the room declines with.
-    pub(crate) async fn knock(
+    /// `room_not_found`, or [`Declined::Late`].
+    pub(crate) fn knock(
         &self,
         room: &RoomHandle,
         seat: Reservation,
         join: Join,
-        session: Arc<Session>,
-    ) -> Result<(), Declined> {
-        let answered = room.try_knock(join, session, Some(seat))?;
+        visitor: Visitor,
+    ) -> Result<oneshot::Receiver<Reply>, Declined> {
+        let answered = room.try_join(join, visitor, Some(seat))?;
         // A tick would hold that up.
         room.filling.notify_one();
-        match tokio::time::timeout(super::SEAT_PATIENCE, answered).await {
-            Ok(answered) => answered.map_err(|_: oneshot::error::RecvError| super::gone())?,
-            Err(_) => {
-                self.lobby.shun(&room.room_id);
-                Err(Declined::Late)
-            }
-        }
+        Ok(answered)
+    }
+
+    /// Leads nobody else to a room that does not answer in time.
+    pub(crate) fn shun(&self, room: &RoomHandle) {
+        self.lobby.shun(&room.room_id);
     }
 }

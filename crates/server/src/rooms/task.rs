@@ -5,46 +5,59 @@ use std::sync::Arc;
 
 use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
-use anteroom_core::room::{Command, Effects, MemberId, Room};
-use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, LaneId, RoomId};
+use anteroom_core::room::{Answer, Command, Flush, MemberId, Room};
+use anteroom_core::{Outcome, Time};
+use anteroom_protocol::message::Role;
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Declined, Inbox, Knock, Mail, Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
+use super::link::{Admitted, Declined, Inbox, Mail, Reply, Request, RoomHandle, RoomLink};
+use super::member::{MemberLink, Visitor};
+use super::{Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
+use crate::carrier::Presence;
 use crate::clock::Clock;
 use crate::lobby::Reservation;
 use crate::panics::{Words, caught, guarded};
-use crate::session::{Membership, Session};
 use crate::slice::Slice;
 
 /// In how many groups rooms of the same tick flush.
 const TICK_TURNS: u64 = 4;
 
-/// The lane of a member.
-struct Link {
-    session: Arc<Session>,
-    lane: LaneId,
-}
-
 struct RoomTask {
     rooms: Arc<Rooms>,
     room_id: RoomId,
+    /// The room as others reach it.
+    handle: RoomHandle,
     room: Room,
-    links: BTreeMap<MemberId, Link>,
-    effects: Effects,
+    links: BTreeMap<MemberId, MemberLink>,
+    /// What the present turn yields.
+    flush: Flush,
+    /// Those whom the room is letting in, or not, in the order of the answers in its flush.
+    callers: Vec<Caller>,
+    /// Those who are in with this flush, until their lanes begin.
+    entering: BTreeMap<MemberId, Visitor>,
     /// What to tell those who knocked, once what follows from it can be seen by everyone.
-    answers: Vec<Answer>,
+    replies: Vec<Told>,
 }
 
-/// Whether somebody is let in.
-struct Answer {
-    to: oneshot::Sender<Result<(), Declined>>,
-    answered: Result<(), Declined>,
+/// Somebody who knocked and was there when the room got to it.
+struct Caller {
+    visitor: Visitor,
+    to: oneshot::Sender<Reply>,
+    seat: Option<Reservation>,
+}
+
+/// What somebody is told who knocked.
+struct Told {
+    to: oneshot::Sender<Reply>,
+    joined: Result<(MemberId, Role), Declined>,
     /// Reserved until the list shows what came of it.
     seat: Option<Reservation>,
 }
 
-pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id: RoomId) {
+pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, handle: RoomHandle) {
+    let room_id = handle.room_id;
     let game = room.summary().game;
     tracing::info!(%room_id, game, "room opened");
     // Rooms that flush by ticks do so in turns: few enough that a wake-up does for many, and enough of them that none
@@ -53,8 +66,9 @@ pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, room_id
         FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
         FlushMode::Immediate => 0,
     };
-    let (links, effects, answers) = (BTreeMap::new(), Effects::default(), Vec::new());
-    let mut task = RoomTask { rooms, room_id, room, links, effects, answers };
+    let (links, flush) = (BTreeMap::new(), Flush::default());
+    let (callers, entering, replies) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let mut task = RoomTask { rooms, room_id, handle, room, links, flush, callers, entering, replies };
     let ran = caught(task.go_on(&mut inbox, phase)).await;
     // Whoever knocks from now on hears that the room has closed.
     inbox.mailbox.close();
@@ -103,8 +117,8 @@ impl RoomTask {
     /// Takes turns until the room is over.
     async fn go_on(&mut self, inbox: &mut Inbox, phase: u64) {
         let mut mails = Vec::new();
-        while !self.effects.closed {
-            self.effects.clear();
+        while !self.flush.effects.closed {
+            self.flush.clear();
             let deadline = self.room.next_deadline().map(|deadline| self.rooms.clock.instant(deadline));
             tokio::select! {
                 // What was posted comes before what falls due meanwhile: the creator, before the first tick.
@@ -127,18 +141,19 @@ impl RoomTask {
     /// After a panic that was not the game's: nobody stays in a room that is not there any more.
     async fn give_up(&mut self, why: &str) {
         tracing::error!(room_id = %self.room_id, why, "a room failed");
-        self.effects.clear();
+        self.flush.clear();
         self.fail(why);
-        for answer in &mut self.answers {
-            answer.answered = Err(ErrorBody::new(ErrorCode::Internal, "The room failed.").into());
-        }
+        let callers = self.callers.drain(..);
+        let failed = || Err(ErrorBody::new(ErrorCode::Internal, "The room failed.").into());
+        self.replies.extend(callers.map(|Caller { to, seat, .. }| Told { to, joined: failed(), seat }));
+        self.replies.iter_mut().for_each(|told| told.joined = failed());
         if caught(self.deliver()).await.is_ok() {
             return;
         }
         let now = self.rooms.clock.now();
-        for (_, Link { session, lane }) in std::mem::take(&mut self.links) {
+        for (_, link) in std::mem::take(&mut self.links) {
             // One that fails as well is no worse off than before.
-            drop(guarded(|| session.end_lane(now, lane, Vec::new())));
+            drop(guarded(|| link.end(now, Vec::new())));
         }
     }
 
@@ -153,52 +168,35 @@ impl RoomTask {
             guarded(|| self.react(now, mail))?;
         }
         guarded(|| {
-            self.room.advance(now, &mut self.effects);
-            self.room.flush(&mut self.effects)
+            self.room.advance(now, &mut self.flush);
+            self.room.flush(&mut self.flush)
         })?
         .map_err(|error| error.to_string())
     }
 
-    fn react(&mut self, now: anteroom_core::Time, mail: Mail) {
-        let (room, effects) = (&mut self.room, &mut self.effects);
+    fn react(&mut self, now: Time, mail: Mail) {
+        let (room, flush) = (&mut self.room, &mut self.flush);
         match mail {
-            Mail::Join(knock) => {
-                let Knock { join, session, seat, answer: to } = *knock;
-                let (lane, role) = (join.lane, join.role);
-                // Whoever has gone takes no seat.
-                let joined = match session.knocks(lane) {
-                    true => room.join(now, join, effects).map_err(Declined::Refused),
-                    false => Err(Declined::Absent),
-                };
-                let (member, answered) = match joined {
-                    Ok(member) => (Some(member), Ok(())),
-                    Err(declined) => (None, Err(declined)),
-                };
-                self.answers.push(Answer { to, answered, seat });
-                let Some(member) = member else { return };
-                // Before anything of the room can be seen, so that whoever sees it can act on it.
-                let entered = self.rooms.running(&self.room_id).is_some_and(|room| {
-                    let share = room.share(role);
-                    session.enter(Membership { room, lane, member, share })
-                });
-                self.links.insert(member, Link { session, lane });
-                // One who has gone at this very moment has not been told of the seat, and will not come back to it.
-                if !entered {
-                    room.handle(now, Command::Leave { member, reference: None, n: None }, effects);
+            Mail::Join(request) => {
+                let Request { join, visitor, seat, answer: to } = *request;
+                if visitor.is_waiting() {
+                    // Before the room is asked, so that there is one for every answer though the game may fail.
+                    self.callers.push(Caller { visitor, to, seat });
+                    // The answer is in the flush.
+                    drop(room.join(now, join, flush));
+                } else {
+                    // Whoever has gone takes no seat.
+                    self.replies.push(Told { to, joined: Err(Declined::Absent), seat });
                 }
             }
-            Mail::Leave { member, reference } => {
-                room.handle(now, Command::Leave { member, reference, n: None }, effects);
+            Mail::Leave { member, n, reference } => {
+                room.handle(now, Command::Leave { member, reference, n }, flush);
             }
-            Mail::LookFor { member } => self.look_for(now, member),
-            Mail::Expire { member } => room.handle(now, Command::Expire { member }, effects),
-            Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, effects),
-            Mail::Snapshot { member } => {
-                // Whoever reads again is back, though the news of it may be behind this.
-                self.look_for(now, member);
-                self.room.handle(now, Command::Snapshot { member }, &mut self.effects);
-            }
-            Mail::Act { member, input, place } => {
+            Mail::Presence { member, presence } => self.learn(now, member, presence),
+            Mail::Expire { member } => room.handle(now, Command::Expire { member }, flush),
+            Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, flush),
+            Mail::Snapshot { member } => room.handle(now, Command::Snapshot { member }, flush),
+            Mail::Act { member, n, input, place } => {
                 drop(place);
                 let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
                 let data = match input.codec {
@@ -206,74 +204,117 @@ impl RoomTask {
                     Codec::Bincode => Data::Binary(&input.data),
                 };
                 let kind = text(&input.kind);
-                room.handle(now, Command::Act { member, kind, data, reference: input.reference, n: None }, effects);
+                room.handle(now, Command::Act { member, kind, data, reference: input.reference, n }, flush);
             }
-            Mail::Close { reason } => room.handle(now, Command::Close { reason }, effects),
+            Mail::Close { reason } => room.handle(now, Command::Close { reason }, flush),
         }
     }
 
-    /// Lets the room know whether a member's session has a connection now.
-    fn look_for(&mut self, now: anteroom_core::Time, member: MemberId) {
-        let Some(Link { session, .. }) = self.links.get(&member) else { return };
-        let command = match session.is_connected() {
+    /// Takes a fact about a member, unless a newer one has come already.
+    fn learn(&mut self, now: Time, member: MemberId, presence: Presence) {
+        let Some(link) = self.links.get_mut(&member).filter(|link| link.is_newer(presence)) else { return };
+        link.learn(presence);
+        let command = match presence.is_here() {
             true => Command::Reconnect { member },
-            false => Command::Disconnect { member, kept: session.keeps },
+            false => Command::Disconnect { member, kept: link.keeps() },
         };
-        self.room.handle(now, command, &mut self.effects);
+        self.room.handle(now, command, &mut self.flush);
     }
 
     fn fail(&mut self, why: &str) {
         let recent: Vec<String> = self.room.recent_inputs().collect();
         tracing::error!(room_id = %self.room_id, seed = self.room.seed(), ?recent, why, "game failed");
-        self.room.fail(&mut self.effects);
+        self.room.fail(&mut self.flush);
     }
 
     /// Puts on the members' lanes what they are to hear. With many members others get their turn in between.
     async fn deliver(&mut self) {
         #[cfg(test)]
         tests::fail(&self.room);
+        self.answer_callers();
         // First, so that whoever hears that somebody came or went finds the list to say so.
-        let seats: Vec<Reservation> = self.answers.iter_mut().filter_map(|answer| answer.seat.take()).collect();
-        if self.effects.entry.is_some() || !self.answers.is_empty() {
-            self.rooms.lobby.settle(&self.room_id, self.effects.entry.take(), seats);
+        let seats: Vec<Reservation> = self.replies.iter_mut().filter_map(|told| told.seat.take()).collect();
+        if self.flush.effects.entry.is_some() || !self.replies.is_empty() {
+            self.rooms.lobby.settle(&self.room_id, self.flush.effects.entry.take(), seats);
+        }
+        for Outcome { winners } in self.flush.effects.outcomes.drain(..) {
+            let winners: Vec<u16> = winners.into_iter().map(|seat| seat.0).collect();
+            tracing::info!(room_id = %self.room_id, ?winners, "match ended");
         }
         let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
-            self.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
+            self.flush.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
+        let mut dispatches = std::mem::take(&mut self.flush.effects.dispatches);
         let mut slice = Slice::timed();
-        for Dispatch { to, outgoing } in self.effects.dispatches.drain(..) {
+        for dispatch in dispatches.drain(..) {
             slice.give_way().await;
             slice.spend(0);
-            if let Some(farewell) = farewells.get_mut(&to) {
-                farewell.push(outgoing);
-            } else if let Some(link) = self.links.get(&to) {
-                link.session.put(now, link.lane, outgoing);
+            match dispatch {
+                Dispatch::Enter(member) => self.enter(member),
+                Dispatch::Say { to, outgoing } => {
+                    if let Some(farewell) = farewells.get_mut(&to) {
+                        farewell.push(outgoing);
+                    } else if let Some(link) = self.links.get_mut(&to) {
+                        link.put(now, outgoing);
+                    }
+                }
+            }
+        }
+        self.flush.effects.dispatches = dispatches;
+        // Behind what shows it, and in front of the end of a lane.
+        for (member, n) in self.flush.effects.applied.drain(..) {
+            if let Some(link) = self.links.get(&member) {
+                link.applied(n);
             }
         }
         for (member, farewell) in farewells {
             slice.give_way().await;
             slice.spend(0);
             if let Some(link) = self.links.remove(&member) {
-                link.session.end_lane(now, link.lane, farewell);
+                link.end(now, farewell);
             }
         }
         if self.room.kept_bytes() > self.rooms.kept_bytes_max {
             self.shed();
         }
-        for Answer { to, answered, .. } in self.answers.drain(..) {
-            // A session that has gone meanwhile says so with a command of its own.
-            drop(to.send(answered));
+        for Told { to, joined, .. } in self.replies.drain(..) {
+            let (room, handle) = (|| RoomLink::Local(self.handle.clone()), &self.handle);
+            let reply = joined.map(|(member, role)| Admitted { room: room(), member, share: handle.share(role) });
+            // A session that has gone meanwhile is told of the room when it ends, and tells it so.
+            drop(to.send(reply));
         }
+    }
+
+    /// Notes what the room has answered those who knocked, and who comes in with this flush.
+    fn answer_callers(&mut self) {
+        for (answer, caller) in self.flush.answers.drain(..).zip(self.callers.drain(..)) {
+            let (Answer { role, joined, .. }, Caller { visitor, to, seat }) = (answer, caller);
+            if let Ok(member) = joined {
+                self.entering.insert(member, visitor);
+            }
+            let joined = joined.map(|member| (member, role)).map_err(Declined::Refused);
+            self.replies.push(Told { to, joined, seat });
+        }
+    }
+
+    /// Begins the lane of somebody who was let in, before anything of the room is on it.
+    fn enter(&mut self, member: MemberId) {
+        let Some(visitor) = self.entering.remove(&member) else { return };
+        let link = visitor.enter(self.room_id);
+        if !link.is_in() {
+            // One who has gone at this very moment has not been told of the seat, and will not come back to it.
+            RoomLink::Local(self.handle.clone()).leave(member, None, None);
+        }
+        self.links.insert(member, link);
     }
 }
 
 impl RoomTask {
     /// Lets go of what is kept for the members who are behind, those above an equal share. They get a snapshot when they
     /// read again. Nobody else is touched: what is kept elsewhere, such as for lanes that have ended, is bounded there.
-    fn shed(&self) {
+    fn shed(&mut self) {
         let share = self.rooms.kept_bytes_max / self.links.len().max(1);
-        let behind = |link: &&Link| link.session.kept_bytes(link.lane) > share;
-        self.links.values().filter(behind).for_each(|link| link.session.shed(link.lane));
+        self.links.values_mut().filter(|link| link.kept_bytes() > share).for_each(|link| link.shed(share));
         tracing::debug!(room_id = %self.room_id, "members who are behind get snapshots");
     }
 }

@@ -7,12 +7,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use anteroom_core::lanes::{ConnectionId, Verdict};
+use anteroom_core::lanes::ConnectionId;
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::request::{CreateRoom, JoinRoom};
-use anteroom_protocol::{ErrorBody, ErrorCode, LaneId, RoomId};
+use anteroom_protocol::{ErrorBody, ErrorCode, RoomId};
 
-use super::{Session, State};
+use super::Session;
+use crate::carrier::Judged;
 use crate::rooms::Input;
 
 /// How many questions wait behind the one that is asked. Beyond it they are `busy`.
@@ -27,7 +28,7 @@ const WAITING_BYTES_MAX: usize = 256 << 10;
 pub(crate) struct Question {
     pub(crate) wish: Wish,
     /// The connection that it came on.
-    pub(crate) pipe: ConnectionId,
+    pub(crate) connection: ConnectionId,
     pub(crate) asked: Asked,
     /// How many bytes of data it had.
     pub(crate) bytes: usize,
@@ -65,15 +66,16 @@ pub(crate) enum Wish {
 enum About {
     Room(RoomId),
     Any,
-    None,
+    /// One that nobody knows yet, which the client may hear of before whoever asks does.
+    Another,
 }
 
 impl Wish {
     fn about(&self) -> About {
         match self {
-            Self::Create(_) => About::None,
+            Self::Create(_) => About::Another,
             Self::Join(JoinRoom { room_id, .. }) => {
-                room_id.as_deref().and_then(|room_id| room_id.parse().ok()).map_or(About::None, About::Room)
+                room_id.as_deref().and_then(|room_id| room_id.parse().ok()).map_or(About::Another, About::Room)
             }
             Self::Leave(None) => About::Any,
             Self::Leave(Some(room_id)) | Self::LeaveLane(room_id) | Self::Act(room_id, _) => About::Room(*room_id),
@@ -106,7 +108,12 @@ impl Questions {
 
     fn concern(&self, room_id: RoomId) -> bool {
         let mut about = self.asked.into_iter().chain(self.waiting.iter().map(|question| question.wish.about()));
-        about.any(|about| matches!(about, About::Any) || about == About::Room(room_id))
+        about.any(|about| about == About::Any || about == About::Room(room_id))
+    }
+
+    /// Whether what is being asked may have let the session into a room of which it does not know yet.
+    fn may_bring_another(&self) -> bool {
+        self.asked == Some(About::Another)
     }
 }
 
@@ -117,26 +124,19 @@ impl Session {
     /// # Errors
     /// `busy`, in front of everything: it is not taken.
     pub(crate) fn ask(&self, mut question: Question) -> Result<bool, ErrorBody> {
-        let now = self.clock.now();
-        let State { lanes, questions, ended, .. } = &mut *self.lock();
-        let n = question.asked.n;
-        // What is on a room's lane is judged when that is there.
-        let n_judged = if question.wish.is_taken_later() { None } else { n };
-        if *ended || lanes.judge(question.pipe, LaneId::CONTROL, n_judged) == Verdict::Ignored {
-            return Ok(false);
-        }
-        if !questions.has_space_for(&question) {
-            lanes.saw(n);
-            return Err(ErrorBody::new(ErrorCode::Busy, "Too much waits for rooms to answer; try again."));
-        }
-        if !question.wish.is_taken_later() {
-            lanes.took(now, LaneId::CONTROL, n, question.bytes);
-        }
-        question.asked.last_n = lanes.last_n();
-        questions.waiting_bytes += question.bytes;
-        self.budget.total().add(question.bytes);
-        questions.waiting.push_back(question);
-        Ok(!self.is_asking.swap(true, Ordering::Relaxed))
+        let questions = &mut self.lock().questions;
+        let Asked { n, .. } = question.asked;
+        let judged = Judged { n, bytes: question.bytes, is_taken_later: question.wish.is_taken_later() };
+        self.carrier.take_if(question.connection, judged, |last_n| {
+            if !questions.has_space_for(&question) {
+                return Err(ErrorBody::new(ErrorCode::Busy, "Too much waits for rooms to answer; try again."));
+            }
+            question.asked.last_n = last_n;
+            questions.waiting_bytes += question.bytes;
+            self.budget.total().add(question.bytes);
+            questions.waiting.push_back(question);
+            Ok(!self.is_asking.swap(true, Ordering::Relaxed))
+        })
     }
 
     /// Whether there are questions.
@@ -147,14 +147,16 @@ impl Session {
 
     /// Whether what is said about a room has to wait for a question.
     pub(crate) fn waits(&self, room_id: RoomId) -> bool {
-        self.lock().questions.concern(room_id)
+        let mut state = self.lock();
+        let is_in = state.rooms(&self.carrier).iter().any(|there| *there.room.room_id() == room_id);
+        state.questions.concern(room_id) || !is_in && state.questions.may_bring_another()
     }
 
     /// The next question; the one before is answered. Nobody works them off any more if there is none.
     pub(crate) fn next_question(&self) -> Option<Question> {
-        let State { questions, ended, .. } = &mut *self.lock();
+        let questions = &mut self.lock().questions;
         // Nobody waits for an answer then.
-        let next = if *ended { None } else { questions.waiting.pop_front() };
+        let next = if self.carrier.has_ended() { None } else { questions.waiting.pop_front() };
         match &next {
             Some(question) => {
                 questions.waiting_bytes -= question.bytes;
@@ -172,36 +174,15 @@ impl Session {
     }
 
     /// What was said to rooms on a connection that is gone is not taken on another, where it comes again.
-    pub(super) fn drop_what_was_said_on(&self, state: &mut State, pipe: ConnectionId) {
-        let Questions { waiting, waiting_bytes, .. } = &mut state.questions;
+    pub(super) fn drop_what_was_said_on(&self, connection: ConnectionId) {
+        let Questions { waiting, waiting_bytes, .. } = &mut self.lock().questions;
         waiting.retain(|question| {
-            let stays = question.pipe != pipe || !question.wish.is_taken_later();
+            let stays = question.connection != connection || !question.wish.is_taken_later();
             if !stays {
                 *waiting_bytes -= question.bytes;
                 self.budget.total().take(question.bytes);
             }
             stays
         });
-    }
-
-    /// Waits until the client is there; `false` if the session has ended.
-    pub(crate) async fn is_there(&self) -> bool {
-        loop {
-            let changed = self.changed.notified();
-            let mut changed = std::pin::pin!(changed);
-            // From here on no change goes unnoticed.
-            changed.as_mut().enable();
-            let is_connected = {
-                let state = self.lock();
-                if state.ended {
-                    return false;
-                }
-                state.lanes.is_connected()
-            };
-            if is_connected {
-                return true;
-            }
-            changed.await;
-        }
     }
 }

@@ -8,6 +8,7 @@ mod hung;
 mod player;
 mod puppet;
 mod readers;
+mod requests;
 mod shares;
 mod ticks;
 mod watching;

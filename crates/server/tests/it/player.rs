@@ -6,7 +6,7 @@ use std::time::Duration;
 use anteroom_core::Registry;
 use anteroom_protocol::{BatchBuilder, Codec, LaneId};
 use anteroom_server::{Config, Server};
-use anteroom_transport::{Connection, Event, TransportConfig, memory};
+use anteroom_transport::{Closed, Connection, Event, TransportConfig, memory};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -55,6 +55,11 @@ impl Player {
         player
     }
 
+    /// A connection that has no session yet.
+    pub(crate) fn connect(server: &Server) -> Self {
+        Self::over(connect(server))
+    }
+
     fn over(connection: Connection) -> Self {
         Self { connection, unread: Vec::new(), session: Value::Null }
     }
@@ -65,6 +70,26 @@ impl Player {
         messages.iter().for_each(|message| batch.push_encoded(message.to_string().as_bytes()));
         self.connection.send(LaneId::CONTROL, Arc::new(batch.finish())).await.unwrap();
         self.connection.flush().await.unwrap();
+    }
+
+    /// Says something in a datagram for a lane.
+    pub(crate) fn datagram(&mut self, lane: u64, message: &Value) {
+        let lane = LaneId(lane.try_into().unwrap());
+        self.connection.send_datagram(lane, message.to_string().as_bytes()).unwrap();
+    }
+
+    /// The code with which the server closes.
+    pub(crate) async fn end(mut self) -> u16 {
+        let closed = async {
+            loop {
+                match self.connection.recv().await {
+                    Ok(_) => {}
+                    Err(Closed::ByPeer { code, .. }) => return code,
+                    Err(closed) => panic!("{closed}"),
+                }
+            }
+        };
+        timeout(DEADLINE, closed).await.unwrap()
     }
 
     /// The next message of a type. Others stay unread.

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { AnteroomError, CLOSE_CODES, ERROR_CODES, wire } from "../anteroom.js";
+import { AnteroomError, CLOSE_CODES, ERROR_CODES } from "../anteroom.js";
+import { Records, decodeVarint, encodeVarint } from "../src/framing.js";
 import { ROOM, accepted, answer, begun, joined, member, opened, resumed, seated } from "./support/script.mjs";
 import { World, recorded, settle, until } from "./support/world.mjs";
 
@@ -32,12 +33,12 @@ const hex = (/** @type {Uint8Array} */ value) => Buffer.from(value).toString("he
 
 test("integers", () => {
   for (const { hex: wanted, value } of vectors("framing").varints) {
-    const read = wire.decodeVarint(bytes(wanted));
+    const read = decodeVarint(bytes(wanted));
     assert.equal(read.size, wanted.length / 2);
     assert.equal(read.value, Number(value));
-    if (Number.isSafeInteger(Number(value))) assert.equal(hex(wire.encodeVarint(Number(value))), wanted);
+    if (Number.isSafeInteger(Number(value))) assert.equal(hex(encodeVarint(Number(value))), wanted);
     for (let cut = 0; cut < wanted.length; cut += 2) {
-      assert.equal(wire.decodeVarint(bytes(wanted.slice(0, cut))).size, 0, "cut short");
+      assert.equal(decodeVarint(bytes(wanted.slice(0, cut))).size, 0, "cut short");
     }
   }
 });
@@ -48,8 +49,8 @@ test("records, in pieces of any size, with and without the number of a lane in f
   const wanted = records.map((/** @type {any} */ { payload_hex }) => Buffer.from(payload_hex, "hex").toString());
   for (let size = 1; size <= all.length / 2; size++) {
     for (const lane of [null, 3, 300]) {
-      const reader = new wire.Records(lane !== null);
-      const stream = `${lane === null ? "" : hex(wire.encodeVarint(lane))}${all}`;
+      const reader = new Records(lane !== null);
+      const stream = `${lane === null ? "" : hex(encodeVarint(lane))}${all}`;
       const read = [];
       for (let at = 0; at < stream.length; at += 2 * size) read.push(...reader.push(bytes(stream.slice(at, at + 2 * size))));
       assert.deepEqual(read, wanted);
@@ -59,15 +60,15 @@ test("records, in pieces of any size, with and without the number of a lane in f
 });
 
 test("a record that is too large is refused as soon as its length is known", () => {
-  const reader = new wire.Records();
-  assert.throws(() => reader.push(wire.encodeVarint(1_048_577)));
+  const reader = new Records();
+  assert.throws(() => reader.push(encodeVarint(1_048_577)));
 });
 
 test("datagrams", () => {
   for (const { datagram_hex, lane, payload_hex } of vectors("framing").datagrams) {
-    const { value, size } = wire.decodeVarint(bytes(datagram_hex));
+    const { value, size } = decodeVarint(bytes(datagram_hex));
     assert.deepEqual([value, hex(bytes(datagram_hex).subarray(size))], [lane, payload_hex]);
-    assert.equal(hex(wire.encodeVarint(lane)) + payload_hex, datagram_hex);
+    assert.equal(hex(encodeVarint(lane)) + payload_hex, datagram_hex);
   }
 });
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::game::Kind;
 use anteroom_core::listing::{Entry, Presence};
-use anteroom_core::room::{GameFailure, Join, MemberId, RoomPolicy, RoomSpec};
-use anteroom_core::{Command, Effects, Game, Json, Outcome, Room, Time};
+use anteroom_core::room::{Answer, GameFailure, Join, MemberId, RoomPolicy, RoomSpec};
+use anteroom_core::{Command, Flush, Game, Json, Outcome, Room, Time};
 use anteroom_protocol::envelope::{Ref, decode_batch};
 use anteroom_protocol::message::push::{
     ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed,
@@ -29,6 +29,7 @@ pub(crate) const APPLIED: u64 = 10;
 pub(crate) struct Lane {
     /// What came on it since this was last taken.
     pub(crate) words: Vec<String>,
+    is_open: bool,
     pub(crate) batches: Vec<Arc<Batch>>,
     /// Who is in the room, by what came on this lane.
     pub(crate) roster: BTreeMap<String, Member>,
@@ -45,7 +46,10 @@ pub(crate) struct House {
     pub(crate) closed: bool,
     /// What was acknowledged last, for each member.
     pub(crate) applied: BTreeMap<MemberId, u64>,
-    effects: Effects,
+    /// Who was let in and has not been answered.
+    joined: BTreeMap<LaneId, MemberId>,
+    flush: Flush,
+    flushes: u64,
     knocks: u64,
 }
 
@@ -68,7 +72,9 @@ impl House {
             outcomes: Vec::new(),
             closed: false,
             applied: BTreeMap::new(),
-            effects: Effects::default(),
+            joined: BTreeMap::new(),
+            flush: Flush::default(),
+            flushes: 0,
             knocks: 0,
         })
     }
@@ -77,18 +83,20 @@ impl House {
     pub(crate) fn knock(&mut self, user: &str, role: Role) -> Result<MemberId, ErrorBody> {
         let number = self.knocks;
         self.knocks += 1;
+        let lane = LaneId(u32::try_from(self.knocks).unwrap());
         let join = Join {
             user_id: user.parse().unwrap(),
             username: user.into(),
             role,
-            lane: LaneId(u32::try_from(self.knocks).unwrap()),
+            lane,
             codec: Codec::ALL[number as usize % 2],
             answer: "join_room_result",
             reference: Some(Ref::from(number)),
             applied: APPLIED,
         };
-        let member = self.room.join(self.now, join, &mut self.effects)?;
+        let member = self.room.join(self.now, join, &mut self.flush)?;
         self.lanes.insert(member, Lane::default());
+        self.joined.insert(lane, member);
         Ok(member)
     }
 
@@ -101,7 +109,7 @@ impl House {
     }
 
     pub(crate) fn handle(&mut self, command: Command<'_>) {
-        self.room.handle(self.now, command, &mut self.effects);
+        self.room.handle(self.now, command, &mut self.flush);
     }
 
     pub(crate) fn leave(&mut self, member: MemberId) {
@@ -159,16 +167,16 @@ impl House {
     /// Time passes, in one go.
     pub(crate) fn advance(&mut self, ms: u64) {
         self.now = self.now + Duration::from_millis(ms);
-        self.room.advance(self.now, &mut self.effects);
+        self.room.advance(self.now, &mut self.flush);
     }
 
     /// How many dispatches there are before the flush.
     pub(crate) fn pending(&self) -> usize {
-        self.effects.dispatches.len()
+        self.flush.effects.dispatches.len()
     }
 
     pub(crate) fn try_flush(&mut self) -> Result<(), GameFailure> {
-        let result = self.room.flush(&mut self.effects);
+        let result = self.room.flush(&mut self.flush);
         self.deliver();
         result
     }
@@ -178,15 +186,32 @@ impl House {
     }
 
     pub(crate) fn fail(&mut self) {
-        self.room.fail(&mut self.effects);
+        self.room.fail(&mut self.flush);
         self.deliver();
     }
 
     fn deliver(&mut self) {
-        let mut effects = std::mem::take(&mut self.effects);
-        for Dispatch { to, outgoing } in effects.dispatches.drain(..) {
+        let mut flush = std::mem::take(&mut self.flush);
+        if flush.index > 0 {
+            self.flushes += 1;
+            assert_eq!(flush.index, self.flushes, "flushes are numbered without gaps");
+        }
+        for Answer { lane, joined, .. } in flush.answers.drain(..) {
+            assert_eq!(joined.ok(), self.joined.remove(&lane), "who knocked is answered");
+        }
+        let effects = &mut flush.effects;
+        for dispatch in effects.dispatches.drain(..) {
+            let (to, outgoing) = match dispatch {
+                Dispatch::Enter(member) => {
+                    assert!(self.lanes.get(&member).is_some_and(|lane| lane.batches.is_empty() && !lane.is_open));
+                    self.lanes.entry(member).or_default().is_open = true;
+                    continue;
+                }
+                Dispatch::Say { to, outgoing } => (to, outgoing),
+            };
             assert!(!self.released.contains(&to), "nothing comes after the end of {to:?}");
             let lane = self.lanes.get_mut(&to).expect("only members hear");
+            assert!(lane.is_open, "who hears something has come in");
             if let Outgoing::Latest { key, message } | Outgoing::Unreliable { key, message } = &outgoing {
                 assert_eq!(message.messages(), 1);
                 lane.words.push(format!("[{key}]"));
@@ -209,8 +234,8 @@ impl House {
         }
         self.outcomes.append(&mut effects.outcomes);
         self.closed |= effects.closed;
-        effects.clear();
-        self.effects = effects;
+        flush.clear();
+        self.flush = flush;
     }
 
     /// Flushes, and takes what a member heard since this was last asked.

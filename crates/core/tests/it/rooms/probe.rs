@@ -20,6 +20,7 @@ pub(crate) struct Probe<const HIDDEN: bool, const TICK_MS: u64> {
 pub(crate) type Open = Probe<false, 0>;
 pub(crate) type Hidden = Probe<true, 0>;
 pub(crate) type Ticking = Probe<false, 10>;
+pub(crate) type HiddenTicking = Probe<true, 10>;
 
 #[derive(Debug, Deserialize)]
 #[serde(default)]

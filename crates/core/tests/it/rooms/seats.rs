@@ -5,7 +5,7 @@ use std::time::Duration;
 use anteroom_core::game::Kind;
 use anteroom_core::listing::Presence;
 use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec, SPECTATORS_MAX};
-use anteroom_core::{Effects, ErrorCode, Room, Time};
+use anteroom_core::{ErrorCode, Flush, Room, Time};
 use anteroom_protocol::message::{Role, RoomState};
 use anteroom_protocol::{Codec, LaneId, RoomId};
 
@@ -336,13 +336,13 @@ fn spectator(user: &str) -> Join {
 fn no_policy_lets_in_more_spectators_than_a_list_can_hold() {
     let policy = RoomPolicy { grace: Duration::ZERO, spectators_max: u16::MAX };
     let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Arena".into(), options: None, seed: 0, policy };
-    let (now, mut effects) = (Time::default(), Effects::default());
+    let (now, mut flush) = (Time::default(), Flush::default());
     let mut room = Room::create(&Kind::of::<Open>(), spec, now).unwrap();
     for _ in 0..SPECTATORS_MAX {
-        room.join(now, spectator("eve"), &mut effects).unwrap();
-        effects.clear();
+        room.join(now, spectator("eve"), &mut flush).unwrap();
+        flush.clear();
     }
-    let refused = room.join(now, spectator("eve"), &mut effects);
+    let refused = room.join(now, spectator("eve"), &mut flush);
     assert_eq!(refused.unwrap_err().code, ErrorCode::RoomFull);
 }
 

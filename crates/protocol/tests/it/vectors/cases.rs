@@ -4,33 +4,57 @@
 //! the business of `vectors.rs`.
 
 mod client;
+mod examples;
 mod server;
 
+pub(crate) use examples::all as examples;
+
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use anteroom_protocol::bincode::Decode;
 use anteroom_protocol::codec::Body;
 use anteroom_protocol::envelope::{self, Ref, decode_batch};
 use anteroom_protocol::message::resume::Counts;
+use anteroom_protocol::message::row::{Form, Owner};
 use anteroom_protocol::{Codec, Envelope, Header, Json, LaneId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// One message in both codecs; `bincode` is none for messages that are JSON in every session.
+#[derive(Debug)]
 pub(crate) struct Vector {
     pub(crate) name: String,
     pub(crate) json: String,
     pub(crate) bincode: Option<Vec<u8>>,
 }
 
-/// The files of vectors, in the order in which the schema hash goes through them.
+/// The files of vectors. A type that has none of its own has the example of `PROTOCOL.md`.
 pub(crate) fn files() -> Vec<(&'static str, Vec<Vector>)> {
-    vec![
+    let mut files = vec![
         ("session", client::session().into_iter().chain(server::session()).collect()),
         ("requests", client::requests()),
         ("results", server::results()),
         ("pushes", server::pushes()),
-    ]
+    ];
+    let written: BTreeSet<String> = files.iter().flat_map(|(_, vectors)| vectors).map(Vector::kind).collect();
+    for (row, vector) in examples::all().filter(|(row, _)| !written.contains(row.name)) {
+        let file = match (row.owner, row.form) {
+            (Owner::Session, _) => 0,
+            (_, Form::Request) => 1,
+            (_, Form::Answer) => 2,
+            (_, Form::Push | Form::Record) => 3,
+        };
+        files[file].1.push(vector);
+    }
+    files
+}
+
+impl Vector {
+    fn kind(&self) -> String {
+        let mut messages = decode_batch(Codec::Json, self.json.as_bytes()).expect("a batch");
+        messages.next().expect("a message").expect("an envelope").kind.into_owned()
+    }
 }
 
 /// A stand-in for the view of a game.

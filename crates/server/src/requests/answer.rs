@@ -7,6 +7,8 @@ use anteroom_protocol::limits::TYPE_BYTES_MAX;
 use anteroom_protocol::{Batch, Codec, ErrorBody, ErrorCode, Header};
 use serde::Serialize;
 
+use super::Stop;
+
 /// What the type of an answer ends in.
 const RESULT: &str = "_result";
 
@@ -15,18 +17,18 @@ const ROOM_ID_BYTES_MAX: usize = 64;
 
 /// A message that is refused, by what the error's details say of it.
 #[derive(Debug, Serialize)]
-pub(super) struct Refused<'a> {
+pub(crate) struct Refused<'a> {
     #[serde(rename = "type")]
-    pub(super) kind: &'a str,
+    pub(crate) kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) room_id: Option<&'a str>,
+    pub(crate) room_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) n: Option<u64>,
+    pub(crate) n: Option<u64>,
 }
 
 impl Refused<'_> {
     /// The refusal: the request's result if it can be told, else an `error`.
-    pub(super) fn answer(
+    pub(crate) fn answer(
         mut self,
         codec: Codec,
         reference: Option<&Ref>,
@@ -52,23 +54,31 @@ impl Refused<'_> {
     }
 }
 
+/// What was encoded. If it could not be, that is a mistake of ours, and is not said.
+pub(crate) fn encoded<T>(encoded: Result<T, InvalidData>) -> Result<T, Stop> {
+    encoded.map_err(|error| {
+        tracing::error!(%error, "an answer could not be encoded");
+        Stop::Ignore
+    })
+}
+
 /// The header of the answer to a request that has succeeded.
-pub(super) fn success<'a>(kind: &'a str, reference: Option<&'a Ref>) -> Header<'a> {
+pub(crate) fn success<'a>(kind: &'a str, reference: Option<&'a Ref>) -> Header<'a> {
     Header { reference, success: Some(true), ..Header::new(kind) }
 }
 
 /// As much of a room's id as is told again.
-pub(super) fn cut(room_id: &str) -> &str {
+pub(crate) fn cut(room_id: &str) -> &str {
     &room_id[..floor_char_boundary(room_id, ROOM_ID_BYTES_MAX)]
 }
 
 /// Says in the details which room it is about.
-pub(super) fn about_room(error: ErrorBody, room_id: &str) -> ErrorBody {
+pub(crate) fn about_room(error: ErrorBody, room_id: &str) -> ErrorBody {
     error.with_details(&std::collections::BTreeMap::from([("room_id", cut(room_id))]))
 }
 
 /// The session is not in a room that it wants to leave.
-pub(super) fn not_in_room(room_id: Option<&str>) -> ErrorBody {
+pub(crate) fn not_in_room(room_id: Option<&str>) -> ErrorBody {
     match room_id {
         Some(room_id) => about_room(ErrorBody::new(ErrorCode::NotInRoom, "You are not in that room."), room_id),
         None => ErrorBody::new(ErrorCode::NotInRoom, "Name the room to leave in `room_id`."),

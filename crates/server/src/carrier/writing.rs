@@ -54,7 +54,7 @@ impl Pipe {
 impl State {
     /// Writes what was just put on a lane, if the connection takes it from here; else tells its task.
     pub(super) fn write_one(&mut self, now: Time, lane: LaneId) {
-        let Self { lanes, rooms, pipes, .. } = self;
+        let Self { lanes, pipes, .. } = self;
         let Some((pipe, mut opening)) = opening(lanes, pipes) else { return self.wake() };
         let is_done = match lanes.next_on(now, pipe.id, lane) {
             Some(Write::Record(_, batch)) => opening.write(&batch) && lanes.is_idle(lane),
@@ -63,10 +63,7 @@ impl State {
                 lanes.ask_again(lane);
                 false
             }
-            Some(Write::LaneEnded(lane)) => {
-                rooms.retain(|membership| membership.lane != lane);
-                true
-            }
+            Some(Write::LaneEnded(_)) => true,
             Some(Write::Datagram(..)) | None => false,
         };
         if !is_done {
@@ -76,7 +73,7 @@ impl State {
 
     /// The same with all that waits.
     pub(super) fn write_all(&mut self, now: Time) {
-        let Self { lanes, rooms, pipes, .. } = self;
+        let Self { lanes, pipes, .. } = self;
         let Some((pipe, mut opening)) = opening(lanes, pipes) else { return self.wake() };
         loop {
             match lanes.next(now, pipe.id, |_| false) {
@@ -90,7 +87,7 @@ impl State {
                     lanes.ask_again(lane);
                     break;
                 }
-                Some(Write::LaneEnded(lane)) => rooms.retain(|membership| membership.lane != lane),
+                Some(Write::LaneEnded(_)) => {}
             }
         }
         pipe.wake();
@@ -139,18 +136,12 @@ impl State {
                 }
                 Some(Write::Snapshot(lane)) => written.wanted.push(lane),
                 Some(Write::LaneEnded(lane)) => {
-                    self.forget(lane);
                     connection.end_lane(lane);
                     written.some = true;
                 }
                 None => return written,
             }
         }
-    }
-
-    /// A lane was written to its end.
-    fn forget(&mut self, lane: LaneId) {
-        self.rooms.retain(|membership| membership.lane != lane);
     }
 }
 

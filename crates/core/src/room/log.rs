@@ -1,0 +1,236 @@
+//! What happened to a room in one turn, in a form that can be stored and replayed: what came in, when, and what was
+//! seen of the outside, such as who was connected.
+//!
+//! A replay needs nothing else, no session and no clock. The log does not say what followed: a room that has the same
+//! turns again says the same again.
+
+use std::fmt;
+
+use anteroom_protocol::bincode::{Decode, Encode};
+use anteroom_protocol::codec::InvalidData;
+use anteroom_protocol::envelope::Ref;
+use anteroom_protocol::message::Role;
+use anteroom_protocol::message::push::ClosedReason;
+use anteroom_protocol::{Codec, Data, LaneId, UserId, binary};
+
+use super::{Command, Flush, Join, MemberId, Room};
+use crate::time::Time;
+
+/// The types that a join is answered with.
+const ANSWERS: [&str; 2] = ["create_room_result", "join_room_result"];
+
+/// A log that no room has kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the log of a turn is damaged: {0}")]
+pub struct DamagedLog(String);
+
+fn damaged(why: impl fmt::Display) -> DamagedLog {
+    DamagedLog(why.to_string())
+}
+
+/// What happened in one turn, in order.
+#[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
+#[bincode(crate = "anteroom_protocol::bincode")]
+pub struct Log {
+    records: Vec<Record>,
+}
+
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[bincode(crate = "anteroom_protocol::bincode")]
+struct Record {
+    at: Time,
+    what: What,
+}
+
+/// A command in memory of its own.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[bincode(crate = "anteroom_protocol::bincode")]
+enum What {
+    /// Time passed: how many ticks a late room drops depends on when it looks.
+    Advance {},
+    Join {
+        user_id: UserId,
+        username: String,
+        role: Role,
+        lane: LaneId,
+        is_binary: bool,
+        answer: String,
+        reference: Option<String>,
+        applied: u64,
+    },
+    Leave {
+        member: MemberId,
+        reference: Option<String>,
+        n: Option<u64>,
+    },
+    Disconnect {
+        member: MemberId,
+        kept: bool,
+    },
+    Reconnect {
+        member: MemberId,
+    },
+    Expire {
+        member: MemberId,
+    },
+    Abandon {
+        member: MemberId,
+    },
+    Snapshot {
+        member: MemberId,
+    },
+    Act {
+        member: MemberId,
+        kind: String,
+        is_binary: bool,
+        data: Vec<u8>,
+        reference: Option<String>,
+        n: Option<u64>,
+    },
+    Close {
+        reason: ClosedReason,
+    },
+}
+
+impl Log {
+    /// How many things happened.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether nothing did, or nobody kept a log.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Appends the log's stored form.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if it cannot be encoded, which does not happen.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), InvalidData> {
+        binary::encode(self, out)
+    }
+
+    /// Reads what [`Log::encode`] wrote. What it allocates is bounded by the size of the input.
+    ///
+    /// # Errors
+    /// [`DamagedLog`] if it is something else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DamagedLog> {
+        binary::decode(bytes).map_err(|error| DamagedLog(error.to_string()))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.records.clear();
+    }
+
+    pub(super) fn push_advance(&mut self, at: Time) {
+        self.records.push(Record { at, what: What::Advance {} });
+    }
+
+    pub(super) fn push_join(&mut self, at: Time, join: &Join) {
+        let what = What::Join {
+            user_id: join.user_id.clone(),
+            username: join.username.clone(),
+            role: join.role,
+            lane: join.lane,
+            is_binary: join.codec == Codec::Bincode,
+            answer: join.answer.to_owned(),
+            reference: text_of(join.reference.as_ref()),
+            applied: join.applied,
+        };
+        self.records.push(Record { at, what });
+    }
+
+    pub(super) fn push(&mut self, at: Time, command: &Command<'_>) {
+        let what = match *command {
+            Command::Leave { member, ref reference, n } => {
+                What::Leave { member, reference: text_of(reference.as_ref()), n }
+            }
+            Command::Disconnect { member, kept } => What::Disconnect { member, kept },
+            Command::Reconnect { member } => What::Reconnect { member },
+            Command::Expire { member } => What::Expire { member },
+            Command::Abandon { member } => What::Abandon { member },
+            Command::Snapshot { member } => What::Snapshot { member },
+            Command::Act { member, kind, data, ref reference, n } => {
+                let (is_binary, data) = match data {
+                    Data::Json(text) => (false, text.as_bytes()),
+                    Data::Binary(bytes) => (true, bytes),
+                };
+                let (kind, data, reference) = (kind.to_owned(), data.to_owned(), text_of(reference.as_ref()));
+                What::Act { member, kind, is_binary, data, reference, n }
+            }
+            Command::Close { reason } => What::Close { reason },
+        };
+        self.records.push(Record { at, what });
+    }
+}
+
+impl Room {
+    /// Lets everything happen again that is in a turn's log, which must follow on what happened before; flush
+    /// afterwards.
+    ///
+    /// # Errors
+    /// [`DamagedLog`] if it is not one that a room has kept. The room is of no use then.
+    pub fn replay(&mut self, log: &Log, flush: &mut Flush) -> Result<(), DamagedLog> {
+        for Record { at, what } in &log.records {
+            match what {
+                What::Advance {} => self.advance(*at, flush),
+                // Who was refused is refused again, which is in the flush.
+                What::Join { .. } => drop(self.join(*at, what.join()?, flush)),
+                _ => self.handle(*at, what.command()?, flush),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl What {
+    fn join(&self) -> Result<Join, DamagedLog> {
+        let Self::Join { user_id, username, role, lane, is_binary, answer, reference, applied } = self else {
+            return Err(damaged("a join expected"));
+        };
+        let known = ANSWERS.into_iter().find(|known| known == answer);
+        Ok(Join {
+            user_id: user_id.clone(),
+            username: username.clone(),
+            role: *role,
+            lane: *lane,
+            codec: if *is_binary { Codec::Bincode } else { Codec::Json },
+            answer: known.ok_or_else(|| damaged("the answer to a join expected"))?,
+            reference: reference_of(reference.as_deref())?,
+            applied: *applied,
+        })
+    }
+
+    fn command(&self) -> Result<Command<'_>, DamagedLog> {
+        Ok(match *self {
+            Self::Advance {} | Self::Join { .. } => return Err(damaged("a command expected")),
+            Self::Leave { member, ref reference, n } => {
+                Command::Leave { member, reference: reference_of(reference.as_deref())?, n }
+            }
+            Self::Disconnect { member, kept } => Command::Disconnect { member, kept },
+            Self::Reconnect { member } => Command::Reconnect { member },
+            Self::Expire { member } => Command::Expire { member },
+            Self::Abandon { member } => Command::Abandon { member },
+            Self::Snapshot { member } => Command::Snapshot { member },
+            Self::Act { member, ref kind, is_binary, ref data, ref reference, n } => {
+                let data = match is_binary {
+                    true => Data::Binary(data),
+                    false => Data::Json(std::str::from_utf8(data).map_err(|_| damaged("text expected"))?),
+                };
+                Command::Act { member, kind, data, reference: reference_of(reference.as_deref())?, n }
+            }
+            Self::Close { reason } => Command::Close { reason },
+        })
+    }
+}
+
+fn text_of(reference: Option<&Ref>) -> Option<String> {
+    reference.map(|reference| reference.as_str().to_owned())
+}
+
+fn reference_of(text: Option<&str>) -> Result<Option<Ref>, DamagedLog> {
+    text.map(|text| Ref::from_json(text).map_err(damaged)).transpose()
+}

@@ -1,0 +1,302 @@
+//! A room as it is between two turns, in a form that can be stored, and the room that is made of it again.
+//!
+//! A restored room goes on as the one it was taken from would have: the same commands at the same times yield the same
+//! flushes. Left out is what only a report shows (the last inputs), and what was said and is still kept on members'
+//! lanes.
+
+use std::collections::BTreeMap;
+
+use anteroom_protocol::codec::InvalidData;
+use anteroom_protocol::message::{Role, RoomState};
+use anteroom_protocol::{Codec, Json, LaneId, RoomId, UserId, json};
+use serde::{Deserialize, Serialize};
+
+use super::{Member, MemberId, Room, RoomPolicy, SPECTATORS_MAX};
+use crate::flush::Said;
+use crate::game::{GameSnapshot, Kind, Occupant, Seat, Seating, Stage};
+use crate::rng::Rng;
+use crate::room::inputs::RecentInputs;
+use crate::time::Time;
+
+/// Which shape a snapshot has; raised whenever that changes.
+const FORMAT: u16 = 1;
+
+/// How large a stored snapshot may be, in bytes.
+pub const SNAPSHOT_BYTES_MAX: usize = 16 << 20;
+
+/// No counter gets that far by counting, so what is above it was made up; below it counting on is safe.
+const COUNT_MAX: u64 = u64::MAX / 2;
+
+/// A room as it is between two turns; see [`Room::snapshot`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    format: u16,
+    game: String,
+    version: u16,
+    room_id: RoomId,
+    name: String,
+    options: Option<Json>,
+    seed: u64,
+    policy: RoomPolicy,
+    state: RoomState,
+    now: Time,
+    next_tick: Option<Time>,
+    rng: Rng,
+    rules: GameSnapshot,
+    seats: Vec<(Seat, Occupant)>,
+    former: Vec<(Seat, UserId)>,
+    members: Vec<Kept>,
+    members_ever: u64,
+    turnover: u64,
+    listed: Option<(u64, RoomState)>,
+    flushes: u64,
+}
+
+/// A member in a snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    id: MemberId,
+    user_id: UserId,
+    username: String,
+    seat: Option<Seat>,
+    lane: LaneId,
+    codec: Codec,
+    connected: bool,
+    applied: u64,
+}
+
+/// Why there is no snapshot of a room.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// Something has happened since the last flush.
+    #[error("the room is in the middle of a turn")]
+    Unfinished,
+    /// It is over.
+    #[error("the room has closed")]
+    Closed,
+    /// The game's state has no JSON form, such as a map whose keys are no strings, or one that nests too deeply.
+    #[error("the game's state cannot be stored: {0}")]
+    Unencodable(#[from] InvalidData),
+}
+
+/// Why a room cannot be restored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The snapshot is of another format.
+    #[error("the snapshot has format {0}; {FORMAT} is known")]
+    OtherFormat(u16),
+    /// It is a snapshot of another game.
+    #[error("the snapshot is one of {found}, not of {expected}")]
+    OtherGame {
+        /// The game that it is of.
+        found: String,
+        /// The game that was to be restored.
+        expected: &'static str,
+    },
+    /// The game has changed since.
+    #[error("the snapshot is of version {found} of {game}; this is version {expected}")]
+    OtherVersion {
+        /// The game.
+        game: &'static str,
+        /// The version that the snapshot is of.
+        found: u16,
+        /// The version that there is.
+        expected: u16,
+    },
+    /// No room can have been like that.
+    #[error("the snapshot is damaged: {0}")]
+    Damaged(String),
+}
+
+impl RestoreError {
+    fn damaged(why: impl ToString) -> Self {
+        Self::Damaged(why.to_string())
+    }
+}
+
+impl Snapshot {
+    /// The game that the room plays.
+    #[must_use]
+    pub fn game(&self) -> &str {
+        &self.game
+    }
+
+    /// The room's id.
+    #[must_use]
+    pub fn room_id(&self) -> RoomId {
+        self.room_id
+    }
+
+    /// Appends the stored form, which is JSON.
+    ///
+    /// # Errors
+    /// [`InvalidData`] if it cannot be encoded, which does not happen.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), InvalidData> {
+        json::encode(self, out)
+    }
+
+    /// Reads what [`Snapshot::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`RestoreError::OtherFormat`] and [`RestoreError::Damaged`], also above [`SNAPSHOT_BYTES_MAX`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, RestoreError> {
+        /// What every format begins with.
+        #[derive(Deserialize)]
+        struct Head {
+            format: u16,
+        }
+        if bytes.len() > SNAPSHOT_BYTES_MAX {
+            return Err(RestoreError::damaged(format!("{} bytes are too many", bytes.len())));
+        }
+        let Head { format } = serde_json::from_slice(bytes).map_err(RestoreError::damaged)?;
+        if format != FORMAT {
+            return Err(RestoreError::OtherFormat(format));
+        }
+        serde_json::from_slice(bytes).map_err(RestoreError::damaged)
+    }
+
+    fn check(&self, kind: &Kind) -> Result<(), RestoreError> {
+        if self.format != FORMAT {
+            return Err(RestoreError::OtherFormat(self.format));
+        }
+        if self.game != kind.name {
+            return Err(RestoreError::OtherGame { found: self.game.clone(), expected: kind.name });
+        }
+        if self.version != kind.version {
+            return Err(RestoreError::OtherVersion { game: kind.name, found: self.version, expected: kind.version });
+        }
+        if self.next_tick.is_some() != kind.tick.is_some() {
+            return Err(RestoreError::damaged("a game either ticks or does not"));
+        }
+        let listed = self.listed.map(|(turnover, _)| turnover);
+        if [self.members_ever, self.turnover, self.flushes].into_iter().max() > Some(COUNT_MAX)
+            || listed > Some(self.turnover)
+        {
+            return Err(RestoreError::damaged("nothing can be counted that far"));
+        }
+        Ok(())
+    }
+}
+
+impl Room {
+    /// The room as it is. Only between turns: after a flush, and before anything else has happened.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
+        if self.closed {
+            return Err(SnapshotError::Closed);
+        }
+        if self.in_turn {
+            return Err(SnapshotError::Unfinished);
+        }
+        let Stage { now, rng, room_id, seating, state, .. } = &self.stage;
+        Ok(Snapshot {
+            format: FORMAT,
+            game: self.kind.name.to_owned(),
+            version: self.kind.version,
+            room_id: *room_id,
+            name: self.name.clone(),
+            options: self.options.clone(),
+            seed: self.seed,
+            policy: self.policy,
+            state: *state,
+            now: *now,
+            next_tick: self.next_tick,
+            rng: rng.clone(),
+            rules: self.game.snapshot()?,
+            seats: seating.taken().map(|(seat, occupant)| (seat, occupant.clone())).collect(),
+            former: seating.former().map(|(seat, user_id)| (seat, user_id.clone())).collect(),
+            members: self.members.iter().map(|(id, member)| kept(*id, member)).collect(),
+            members_ever: self.members_ever,
+            turnover: self.turnover,
+            listed: self.listed,
+            flushes: self.flushes,
+        })
+    }
+
+    /// Makes the room of a snapshot again, which keeps no log and counts what it says in no tally until it is told to.
+    ///
+    /// Its time is that of the snapshot, whatever has passed since: what falls due until the next call happens then,
+    /// each thing at its own time.
+    ///
+    /// # Errors
+    /// [`RestoreError`]. A game that does not read back what it wrote may panic instead.
+    pub fn restore(kind: &Kind, snapshot: Snapshot) -> Result<Self, RestoreError> {
+        snapshot.check(kind)?;
+        let Snapshot { room_id, name, options, seed, policy, state, now, next_tick, rng, .. } = snapshot;
+        let seats = kind.seats(options.as_ref()).map_err(RestoreError::damaged)?;
+        let flush_mode = kind.flush(options.as_ref()).map_err(RestoreError::damaged)?;
+        let seating = Seating::restore(seats.max, snapshot.seats, snapshot.former).map_err(RestoreError::damaged)?;
+        let members = restored(snapshot.members, snapshot.members_ever, &seating)?;
+        let spectators = members.values().filter(|member| member.seat.is_none()).count();
+        if spectators > usize::from(SPECTATORS_MAX) || policy.spectators_max > SPECTATORS_MAX {
+            return Err(RestoreError::damaged("too many spectators"));
+        }
+        let mut said = Said::default();
+        for (id, member) in &members {
+            let role = if member.seat.is_some() { Role::Player } else { Role::Spectator };
+            said.add(*id, role, member.codec);
+        }
+        Ok(Self {
+            name,
+            options,
+            kind: *kind,
+            seed,
+            seats,
+            policy,
+            flush_mode,
+            stage: Stage { now, rng, room_id, seating, state, said, outcomes: Vec::new() },
+            game: kind.restore(&snapshot.rules).map_err(RestoreError::damaged)?,
+            members,
+            members_ever: snapshot.members_ever,
+            marks: Vec::new(),
+            joining: None,
+            next_tick,
+            recent: RecentInputs::default(),
+            spectators: u16::try_from(spectators).unwrap_or(u16::MAX),
+            turnover: snapshot.turnover,
+            listed: snapshot.listed,
+            flushes: snapshot.flushes,
+            keeps_log: false,
+            in_turn: false,
+            closed: false,
+        })
+    }
+}
+
+fn kept(id: MemberId, member: &Member) -> Kept {
+    let Member { user_id, username, seat, lane, codec, connected, applied, marked: _ } = member;
+    let (user_id, username) = (user_id.clone(), username.clone());
+    Kept { id, user_id, username, seat: *seat, lane: *lane, codec: *codec, connected: *connected, applied: *applied }
+}
+
+/// The members, each with the seat that knows them.
+fn restored(list: Vec<Kept>, ever: u64, seating: &Seating) -> Result<BTreeMap<MemberId, Member>, RestoreError> {
+    let mut members = BTreeMap::new();
+    let mut seated = 0;
+    for Kept { id, user_id, username, seat, lane, codec, connected, applied } in list {
+        if id.0 == 0 || id.0 > ever {
+            return Err(RestoreError::damaged("a member whose number was not given out"));
+        }
+        if let Some(seat) = seat {
+            seated += 1;
+            let knows =
+                |there: &Occupant| there.member == Some(id) && there.user_id == user_id && there.connected == connected;
+            if !seating.occupant(seat).is_some_and(knows) {
+                return Err(RestoreError::damaged("a member and a seat that do not know each other"));
+            }
+        }
+        let member = Member { user_id, username, seat, lane, codec, connected, applied, marked: None };
+        if members.insert(id, member).is_some() {
+            return Err(RestoreError::damaged("a member who is there twice"));
+        }
+    }
+    let occupied = seating.taken().filter(|(_, occupant)| occupant.member.is_some()).count();
+    if seated != occupied {
+        return Err(RestoreError::damaged("a seat whose member is not there"));
+    }
+    Ok(members)
+}

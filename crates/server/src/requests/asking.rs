@@ -1,0 +1,333 @@
+//! Asking rooms: to make one, to come in, to go.
+//!
+//! A session asks one thing after the other. Its connection hands the questions in and goes on; if there is an answer at
+//! once, as there mostly is for what needs no answer of a room, no task is made for it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use std::time::Duration;
+
+use anteroom_core::lanes::ConnectionId;
+use anteroom_core::room::{Join, MemberId};
+use anteroom_protocol::message::request::{CreateRoom, JoinRoom};
+use anteroom_protocol::message::{Answered, Role};
+use anteroom_protocol::{ErrorBody, ErrorCode, RoomId};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use super::answer::{Refused, about_room, not_in_room};
+use crate::carrier::Knock;
+use crate::rooms::{Admitted, Declined, JOIN_PATIENCE, Reply, RoomLink, SEAT_PATIENCE, Sought, Visitor};
+use crate::session::{Asked, Membership, Question, Session, Wish};
+use crate::shared::Shared;
+
+/// How many rooms a quick join tries before it makes one.
+const QUICK_JOIN_TRIES: usize = 4;
+
+/// Does what can be done at once, and the rest in a task of its own.
+pub(super) fn go_on(shared: &Arc<Shared>, mut asking: Pin<Box<dyn Future<Output = ()> + Send>>) {
+    // A task that is made for it polls it again before anything else.
+    if asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+        return;
+    }
+    let task = shared.clone();
+    shared.session_tasks.spawn(async move {
+        tokio::select! {
+            biased;
+            () = asking => {}
+            // Rooms have answered everyone by then, if they can.
+            () = task.shutdown.begun() => {}
+        }
+    });
+}
+
+/// Leaves a room: whatever is said to it from now on is not done there. Not in the queue of questions, so that a room that does
+/// not answer keeps nobody from leaving another.
+///
+/// # Errors
+/// `not_in_room` if the room is over.
+fn go(session: &Session, there: &Membership, asked: &Asked) -> Result<(), ErrorBody> {
+    let Membership { room, lane, member, .. } = there;
+    session.take_room(*lane);
+    leave(room, *member, None, asked)
+}
+
+/// The same for a wish that was said on the lane of the room.
+pub(super) fn go_on_lane(
+    session: &Session,
+    room_id: &str,
+    connection: ConnectionId,
+    asked: &Asked,
+    bytes: usize,
+) -> Result<(), ErrorBody> {
+    session
+        .hand_leave_over(connection, room_id, asked.n, bytes, |there| leave(&there.room, there.member, asked.n, asked))
+}
+
+fn leave(room: &RoomLink, member: MemberId, n: Option<u64>, asked: &Asked) -> Result<(), ErrorBody> {
+    let is_there = room.leave(member, n, asked.reference.clone());
+    if is_there { Ok(()) } else { Err(not_in_room(Some(room.room_id().as_str()))) }
+}
+
+fn refuse(session: &Session, asked: &Asked, error: ErrorBody) {
+    let Asked { kind, reference, room_id, n, .. } = asked;
+    let refused = Refused { kind, room_id: room_id.as_deref(), n: *n };
+    match refused.answer(session.codec, reference.as_ref(), error) {
+        Ok(batch) => session.put_control(batch),
+        Err(error) => tracing::error!(%error, "an answer could not be encoded"),
+    }
+}
+
+/// Whoever works off what a session asks.
+pub(super) struct Asking {
+    shared: Arc<Shared>,
+    session: Arc<Session>,
+    /// What is being asked, for as long as it is not answered.
+    current: Option<Asked>,
+}
+
+/// After a panic nobody works anything off any more: what was taken is answered, and the next question begins anew.
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut failed = self.current.take();
+            while let Some(asked) =
+                failed.take().or_else(|| self.session.next_question().map(|question| question.asked))
+            {
+                refuse(&self.session, &asked, ErrorBody::new(ErrorCode::Internal, "The server failed at that."));
+            }
+            self.session.carrier.retract_waiting_lane();
+        }
+    }
+}
+
+/// What came of a wish to come in.
+type Joined = Result<(), Declined>;
+
+impl Asking {
+    pub(super) fn new(shared: Arc<Shared>, session: Arc<Session>) -> Self {
+        Self { shared, session, current: None }
+    }
+
+    pub(super) async fn work_off(mut self) {
+        while let Some(Question { wish, connection, asked, bytes }) = self.session.next_question() {
+            self.current = Some(asked.clone());
+            let done = match wish {
+                Wish::Create(request) => self.create(&request, &asked).await,
+                Wish::Join(request) => self.join(request, &asked).await,
+                Wish::Leave(room_id) => self.leave(room_id, &asked),
+                Wish::LeaveLane(room_id) => go_on_lane(&self.session, room_id.as_str(), connection, &asked, bytes),
+                Wish::Act(room_id, input) => {
+                    let act = |there: &Membership| there.room.act(there.member, there.share.as_ref(), asked.n, input);
+                    self.session.hand_over(connection, room_id.as_str(), asked.n, bytes, act)
+                }
+            };
+            // One that was asked for again, and then was no more.
+            self.session.carrier.retract_waiting_lane();
+            if let Err(error) = done {
+                refuse(&self.session, &asked, error);
+            }
+        }
+        self.current = None;
+    }
+
+    async fn create(&self, request: &CreateRoom, asked: &Asked) -> Result<(), ErrorBody> {
+        let rooms = &self.shared.rooms;
+        // Who has gone takes no seat, and who comes back has asked for one.
+        while self.session.carrier.is_there().await {
+            let (join, knock) = self.prepare(asked, CreateRoom::RESULT, Role::Player, None)?;
+            let created = rooms.create(request, join, self.visitor(&knock));
+            match self.answer_of(&knock, created, JOIN_PATIENCE).await {
+                Err(Declined::Absent) => {}
+                created => return answered(created),
+            }
+        }
+        Ok(())
+    }
+
+    async fn join(&self, request: JoinRoom, asked: &Asked) -> Result<(), ErrorBody> {
+        let role = request.role.unwrap_or_default();
+        match (&request.room_id, &request.game) {
+            (Some(room_id), _) => {
+                self.join_room(room_id, role, asked).await.map_err(|error| about_room(error, room_id))
+            }
+            (None, Some(game)) if request.quick => self.quick_join(game, role, asked).await,
+            _ => Err(ErrorBody::new(ErrorCode::InvalidData, "Name a `room_id`, or a `game` with `quick` set to true.")),
+        }
+    }
+
+    async fn join_room(&self, room_id: &str, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
+        while self.session.carrier.is_there().await {
+            let room = self.shared.rooms.find(room_id)?;
+            if self.session.room(room_id).is_some() {
+                return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "You are in that room already."));
+            }
+            let (join, knock) = self.prepare(asked, JoinRoom::RESULT, role, Some(*room.room_id()))?;
+            let begun = Instant::now();
+            let asking = timeout(JOIN_PATIENCE, room.join(join, self.visitor(&knock))).await;
+            let patience = JOIN_PATIENCE.saturating_sub(begun.elapsed());
+            match self.answer_of(&knock, asking.unwrap_or(Err(Declined::Late)), patience).await {
+                Err(Declined::Absent) => {}
+                joined => return answered(joined),
+            }
+        }
+        Ok(())
+    }
+
+    async fn quick_join(&self, game: &str, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
+        self.shared.rooms.check_game(game)?;
+        if role == Role::Spectator {
+            return Err(ErrorBody::new(
+                ErrorCode::InvalidData,
+                "A quick join finds a seat; to watch, name a `room_id`.",
+            ));
+        }
+        let mut not_in: Vec<RoomId> = self.session.rooms().iter().map(|there| *there.room.room_id()).collect();
+        let mut tries = 0;
+        while self.session.carrier.is_there().await {
+            match self.take_seat(game, &not_in, tries == QUICK_JOIN_TRIES, asked).await? {
+                (_, Err(Declined::Absent)) => {}
+                // The seat went to someone else, or the room does not answer: the next one will do as well.
+                (Some(room_id), Err(Declined::Late)) => {
+                    not_in.push(room_id);
+                    tries += 1;
+                }
+                (
+                    Some(room_id),
+                    Err(Declined::Refused(ErrorBody {
+                        code: ErrorCode::RoomFull | ErrorCode::RoomNotFound | ErrorCode::AlreadyInRoom,
+                        ..
+                    })),
+                ) => {
+                    not_in.push(room_id);
+                    tries += 1;
+                }
+                (_, joined) => return answered(joined),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for a seat where there is one; if `makes_one`, or there is none, in a new room. Names the room that is not.
+    async fn take_seat(
+        &self,
+        game: &str,
+        not_in: &[RoomId],
+        makes_one: bool,
+        asked: &Asked,
+    ) -> Result<(Option<RoomId>, Joined), ErrorBody> {
+        // First of all, since nothing is to be given back then.
+        let (join, knock) = self.prepare(asked, JoinRoom::RESULT, Role::Player, None)?;
+        let (visitor, rooms) = (self.visitor(&knock), &self.shared.rooms);
+        let user_id = &self.session.identity.user_id;
+        let sought = if makes_one { rooms.place_for(game) } else { rooms.seek(game, user_id, not_in) };
+        Ok(match sought {
+            Ok(Sought::Seat(room, seat)) => {
+                let asking = rooms.knock(&room, seat, join, visitor);
+                let joined = self.answer_of(&knock, asking, SEAT_PATIENCE).await;
+                if joined == Err(Declined::Late) {
+                    rooms.shun(&room);
+                }
+                (Some(*room.room_id()), joined)
+            }
+            Ok(Sought::Slot(slot, seat)) => {
+                let making = rooms.make(game, slot, seat, join, visitor);
+                (None, self.answer_of(&knock, making, JOIN_PATIENCE).await)
+            }
+            Err(error) => (None, self.answer_of(&knock, Err(error.into()), JOIN_PATIENCE).await),
+        })
+    }
+
+    fn leave(&self, room_id: Option<RoomId>, asked: &Asked) -> Result<(), ErrorBody> {
+        let there = match room_id {
+            Some(room_id) => self.session.room(room_id.as_str()),
+            None => Some(self.session.rooms()).filter(|rooms| rooms.len() == 1).and_then(|mut rooms| rooms.pop()),
+        };
+        let Some(there) = there else { return Err(not_in_room(room_id.as_ref().map(RoomId::as_str))) };
+        go(&self.session, &there, asked)
+    }
+
+    /// Gives a room a lane of this session, to be used if the room lets us in; a new room has no id yet.
+    fn prepare(
+        &self,
+        asked: &Asked,
+        answer: &'static str,
+        role: Role,
+        room_id: Option<RoomId>,
+    ) -> Result<(Join, Knock), ErrorBody> {
+        let Self { shared, session, .. } = self;
+        let rooms_max = shared.config.limits.rooms_per_session_max as usize;
+        let Some(knock) = session.open_lane(room_id, asked.last_n, rooms_max) else {
+            let sentence = format!("A session may be in at most {rooms_max} rooms; leave one first.");
+            return Err(ErrorBody::new(ErrorCode::LimitReached, sentence));
+        };
+        let join = Join {
+            user_id: session.identity.user_id.clone(),
+            username: session.identity.username.clone(),
+            role,
+            lane: knock.lane,
+            codec: session.codec,
+            answer,
+            reference: asked.reference.clone(),
+            applied: knock.last_n,
+        };
+        Ok((join, knock))
+    }
+
+    fn visitor(&self, knock: &Knock) -> Visitor {
+        Visitor::Local { carrier: self.session.carrier.clone(), knock: knock.clone() }
+    }
+
+    /// Waits for a room's answer, and takes the lane back from one that did not let the session in. Who comes back asks again for
+    /// the same lane.
+    async fn answer_of(
+        &self,
+        knock: &Knock,
+        asking: Result<oneshot::Receiver<Reply>, Declined>,
+        patience: Duration,
+    ) -> Joined {
+        let answered = match asking {
+            Ok(mut answer) => match timeout(patience, &mut answer).await {
+                Ok(answered) => answered,
+                // Nobody waits for it any more.
+                Err(_) if self.session.carrier.retract_lane(knock.lane) => return Err(Declined::Late),
+                // It has let us in at the last moment, and is about to say so.
+                Err(_) => answer.await,
+            },
+            Err(declined) => Ok(Err(declined)),
+        };
+        match answered.unwrap_or_else(|_| Err(has_closed().into())) {
+            Ok(Admitted { room, member, share }) => {
+                let there = Membership { room: room.clone(), lane: knock.lane, member, share };
+                self.session.enter(there);
+                // It was not told of what has happened since it was asked.
+                let presence = self.session.carrier.presence();
+                if presence != knock.presence {
+                    room.tell(member, presence);
+                }
+                Ok(())
+            }
+            Err(Declined::Absent) => Err(Declined::Absent),
+            Err(declined) => {
+                self.session.carrier.retract_lane(knock.lane);
+                Err(declined)
+            }
+        }
+    }
+}
+
+fn has_closed() -> ErrorBody {
+    ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.")
+}
+
+fn answered(joined: Joined) -> Result<(), ErrorBody> {
+    joined.map_err(|declined| match declined {
+        Declined::Refused(error) => error,
+        Declined::Absent | Declined::Late => {
+            ErrorBody::new(ErrorCode::Busy, "The room did not answer in time; try again.")
+        }
+    })
+}

@@ -1,0 +1,246 @@
+/**
+ * The lobby: what a program has of its session, and can ask of it. Does not read messages, and keeps nothing that is
+ * sent.
+ */
+
+import { AnteroomError, aborted, late } from "./errors.js";
+import { Emitter } from "./emitter.js";
+import { Ledger } from "./ledger.js";
+import { moveTo, planUpgrade } from "./moves.js";
+import { deadline, handled, nothing, quietly, scope } from "./platform.js";
+import { PONG_MS } from "./pulse.js";
+import { RoomList } from "./room-list.js";
+import { Route } from "./route.js";
+import { Session } from "./session.js";
+import { Vault } from "./vault.js";
+/** @import { Limits } from "./ledger.js" */
+/** @import { Asked, RequestOptions } from "./outbox.js" */
+/** @import { Room } from "./room.js" */
+/** @import { RoomRow } from "./room-list.js" */
+
+/**
+ * The options of {@link connect}.
+ *
+ * @typedef {object} ConnectOptions
+ * @property {string} [name] the name to show; one is made up without it
+ * @property {string|(() => string|Promise<string>)} [token] proves who the player is; a guest needs none. A function is
+ *   asked whenever a session begins, also for the one behind a session that is over, and has 8 s for its answer
+ * @property {string} [client] the program and its version, for the server's log
+ * @property {"auto"|"webtransport"|"websocket"} [transport] `auto` takes what gets through, the better one first
+ * @property {AbortSignal} [signal] gives up connecting
+ * @property {number} [timeout] how long connecting may take, in ms; 15000 if not given
+ * @property {number} [requestTimeout] how long an answer may take, in ms, without the time when there is no connection;
+ *   10000 if not given
+ * @property {Storage|null} [storage] where the session outlives a reload: the tab's own if not given, null for nowhere.
+ *   It holds one session for each server
+ * @property {any} [WebSocket] the class to use; that of ws if not given, in Node, and the platform's own elsewhere
+ */
+
+/** @typedef {"connecting"|"open"|"resuming"|"closed"} LobbyState */
+/** @typedef {{at: number, type: string, message: string, transport?: string, ms?: number, code?: string}} Activity */
+
+/**
+ * What a lobby tells.
+ *
+ * @typedef {object} LobbyEvents
+ * @property {LobbyState} state
+ * @property {"webtransport"|"websocket"|null} transport what carries the session now
+ * @property {number} rtt in ms
+ * @property {Room} room one that the session is in although this page has not just asked for it
+ * @property {{missed: number}} gap messages of the lobby were lost
+ * @property {{error: AnteroomError}} renewed the session was over, and a new one has begun under the same name
+ * @property {AnteroomError|null} closed the last event; null after {@link Lobby.close}
+ * @property {Activity} activity what the session does about its connections, for a log
+ */
+
+/**
+ * A session with a server, made by {@link connect}. It goes on by itself, over as many connections as it takes, until
+ * it is closed.
+ *
+ * @extends {Emitter<LobbyEvents>}
+ */
+export class Lobby extends Emitter {
+  #session;
+  /** @type {LobbyState} */
+  state = "connecting";
+  /** The time there and back as last measured, in ms. @type {number|null} */
+  rtt = null;
+  sessionId = "";
+  userId = "";
+  username = "";
+  /** How long the session and its seats outlive a connection. */
+  graceMs = 0;
+  /** How far the server's clock is ahead of this device's, in ms. */
+  clockOffset = 0;
+  /** What the server allows this session. @type {Limits} */
+  limits = new Ledger().limits;
+  /** Whether the session is that of the page before this one in the tab. */
+  restored = false;
+  /** Why that session could not go on. @type {AnteroomError|null} */
+  lost = null;
+  /** Why the lobby is closed. @type {AnteroomError|null} */
+  error = null;
+  /** The rooms that the session is in, by their ids. @type {Map<string, Room>} */
+  rooms = new Map();
+  /** @internal @type {RoomList|null} */
+  list = null;
+  /** @internal @type {(error: AnteroomError|null) => void} */
+  ready = nothing;
+
+  /** @internal @param {URL} url @param {ConnectOptions} options @param {any} Socket */
+  constructor(url, options, Socket) {
+    super();
+    const { storage = quietly(() => scope.sessionStorage), transport = "auto" } = options;
+    const route = new Route(url, Socket);
+    route.choice = transport;
+    this.#session = new Session(this, options, route, new Vault(storage, route.base));
+  }
+
+  /** @internal @param {ConnectOptions} options */
+  begin({ signal, timeout = 15000 }) {
+    const ready = new Promise((resolve, reject) => {
+      this.ready = (error) => (error ? reject(error) : resolve(this));
+    });
+    const end = (/** @type {AnteroomError} */ error) => this.#session.end(error, false);
+    const timer = deadline(() => end(late()), timeout);
+    const abort = () => end(aborted(signal));
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
+    this.#session.begin();
+    return ready.finally(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    });
+  }
+
+  /** What carries the session now. @returns {"webtransport"|"websocket"|null} */
+  get transport() {
+    return (this.state === "open" && this.#session.ledger.current?.transport) || null;
+  }
+
+  /** Whether {@link Lobby.blockUdp} is in force. */
+  get udpBlocked() {
+    return this.#session.route.udpBlocked;
+  }
+
+  /**
+   * Makes a room and takes a seat in it.
+   *
+   * @param {{game: string, name?: string, options?: any}} what
+   * @param {RequestOptions} [options]
+   * @returns {Promise<Room>}
+   */
+  createRoom(what, options) {
+    return this.#session.outbox.request("create_room", what, options);
+  }
+
+  /**
+   * Takes a seat in a room, or a place to watch from.
+   *
+   * @param {string} roomId
+   * @param {{as?: "player"|"spectator"} & RequestOptions} [options]
+   * @returns {Promise<Room>}
+   */
+  joinRoom(roomId, { as, ...options } = {}) {
+    // A message names its room, not the membership: two at once could not be told apart.
+    const isThis = (/** @type {Asked} */ { type, request }) => type === "join_room" && request.room_id === roomId;
+    const isAsked = [...this.#session.outbox.asked.values()].some(isThis);
+    if (this.rooms.has(roomId) || isAsked) {
+      return handled(Promise.reject(new AnteroomError("already_in_room", "You are in that room already.")));
+    }
+    return this.#session.outbox.request("join_room", { room_id: roomId, as }, options);
+  }
+
+  /**
+   * Takes a free seat in any room of a game, or makes one.
+   *
+   * @param {string} game
+   * @param {RequestOptions} [options]
+   * @returns {Promise<Room>}
+   */
+  quickJoin(game, options) {
+    return this.#session.outbox.request("join_room", { game, quick: true }, options);
+  }
+
+  /**
+   * The rooms there are; the newest 500 of them.
+   *
+   * @param {{game?: string} & RequestOptions} [options]
+   * @returns {Promise<{rooms: RoomRow[], total: number}>}
+   */
+  listRooms({ game, ...options } = {}) {
+    return this.#session.outbox.request("list_rooms", { game }, options);
+  }
+
+  /**
+   * The list of rooms, kept up to date over connections and sessions. There is one at a time: another one closes it.
+   *
+   * @param {{game?: string} & RequestOptions} [options]
+   * @returns {Promise<RoomList>}
+   */
+  watchRooms({ game, ...options } = {}) {
+    this.list?.stop();
+    const list = new RoomList(game, () => {
+      if (this.list !== list) return;
+      this.list = null;
+      if (!this.isOver) this.#session.outbox.request("unsubscribe_rooms", {});
+    });
+    this.list = list;
+    const failed = (/** @type {AnteroomError} */ error) => {
+      list.stop();
+      if (this.list === list) this.list = null;
+      throw error;
+    };
+    return handled(this.#session.outbox.request("subscribe_rooms", { game }, options).then(() => list, failed));
+  }
+
+  /** Measures the time there and back, in ms. @returns {Promise<number>} */
+  ping() {
+    return handled(this.#session.pulse.ping(PONG_MS));
+  }
+
+  /**
+   * Goes on over another transport, losing nothing: over WebSocket until told otherwise, or over WebTransport, from where
+   * it goes to WebSocket only if it must. With `auto` it takes the better one that gets through. If that cannot be had,
+   * the session stays where it is, and this fails. Without a connection it only chooses.
+   *
+   * @param {"webtransport"|"websocket"|"auto"} transport
+   * @returns {Promise<void>}
+   */
+  moveTo(transport) {
+    return handled(moveTo(this.#session, transport));
+  }
+
+  /** Cuts the connection as if the network had failed; the session resumes by itself. For trying things out. */
+  drop() {
+    const session = this.#session;
+    session.lose(session.ledger.current, { code: 0, reason: "The connection was cut." }, false);
+  }
+
+  /** As if the network blocked UDP from now on, or no longer. For trying things out. @param {boolean} isBlocked */
+  blockUdp(isBlocked) {
+    const session = this.#session;
+    const { route } = session;
+    if (route.udpBlocked === isBlocked) return;
+    route.udpBlocked = isBlocked;
+    if (!isBlocked) {
+      route.noteOpen();
+      planUpgrade(session);
+    } else {
+      session.making.abort();
+      const { current } = session.ledger;
+      if (current?.transport === "webtransport") session.lose(current, { code: 0, reason: "UDP is blocked." }, false);
+    }
+  }
+
+  /** Says goodbye: seats are given up, at once or, without a connection, after `graceMs`. */
+  close() {
+    const session = this.#session;
+    session.outbox.flush();
+    const pipe = session.ledger.current;
+    session.ledger.current = null;
+    pipe?.send(JSON.stringify({ type: "goodbye", data: { code: 1000, reason: "" } }));
+    pipe?.leave();
+    session.end(null);
+  }
+}

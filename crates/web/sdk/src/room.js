@@ -1,0 +1,137 @@
+/**
+ * A room, as a program has it. Does not number or repeat what it sends.
+ */
+
+import { Emitter } from "./emitter.js";
+import { refusal } from "./errors.js";
+import { handled, nothing } from "./platform.js";
+/** @import { AnteroomError } from "./errors.js" */
+/** @import { Lane } from "./ledger.js" */
+/** @import { RequestOptions } from "./outbox.js" */
+/** @import { Session } from "./session.js" */
+
+/** @typedef {{user_id: string, username: string, role: "player"|"spectator", seat: number|null, connected: boolean}} Member */
+
+/**
+ * What happens in a room. A game's own messages come by their own types.
+ *
+ * @typedef {object} RoomEvents
+ * @property {any} game_state the new view
+ * @property {Member} client_joined
+ * @property {{user_id: string, username: string, grace_ms: number}} client_disconnected
+ * @property {{user_id: string, username: string}} client_reconnected
+ * @property {{user_id: string, username: string, reason: string}} client_left
+ * @property {{missed: number}} gap messages were lost; members and view are up to date all the same
+ * @property {AnteroomError} error a message was refused for whose answer nobody waits
+ * @property {{reason: string, message: string}} room_closed the last event, however the room has ended
+ */
+
+/**
+ * A place in a room. What the room says is in `members` and `view` before any listener is called. Events begin in the
+ * turn of the event loop after the room was handed over, so nothing is missed by whoever listens at once.
+ *
+ * @extends {Emitter<RoomEvents>}
+ */
+export class Room extends Emitter {
+  #session;
+  /** @internal */
+  farewell = "room_closed";
+  /** @type {Member[]} */
+  members = [];
+  /** The game as this member sees it. @type {any} */
+  view = null;
+  /** The seat taken, counted from 0; null for spectators. @type {number|null} */
+  seat = null;
+  /** @type {"player"|"spectator"} */
+  role = "player";
+  name = "";
+  /**
+   * Why the room has ended, for this member: `left`, `replaced`, `game_failed`, `shutting_down`, `session_lost` or
+   * `closed`. Null while it has not.
+   *
+   * @type {{reason: string, message: string}|null}
+   */
+  end = null;
+
+  /** @internal @param {Session} session @param {Lane} lane @param {any} data */
+  constructor(session, lane, data) {
+    super();
+    this.#session = session;
+    /** @internal */
+    this.lane = lane.id;
+    this.id = /** @type {string} */ (data.room_id);
+    this.game = /** @type {string} */ (data.game);
+    this.#set(data);
+  }
+
+  /** @param {any} data */
+  #set({ name, role, seat, members, view }) {
+    Object.assign(this, { name, role, seat, members, view });
+  }
+
+  get isOpen() {
+    return !this.end;
+  }
+
+  /** Bytes sent to this room that it is not known to have. */
+  get buffered() {
+    const { kept, waiting } = this.#session.ledger;
+    return [...kept, ...waiting].reduce((sum, { lane, bytes }) => sum + (lane === this.lane ? bytes : 0), 0);
+  }
+
+  /**
+   * Sends a message to the game. `reliable` ones arrive exactly once and in order, and this is the game's answer; of
+   * `latest` ones only the newest of its key has to arrive; `unreliable` ones may be lost, and are `latest` where there
+   * are no datagrams. Those two are not answered. A failure that nobody looks at is no unhandled rejection.
+   *
+   * @param {string} type
+   * @param {any} [data]
+   * @param {{delivery?: "reliable"|"latest"|"unreliable", key?: string} & RequestOptions} [options]
+   * @returns {Promise<any>}
+   */
+  send(type, data, { delivery = "reliable", key = type, ...options } = {}) {
+    if (delivery === "reliable") return this.#session.outbox.request(type, data, { ...options, room: this });
+    const unreliable = delivery === "unreliable";
+    const post = async () => void this.#session.outbox.post(type, data, { room: this, key, unreliable });
+    return handled(post());
+  }
+
+  /** Gives up the seat, or the place to watch from. @returns {Promise<void>} */
+  leave() {
+    const left = this.#session.outbox.request("leave_room", {}, { room: this });
+    return handled(left.then(nothing, (error) => {
+      // However it ended, it is left.
+      if (!this.end) throw error;
+    }));
+  }
+
+  /** @internal @param {any} message */
+  receive({ type, data: told, error, latest }) {
+    const data = told ?? {};
+    const { user_id } = data;
+    const others = this.members.filter((member) => member.user_id !== user_id);
+    if (type === "room_closed" || type === "leave_room_result") return;
+    if (type === "error") return this.emit("error", refusal(error));
+    if (type === "game_state") this.view = data;
+    else if (type === "client_joined") this.members = [...others, data];
+    else if (type === "client_left") this.members = others;
+    else if (/^client_(dis|re)connected$/.test(type)) {
+      const connected = type === "client_reconnected";
+      this.members = this.members.map((member) => (others.includes(member) ? member : { ...member, connected }));
+    }
+    this.emit(type, data, latest);
+  }
+
+  /** @internal @param {any} data @param {number} missed */
+  renew(data, missed) {
+    this.#set(data);
+    if (missed) this.emit("gap", { missed });
+    this.emit("game_state", this.view);
+  }
+
+  /** @internal @param {string} reason @param {string} message */
+  finish(reason, message) {
+    this.end = { reason, message };
+    this.emit("room_closed", this.end);
+  }
+}
