@@ -126,7 +126,7 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use anteroom_core::testing::Table;
+    use anteroom_core::testing::{Setup, Table, assert_deterministic};
 
     use super::*;
 
@@ -143,5 +143,15 @@ mod tests {
         table.act("bob", Action::Choose { hand: Hand::Rock }).unwrap();
         let after = table.states("bob").pop().unwrap();
         assert_eq!((after.last, after.score), (Some([Hand::Paper, Hand::Rock]), [1, 0]));
+    }
+
+    #[test]
+    fn a_round_goes_the_same_way_again() {
+        assert_deterministic::<RockPaperScissors>(&Setup::default(), |table| {
+            table.sit("ada");
+            table.sit("bob");
+            table.act("ada", Action::Choose { hand: Hand::Paper }).unwrap();
+            table.act("bob", Action::Choose { hand: Hand::Rock }).unwrap();
+        });
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{fmt, fs};
 
-use anteroom_server::bench::Memory;
+use anteroom_bench::Memory;
 use anteroom_transport::Transport;
 use anyhow::{Context, Result, anyhow};
 use tokio::task::{LocalSet, spawn_local};

@@ -1,13 +1,18 @@
 //! How a session gets into its room, without IO: what to say first, and what to say to each answer.
 
+use anteroom_client::session::opening::{accepted, json_batch};
+use anteroom_client::session::{Arrival, ConnectionId, Session};
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::request::{CreateRoom, Handshake, JoinRoom};
-use anteroom_protocol::message::result::{HandshakeAccepted, RoomJoined};
-use anteroom_protocol::{Batch, Codec, Data, Header, LaneId, RoomId, SCHEMA, VERSION};
-use anyhow::{Result, bail, ensure};
+use anteroom_protocol::message::result::RoomJoined;
+use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId, SCHEMA, VERSION};
+use anyhow::{Context, Result, ensure};
 
-use crate::resuming::nonce;
+use crate::resuming::{nonce, now_ms};
+
+/// A session's first connection.
+pub(crate) const FIRST_PIPE: ConnectionId = ConnectionId(0);
 
 /// Where a session is going.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +32,9 @@ pub(crate) enum Destination {
 pub(crate) struct Entry {
     codec: Codec,
     destination: Destination,
-    /// How the server let the session in.
-    pub(crate) accepted: Option<HandshakeAccepted>,
+    resumes: bool,
+    /// Once the server has let it in.
+    session: Option<Session>,
 }
 
 /// What follows from a message.
@@ -52,32 +58,36 @@ impl Entry {
             nonce: resumes.then(nonce),
             ..Handshake::default()
         };
-        // Handshakes are JSON in every codec, and have no binary shape.
-        let batch = Batch::one(Codec::Json, &Header::new("handshake"), &anteroom_protocol::Json::new(&handshake)?)?;
-        Ok((Self { codec, destination, accepted: None }, batch))
+        let batch = json_batch("handshake", &handshake)?;
+        Ok((Self { codec, destination, resumes, session: None }, batch))
     }
 
-    /// Reads a payload from the server.
-    pub(crate) fn hear(&mut self, codec: Codec, payload: &[u8]) -> Result<Step> {
+    /// Reads a payload from the server, on the lane that the connection tells, if it does.
+    pub(crate) fn hear(&mut self, lane: Option<LaneId>, codec: Codec, payload: &[u8]) -> Result<Step> {
+        let Some(session) = &mut self.session else {
+            let accepted = accepted(codec, payload, self.codec)?;
+            // Another build of the server may have other binary shapes, and offer JSON.
+            ensure!(accepted.codec == self.codec, "the server speaks {:?}", accepted.codec);
+            self.session = Some(Session::new(&accepted, self.resumes, FIRST_PIPE));
+            return self.proceed();
+        };
+        let mut step = Step::Wait;
         for message in decode_batch(codec, payload)? {
             let message = message?;
-            match message.kind.as_ref() {
-                _ if message.error.is_some() => bail!("the server refuses: {:?}", message.error),
-                "handshake_accepted" => {
-                    let accepted: HandshakeAccepted = serde_json::from_str(text(message.data)?)?;
-                    // Another build of the server may have other binary shapes, and offer JSON.
-                    ensure!(accepted.codec == self.codec, "the server speaks {:?}", accepted.codec);
-                    self.accepted = Some(accepted);
-                    return self.proceed();
-                }
-                "create_room_result" | "join_room_result" => {
-                    let RoomJoined { room_id, lane, .. } = message.data.decode()?;
-                    return Ok(Step::Done(Some((room_id, lane))));
-                }
-                _ => {}
+            ensure!(message.error.is_none(), "the server refuses: {:?}", message.error);
+            let arrival = session.arrive(now_ms(), FIRST_PIPE, lane, &message)?;
+            let is_join = matches!(&*message.kind, "create_room_result" | "join_room_result");
+            if is_join && matches!(arrival, Arrival::Deliver(_)) {
+                let RoomJoined { room_id, lane, .. } = message.data.decode()?;
+                step = Step::Done(Some((room_id, lane)));
             }
         }
-        Ok(Step::Wait)
+        Ok(step)
+    }
+
+    /// The session, once it is where it was going.
+    pub(crate) fn into_session(self) -> Result<Session> {
+        self.session.context("nobody let the session in")
     }
 
     fn proceed(&self) -> Result<Step> {
@@ -96,13 +106,5 @@ impl Entry {
                 Step::Say(Batch::one(self.codec, &header("join_room"), &request)?)
             }
         })
-    }
-}
-
-/// What is JSON in every codec.
-pub(crate) fn text(data: Data<'_>) -> Result<&str> {
-    match data {
-        Data::Json(text) => Ok(text),
-        Data::Binary(_) => bail!("a message that is always JSON is not"),
     }
 }

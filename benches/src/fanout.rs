@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom_server::bench::{BODY, CoreTime, Latencies, Plan, Stamp};
+use anteroom_bench::{BODY, CoreTime, Latencies, Plan, Stamp};
 use anyhow::{Context, Result};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::rustls::RootCertStore;

@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::Duration;
 
-use anteroom_server::bench::CoreTime;
+use anteroom_bench::CoreTime;
 use anteroom_transport::Transport;
 use anyhow::Result;
 

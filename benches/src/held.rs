@@ -4,8 +4,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use anteroom_bench::{Memory, Stamp};
 use anteroom_protocol::Codec;
-use anteroom_server::bench::{Memory, Stamp};
 use anyhow::{Result, bail, ensure};
 
 use crate::entry::Destination;

@@ -6,7 +6,7 @@
 use std::thread;
 use std::time::Duration;
 
-use anteroom_server::bench::{self, Anteroom, Load, Memory, Plan};
+use anteroom_bench::{Anteroom, Load, Memory, Plan};
 use anteroom_transport::Transport;
 use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
@@ -105,8 +105,8 @@ pub(crate) fn members(starting: &Starting, contender: &Contender) -> Result<Grow
         let plan = Plan { rooms, members: MEMBERS, load, warm_up: second, measured: second, threads: 1 };
         let target = server.target();
         let outcome = match contender.subject {
-            Subject::Anteroom => bench::run(&target, &Anteroom::default(), &plan, &mut |_| {}),
-            other => bench::run(&target, scenes::dialect(other)?, &plan, &mut |_| {}),
+            Subject::Anteroom => anteroom_bench::run(&target, &Anteroom::default(), &plan, &mut |_| {}),
+            other => anteroom_bench::run(&target, scenes::dialect(other)?, &plan, &mut |_| {}),
         }?;
         Ok(outcome.server.context("nothing is known of the server")?.after)
     };

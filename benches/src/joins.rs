@@ -3,17 +3,15 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use anteroom_bench::CoreTime;
+use anteroom_client::session::{Arrival, Session, is_farewell};
 use anteroom_protocol::codec::Body;
 use anteroom_protocol::envelope::decode_batch;
-use anteroom_protocol::lane::{AckDue, is_counted};
 use anteroom_protocol::message::request::{CreateRoom, JoinRoom, LeaveRoom};
-use anteroom_protocol::message::result::RoomJoined;
-use anteroom_protocol::message::resume::{Ack, Counts};
 use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId};
-use anteroom_server::bench::CoreTime;
 use anyhow::{Context, Result, ensure};
 
-use crate::entry::Destination;
+use crate::entry::FIRST_PIPE;
 use crate::frames::Dialed;
 use crate::resuming::now_ms;
 use crate::servers::Server;
@@ -63,19 +61,16 @@ fn turn(creator: &mut Guest, joiner: &mut Guest) -> Result<()> {
     creator.leave(room_id)
 }
 
-/// A session that is in one room at a time that it was asked to leave again, and acknowledges all that it hears.
+/// A session that comes and goes, and acknowledges all that it hears.
 struct Guest {
     dialed: Dialed,
-    /// The lane of the room it entered last.
-    lane: Option<LaneId>,
-    received: Counts,
-    due: AckDue,
+    session: Session,
 }
 
 impl Guest {
     fn enter(server: &Server) -> Result<Self> {
-        let (dialed, _) = socket::enter(server.addr, Destination::Session, true)?;
-        Ok(Self { dialed, lane: None, received: Counts::default(), due: AckDue::default() })
+        let (dialed, session) = socket::open(server.addr)?;
+        Ok(Self { dialed, session })
     }
 
     fn create(&mut self) -> Result<RoomId> {
@@ -98,48 +93,36 @@ impl Guest {
         let header = Header { reference: Some(&reference), ..Header::new(kind) };
         self.dialed.say(Batch::one(Codec::Json, &header, request)?.payload())?;
         let result = format!("{kind}_result");
-        let Self { dialed, lane, received, due } = self;
+        let Self { dialed, session } = self;
         let mut answered = None;
         while answered.is_none() {
             let mut heard = Ok(());
             dialed.hear(|payload| {
-                let mut read = || -> Result<()> {
-                    for message in decode_batch(Codec::Json, payload)? {
-                        let message = message?;
-                        ensure!(message.error.is_none(), "the server refuses: {:?}", message.error);
-                        if message.kind == result {
-                            answered = message.room_id.as_deref().map(str::parse).transpose()?;
-                            if let Ok(joined) = message.data.decode::<RoomJoined>() {
-                                (*lane, answered) = (Some(joined.lane), Some(joined.room_id));
-                            }
-                        }
-                        if is_counted(&message) {
-                            let lane = lane.filter(|_| message.room_id.is_some()).unwrap_or(LaneId::CONTROL);
-                            *received.entry(lane).or_default() += 1;
-                            due.note(now_ms(), payload.len());
-                        }
-                    }
-                    Ok(())
-                };
                 if heard.is_ok() {
-                    heard = read();
+                    heard = hear(session, payload, &result, &mut answered);
                 }
             })?;
             heard?;
         }
-        self.acknowledge()?;
+        if let Some(ack) = session.ack(now_ms()) {
+            dialed.say(Batch::one(Codec::Json, &Header::new("ack"), &ack)?.payload())?;
+        }
         answered.context("a result about no room")
     }
+}
 
-    fn acknowledge(&mut self) -> Result<()> {
-        if self.due.is_due(now_ms()) {
-            self.due.reset();
-            let ack = Ack { counts: self.received.clone() };
-            self.dialed.say(Batch::one(Codec::Json, &Header::new("ack"), &ack)?.payload())?;
-            // Lanes that have ended have now been acknowledged.
-            let lane = self.lane;
-            self.received.retain(|other, _| *other == LaneId::CONTROL || Some(*other) == lane);
+/// Takes a payload; notes the room of the result that is waited for.
+fn hear(session: &mut Session, payload: &[u8], result: &str, answered: &mut Option<RoomId>) -> Result<()> {
+    for message in decode_batch(Codec::Json, payload)? {
+        let message = message?;
+        ensure!(message.error.is_none(), "the server refuses: {:?}", message.error);
+        let Arrival::Deliver(lane) = session.arrive(now_ms(), FIRST_PIPE, None, &message)? else { continue };
+        if message.kind == result {
+            *answered = message.room_id.as_deref().map(str::parse).transpose()?;
         }
-        Ok(())
+        if lane != LaneId::CONTROL && is_farewell(&message) {
+            session.end_lane(lane);
+        }
     }
+    Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use anteroom_bench::{Anteroom, Dialect, Load, Outcome, Plan};
 use anteroom_protocol::Json;
-use anteroom_server::bench::{self, Anteroom, Dialect, Load, Outcome, Plan};
 use anyhow::{Result, bail};
 
 use crate::dialects::{Colyseus, Plain, SocketIo, Unresumed};
@@ -93,8 +93,8 @@ impl Scene {
             Subject::BareQuinn => return fanout::run(server, &plan),
             Subject::Quic => return tool::run(starting, server, "quic", &plan, self.needs()),
             Subject::Webtransport => return tool::run(starting, server, "webtransport", &plan, self.needs()),
-            Subject::Anteroom => bench::run(&target, &self.anteroom()?, &plan, &mut |_| {}),
-            other => bench::run(&target, dialect(other)?, &plan, &mut |_| {}),
+            Subject::Anteroom => anteroom_bench::run(&target, &self.anteroom()?, &plan, &mut |_| {}),
+            other => anteroom_bench::run(&target, dialect(other)?, &plan, &mut |_| {}),
         }?;
         Ok(Figures::of(&outcome))
     }

@@ -7,17 +7,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anteroom_protocol::envelope::{Envelope, decode_batch};
-use anteroom_protocol::lane::{AckDue, Inbound, is_counted};
-use anteroom_protocol::message::Message;
-use anteroom_protocol::message::resume::{Ack, Counts, LaneOpened, Reconnect, Reconnected, Resume};
-use anteroom_protocol::{Batch, Codec, Data, Header, Json, LaneId, RoomId};
-use anteroom_server::bench::Stamp;
+use anteroom_bench::Stamp;
+use anteroom_client::session::opening::{Held, Waiting, json_batch};
+use anteroom_client::session::{self, Arrival, ConnectionId};
+use anteroom_protocol::envelope::decode_batch;
+use anteroom_protocol::{Batch, Codec, Data, Header, LaneId, RoomId};
 use anteroom_transport::{Closed, Connection, Event, Transport};
 use anyhow::{Context, Result, ensure};
 use tokio::time::{sleep, timeout};
 
-use crate::entry::{Destination, text};
+use crate::entry::{Destination, FIRST_PIPE};
 use crate::quic::ENTER_MAX;
 use crate::resuming::now_ms;
 use crate::way::{Arrived, Way, enter};
@@ -47,27 +46,15 @@ pub(crate) struct Outage {
 pub(crate) struct Session {
     way: Way,
     connection: Option<Connection>,
-    /// Counts the connections; lanes say on which of them they are.
-    pipe: u32,
-    identity: Reconnect,
+    /// The newest of its connections.
+    pipe: ConnectionId,
+    protocol: session::Session,
     pub(crate) room_id: RoomId,
-    /// Control, and the room's.
-    lanes: [Lane; 2],
-    due: AckDue,
-    /// Whether the connection may be written on: its lanes have come over.
-    attached: bool,
-    token_known: bool,
+    lane: LaneId,
     pub(crate) check: Check,
     /// The newest message, and the longest pause before one since it was last looked at.
     heard_at: Instant,
     pause: Duration,
-}
-
-#[derive(Debug)]
-struct Lane {
-    id: LaneId,
-    pipe: u32,
-    inbound: Inbound,
 }
 
 /// The other member's messages.
@@ -94,48 +81,31 @@ impl Session {
     /// A new session in a room of its own.
     pub(crate) async fn open(way: Way, transport: Transport) -> Result<Self> {
         let connection = way.dial(transport).await?;
-        let (connection, arrived) = enter(connection, Destination::NewRoom, true).await?;
-        let Arrived { accepted, room, event: (lane, codec, payload) } = arrived;
-        let (room_id, room_lane) = room.context("not in a room")?;
-        let identity = Reconnect {
-            session_id: accepted.session_id,
-            resume_token: accepted.resume_token,
-            attempt: 0,
-            received: None,
-            fresh: false,
-        };
-        let lane_of = |id| Lane { id, pipe: 0, inbound: Inbound::default() };
-        let mut session = Self {
+        let (connection, Arrived { session, room }) = enter(connection, Destination::NewRoom, true).await?;
+        let (room_id, lane) = room.context("not in a room")?;
+        Ok(Self {
             way,
             connection: Some(connection),
-            pipe: 0,
-            identity,
+            pipe: FIRST_PIPE,
+            protocol: session,
             room_id,
-            lanes: [lane_of(LaneId::CONTROL), lane_of(room_lane)],
-            due: AckDue::default(),
-            attached: true,
-            token_known: true,
+            lane,
             check: Check::default(),
             heard_at: Instant::now(),
             pause: Duration::ZERO,
-        };
-        session.hear(0, lane, codec, &payload)?;
-        Ok(session)
+        })
     }
 
     /// Listens, and acknowledges when it is time.
     pub(crate) async fn listen(&mut self) -> Result<()> {
         let connection = self.connection.as_mut().context("no connection")?;
-        let at_ms = self.due.at_ms().filter(|_| self.attached);
-        let wait = Duration::from_millis(at_ms.map_or(u64::MAX, |at| at.saturating_sub(now_ms())).min(1000));
+        let wait = self.protocol.ack_at_ms().map_or(u64::MAX, |at| at.saturating_sub(now_ms())).min(1000);
         tokio::select! {
             event = connection.recv() => self.hear_event(self.pipe, event?)?,
-            () = sleep(wait) => {}
+            () = sleep(Duration::from_millis(wait)) => {}
         }
-        if self.attached && self.due.is_due(now_ms()) {
-            self.due.reset();
-            let ack = Batch::one(Codec::Json, &Header::new("ack"), &Ack { counts: self.received() })?;
-            self.say(ack).await?;
+        if let Some(ack) = self.protocol.ack(now_ms()) {
+            self.say(Batch::one(Codec::Json, &Header::new("ack"), &ack)?).await?;
         }
         Ok(())
     }
@@ -157,24 +127,38 @@ impl Session {
         let old = self.connection.take().filter(|_| cut == Cut::Silent);
         let before = self.check.expected;
         let connection = self.way.dial(to).await?;
-        let received = self.received();
-        self.begin(connection, Some(received)).await?;
+        self.protocol.lost(self.pipe);
+        self.begin(connection).await?;
+        timeout(ENTER_MAX, self.go_on()).await.context("the session does not go on")??;
         let (mut attached, mut delivered) = (None, None);
         let outage = loop {
-            timeout(ENTER_MAX, self.listen()).await.context("the session does not go on")??;
-            self.attached = self.token_known && self.lanes.iter().all(|lane| lane.pipe == self.pipe);
-            if self.lanes[1].pipe == self.pipe {
+            if self.protocol.is_writable(self.lane) {
                 attached.get_or_insert_with(|| start.elapsed());
             }
             if self.check.expected > before {
                 delivered.get_or_insert_with(|| start.elapsed());
             }
-            if let (true, Some(attached), Some(delivered)) = (self.attached, attached, delivered) {
+            if let (true, Some(attached), Some(delivered)) = (self.protocol.is_attached(), attached, delivered) {
                 break Outage { attached, delivered };
             }
+            timeout(ENTER_MAX, self.listen()).await.context("the session does not go on")??;
         };
         drop(old);
         Ok(outage)
+    }
+
+    /// Waits until the server goes on.
+    async fn go_on(&mut self) -> Result<()> {
+        let mut waiting = Waiting::default();
+        loop {
+            let connection = self.connection.as_mut().context("no connection")?;
+            let Event::Record { lane, codec, payload } = connection.recv().await? else { continue };
+            if let Some(result) = waiting.take(lane, codec, payload)? {
+                let ended = self.protocol.reconnected(self.pipe, result);
+                ensure!(ended.is_empty(), "the room is gone");
+                return self.hear_held(waiting);
+            }
+        }
     }
 
     /// Moves over to another connection while this one carries on; says how long no message came at most.
@@ -190,9 +174,8 @@ impl Session {
         };
         let old = self.connection.take().context("no connection")?;
         let old_pipe = self.pipe;
-        self.begin(new, None).await?;
+        self.begin(new).await?;
         timeout(ENTER_MAX, self.come_over(old, old_pipe)).await.context("the session does not move")??;
-        self.attached = true;
         let until = self.check.expected + MESSAGES_AFTER_MOVE;
         while self.check.expected < until {
             timeout(ENTER_MAX, self.listen()).await.context("nothing comes after a move")??;
@@ -201,38 +184,39 @@ impl Session {
     }
 
     /// Reads both connections until every lane is on the new one.
-    async fn come_over(&mut self, old: Connection, old_pipe: u32) -> Result<()> {
+    async fn come_over(&mut self, old: Connection, old_pipe: ConnectionId) -> Result<()> {
         let mut old = Some(old);
-        let mut asked = false;
-        while self.lanes.iter().any(|lane| lane.pipe != self.pipe) {
+        let mut waiting = Some(Waiting::default());
+        while waiting.is_some() || !(self.protocol.is_attached() && self.protocol.has_moved()) {
             let new = self.connection.as_mut().context("no connection")?;
             tokio::select! {
-                event = new.recv() => self.hear_event(self.pipe, event?)?,
+                event = new.recv() => match (event?, &mut waiting) {
+                    (Event::Record { lane, codec, payload }, Some(answer)) => {
+                        if let Some(result) = answer.take(lane, codec, payload)? {
+                            let resume = self.protocol.resume(self.pipe, result);
+                            self.say(Batch::one(Codec::Json, &Header::new("resume"), &resume)?).await?;
+                            waiting.take().map_or(Ok(()), |waiting| self.hear_held(waiting))?;
+                        }
+                    }
+                    (event, _) => self.hear_event(self.pipe, event)?,
+                },
                 event = recv(old.as_mut()) => match event {
                     Ok(event) => self.hear_event(old_pipe, event)?,
                     // It ends when all lanes have left it.
                     Err(_) => old = None,
                 },
             }
-            if self.token_known && !asked {
-                asked = true;
-                let resume = Resume { received: self.received() };
-                self.say(Batch::one(Codec::Json, &Header::new("resume"), &resume)?).await?;
-            }
         }
+        self.protocol.lost(old_pipe);
         Ok(())
     }
 
     /// Says on a new connection whose it is.
-    async fn begin(&mut self, connection: Connection, received: Option<Counts>) -> Result<()> {
+    async fn begin(&mut self, connection: Connection) -> Result<()> {
         self.connection = Some(connection);
-        self.pipe += 1;
-        self.due.reset();
-        self.identity.attempt += 1;
-        self.identity.received = received;
-        (self.attached, self.token_known) = (false, false);
-        let reconnect = Json::new(&self.identity)?;
-        self.say(Batch::one(Codec::Json, &Header::new("reconnect"), &reconnect)?).await
+        self.pipe = ConnectionId(self.pipe.0 + 1);
+        let reconnect = json_batch("reconnect", &self.protocol.reconnect())?;
+        self.say(reconnect).await
     }
 
     async fn say(&mut self, batch: Batch) -> Result<()> {
@@ -240,62 +224,37 @@ impl Session {
         Ok(connection.send(LaneId::CONTROL, Arc::new(batch)).await?)
     }
 
-    fn received(&self) -> Counts {
-        self.lanes.iter().map(|lane| (lane.id, lane.inbound.received())).collect()
+    fn hear_held(&mut self, waiting: Waiting) -> Result<()> {
+        for Held { lane, codec, payload, taken } in waiting.into_held() {
+            self.hear(self.pipe, lane, codec, &payload, taken)?;
+        }
+        Ok(())
     }
 
-    fn hear_event(&mut self, pipe: u32, event: Event) -> Result<()> {
+    fn hear_event(&mut self, pipe: ConnectionId, event: Event) -> Result<()> {
         match event {
-            Event::Record { lane, codec, payload } => self.hear(pipe, lane, codec, &payload),
+            Event::Record { lane, codec, payload } => self.hear(pipe, lane, codec, &payload, 0),
             _ => Ok(()),
         }
     }
 
-    fn hear(&mut self, pipe: u32, told: Option<LaneId>, codec: Codec, payload: &[u8]) -> Result<()> {
+    /// Hears the messages of a payload but for the first, which are taken.
+    fn hear(&mut self, pipe: ConnectionId, lane: Option<LaneId>, codec: Codec, payload: &[u8], taken: usize) -> Result<()> {
         let before = self.check.expected;
-        for message in decode_batch(codec, payload)? {
-            self.takes(pipe, told, &message?, payload.len())?;
+        for message in decode_batch(codec, payload)?.skip(taken) {
+            let message = message?;
+            ensure!(message.error.is_none(), "the server refuses: {:?}", message.error);
+            // What a gap has swallowed is found missing when the next message comes.
+            let arrival = self.protocol.arrive(now_ms(), pipe, lane, &message)?;
+            if let (Arrival::Deliver(_), Data::Json(text)) = (arrival, message.data) {
+                Stamp::all(text.as_bytes()).for_each(|stamp| self.check.takes(stamp));
+            }
         }
         if self.check.expected > before {
             let now = Instant::now();
             self.pause = self.pause.max(now - self.heard_at);
             self.heard_at = now;
         }
-        Ok(())
-    }
-
-    fn takes(&mut self, pipe: u32, told: Option<LaneId>, message: &Envelope<'_>, bytes: usize) -> Result<()> {
-        ensure!(message.error.is_none(), "the server refuses: {:?}", message.error);
-        match message.kind.as_ref() {
-            LaneOpened::TYPE => return self.opened(pipe, message.data.decode()?),
-            Reconnected::TYPE => {
-                let Reconnected { resume_token, .. } = serde_json::from_str(text(message.data)?)?;
-                self.identity.resume_token = resume_token;
-                self.token_known = true;
-            }
-            _ => {}
-        }
-        if !is_counted(message) {
-            return Ok(());
-        }
-        let is_of_room = told.map_or(message.room_id.is_some(), |lane| lane != LaneId::CONTROL);
-        let lane = &mut self.lanes[usize::from(is_of_room)];
-        if lane.pipe > pipe || (lane.pipe == pipe && !lane.inbound.take()) {
-            return Ok(());
-        }
-        ensure!(lane.pipe == pipe, "a message came before its lane was announced");
-        self.due.note(now_ms(), bytes);
-        if let Data::Json(text) = message.data {
-            Stamp::all(text.as_bytes()).for_each(|stamp| self.check.takes(stamp));
-        }
-        Ok(())
-    }
-
-    fn opened(&mut self, pipe: u32, opened: LaneOpened) -> Result<()> {
-        let lane = self.lanes.iter_mut().find(|lane| lane.id == opened.lane).context("a lane of nobody's")?;
-        // What a gap has swallowed is found missing when the next message comes.
-        lane.inbound.opened(opened.next, opened.gap)?;
-        lane.pipe = pipe;
         Ok(())
     }
 }

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
+use anteroom_bench::{BODY, Stamp};
+use anteroom_client::session::Session;
 use anteroom_protocol::{Codec, Header, LaneId, RoomId, WEBSOCKET_PATH, envelope, variant};
-use anteroom_server::bench::{BODY, Stamp};
 use anyhow::{Result, ensure};
-
 use socket2::{Domain, Socket, Type};
 
 use crate::entry::{Destination, Entry, Step};
@@ -33,17 +33,28 @@ pub(crate) fn enter_slowly(
     go(dialed, destination, resumes)
 }
 
-fn go(mut dialed: Dialed, destination: Destination, resumes: bool) -> Result<Entered> {
+/// Opens a session that can be resumed, and gives what it knows of itself.
+pub(crate) fn open(addr: SocketAddr) -> Result<(Dialed, Session)> {
+    let dialed = Dialed::open(addr, WEBSOCKET_PATH, Some(Codec::Json.subprotocol()))?;
+    let ((dialed, _), entry) = arrive(dialed, Destination::Session, true)?;
+    Ok((dialed, entry.into_session()?))
+}
+
+fn go(dialed: Dialed, destination: Destination, resumes: bool) -> Result<Entered> {
+    Ok(arrive(dialed, destination, resumes)?.0)
+}
+
+fn arrive(mut dialed: Dialed, destination: Destination, resumes: bool) -> Result<(Entered, Entry)> {
     let (mut entry, first) = Entry::begin(Codec::Json, destination, resumes)?;
     dialed.say(first.payload())?;
     loop {
         let mut steps = Vec::new();
-        dialed.hear(|payload| steps.push(entry.hear(Codec::Json, payload)))?;
+        dialed.hear(|payload| steps.push(entry.hear(None, Codec::Json, payload)))?;
         for step in steps {
             match step? {
                 Step::Wait => {}
                 Step::Say(batch) => dialed.say(batch.payload())?,
-                Step::Done(arrived) => return Ok((dialed, arrived)),
+                Step::Done(arrived) => return Ok(((dialed, arrived), entry)),
             }
         }
     }

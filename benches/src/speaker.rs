@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use anteroom_bench::{BODY, Stamp};
 use anteroom_protocol::{BatchBuilder, Codec, RoomId};
-use anteroom_server::bench::{BODY, Stamp};
 use anyhow::{Context, Result};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{JoinHandle, spawn_blocking, spawn_local};

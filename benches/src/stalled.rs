@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use anteroom_bench::{Latencies, Memory, Stamp};
 use anteroom_protocol::Data;
-use anteroom_server::bench::{Latencies, Memory, Stamp};
 use anyhow::{Context, Result, bail};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;

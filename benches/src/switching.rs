@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anteroom_bench::Stamp;
 use anteroom_protocol::{BatchBuilder, Codec, LaneId, RoomId};
-use anteroom_server::bench::Stamp;
 use anteroom_transport::Dialer;
 use anteroom_transport::Transport::{self, Quic, WebSocket, WebTransport};
 use anyhow::{Context, Result};

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use anteroom_server::bench::{Load, Plan};
+use anteroom_bench::{Load, Plan};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 

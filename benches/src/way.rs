@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use anteroom_protocol::message::result::HandshakeAccepted;
+use anteroom_client::session::Session;
 use anteroom_protocol::{Codec, LaneId, RoomId, WEBSOCKET_PATH};
 use anteroom_transport::{Connection, Dialer, Event, Transport};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use tokio::time::timeout;
 
 use crate::entry::{Destination, Entry, Step};
@@ -31,11 +31,10 @@ impl Way {
     }
 }
 
-/// A session where it was going, and the payload that said so.
+/// A session where it was going, and the room that this is.
 pub(crate) struct Arrived {
-    pub(crate) accepted: HandshakeAccepted,
+    pub(crate) session: Session,
     pub(crate) room: Option<(RoomId, LaneId)>,
-    pub(crate) event: (Option<LaneId>, Codec, Vec<u8>),
 }
 
 /// Brings a new session where it is going.
@@ -49,13 +48,10 @@ pub(crate) async fn enter(
     loop {
         let event = timeout(ENTER_MAX, connection.recv()).await.context("no answer")??;
         let Event::Record { lane, codec, payload } = event else { continue };
-        match entry.hear(codec, &payload)? {
+        match entry.hear(lane, codec, &payload)? {
             Step::Wait => {}
             Step::Say(batch) => connection.send(LaneId::CONTROL, Arc::new(batch)).await?,
-            Step::Done(room) => {
-                let Some(accepted) = entry.accepted.take() else { bail!("nobody let the session in") };
-                return Ok((connection, Arrived { accepted, room, event: (lane, codec, payload.to_vec()) }));
-            }
+            Step::Done(room) => return Ok((connection, Arrived { session: entry.into_session()?, room })),
         }
     }
 }

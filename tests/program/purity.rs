@@ -1,6 +1,7 @@
 //! What may depend on what. The pure crates know no runtime, no sockets, no clock and no randomness of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 use anteroom_tests::program::repository;
@@ -46,32 +47,35 @@ fn cargo(arguments: &[&str]) -> String {
 }
 
 /// The names of everything a crate is linked with.
-fn linked(package: &str) -> BTreeSet<String> {
-    let tree = cargo(&[
-        "tree",
-        "--package",
-        package,
-        "--edges",
-        "normal,no-proc-macro",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ]);
+fn linked(package: &str, features: &[&str]) -> BTreeSet<String> {
+    let usual =
+        ["tree", "--package", package, "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"];
+    let tree = cargo(&[&usual, features].concat());
     tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 #[test]
 fn the_pure_crates_are_linked_with_nothing_that_acts() {
     for package in ["anteroom-protocol", "anteroom-core", "anteroom-games"] {
-        let linked = linked(package);
+        let linked = linked(package, &[]);
         assert!(linked.contains("serde"), "{linked:?}");
         for impure in IMPURE {
             assert!(!linked.contains(impure), "{package} is linked with {impure}");
         }
     }
     // The list is worth something: those that act are linked with a good part of it.
-    assert!(IMPURE.iter().filter(|name| linked("anteroom-server").contains(**name)).count() > 8);
+    assert!(IMPURE.iter().filter(|name| linked("anteroom-server", &[]).contains(**name)).count() > 8);
+}
+
+#[test]
+fn a_server_without_bench_is_linked_with_nothing_that_dials_or_measures() {
+    let lean = linked("anteroom-server", &["--no-default-features"]);
+    let whole = linked("anteroom-server", &[]);
+    for needed_by_bench in ["anteroom-bench", "hdrhistogram", "rustls-native-certs", "wtransport"] {
+        assert!(!lean.contains(needed_by_bench), "a lean server is linked with {needed_by_bench}");
+        assert!(whole.contains(needed_by_bench), "nothing is linked with {needed_by_bench}");
+    }
+    assert!(!linked("anteroom-bench", &[]).contains("anteroom-server"));
 }
 
 /// The workspace's own dependencies of each crate, without those of its tests.
@@ -103,7 +107,8 @@ fn dependencies_point_one_way() {
         ("transport", &["protocol"]),
         ("web", &[]),
         ("client", &["protocol", "transport"]),
-        ("server", &["core", "games", "protocol", "transport", "web"]),
+        ("bench", &["client", "games", "protocol", "transport"]),
+        ("server", &["bench", "core", "games", "protocol", "transport", "web"]),
     ] {
         let allowed: BTreeSet<String> = allowed.iter().map(ToString::to_string).collect();
         assert!(own[package].is_subset(&allowed), "{package} depends on {:?}", own[package]);
@@ -153,4 +158,50 @@ fn the_pure_crates_have_clippy_settings_of_their_own() {
 fn the_readme_shows_the_example() {
     let game = include_str!("../../examples/rock_paper_scissors.rs");
     assert!(include_str!("../../README.md").contains(&format!("```rust\n{game}```\n<!-- end of game -->")));
+}
+
+/// The modules of a crate at its top, and which of the others each one names, tests left out.
+fn modules(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut folders = vec![source.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let within = path.strip_prefix(source).unwrap().to_str().unwrap().to_owned();
+            if !within.ends_with(".rs") || within.ends_with("tests.rs") {
+                continue;
+            }
+            let module = within.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let lines = text.lines().take_while(|line| !line.contains("mod tests {"));
+            let code: String = lines.map(|line| line.split("//").next().unwrap_or_default()).collect();
+            let named = code.split("crate::").skip(1).flat_map(|rest| match rest.strip_prefix('{') {
+                Some(list) => list.split(['}', ',']).take_while(|name| !name.contains(';')).map(str::trim).collect(),
+                None => vec![rest],
+            });
+            let named = named.map(|rest| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect());
+            names.entry(module.clone()).or_default().extend(named.filter(|name: &String| *name != module));
+        }
+    }
+    names
+}
+
+/// Whoever reads the server's modules in order finds nothing that needs what comes later.
+#[test]
+fn no_module_of_the_server_needs_one_that_needs_it() {
+    let mut modules = modules(&repository().join("crates/server/src"));
+    let all: BTreeSet<String> = modules.keys().cloned().collect();
+    assert!(modules["session"].contains("carrier") && modules["session"].contains("rooms"), "{modules:?}");
+    modules.values_mut().for_each(|names| names.retain(|name| all.contains(name)));
+    while let Some(free) = modules.iter().find(|(_, names)| names.is_empty()).map(|(module, _)| module.clone()) {
+        modules.remove(&free);
+        for names in modules.values_mut() {
+            names.remove(&free);
+        }
+    }
+    assert!(modules.is_empty(), "these need one another: {modules:?}");
 }

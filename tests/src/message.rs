@@ -70,7 +70,8 @@ pub fn read(codec: Codec, payload: &[u8], by: By, games: &mut GamesOfRooms) -> V
     messages.map(|envelope| message(envelope.unwrap(), by, games)).collect()
 }
 
-fn message(envelope: Envelope<'_>, by: By, games: &mut GamesOfRooms) -> Message {
+/// A message as tests read it.
+pub(crate) fn message(envelope: Envelope<'_>, by: By, games: &mut GamesOfRooms) -> Message {
     let Envelope { kind, reference, room_id, latest, success, error, data, .. } = envelope;
     let room_id = room_id.map(|id| id.into_owned());
     let data = match data {

@@ -1,4 +1,5 @@
-//! A client that goes on with its session over any number of connections, and follows the protocol to the letter.
+//! A client that goes on with its session over any number of connections, by the native client's own
+//! [`Session`], which counts, acknowledges, keeps and sends again.
 //!
 //! It insists on what the protocol promises: every message once, in order, nothing behind a lane's end, and no gap that
 //! is not told. It does nothing by itself but read, acknowledge and send again: a test says when a connection is lost
@@ -9,10 +10,13 @@ pub mod pair;
 mod reading;
 mod speaking;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-use anteroom_protocol::Codec;
-use anteroom_protocol::lane::{AckDue, Unacknowledged};
+use anteroom_client::session::opening::Waiting;
+use anteroom_client::session::{ConnectionId, Session};
+use anteroom_protocol::message::result::HandshakeAccepted;
+use anteroom_protocol::message::resume::Reconnected;
+use anteroom_protocol::{Codec, LaneId};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -46,10 +50,10 @@ pub struct Heard {
 struct Link {
     number: u64,
     peer: Peer,
-    /// What came on lanes before the answer to `reconnect`.
-    held: Option<Vec<(Message, usize)>>,
-    /// Without streams: the lane that was opened last for each room.
-    opened: HashMap<String, u32>,
+    /// The answer to `reconnect` that is waited for.
+    waiting: Option<Waiting>,
+    /// Whether the session lives on another connection meanwhile.
+    moves: bool,
     goodbye: Option<(u16, String)>,
 }
 
@@ -82,12 +86,13 @@ pub struct Resuming {
     games: GamesOfRooms,
     links: Vec<Link>,
     made: u64,
+    accepted: HandshakeAccepted,
+    protocol: Session,
+    /// The connection that the session is on.
+    current: u64,
+    /// The newest connection that the server is ready on, until the lanes are called over to it.
+    ready: Option<(u64, Reconnected)>,
     lanes: BTreeMap<u32, Reading>,
-    kept: Unacknowledged,
-    unacked_messages_max: usize,
-    /// The lanes of requests that are not answered, by `n`.
-    asked: BTreeMap<u64, u32>,
-    ack: AckDue,
     began: Instant,
     unread: VecDeque<Message>,
     answer: Option<Message>,
@@ -113,12 +118,11 @@ impl Resuming {
     /// The same, on a connection that stands.
     pub async fn over(mut peer: Peer, handshake: Value) -> Self {
         let (way, keeps) = (peer.way, handshake["resume"] == json!(true));
-        let accepted = peer.handshake(handshake).await;
-        let text = |name: &str| accepted[name].as_str().unwrap().to_owned();
+        let accepted: HandshakeAccepted = serde_json::from_value(peer.handshake(handshake).await).unwrap();
         let mut client = Self {
-            user_id: text("user_id"),
-            session_id: text("session_id"),
-            token: text("resume_token"),
+            user_id: accepted.user_id.to_string(),
+            session_id: accepted.session_id.to_string(),
+            token: accepted.resume_token.clone(),
             attempt: 0,
             acknowledges: keeps,
             log: Vec::new(),
@@ -131,17 +135,16 @@ impl Resuming {
             games: GamesOfRooms::new(),
             links: Vec::new(),
             made: 0,
-            lanes: BTreeMap::new(),
-            kept: Unacknowledged::default(),
-            unacked_messages_max: accepted["limits"]["unacked_messages_max"].as_u64().unwrap() as usize,
-            asked: BTreeMap::new(),
-            ack: AckDue::default(),
+            protocol: Session::new(&accepted, keeps, ConnectionId(1)),
+            accepted,
+            current: 1,
+            ready: None,
+            lanes: BTreeMap::from([(0, Reading::default())]),
             began: Instant::now(),
             unread: VecDeque::new(),
             answer: None,
         };
-        let link = client.link(peer, None);
-        client.lanes.insert(0, Reading::new(None, link));
+        client.link(peer);
         client
     }
 
@@ -149,23 +152,25 @@ impl Resuming {
     #[must_use]
     pub fn restarted(mut self) -> Self {
         self.cut();
-        (self.lanes, self.asked, self.kept) = Default::default();
+        self.protocol = Session::new(&self.accepted, self.keeps, ConnectionId(self.made));
+        self.protocol.lost(ConnectionId(self.made));
+        self.lanes = BTreeMap::from([(0, Reading::default())]);
         self.unread.clear();
         self.log.clear();
         self
     }
 
-    fn link(&mut self, peer: Peer, held: Option<Vec<(Message, usize)>>) -> u64 {
+    fn link(&mut self, peer: Peer) -> &mut Link {
         self.made += 1;
-        self.links.push(Link { number: self.made, peer, held, opened: HashMap::new(), goodbye: None });
-        self.made
+        self.links.push(Link { number: self.made, peer, waiting: None, moves: false, goodbye: None });
+        self.links.last_mut().unwrap()
     }
 
     /// Loses every connection, without a word.
     pub fn cut(&mut self) {
-        self.links.clear();
-        self.lanes.values_mut().for_each(|lane| lane.on = None);
-        self.ack.reset();
+        while !self.links.is_empty() {
+            self.lose_oldest();
+        }
     }
 
     /// Loses the oldest connection, without a word.
@@ -174,7 +179,7 @@ impl Resuming {
     /// If there is none.
     pub fn lose_oldest(&mut self) {
         let lost = self.links.remove(0).number;
-        self.lanes.values_mut().filter(|lane| lane.on == Some(lost)).for_each(|lane| lane.on = None);
+        self.protocol.lost(ConnectionId(lost));
     }
 
     /// The newest connection, to send on it whatever one likes. Reading there takes from the client what it counts.
@@ -211,9 +216,13 @@ impl Resuming {
     /// The data of the next `reconnect`.
     pub fn claim(&mut self, carrying: Carrying) -> Value {
         self.attempt += 1;
+        let received = match carrying {
+            Carrying::Received => self.protocol.reconnect().received.unwrap_or_else(|| self.protocol.received()),
+            Carrying::Fresh | Carrying::Live => Default::default(),
+        };
         let mut claim = json!({"session_id": self.session_id, "resume_token": self.token, "attempt": self.attempt});
         match carrying {
-            Carrying::Received => claim["received"] = self.received(),
+            Carrying::Received => claim["received"] = json!(received),
             Carrying::Fresh => claim["fresh"] = json!(true),
             Carrying::Live => {}
         }
@@ -223,8 +232,7 @@ impl Resuming {
     /// How many counted messages have come on each lane.
     #[must_use]
     pub fn received(&self) -> Value {
-        let counted = self.lanes.iter().map(|(lane, reading)| (lane.to_string(), reading.inbound.received()));
-        counted.filter(|(_, count)| *count > 0).map(|(lane, count)| (lane, json!(count))).collect()
+        json!(self.protocol.received())
     }
 
     /// Goes on with the session on a new connection, in place of any other; gives the answer.
@@ -258,22 +266,24 @@ impl Resuming {
     /// The second half: calls the lanes over to the newest connection.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the server is ready on none.
     pub async fn resume(&mut self) {
-        let resume = json!({"type": "resume", "data": {"received": self.received()}});
-        self.raw().send(&resume).await;
+        let (number, result) = self.ready.take().unwrap();
+        let resume = self.protocol.resume(ConnectionId(number), result);
+        self.current = number;
+        self.raw().send(&json!({"type": "resume", "data": resume})).await;
     }
 
     /// Waits until control is on the newest connection.
     pub async fn arrive(&mut self) {
-        while self.lanes[&0].on != self.links.last().map(|link| link.number) {
+        while self.protocol.connection_of(LaneId::CONTROL) != self.links.last().map(|link| ConnectionId(link.number)) {
             self.step().await;
         }
     }
 
     /// Waits until control is open: what was sent again is on its way then.
     pub async fn settle(&mut self) {
-        while self.lanes[&0].on.is_none() {
+        while self.protocol.connection_of(LaneId::CONTROL).is_none() {
             self.step().await;
         }
     }
@@ -289,7 +299,9 @@ impl Resuming {
     /// If the server refuses.
     pub async fn present(&mut self, server: &TestServer, via: Via, claim: Value) -> Message {
         let peer = pair::present(server, self.way(via), &claim).await;
-        self.link(peer, Some(Vec::new()));
+        let link = self.link(peer);
+        link.waiting = Some(Waiting::default());
+        link.moves = claim.get("received").is_none() && claim["fresh"] != json!(true);
         let answer = loop {
             match self.answer.take() {
                 Some(answer) => break answer,

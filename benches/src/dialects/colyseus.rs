@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anteroom_server::bench::{
+use anteroom_bench::{
     BODY, BenchError, Dialect, Entry, Frame, FrameKind, Member, Opening, Place, Stamp, Template, push_frame,
 };
 use serde_json::Value;

@@ -13,7 +13,7 @@ pub(crate) use plain::Plain;
 pub(crate) use socketio::SocketIo;
 pub(crate) use unresumed::Unresumed;
 
-use anteroom_server::bench::{BenchError, FrameKind, Template};
+use anteroom_bench::{BenchError, FrameKind, Template};
 
 /// Frames what every member of a room says.
 fn template(kind: FrameKind, message: &[u8]) -> Result<Template, BenchError> {

@@ -1,8 +1,6 @@
 //! A path for each room, and nothing in a frame but what a member says.
 
-use anteroom_server::bench::{
-    BODY, BenchError, Dialect, Entry, Frame, FrameKind, Member, Opening, Place, Stamp, Template,
-};
+use anteroom_bench::{BODY, BenchError, Dialect, Entry, Frame, FrameKind, Member, Opening, Place, Stamp, Template};
 
 use super::template;
 

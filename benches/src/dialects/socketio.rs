@@ -1,6 +1,6 @@
 //! Socket.IO 5 on Engine.IO 4, on WebSocket from the start: packets are text, told apart by their first digits.
 
-use anteroom_server::bench::{
+use anteroom_bench::{
     BODY, BenchError, Dialect, Entry, Frame, FrameKind, Member, Opening, Place, Stamp, Template, push_frame,
 };
 

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use anteroom_server::bench::{self, Load, Plan, Target};
+use anteroom_bench::{Load, Plan, Target};
 use anyhow::Result;
 
 use crate::peers;
@@ -15,7 +15,7 @@ use crate::servers::{Contender, Needs, Starting, Subject};
 fn everything_arrives(subject: Subject, target: &Target) {
     let moment = Duration::from_millis(200);
     let plan = Plan { rooms: 2, members: 3, load: Load::Hertz(50.0), warm_up: moment, measured: moment, threads: 1 };
-    let outcome = bench::run(target, scenes::dialect(subject).unwrap(), &plan, &mut |_| {}).unwrap();
+    let outcome = anteroom_bench::run(target, scenes::dialect(subject).unwrap(), &plan, &mut |_| {}).unwrap();
     assert!(outcome.sent > 0, "{subject}");
     assert_eq!(outcome.wrong(), 0, "{subject}: {outcome:?}");
 }

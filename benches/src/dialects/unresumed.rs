@@ -1,10 +1,10 @@
 //! Anteroom without resuming: sessions that do not ask for it, number nothing and acknowledge nothing, as far as the
 //! protocol lets them. Only what resuming costs is measured with them.
 
-use anteroom_protocol::{Codec, WEBSOCKET_PATH};
-use anteroom_server::bench::{
+use anteroom_bench::{
     BenchError, Dialect, Entry, Frame, FrameKind, Member, Opening, Place, Stamp, Template, push_frame,
 };
+use anteroom_protocol::{Codec, WEBSOCKET_PATH};
 
 use super::template;
 use crate::entry::{self, Destination, Step};
@@ -41,7 +41,7 @@ impl Member for Speaker {
     }
 
     fn enter(&mut self, frame: Frame<'_>, out: &mut Vec<u8>) -> Result<Entry, BenchError> {
-        match self.entry.hear(Codec::Json, frame.payload).map_err(BenchError::failed)? {
+        match self.entry.hear(None, Codec::Json, frame.payload).map_err(BenchError::failed)? {
             Step::Wait => {}
             Step::Say(batch) => push_frame(FrameKind::Text, batch.payload(), out),
             Step::Done(None) => return Err(BenchError::failed("not in a room")),

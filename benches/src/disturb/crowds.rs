@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anteroom_server::bench::{self, Anteroom, Load, Plan, Target};
+use anteroom_bench::{Anteroom, Load, Plan, Target};
 use anyhow::Result;
 
 use super::{READY, tell};
@@ -28,7 +28,7 @@ pub(super) fn closed(addr: SocketAddr) -> Result<()> {
 fn play(addr: SocketAddr, load: Load) -> Result<()> {
     let plan = Plan { rooms: 1, members: MEMBERS, load, warm_up: WARM_UP, measured: TIME, threads: 1 };
     let (mut stage, mut told) = ("entering", false);
-    bench::run(&Target { addr, pid: None }, &Anteroom::default(), &plan, &mut |live| {
+    anteroom_bench::run(&Target { addr, pid: None }, &Anteroom::default(), &plan, &mut |live| {
         // Entering is over and the warm-up, too.
         if !told && live.stage != stage && stage != "entering" {
             told = tell(READY).is_ok();

@@ -5,9 +5,9 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use anteroom_bench::{BODY, Stamp};
 use anteroom_protocol::limits::BATCH_MESSAGES_MAX;
 use anteroom_protocol::{Codec, RoomId};
-use anteroom_server::bench::{BODY, Stamp};
 use anyhow::{Context, Result};
 
 use super::{READY, tell};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use anteroom_bench::Stamp;
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::message::request::JoinRoom;
 use anteroom_protocol::{Batch, Codec, Header, LaneId};
-use anteroom_server::bench::Stamp;
 use anteroom_transport::{Connection, Event};
 use anyhow::{Context, Result, ensure};
 use tokio::task::{LocalSet, spawn_local};

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use anteroom_bench::{BODY, CoreTime, Stamp};
 use anteroom_protocol::{BatchBuilder, Codec, RoomId};
-use anteroom_server::bench::{BODY, CoreTime, Stamp};
 use anyhow::{Context, Result, bail};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{spawn_blocking, spawn_local};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use anteroom_server::bench::Latencies;
+use anteroom_bench::Latencies;
 
 /// Which move: whose, and the how manieth.
 pub(super) type Move = (usize, u32);

@@ -24,7 +24,7 @@ use crate::game::Game;
 use crate::handshake;
 use crate::lobby::RoomsWatch;
 use crate::options::{ConnectOptions, SessionOptions, TransportChoice};
-use crate::race::{Route, Stood};
+use crate::race::{Route, Won};
 use crate::room::Room;
 use crate::shared::{Answer, Command, Shared};
 use crate::state::SessionState;
@@ -119,12 +119,12 @@ impl Client {
             sleep(backoff.next()).await;
             shaken = shake().await;
         }
-        let (Stood { connection, better }, accepted) = shaken?;
+        let (Won { connection, better }, accepted) = shaken?;
         let route = route.with_codec(accepted.codec);
         Ok(Self::begin(Links::new(connection, better, Some(route), seed), accepted, &options))
     }
 
-    async fn shake(route: &Route, handshake: &Handshake) -> Result<(Stood, HandshakeAccepted), ConnectError> {
+    async fn shake(route: &Route, handshake: &Handshake) -> Result<(Won, HandshakeAccepted), ConnectError> {
         let mut stood = route.stand().await?;
         let shaken = timeout(ANSWERED_WITHIN, handshake::shake(&mut stood.connection, handshake)).await;
         let accepted = shaken.unwrap_or(Err(ConnectError::Lost(Closed::Lost("the server does not answer".into()))))?;

@@ -6,7 +6,7 @@
 
 mod dispatch;
 mod entering;
-mod going_on;
+mod reconnecting;
 mod links;
 mod listing;
 mod pipe;
@@ -30,7 +30,7 @@ use crate::draft::Draft;
 use crate::error::{ConnectError, RoomEnd, SessionEnd};
 use crate::handshake::Refusal;
 use crate::inbox::Inbox;
-use crate::session::{PipeId, Session};
+use crate::session::{ConnectionId, Session};
 use crate::shared::{Answer, Command, Inlets, Move, Shared};
 use crate::state::SessionState;
 
@@ -71,7 +71,7 @@ enum Next {
     Move(Move),
     Command(Command),
     Departed,
-    Event(PipeId, Result<Event, Closed>),
+    Event(ConnectionId, Result<Event, Closed>),
     Step(Step),
     Better(Result<Connection, ConnectError>),
     Unreliable(Draft),
@@ -86,7 +86,7 @@ impl Driver {
         links: Links,
         resumes: bool,
     ) -> Self {
-        let session = Session::new(&shared.accepted, resumes, PipeId(0));
+        let session = Session::new(&shared.accepted, resumes, ConnectionId(0));
         Self {
             shared,
             session,
@@ -203,7 +203,7 @@ impl Driver {
         self.lose(Closed::ByPeer { code, reason })
     }
 
-    fn on_event(&mut self, pipe: PipeId, event: Result<Event, Closed>) -> Result<(), SessionEnd> {
+    fn on_event(&mut self, pipe: ConnectionId, event: Result<Event, Closed>) -> Result<(), SessionEnd> {
         self.note_rtt();
         match event {
             Ok(event) => match self.take(pipe, event) {
@@ -222,7 +222,7 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, pipe: PipeId, event: Event) -> Result<(), Refusal> {
+    fn take(&mut self, pipe: ConnectionId, event: Event) -> Result<(), Refusal> {
         match event {
             Event::Record { lane, codec, payload } => self.on_record(pipe, lane, codec, &payload, 0)?,
             Event::Datagram { lane, payload } => self.on_datagram(lane, &payload),

@@ -3,30 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom_protocol::codec::InvalidData;
-use anteroom_protocol::envelope::decode_batch;
-use anteroom_protocol::message::Message;
 use anteroom_protocol::message::request::{Goodbye, Handshake};
 use anteroom_protocol::message::result::HandshakeAccepted;
 use anteroom_protocol::message::resume::{Reconnect, Reconnected};
-use anteroom_protocol::{
-    Batch, BatchBuilder, CloseCode, Codec, Data, Envelope, ErrorCode, Header, LaneId, SCHEMA, VERSION, envelope, json,
-};
+use anteroom_protocol::{CloseCode, Codec, ErrorCode, LaneId, SCHEMA, VERSION};
 use anteroom_transport::{Closed, Connection, Event};
 use aws_lc_rs::rand;
-use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
 use crate::error::{ConnectError, SessionEnd, TokenError};
 use crate::options::SessionOptions;
+use crate::session::opening::{self, Held, Refused, Waiting, json_batch};
 
 /// How long the answer to `reconnect` may take.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
-/// How much of the rooms' lanes may arrive before the answer to `reconnect`, in bytes.
-const HELD_BYTES_MAX: usize = 4 << 20;
-/// What each record counts besides its payload.
-const HELD_RECORD_BYTES: usize = 64;
-
 /// What the handshake of a new session says, but for the token. Saying it again within the grace time, on whatever connection, gives
 /// the same session.
 pub(crate) fn handshake(options: &SessionOptions) -> Handshake {
@@ -61,44 +51,23 @@ pub(crate) async fn shake(
     handshake: &Handshake,
 ) -> Result<HandshakeAccepted, ConnectError> {
     let batch = json_batch("handshake", handshake).map_err(|error| ConnectError::InvalidAnswer(error.to_string()))?;
-    connection.send(LaneId::CONTROL, batch).await.map_err(lost)?;
+    connection.send(LaneId::CONTROL, Arc::new(batch)).await.map_err(lost)?;
     loop {
         // A lane cannot begin, nor a datagram mean anything, before the session does.
         if let Event::Record { codec, payload, .. } = connection.recv().await.map_err(lost)? {
-            let accepted = accepted(codec, &payload, handshake.codec.unwrap_or_default())?;
+            let asked = handshake.codec.unwrap_or_default();
+            let accepted = opening::accepted(codec, &payload, asked).map_err(refused)?;
             connection.allow_rooms(accepted.limits.rooms_max);
             return Ok(accepted);
         }
     }
 }
 
-fn accepted(codec: Codec, payload: &[u8], asked: Codec) -> Result<HandshakeAccepted, ConnectError> {
-    let invalid = |why: &dyn std::fmt::Display| ConnectError::InvalidAnswer(why.to_string());
-    let mut messages = decode_batch(codec, payload).map_err(|error| invalid(&error))?;
-    let first = messages.next().ok_or_else(|| invalid(&"an empty batch"))?.map_err(|error| invalid(&error))?;
-    if messages.next().is_some() {
-        return Err(invalid(&"more than one message before the session began"));
-    }
-    match (first.kind.as_ref(), first.data) {
-        ("handshake_accepted", Data::Json(text)) => {
-            let accepted: HandshakeAccepted = serde_json::from_str(text).map_err(|error| invalid(&error))?;
-            if accepted.codec == Codec::Bincode && asked == Codec::Json {
-                return Err(invalid(&"it decided for a codec that was not asked for"));
-            }
-            Ok(accepted)
-        }
-        ("goodbye", Data::Json(text)) => {
-            let Goodbye { code, reason } = serde_json::from_str(text).map_err(|error| invalid(&error))?;
-            Err(lost(Closed::ByPeer { code, reason }))
-        }
-        _ => Err(refusal(first)),
-    }
-}
-
-fn refusal(message: Envelope<'_>) -> ConnectError {
-    match message.error {
-        Some(error) => ConnectError::Server(error),
-        None => ConnectError::InvalidAnswer(format!("`{}` instead of `handshake_accepted`", message.kind)),
+fn refused(refused: Refused) -> ConnectError {
+    match refused {
+        Refused::Error { error, .. } => ConnectError::Server(error),
+        Refused::Goodbye(Goodbye { code, reason }) => lost(Closed::ByPeer { code, reason }),
+        malformed => ConnectError::InvalidAnswer(malformed.to_string()),
     }
 }
 
@@ -126,8 +95,8 @@ pub(crate) fn is_programs_fault(code: u16) -> bool {
 pub(crate) struct Arrived {
     pub(crate) connection: Connection,
     pub(crate) result: Reconnected,
-    /// What came before and with the answer, with how many messages of it are taken already.
-    pub(crate) held: Vec<(Event, usize)>,
+    /// What came before and with the answer.
+    pub(crate) held: Vec<Held>,
 }
 
 /// Why the server does not go on with the session on a connection.
@@ -171,85 +140,28 @@ pub(crate) async fn introduce(connection: Connection, reconnect: Reconnect) -> R
 
 async fn ask_to_go_on(mut connection: Connection, reconnect: Reconnect) -> Result<Arrived, Refusal> {
     let batch = json_batch("reconnect", &reconnect).map_err(Refusal::malformed)?;
-    connection.send(LaneId::CONTROL, batch).await.map_err(Refusal::before_the_answer)?;
+    connection.send(LaneId::CONTROL, Arc::new(batch)).await.map_err(Refusal::before_the_answer)?;
     let mut waiting = Waiting::default();
     loop {
         let event = connection.recv().await.map_err(Refusal::before_the_answer)?;
-        if let Some(result) = waiting.take(event)? {
-            return Ok(Arrived { connection, result, held: waiting.held });
+        let Event::Record { lane, codec, payload } = event else { continue };
+        if let Some(result) = waiting.take(lane, codec, payload)? {
+            return Ok(Arrived { connection, result, held: waiting.into_held() });
         }
     }
 }
 
-/// Waits for the answer to `reconnect`. Rooms' lanes may be faster.
-#[derive(Debug, Default)]
-struct Waiting {
-    held: Vec<(Event, usize)>,
-    bytes: usize,
-}
-
-impl Waiting {
-    fn take(&mut self, event: Event) -> Result<Option<Reconnected>, Refusal> {
-        let Event::Record { lane, codec, payload } = &event else { return Ok(None) };
-        if lane.is_none_or(|lane| lane == LaneId::CONTROL) {
-            let (result, more) = reconnected(*codec, payload)?;
-            if more {
-                self.held.push((event, 1));
-            }
-            return Ok(Some(result));
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Goodbye(Goodbye { code, reason }) => Self::before_the_answer(Closed::ByPeer { code, reason }),
+            Refused::TooMuch { bytes, max } => Self::Again(Closed::TooLarge { len: bytes as u64, max }),
+            Refused::Malformed(why) => Self::malformed(why),
+            Refused::Error { error, .. } if error.code == ErrorCode::SessionUnknown => Self::End(SessionEnd::Unknown),
+            Refused::Error { error, .. } if error.retryable => Self::Again(Closed::Lost(error.message.into())),
+            Refused::Error { error, .. } => Self::End(SessionEnd::Refused(error.message)),
         }
-        // Even an empty record takes some memory.
-        self.bytes += payload.len() + HELD_RECORD_BYTES;
-        if self.bytes > HELD_BYTES_MAX {
-            return Err(Refusal::Again(Closed::TooLarge { len: self.bytes as u64, max: HELD_BYTES_MAX }));
-        }
-        self.held.push((event, 0));
-        Ok(None)
     }
-}
-
-/// Reads the answer; says whether more follows in the same record.
-fn reconnected(codec: Codec, payload: &[u8]) -> Result<(Reconnected, bool), Refusal> {
-    let mut messages = decode_batch(codec, payload).map_err(Refusal::malformed)?;
-    let first = messages.next().ok_or_else(|| Refusal::malformed("an empty batch"))?.map_err(Refusal::malformed)?;
-    match (first.kind.as_ref(), first.error, first.data) {
-        (Reconnected::TYPE, None, Data::Json(text)) => {
-            let result = serde_json::from_str(text).map_err(Refusal::malformed)?;
-            Ok((result, messages.next().is_some()))
-        }
-        (Goodbye::TYPE, _, data) => {
-            let Goodbye { code, reason } = read_goodbye(data);
-            Err(Refusal::before_the_answer(Closed::ByPeer { code, reason }))
-        }
-        (_, Some(error), _) if error.code == ErrorCode::SessionUnknown => Err(Refusal::End(SessionEnd::Unknown)),
-        (_, Some(error), _) if error.retryable => Err(Refusal::Again(Closed::Lost(error.message.into()))),
-        (_, Some(error), _) => Err(Refusal::End(SessionEnd::Refused(error.message))),
-        (kind, ..) => Err(Refusal::malformed(format_args!("`{kind}` instead of `{}`", Reconnected::TYPE))),
-    }
-}
-
-/// Reads a goodbye; one that cannot be read is one all the same.
-pub(crate) fn read_goodbye(data: Data<'_>) -> Goodbye {
-    let plain = Goodbye { code: NORMAL_CLOSURE, reason: String::new() };
-    match data {
-        Data::Json(text) => serde_json::from_str(text).unwrap_or(plain),
-        Data::Binary(_) => plain,
-    }
-}
-
-/// RFC 6455, section 7.4.1.
-pub(crate) const NORMAL_CLOSURE: u16 = 1000;
-
-/// A message that is JSON whatever the session's codec; its type needs no binary shape.
-fn json_batch<T: Serialize>(kind: &str, data: &T) -> Result<Arc<Batch>, InvalidData> {
-    let mut text = Vec::new();
-    json::encode(data, &mut text)?;
-    let data = Data::Json(std::str::from_utf8(&text).unwrap_or_default());
-    let mut message = Vec::new();
-    envelope::encode_raw(&Header::new(kind), data, &mut message)?;
-    let mut batch = BatchBuilder::new(Codec::Json);
-    batch.push_encoded(&message);
-    Ok(Arc::new(batch.finish()))
 }
 
 /// 128 random bits in hexadecimal. Whoever repeats it gets the same session, so it must not be guessed.

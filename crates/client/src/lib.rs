@@ -73,6 +73,7 @@
 //! | [`room`] | [`Room`]: acting, and what happens |
 //! | [`lobby`] | [`RoomsWatch`]: the list of rooms as it changes |
 //! | [`game`] | [`Game`]: the types of one kind of game |
+//! | [`session`] | the protocol of a session without IO, for programs with connections of their own |
 //! | [`error`] | why connecting, a request or a session failed |
 
 mod backoff;
@@ -91,7 +92,7 @@ pub mod options;
 pub mod paths;
 mod race;
 pub mod room;
-mod session;
+pub mod session;
 mod shared;
 pub mod state;
 pub mod token;

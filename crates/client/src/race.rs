@@ -28,7 +28,7 @@ const UPGRADE_AFTER: Duration = Duration::from_secs(60);
 pub(crate) type Dialing = Pin<Box<dyn Future<Output = Result<Connection, ConnectError>> + Send>>;
 
 /// A connection that stands, and one that may still come and would be better.
-pub(crate) struct Stood {
+pub(crate) struct Won {
     pub(crate) connection: Connection,
     pub(crate) better: Option<Dialing>,
 }
@@ -60,10 +60,10 @@ impl Route {
     }
 
     /// Makes a connection.
-    pub(crate) async fn stand(&self) -> Result<Stood, ConnectError> {
+    pub(crate) async fn stand(&self) -> Result<Won, ConnectError> {
         match self.choice {
             TransportChoice::Automatic => self.race().await,
-            choice => within(DIAL_MAX, self.dial.dial(choice, self.codec)).await.map(Stood::alone),
+            choice => within(DIAL_MAX, self.dial.dial(choice, self.codec)).await.map(Won::alone),
         }
     }
 
@@ -90,18 +90,18 @@ impl Route {
         }
     }
 
-    async fn race(&self) -> Result<Stood, ConnectError> {
+    async fn race(&self) -> Result<Won, ConnectError> {
         match self.paths.advice(&self.origin, Instant::now()) {
             Advice::QuicFirst => self.quic_against_websocket(HEAD_START).await,
             Advice::Together => self.quic_against_websocket(Duration::ZERO).await,
             Advice::WebSocketFirst => match self.try_websocket().await {
-                Ok(connection) => Ok(Stood::alone(connection)),
-                Err(error) => self.try_quic().await.map(Stood::alone).map_err(|_| error),
+                Ok(connection) => Ok(Won::alone(connection)),
+                Err(error) => self.try_quic().await.map(Won::alone).map_err(|_| error),
             },
         }
     }
 
-    async fn quic_against_websocket(&self, head_start: Duration) -> Result<Stood, ConnectError> {
+    async fn quic_against_websocket(&self, head_start: Duration) -> Result<Won, ConnectError> {
         let mut quic = self.try_quic();
         tokio::select! {
             biased;
@@ -119,7 +119,7 @@ impl Route {
                 Err(error) => self.without_quic(websocket, error).await,
             },
             dialed = &mut websocket => match dialed {
-                Ok(connection) => Ok(Stood { connection, better: Some(quic) }),
+                Ok(connection) => Ok(Won { connection, better: Some(quic) }),
                 Err(error) => match quic.await {
                     Ok(connection) => Ok(self.open(connection)),
                     Err(quic_error) => Err(more_telling(quic_error, error)),
@@ -128,16 +128,16 @@ impl Route {
         }
     }
 
-    fn open(&self, connection: Connection) -> Stood {
+    fn open(&self, connection: Connection) -> Won {
         self.paths.note_open(&self.origin);
-        Stood::alone(connection)
+        Won::alone(connection)
     }
 
-    async fn without_quic(&self, websocket: Dialing, error: ConnectError) -> Result<Stood, ConnectError> {
+    async fn without_quic(&self, websocket: Dialing, error: ConnectError) -> Result<Won, ConnectError> {
         match websocket.await {
             Ok(connection) => {
                 self.note_blocked(Instant::now());
-                Ok(Stood::alone(connection))
+                Ok(Won::alone(connection))
             }
             Err(websocket_error) => Err(more_telling(error, websocket_error)),
         }
@@ -148,7 +148,7 @@ impl Route {
     }
 }
 
-impl Stood {
+impl Won {
     fn alone(connection: Connection) -> Self {
         Self { connection, better: None }
     }

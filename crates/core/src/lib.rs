@@ -6,7 +6,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`game`] | the [`Game`] trait, what a game can do, and the registry of kinds |
-//! | [`room`] | one room: seats, members, spectators, the game in it |
+//! | [`room`] | one room: seats, members, spectators, the game in it; its turns, their log, and its snapshot |
 //! | [`flush`] | what a room says, encoded once per codec |
 //! | [`lanes`] | the lanes of one session, which connection they are attached to, and going on after a loss |
 //! | [`listing`] | the rooms a lobby shows, and how they change |

@@ -145,12 +145,11 @@ impl Room {
         if self.keeps_log {
             flush.log.push_join(now, &join);
         }
-        // What it stays at if the game panics.
-        let gone = ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.");
         let (user_id, role, lane) = (join.user_id.clone(), join.role, join.lane);
-        flush.answers.push(Answer { user_id, role, lane, joined: Err(gone.clone()) });
+        // It stays at that if the game panics.
+        flush.answers.push(Answer { user_id, role, lane, joined: Err(has_closed()) });
         if self.closed {
-            return Err(gone);
+            return Err(has_closed());
         }
         self.in_turn = true;
         self.pass_time(now, &mut flush.effects);
@@ -193,13 +192,14 @@ impl Room {
         }
     }
 
-    /// Moves a member's mark to the number of a message, to be told with the flush that shows what came of it. `false`
-    /// if the message was dealt with before, or there is no such member.
-    fn mark(&mut self, id: MemberId, n: Option<u64>) -> bool {
-        let Some(member) = self.members.get_mut(&id) else { return false };
-        let Some(n) = n else { return true };
-        let is_new = n > member.applied;
-        if is_new {
+    /// Moves a member's mark to the number of a message, to be told with the flush that shows what came of it. Gives the
+    /// member; none if the message was dealt with before, or there is no such member.
+    fn mark(&mut self, id: MemberId, n: Option<u64>) -> Option<&Member> {
+        let member = self.members.get_mut(&id)?;
+        if let Some(n) = n {
+            if n <= member.applied {
+                return None;
+            }
             member.applied = n;
             match member.marked.and_then(|place| self.marks.get_mut(place)) {
                 Some(mark) => mark.1 = n,
@@ -209,14 +209,11 @@ impl Room {
                 }
             }
         }
-        is_new
+        Some(member)
     }
 
     fn act(&mut self, id: MemberId, kind: &str, data: Data<'_>, reference: Option<&Ref>, n: Option<u64>) {
-        if !self.mark(id, n) {
-            return;
-        }
-        let Some(seat) = self.members.get(&id).map(|member| member.seat) else { return };
+        let Some(seat) = self.mark(id, n).map(|member| member.seat) else { return };
         let before = self.stage.mark();
         let done = match seat {
             Some(seat) => {
@@ -396,6 +393,10 @@ impl Room {
     pub fn recent_inputs(&self) -> impl Iterator<Item = String> {
         self.recent.lines()
     }
+}
+
+fn has_closed() -> ErrorBody {
+    ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.")
 }
 
 /// The `type` of a failure that answers no request.

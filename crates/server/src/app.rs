@@ -1,125 +1,83 @@
 //! The server put together: every part in the order in which it is needed, and taken apart in a stated one.
 //!
-//! Shutting down: no new connections; rooms close and tell their members; sessions say goodbye, write what is
-//! left, and close; then what is left of HTTP and QUIC.
+//! The steps of its end are in `lifecycle`.
 
-use std::io;
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+mod assembly;
+mod builder;
+mod quic;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anteroom_core::game::Registry;
 use anteroom_protocol::Codec;
 use anteroom_transport::Connection;
 use anteroom_transport::quic::Listener;
+use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::budget::Budget;
-use crate::certificate::{self, Certificate, Names, PublishedHashes};
+use self::assembly::Startup;
+pub use self::builder::ServerBuilder;
+use crate::certificate::{self, Names, PublishedHashes};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, PublicUrl, TcpTls};
+use crate::config::Config;
 use crate::connection::{self, Arrival};
-use crate::host::Host;
-use crate::identity::Authority;
+use crate::error::ConfigError;
+pub use crate::error::StartError;
+use crate::hooks::Hooked;
 use crate::lobby::Lobby;
-use crate::origin::{Allowed, Origins, Own};
+pub use crate::mode::Mode;
 use crate::panics::kept_up;
+use crate::parts::Parts;
 use crate::random::Randomness;
-use crate::rooms::Rooms;
-use crate::sessions::{Sessions, Surroundings, keep_to_budget};
-use crate::shared::{Shared, Shutdown};
-use crate::{http, random, renewal};
-
-/// How long the parts of the shutdown after the last goodbye may take.
-const TAIL_MAX: Duration = Duration::from_secs(2);
-
-/// How a server is to run, besides its configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Guests, any page of this machine, a certificate made on the spot.
-    Development {
-        /// Whether other machines may connect.
-        on_network: bool,
-    },
-    /// What is configured, and nothing else.
-    Production,
-}
-
-/// The server does not start. Each is one sentence with the next step.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The configuration cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// Somebody else has the port.
-    #[error(
-        "port {0} is taken; stop the other program, or choose another with --listen HOST:PORT, or --listen-udp (port 0 \
-         finds one)"
-    )]
-    PortInUse(SocketAddr),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, io::Error),
-    /// The certificate and the key do not work together.
-    #[error("the certificate cannot be used: {0}; check that the key belongs to it")]
-    Certificate(String),
-}
+use crate::sessions::keep_to_budget;
+use crate::{http, renewal};
 
 /// A running server. Clones are the same one. Dropping it leaves its tasks running; call [`Server::shutdown`].
 #[derive(Debug, Clone)]
 pub struct Server {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) parts: Parts,
     quic: Option<Arc<Listener>>,
 }
 
 impl Server {
-    /// Starts a server with these games, in the tokio runtime of the caller.
+    /// Puts a server together from its configuration and what you bring: games, routes, hooks.
+    ///
+    /// ```
+    /// # use anteroom_server::axum::Router;
+    /// # use anteroom_server::axum::routing::get;
+    /// # use anteroom_server::{Config, Mode, Server};
+    /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// # use tokio::net::TcpStream;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # anteroom_server::cli::runtime()?.block_on(async {
+    /// let config = Config { listen: "127.0.0.1:0".into(), ..Config::development() };
+    /// let server = Server::builder(config, Mode::Development { on_network: false })
+    ///     .games(anteroom_games::registry()?)
+    ///     .routes(Router::new().route("/news", get(|| async { "A new map is out." })))
+    ///     .start()?;
+    ///
+    /// let mut client = TcpStream::connect(server.local_addr()).await?;
+    /// client.write_all(b"GET /news HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer).await?;
+    /// assert!(answer.ends_with("A new map is out."));
+    /// # server.shutdown().await;
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
+    pub fn builder(config: Config, mode: Mode) -> ServerBuilder {
+        ServerBuilder::new(config, mode)
+    }
+
+    /// Starts a server with these games and nothing else, in the tokio runtime of the caller.
     ///
     /// # Errors
     /// [`StartError`], before anything listens.
     pub fn start(config: Config, mode: Mode, games: Registry) -> Result<Self, StartError> {
-        if let Some(error) = Self::check(&config, mode).into_iter().next() {
-            return Err(error);
-        }
-        if let Some(sentence) = config.tls.certificate.as_deref().and_then(certificate::out_of_date) {
-            tracing::error!("{sentence}");
-        }
-        let is_development = mode != Mode::Production;
-        let wanted = config.listen_addr().map_err(|why| ConfigError::Invalid { key: "listen", why })?;
-        let wanted_udp = config.listen_udp_addr().map_err(|why| ConfigError::Invalid { key: "listen_udp", why })?;
-        let certificate = certificate(&config, wanted_udp.unwrap_or(wanted))?;
-        let names = certificate.tls.certificates.first().map(Names::of).unwrap_or_default();
-        let tcp_tls = tcp_tls(&config, is_development, &certificate)?;
-        let (tcp, udp) = match wanted_udp {
-            None => bind(wanted)?,
-            Some(udp) => (bind_tcp(wanted)?, bind_udp(udp)?),
-        };
-        let local_addr = tcp.local_addr().map_err(|error| StartError::Listen(wanted, error))?;
-        let udp_addr = udp.local_addr().map_err(|error| StartError::Listen(wanted_udp.unwrap_or(wanted), error))?;
-        let hashes = PublishedHashes::default();
-        hashes.publish(certificate.pinned);
-        let quic = Listener::bind(udp, certificate.tls, config.transport())
-            .map_err(|error| StartError::Certificate(error.to_string()))?;
-        let (clock, randomness) = (Clock::start(), Randomness::default());
-        let shared = shared(config, games, Seat { clock, randomness, mode, local_addr, udp_addr, hashes, names })?;
-        let prefix = shared.public.as_ref().map_or("", |public| &public.prefix);
-        let quic = Arc::new(quic.path_prefix(prefix));
-        let is_elsewhere = shared.config.tls.tcp == TcpTls::Off || shared.config.listen_udp.is_some();
-        if mode == Mode::Production && is_elsewhere && shared.public.is_none() {
-            tracing::warn!(
-                "public_url is not set, so the server goes by the Host header; pages behind a proxy that does not hand \
-                 it on learn no address for WebTransport"
-            );
-        }
-        let server = Self { shared, quic: Some(quic) };
-        server.spawn(tcp, tcp_tls);
-        Ok(server)
+        Self::builder(config, mode).games(games).start()
     }
 
     /// Everything about a configuration for which [`start`](Self::start) would refuse it. Reads the files that it names, and
@@ -143,7 +101,7 @@ impl Server {
             wrong.extend(certificate::problems(certificate, key));
         }
         if config.auth.token_key_file.is_some() {
-            wrong.extend(config.token_key().err().map(StartError::Config));
+            wrong.extend(config.auth.token_key().err().map(StartError::Config));
         }
         wrong
     }
@@ -155,7 +113,7 @@ impl Server {
     /// [`StartError::Config`].
     pub fn simulate(config: Config, games: Registry, seed: u64) -> Result<Self, StartError> {
         config.validate()?;
-        let seat = Seat {
+        let startup = Startup {
             clock: Clock::simulated(),
             randomness: Randomness::seeded(seed),
             mode: Mode::Development { on_network: false },
@@ -163,8 +121,10 @@ impl Server {
             udp_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             hashes: PublishedHashes::default(),
             names: Names::default(),
+            games,
+            hooks: Hooked::default(),
         };
-        let server = Self { shared: shared(config, games, seat)?, quic: None };
+        let server = Self { parts: assembly::parts(&config, startup)?, quic: None };
         server.spawn_keepers();
         Ok(server)
     }
@@ -172,68 +132,71 @@ impl Server {
     /// Serves one connection that stands; `codec` is what a WebSocket asked for when it was opened.
     pub fn serve(&self, connection: Connection, codec: Option<Codec>) {
         let arrival = Arrival { origin: None, authority: None, codec };
-        self.shared.session_tasks.spawn(connection::run(self.shared.clone(), connection, arrival, ()));
+        self.parts.lifecycle.session_tasks.spawn(connection::run(self.parts.clone(), connection, arrival, ()));
     }
 
     /// Serves whoever connects to a listener, besides those that the server has itself.
     pub fn accept(&self, listener: Listener) {
-        let (shared, listener) = (self.shared.clone(), Arc::new(listener));
-        self.shared.connections.spawn(async move {
+        let (parts, listener) = (self.parts.clone(), Arc::new(listener));
+        self.parts.lifecycle.connections.spawn(async move {
             tokio::select! {
                 biased;
-                () = shared.stop_serving.cancelled() => listener.close().await,
-                () = kept_up("accepting", || accept_quic(shared.clone(), listener.clone())) => {}
+                () = parts.lifecycle.stop_serving.cancelled() => listener.close().await,
+                () = kept_up("accepting", || quic::accept(parts.clone(), listener.clone())) => {}
             }
         });
     }
 
-    fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>) {
-        let shared = &self.shared;
-        let accepting = shared.clone();
-        shared.connections.spawn(async move {
+    fn spawn(&self, tcp: TcpListener, tls: Option<TlsAcceptor>, routes: Vec<Router>) {
+        let Parts { lifecycle, services, settings } = &self.parts;
+        let router = http::router(self.parts.clone(), routes);
+        let accepting = self.parts.clone();
+        lifecycle.connections.spawn(async move {
             let tcp = Arc::new(tcp);
-            kept_up("accepting TCP", || http::run(accepting.clone(), tcp.clone(), tls.clone())).await;
+            kept_up("accepting TCP", || http::run(accepting.clone(), router.clone(), tcp.clone(), tls.clone())).await;
         });
         self.spawn_keepers();
         let Some(quic) = &self.quic else { return };
-        let accepting = (shared.clone(), quic.clone());
-        shared.connections.spawn(async move {
-            kept_up("accepting QUIC", || accept_quic(accepting.0.clone(), accepting.1.clone())).await;
+        let accepting = (self.parts.clone(), quic.clone());
+        lifecycle.connections.spawn(async move {
+            kept_up("accepting QUIC", || quic::accept(accepting.0.clone(), accepting.1.clone())).await;
         });
-        if shared.config.tls.certificate.is_none() {
-            let (shared, quic) = (shared.clone(), quic.clone());
-            shared.clone().connections.spawn(async move {
+        if settings.makes_certificates {
+            let (life, hashes, quic, listen) =
+                (lifecycle.clone(), services.hashes.clone(), quic.clone(), settings.udp_addr);
+            lifecycle.connections.spawn(async move {
                 tokio::select! {
-                    () = shared.stop_serving.cancelled() => {}
-                    never = kept_up("renewal", || renewal::run(shared.clone(), quic.clone())) => match never {},
+                    () = life.stop_serving.cancelled() => {}
+                    never = kept_up("renewal", || renewal::run(listen, hashes.clone(), quic.clone())) => match never {},
                 }
             });
         }
     }
 
     fn spawn_keepers(&self) {
-        let (lobby, stop) = (self.shared.lobby.clone(), self.shared.stop_serving.clone());
-        self.shared.connections.spawn(async move {
+        let Parts { lifecycle, services, .. } = &self.parts;
+        let (lobby, stop) = (services.lobby.clone(), lifecycle.stop_serving.clone());
+        lifecycle.connections.spawn(async move {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
                 () = kept_up("the lobby", || publish(lobby.clone())) => {}
             }
         });
-        let shared = self.shared.clone();
-        self.shared.connections.spawn(async move {
+        let (sessions, stop) = (services.sessions.clone(), lifecycle.stop_serving.clone());
+        lifecycle.connections.spawn(async move {
             tokio::select! {
                 biased;
-                () = shared.stop_serving.cancelled() => {}
-                () = kept_up("the budget", || keep_to_budget(&shared.sessions)) => {}
+                () = stop.cancelled() => {}
+                () = kept_up("the budget", || keep_to_budget(&sessions)) => {}
             }
         });
-        let shared = self.shared.clone();
-        self.shared.connections.spawn(async move {
+        let (sessions, stop) = (services.sessions.clone(), lifecycle.stop_serving.clone());
+        lifecycle.connections.spawn(async move {
             tokio::select! {
                 biased;
-                () = shared.stop_serving.cancelled() => {}
-                () = kept_up("the grace time", || shared.sessions.end_those_who_stay_away()) => {}
+                () = stop.cancelled() => {}
+                () = kept_up("the grace time", || sessions.end_those_who_stay_away()) => {}
             }
         });
     }
@@ -241,24 +204,24 @@ impl Server {
     /// Where the server listens: for TCP, and for UDP as well unless that has an address of its own.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.shared.local_addr
+        self.parts.settings.local_addr
     }
 
     /// Whether there is a page to try it out.
     pub(crate) fn has_demo(&self) -> bool {
-        self.shared.config.demo
+        self.parts.settings.demo
     }
 
     /// Where the server listens for UDP.
     #[must_use]
     pub fn udp_addr(&self) -> SocketAddr {
-        self.shared.udp_addr
+        self.parts.settings.udp_addr
     }
 
     /// The SHA-256 hashes of the certificates that clients may pin, the current one first.
     #[must_use]
     pub fn certificate_hashes(&self) -> Vec<[u8; 32]> {
-        self.shared.hashes.current().iter().map(|pinned| pinned.hash).collect()
+        self.parts.services.hashes.current().iter().map(|pinned| pinned.hash).collect()
     }
 
     /// Uses a new certificate from now on, as the server does by itself half-way through the time of one that it made.
@@ -268,8 +231,9 @@ impl Server {
     /// # Errors
     /// [`StartError::Certificate`] if none could be made; the old one stays then.
     pub fn renew_certificate(&self) -> Result<(), StartError> {
-        match (&self.quic, &self.shared.config.tls.certificate) {
-            (Some(quic), None) => renewal::renew(&self.shared, quic),
+        let Parts { services, settings, .. } = &self.parts;
+        match &self.quic {
+            Some(quic) if settings.makes_certificates => renewal::renew(settings.udp_addr, &services.hashes, quic),
             _ => Ok(()),
         }
     }
@@ -277,195 +241,13 @@ impl Server {
     /// Shuts down: stops accepting, closes the rooms, says goodbye to every session and waits until all is written,
     /// as long as the configuration allows. Not cancel-safe: what was not told yet stays untold.
     pub async fn shutdown(self) {
-        let Self { shared, quic } = self;
-        let writing_max = Duration::from_millis(shared.config.times.shutdown_ms);
-        // Set once: shutting down takes the server.
-        let _ = shared.shutdown_deadline.set(Instant::now() + writing_max);
-        shared.stop_accepting.cancel();
-        quic.iter().for_each(|quic| quic.stop_accepting());
-        let goodbyes = async {
-            shared.rooms.close().await;
-            shared.shutdown.begin();
-            shared.sessions.end_all_who_are_away();
-            shared.session_tasks.close();
-            shared.session_tasks.wait().await;
-            shared.sessions.end_all_who_are_away();
-        };
-        if tokio::time::timeout(writing_max + TAIL_MAX, goodbyes).await.is_err() {
-            tracing::warn!(sessions = shared.session_tasks.len(), "some sessions did not hear the goodbye");
-        }
-        shared.shutdown.begin();
-        shared.stop_serving.cancel();
-        shared.connections.close();
-        let tail = async {
-            if let Some(quic) = &quic {
-                quic.close().await;
-            }
-            shared.connections.wait().await;
-        };
-        drop(tokio::time::timeout(TAIL_MAX, tail).await);
+        let Self { parts: Parts { lifecycle, services, .. }, quic } = self;
+        let end_all_who_are_away = || services.sessions.end_all_who_are_away();
+        lifecycle.shut_down(quic.as_deref(), services.rooms.close(), end_all_who_are_away).await;
     }
 }
 
 /// Tells of changes in the lobby, for ever.
 async fn publish(lobby: Arc<Lobby>) {
     lobby.run().await;
-}
-
-/// What a server does not find in its configuration.
-struct Seat {
-    clock: Clock,
-    randomness: Randomness,
-    mode: Mode,
-    local_addr: SocketAddr,
-    udp_addr: SocketAddr,
-    hashes: PublishedHashes,
-    /// For which the certificate is.
-    names: Names,
-}
-
-/// Puts together what the parts of a server share.
-fn shared(config: Config, games: Registry, seat: Seat) -> Result<Arc<Shared>, StartError> {
-    let Seat { clock, randomness, mode, local_addr, udp_addr, hashes, names } = seat;
-    let public = config.public_url().map_err(|why| ConfigError::Invalid { key: "public_url", why })?;
-    let is_development = mode != Mode::Production;
-    let own = Own { public: public.as_ref().map(PublicUrl::origin), names, is_development };
-    let retained_bytes_max = usize::try_from(config.limits.retained_bytes_max).unwrap_or(usize::MAX);
-    let budget = Arc::new(Budget::new(retained_bytes_max));
-    let (lobby, randomness) = (Arc::new(Lobby::new(budget.control().clone())), Arc::new(randomness));
-    let rooms = Rooms::new(games, lobby.clone(), clock, &config, randomness.clone(), budget.clone());
-    let surroundings = Surroundings {
-        sessions_max: config.limits.sessions_max as usize,
-        grace: Duration::from_millis(config.times.grace_ms),
-        clock,
-        budget: budget.clone(),
-        lobby: lobby.clone(),
-    };
-    Ok(Arc::new(Shared {
-        is_development,
-        on_network: mode == Mode::Development { on_network: true },
-        local_addr,
-        udp_addr,
-        public,
-        clock,
-        authority: Authority::new(config.token_key()?.as_deref(), config.auth.guests),
-        origins: Origins { allowed: allowed(&config, mode)?, own },
-        hashes,
-        randomness,
-        lobby,
-        rooms,
-        sessions: Arc::new(Sessions::new(&random::bytes::<32>(), surroundings)),
-        budget,
-        session_tasks: TaskTracker::new(),
-        connections: TaskTracker::new(),
-        stop_accepting: CancellationToken::new(),
-        shutdown_deadline: OnceLock::new(),
-        shutdown: Shutdown::default(),
-        stop_serving: CancellationToken::new(),
-        admission: Arc::new(Semaphore::new(config.limits.connections_max as usize)),
-        config,
-    }))
-}
-
-/// The configured certificate; in development one made on the spot will do.
-fn certificate(config: &Config, listen: SocketAddr) -> Result<Certificate, StartError> {
-    match (&config.tls.certificate, &config.tls.key) {
-        (Some(certificate), Some(key)) => Ok(certificate::read(certificate, key)?),
-        _ => renewal::made(listen),
-    }
-}
-
-fn tcp_tls(
-    config: &Config,
-    is_development: bool,
-    certificate: &Certificate,
-) -> Result<Option<TlsAcceptor>, StartError> {
-    if is_development || config.tls.tcp == TcpTls::Off {
-        return Ok(None);
-    }
-    let tls = certificate.tls.tcp_config().map_err(|error| StartError::Certificate(error.to_string()))?;
-    Ok(Some(TlsAcceptor::from(tls)))
-}
-
-fn allowed(config: &Config, mode: Mode) -> Result<Allowed, StartError> {
-    if config.origins.allowed.is_empty() {
-        match mode {
-            Mode::Development { on_network: true } => return Ok(Allowed::Any),
-            Mode::Development { on_network: false } => return Ok(Allowed::Loopback),
-            Mode::Production => {}
-        }
-    }
-    let patterns = config.origins.allowed.iter().map(|origin| origin.parse()).collect::<Result<_, _>>();
-    let invalid =
-        |error: crate::origin::InvalidOrigin| ConfigError::Invalid { key: "origins.allowed", why: error.to_string() };
-    Ok(Allowed::Listed(patterns.map_err(invalid)?))
-}
-
-/// Binds TCP and UDP on the same number. With port 0 the system picks one for TCP, which may be taken for UDP; a
-/// few tries find one that is free for both.
-fn bind(wanted: SocketAddr) -> Result<(TcpListener, UdpSocket), StartError> {
-    const TRIES: usize = 32;
-    let mut last = None;
-    for _ in 0..if wanted.port() == 0 { TRIES } else { 1 } {
-        let tcp = bind_tcp(wanted)?;
-        let address = tcp.local_addr().map_err(|error| not_bound(wanted, error))?;
-        match bind_udp(address) {
-            Ok(udp) => return Ok((tcp, udp)),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.unwrap_or(StartError::PortInUse(wanted)))
-}
-
-fn bind_tcp(wanted: SocketAddr) -> Result<TcpListener, StartError> {
-    let failed = |error| not_bound(wanted, error);
-    let tcp = std::net::TcpListener::bind(wanted).map_err(failed)?;
-    tcp.set_nonblocking(true).map_err(failed)?;
-    TcpListener::from_std(tcp).map_err(failed)
-}
-
-fn bind_udp(wanted: SocketAddr) -> Result<UdpSocket, StartError> {
-    UdpSocket::bind(wanted).map_err(|error| not_bound(wanted, error))
-}
-
-fn not_bound(address: SocketAddr, error: io::Error) -> StartError {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortInUse(address),
-        _ => StartError::Listen(address, error),
-    }
-}
-
-/// By which host and port this server's pages come, for a session of WebTransport that asked for this authority.
-fn authority_of_pages(shared: &Shared, authority: Option<String>) -> Option<String> {
-    let authority = authority?;
-    if shared.config.listen_udp.is_none() {
-        return Some(authority);
-    }
-    Host::parse(&authority).map(|host| format!("{}:{}", host.name, shared.local_addr.port()))
-}
-
-async fn accept_quic(shared: Arc<Shared>, quic: Arc<Listener>) {
-    while let Some(incoming) = quic.accept().await {
-        let Some(permit) = shared.admit() else {
-            drop(incoming);
-            continue;
-        };
-        let task = shared.clone();
-        shared.session_tasks.spawn(async move {
-            let established = tokio::select! {
-                biased;
-                established = Box::pin(incoming.establish()) => established,
-                // Whoever has not come as far as a session has no goodbye to hear.
-                () = task.stop_accepting.cancelled() => return,
-            };
-            match established {
-                Ok(established) => {
-                    let authority = authority_of_pages(&task, established.authority);
-                    let arrival = Arrival { origin: established.origin, authority, codec: None };
-                    connection::run(task, established.connection, arrival, permit).await;
-                }
-                Err(error) => tracing::debug!(%error, "QUIC connection not established"),
-            }
-        });
-    }
 }

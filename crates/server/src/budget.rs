@@ -6,10 +6,16 @@
 use anteroom_protocol::Tally;
 use tokio::sync::Notify;
 
+use crate::error::Problems;
+use crate::tables::LimitList;
+
 /// What a session takes in memory, however little it keeps: itself, what finds it, and the task that waits for its client.
 pub(crate) const SESSION_BYTES: usize = 3 << 10;
+/// Less would be gone with a few large rooms.
+const RETAINED_BYTES_MIN: u64 = 16 << 20;
 /// One session that keeps more than this, when all together keep far too much, need not be compared with others.
 const ALONE_BYTES_MAX: usize = 256 << 10;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -21,6 +27,17 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
+    /// What the limits leave for all sessions together.
+    pub(crate) fn of(limits: &LimitList) -> Self {
+        Self::new(usize::try_from(limits.retained_bytes_max).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) fn check(limits: &LimitList, problems: &mut Problems) {
+        if limits.retained_bytes_max < RETAINED_BYTES_MIN {
+            problems.add("limits.retained_bytes_max", "must be at least 16777216 (16 MiB)");
+        }
+    }
+
     pub(crate) fn new(bytes_max: usize) -> Self {
         let total = Tally::default();
         Self { control: Tally::within(&total), total, bytes_max, exceeded: Notify::new() }

@@ -5,30 +5,34 @@
 //! the [session](crate::session) knows.
 
 mod applied;
+mod door;
 mod held;
+mod places;
+mod upstream;
 mod watching;
 mod writing;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
-use anteroom_core::lanes::{Accepted, Claim, ConnectionId, Lanes, NotMoving, Refused, SessionBounds, Verdict};
-use anteroom_protocol::lane::CountNotSent;
+use anteroom_core::lanes::{ConnectionId, Lanes, SessionBounds};
 use anteroom_protocol::message::resume::Counts;
-use anteroom_protocol::{Batch, CloseCode, Codec, ErrorBody, ErrorCode, LaneId, RoomId, SessionId};
+use anteroom_protocol::{Batch, CloseCode, Codec, LaneId, SessionId};
 use anteroom_transport::Connection;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub(crate) use applied::Applied;
+pub(crate) use door::{Knock, Presence};
+pub(crate) use upstream::Judged;
 pub(crate) use writing::Written;
 
 use crate::budget::Budget;
 use crate::clock::Clock;
+use door::Knocking;
 use held::Held;
 use watching::Watch;
 use writing::Pipe;
@@ -76,49 +80,6 @@ struct State {
     /// What was noted last of whether the client is there.
     presence: Presence,
     ended: bool,
-}
-
-#[derive(Debug)]
-struct Knocking {
-    lane: LaneId,
-    door: Arc<Door>,
-}
-
-/// Whether the client is there, as a fact that can be told to others: whichever of two is greater is the newer one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Presence {
-    /// The connection that came, or went, last.
-    connection: ConnectionId,
-    /// That it went.
-    is_away: bool,
-}
-
-impl Presence {
-    /// Whether the client is there.
-    pub(crate) fn is_here(self) -> bool {
-        !self.is_away
-    }
-}
-
-/// Whether somebody still waits to be let into a room: told by the session, so that a room need not ask for it.
-#[derive(Debug)]
-pub(crate) struct Door {
-    is_waiting: AtomicBool,
-}
-
-impl Door {
-    fn new(is_waiting: bool) -> Arc<Self> {
-        Arc::new(Self { is_waiting: AtomicBool::new(is_waiting) })
-    }
-
-    fn tell(&self, is_waiting: bool) {
-        self.is_waiting.store(is_waiting, Ordering::Release);
-    }
-
-    /// Who has gone takes no seat.
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.is_waiting.load(Ordering::Acquire)
-    }
 }
 
 /// What a carrier is made with.
@@ -297,157 +258,6 @@ impl Carrier {
         self.lock().lanes.has_ended(lane)
     }
 
-    /// Opens a lane for a room. One at a time, and the same for whoever has to ask again, until a room [enters](Self::enter)
-    /// it, or it is [taken back](Self::retract_lane). `last_n` is the last number that had come when the question did.
-    pub(crate) fn open_lane(&self, room_id: Option<RoomId>, last_n: u64) -> Option<Knock> {
-        let mut state = self.lock();
-        let State { lanes, knocking, presence, ended, .. } = &mut *state;
-        if *ended {
-            return None;
-        }
-        let knocking = knocking.get_or_insert_with(|| {
-            let lane = lanes.open_later(room_id, last_n);
-            Knocking { lane, door: Door::new(lanes.is_connected()) }
-        });
-        Some(Knock { lane: knocking.lane, door: knocking.door.clone(), presence: *presence, last_n })
-    }
-
-    /// Whether a lane is kept for whoever asks again.
-    pub(crate) fn is_knocking(&self) -> bool {
-        self.lock().knocking.is_some()
-    }
-
-    /// The room has let the session in: said by the room itself, before anything of it is put on the lane. Gives where the
-    /// room tells how far it has applied what comes on the lane; nothing if the session has ended meanwhile, or does not want
-    /// to come in any more.
-    pub(crate) fn enter(&self, lane: LaneId, room_id: RoomId) -> Option<Arc<Applied>> {
-        let mut state = self.lock();
-        if state.ended || state.knocking.as_ref().is_none_or(|knocking| knocking.lane != lane) {
-            return None;
-        }
-        state.knocking = None;
-        state.lanes.assign(lane, room_id);
-        let applied = Arc::<Applied>::default();
-        state.applied.push((lane, applied.clone()));
-        // It may have wanted a snapshot that nobody could be asked for.
-        state.lanes.ask_again(lane);
-        state.wake();
-        Some(applied)
-    }
-
-    /// The room has not, or nobody waits for it any more. `false` if it has, just now.
-    pub(crate) fn retract_lane(&self, lane: LaneId) -> bool {
-        let mut state = self.lock();
-        let is_retracted = state.knocking.as_ref().is_some_and(|knocking| knocking.lane == lane);
-        if is_retracted {
-            state.retract_lane();
-        }
-        is_retracted
-    }
-
-    /// Nobody asks for a lane any more that was kept for another try.
-    pub(crate) fn retract_waiting_lane(&self) {
-        self.lock().retract_lane();
-    }
-
-    /// Whether a message of the control lane is to be handled. One that is, is taken now: the session will answer for it.
-    pub(crate) fn take(&self, id: ConnectionId, n: Option<u64>, bytes: usize) -> bool {
-        let now = self.clock.now();
-        let mut state = self.lock();
-        let is_new = state.is_new(id, LaneId::CONTROL, n);
-        if is_new {
-            state.lanes.took(now, LaneId::CONTROL, n, bytes);
-        }
-        is_new
-    }
-
-    /// The same for a message that has to be taken elsewhere as well, under no other lock than this.
-    ///
-    /// # Errors
-    /// What it is refused with there: it was not taken then.
-    pub(crate) fn take_if<T: Default>(
-        &self,
-        id: ConnectionId,
-        judged: Judged,
-        take: impl FnOnce(u64) -> Result<T, ErrorBody>,
-    ) -> Result<T, ErrorBody> {
-        let now = self.clock.now();
-        let mut state = self.lock();
-        let Judged { n, bytes, is_taken_later } = judged;
-        // What is on a room's lane is judged when that is there.
-        let n_judged = if is_taken_later { None } else { n };
-        if !state.is_new(id, LaneId::CONTROL, n_judged) {
-            return Ok(T::default());
-        }
-        let last_n = state.lanes.last_n().max(n_judged.unwrap_or(0));
-        match take(last_n) {
-            Ok(taken) => {
-                if !is_taken_later {
-                    state.lanes.took(now, LaneId::CONTROL, n, bytes);
-                }
-                Ok(taken)
-            }
-            Err(error) => {
-                state.lanes.saw(n);
-                Err(error)
-            }
-        }
-    }
-
-    /// Hands a message over to the room whose lane it came on, if it is new. What the room does not take was not handed over.
-    /// Nothing if the room has ended the lane.
-    pub(crate) fn hand_over(
-        &self,
-        id: ConnectionId,
-        lane: LaneId,
-        n: Option<u64>,
-        bytes: usize,
-        hand_over: impl FnOnce() -> Result<(), ErrorBody>,
-    ) -> Option<Result<(), ErrorBody>> {
-        let now = self.clock.now();
-        let mut state = self.lock();
-        if state.lanes.has_ended(lane) && !state.ended {
-            return None;
-        }
-        if !state.is_new(id, lane, n) {
-            return Some(Ok(()));
-        }
-        let handed = hand_over();
-        match handed {
-            Ok(()) => state.lanes.handed(now, lane, n, bytes),
-            Err(_) => state.lanes.saw(n),
-        }
-        Some(handed)
-    }
-
-    /// Refuses a message of a room that the session is not in, or not any more.
-    ///
-    /// # Errors
-    /// `not_in_room`, unless the message comes on a connection that does not carry the lanes, or the room has had it and the
-    /// end of its lane says the rest.
-    pub(crate) fn refuse_in_front(&self, id: ConnectionId, room_id: &str, n: Option<u64>) -> Result<(), ErrorBody> {
-        let mut state = self.lock();
-        let has_passed = || room_id.parse().is_ok_and(|room_id| state.lanes.has_passed(&room_id, n));
-        if !state.is_new(id, LaneId::CONTROL, None) || has_passed() {
-            return Ok(());
-        }
-        state.lanes.saw(n);
-        Err(ErrorBody::new(ErrorCode::NotInRoom, "You are not in that room."))
-    }
-
-    /// Notes that a message came on a connection.
-    pub(crate) fn heard(&self, id: ConnectionId) {
-        self.lock().lanes.heard(id);
-    }
-
-    /// Takes a client's acknowledgement.
-    ///
-    /// # Errors
-    /// [`CountNotSent`].
-    pub(crate) fn acknowledge(&self, counts: &Counts) -> Result<(), CountNotSent> {
-        self.lock().lanes.acknowledge(counts)
-    }
-
     /// Bytes of all that is kept for the client, and of the memory for it.
     pub(crate) fn retained_bytes(&self) -> usize {
         self.lock().lanes.retained_bytes()
@@ -484,82 +294,6 @@ impl Carrier {
         state.lanes.kept_bytes(lane)
     }
 
-    /// Goes on with the lanes on a new connection.
-    ///
-    /// # Errors
-    /// [`Refused`]; [`Refused::Unknown`] too if the session has ended.
-    pub(crate) fn reconnect(
-        &self,
-        claim: &Claim,
-        datagram_bytes_max: Option<usize>,
-    ) -> Result<(Accepted, Place), Refused> {
-        let mut state = self.lock();
-        if state.ended {
-            return Err(Refused::Unknown);
-        }
-        let now = self.clock.now();
-        state.look_at_applied(now);
-        let accepted = state.lanes.reconnect(claim, datagram_bytes_max)?;
-        let place = self.placed(&mut state, &accepted);
-        Ok((accepted, place))
-    }
-
-    /// Begins again on a new connection, for a client that has not heard of the session; `None` if it has ended.
-    pub(crate) fn restart(&self, datagram_bytes_max: Option<usize>) -> Option<(Accepted, Place)> {
-        let mut state = self.lock();
-        if state.ended {
-            return None;
-        }
-        let now = self.clock.now();
-        state.look_at_applied(now);
-        let accepted = state.lanes.restart(datagram_bytes_max);
-        let place = self.placed(&mut state, &accepted);
-        Some((accepted, place))
-    }
-
-    fn placed(&self, state: &mut State, accepted: &Accepted) -> Place {
-        for id in &accepted.displaced {
-            state.end_pipe(*id, CloseCode::Superseded);
-        }
-        let place = Place { id: accepted.connection, over: Arc::default() };
-        state.pipes.push(place.pipe());
-        state.held = Held::default();
-        state.away_since = None;
-        state.note_presence(Presence { connection: accepted.connection, is_away: false });
-        self.changed.notify_waiters();
-        place
-    }
-
-    /// Lets the lanes of a live move come over.
-    ///
-    /// # Errors
-    /// [`NotMoving`].
-    pub(crate) fn resume(&self, id: ConnectionId, received: &Counts) -> Result<(), NotMoving> {
-        let mut state = self.lock();
-        let now = self.clock.now();
-        state.look_at_applied(now);
-        if let Some(before) = state.lanes.resume(id, received)? {
-            state.end_pipe(before, CloseCode::Move);
-        }
-        Ok(())
-    }
-
-    /// A connection is gone. Since when nobody is connected, if it was the last one.
-    pub(crate) fn lost(&self, id: ConnectionId) -> Option<Instant> {
-        let mut state = self.lock();
-        if state.lanes.attached() == Some(id) {
-            state.held = Held::default();
-        }
-        state.lanes.lost(id);
-        state.pipes.retain(|pipe| pipe.id != id);
-        if state.lanes.is_connected() || state.ended {
-            return None;
-        }
-        let connection = state.presence.connection.max(id);
-        state.note_presence(Presence { connection, is_away: true });
-        Some(*state.away_since.get_or_insert_with(Instant::now))
-    }
-
     /// Notes that a connection is closed for what came on it. Whether the session outlives that, which it does unless it
     /// was the third time and none of them is forgotten.
     pub(crate) fn outlives_fault(&self, id: ConnectionId, forgotten_after: Duration) -> bool {
@@ -575,32 +309,6 @@ impl Carrier {
     /// Whether it is over.
     pub(crate) fn has_ended(&self) -> bool {
         self.lock().ended
-    }
-
-    /// Whether the client is there, as it was noted last.
-    pub(crate) fn presence(&self) -> Presence {
-        self.lock().presence
-    }
-
-    /// Waits until the client is there; `false` if the session has ended. Cancel-safe.
-    pub(crate) async fn is_there(&self) -> bool {
-        loop {
-            let changed = self.changed.notified();
-            let mut changed = std::pin::pin!(changed);
-            // From here on no change goes unnoticed.
-            changed.as_mut().enable();
-            let is_connected = {
-                let state = self.lock();
-                if state.ended {
-                    return false;
-                }
-                state.lanes.is_connected()
-            };
-            if is_connected {
-                return true;
-            }
-            changed.await;
-        }
     }
 
     /// Ends it, once: its connections are told why. `false` if it had ended, or somebody is back.
@@ -623,54 +331,11 @@ impl Carrier {
     }
 }
 
-/// A message that is judged on the control lane.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Judged {
-    pub(crate) n: Option<u64>,
-    pub(crate) bytes: usize,
-    /// Whether its number is noted when its turn comes, and not when it comes in.
-    pub(crate) is_taken_later: bool,
-}
-
-/// Somebody at the door of a room.
-#[derive(Debug, Clone)]
-pub(crate) struct Knock {
-    /// The lane that is kept for them.
-    pub(crate) lane: LaneId,
-    pub(crate) door: Arc<Door>,
-    /// Whether they are there, as it was known when they knocked.
-    pub(crate) presence: Presence,
-    /// The last number that had come by then: no message up to it is on the lane.
-    pub(crate) last_n: u64,
-}
-
 impl State {
-    fn is_new(&self, id: ConnectionId, lane: LaneId, n: Option<u64>) -> bool {
-        !self.ended && self.lanes.judge(id, lane, n) == Verdict::New
-    }
-
     fn relieve(&mut self) {
         self.lanes.relieve();
         // Whoever reads is to hear of it.
         self.wake();
-    }
-
-    fn retract_lane(&mut self) {
-        if let Some(Knocking { lane, door }) = self.knocking.take() {
-            door.tell(false);
-            self.lanes.retract(lane);
-        }
-    }
-
-    fn note_presence(&mut self, presence: Presence) {
-        self.presence = self.presence.max(presence);
-        self.tell_door();
-    }
-
-    fn tell_door(&self) {
-        if let Some(Knocking { door, .. }) = &self.knocking {
-            door.tell(self.lanes.is_connected() && !self.ended);
-        }
     }
 
     fn end_pipe(&mut self, id: ConnectionId, code: CloseCode) {

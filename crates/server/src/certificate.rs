@@ -4,6 +4,7 @@
 //! it is valid for at most 14 days (W3C WebTransport, section 6.1.1).
 
 mod names;
+mod section;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,10 +19,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Serialize;
 use x509_parser::time::ASN1Time;
 
-use crate::app::StartError;
-use crate::config::ConfigError;
+use crate::error::{ConfigError, StartError};
 
 pub(crate) use names::Names;
+pub use section::{TcpTls, Tls};
 
 /// How long a self-made certificate is valid: a day less than browsers accept.
 pub const VALIDITY: Duration = Duration::from_secs(13 * 24 * 3600);

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+#[cfg(feature = "bench")]
+use anteroom_bench::BenchError;
 use anteroom_core::game::Registry;
 use anteroom_protocol::UserId;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -17,9 +19,8 @@ use clap_complete::Shell;
 use tokio::sync::oneshot;
 
 use crate::app::{Mode, Server, StartError};
-use crate::bench::{self, BenchError};
 use crate::config::{self, Config, ConfigError};
-use crate::{certificate, output};
+use crate::{certificate, listen, output};
 
 pub use serving::runtime;
 
@@ -108,7 +109,8 @@ enum Command {
         command: TokenCommand,
     },
     /// Measure a server: how much it carries, how fast, at what cost.
-    Bench(bench::Arguments),
+    #[cfg(feature = "bench")]
+    Bench(anteroom_bench::Arguments),
     /// Print completions for a shell.
     Completions {
         /// Which one.
@@ -190,6 +192,7 @@ impl From<ConfigError> for Failure {
     }
 }
 
+#[cfg(feature = "bench")]
 impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
         let code = if matches!(error, BenchError::Usage(_)) { 2 } else { 1 };
@@ -233,7 +236,10 @@ fn run(arguments: Arguments, games: Registry) -> Result<ExitCode, Failure> {
             say(&seen.words)?;
             return Ok(if seen.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Some(Command::Bench(arguments)) => bench::main(&arguments, &games)?,
+        #[cfg(feature = "bench")]
+        Some(Command::Bench(arguments)) => {
+            anteroom_bench::main(&arguments, |game| games.names().any(|name| name == game), output::print)?;
+        }
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "anteroom", &mut script);
@@ -256,11 +262,11 @@ fn configured(base: &Config, file: Option<&Path>, typed: Option<&ServerOptions>)
     let remarks = config::remarks(variables.iter().map(|(name, _)| &**name));
     let mut config = config::load(base, file, variables)?;
     if let Some(listen) = typed.and_then(|typed| typed.listen.as_deref()) {
-        config.listen = config::typed_addr(listen);
+        config.listen = listen::typed_addr(listen);
         config.listen_addr().map_err(|why| Failure(2, format!("--listen {why}")))?;
     }
     if let Some(listen) = typed.and_then(|typed| typed.listen_udp.as_deref()) {
-        config.listen_udp = Some(config::typed_addr(listen));
+        config.listen_udp = Some(listen::typed_addr(listen));
         config.listen_udp_addr().map_err(|why| Failure(2, format!("--listen-udp {why}")))?;
     }
     Ok(Configured { config, remarks })
@@ -281,7 +287,7 @@ fn key_of(ConfigOption { config: file }: &ConfigOption) -> Result<(Vec<u8>, Conf
     let Configured { config, remarks } = configured(&Config::default(), file, None)?;
     remarks.iter().for_each(|remark| output::complain(remark));
     config.validate()?;
-    let key = config.token_key()?.ok_or_else(|| {
+    let key = config.auth.token_key()?.ok_or_else(|| {
         let sentence = match file {
             Some(file) => format!("{} names no key: set auth.token_key_file", file.display()),
             None => "there is no key; name the configuration with --config FILE".into(),

@@ -60,3 +60,25 @@ impl Clock {
         self.now().as_millis()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn time_begins_at_the_wall_clocks_and_goes_by_the_monotonic_one() {
+        let clock = Clock::simulated();
+        assert_eq!(clock.now(), Time::from_millis(1_600_000_000_000));
+        tokio::time::advance(Duration::from_micros(1500)).await;
+        assert_eq!(clock.server_time_ms(), 1_600_000_000_001);
+        let later = clock.now() + Duration::from_millis(9);
+        assert_eq!(clock.time(clock.instant(later)), later);
+        // What was due before the server started is due now.
+        assert!(clock.instant(Time::from_millis(5)) <= Instant::now());
+        // Every tick ends at the same phase of the same clock.
+        let tick = Duration::from_millis(16);
+        assert_eq!(clock.time(clock.next_tick(tick, 4)).as_millis() % 16, 4);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        assert!(Duration::from_millis(Clock::start().now().as_millis()).abs_diff(wall) < Duration::from_secs(60));
+    }
+}

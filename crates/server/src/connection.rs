@@ -9,6 +9,7 @@
 mod alarm;
 mod ending;
 mod handshake;
+mod incoming;
 mod own;
 mod resume;
 
@@ -16,28 +17,23 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use anteroom_protocol::codec::InvalidData;
-use anteroom_protocol::envelope::decode_batch;
+use anteroom_protocol::message::Message;
 use anteroom_protocol::message::resume::Ack;
-use anteroom_protocol::message::table::SessionRequest;
-use anteroom_protocol::message::{Message, Request, RequestKind};
-use anteroom_protocol::{Batch, CloseCode, Codec, Envelope, ErrorBody, Header, LaneId};
+use anteroom_protocol::{Batch, CloseCode, Codec, Header, LaneId};
 use anteroom_transport::{Closed, Connection, Event};
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::carrier::{Attended, Place, Written};
+use crate::lifecycle::Lifecycle;
 use crate::panics::caught;
-use crate::permission::{self, Channel};
-use crate::requests::answer::Refused;
-use crate::requests::{Answer, Call, Stop};
+use crate::parts::Parts;
+use crate::services::Services;
 use crate::session::{Membership, Session};
-use crate::shared::Shared;
+use crate::settings::Settings;
 use crate::slice::Slice;
 use alarm::Alarm;
-use ending::{End, closed_end, malformed};
+use ending::{End, closed_end};
 use own::Own;
 
 /// How a connection came in.
@@ -62,7 +58,9 @@ struct Carried {
 
 /// See the module.
 struct ConnectionTask {
-    shared: Arc<Shared>,
+    services: Arc<Services>,
+    lifecycle: Arc<Lifecycle>,
+    settings: Arc<Settings>,
     connection: Connection,
     arrival: Arrival,
     carried: Option<Carried>,
@@ -97,14 +95,17 @@ struct Stall {
 }
 
 /// Runs a connection from its first byte to its last. `permit` is dropped with it.
-pub(crate) async fn run<P>(shared: Arc<Shared>, connection: Connection, arrival: Arrival, permit: P) {
-    Box::pin(carry(shared, connection, arrival)).await;
+pub(crate) async fn run<P>(parts: Parts, connection: Connection, arrival: Arrival, permit: P) {
+    Box::pin(carry(parts, connection, arrival)).await;
     drop(permit);
 }
 
-async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
+async fn carry(parts: Parts, connection: Connection, arrival: Arrival) {
+    let Parts { services, lifecycle, settings } = parts;
     let mut pipe = ConnectionTask {
-        shared,
+        services,
+        lifecycle,
+        settings,
         connection,
         arrival,
         carried: None,
@@ -116,13 +117,13 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
         slice: Slice::counted(),
     };
     let Arrival { origin, authority, .. } = &pipe.arrival;
-    let end = if pipe.shared.origins.allow(origin.as_deref(), authority.as_deref()) {
+    let end = if pipe.services.origins.allow(origin.as_deref(), authority.as_deref()) {
         caught(pipe.converse()).await.unwrap_or_else(End::Failed)
     } else {
         tracing::info!(origin, "origin refused");
         End::from(CloseCode::OriginRefused)
     };
-    let (carried, sessions) = (pipe.carried.clone(), pipe.shared.sessions.clone());
+    let (carried, sessions) = (pipe.carried.clone(), pipe.services.sessions.clone());
     if let Err(why) = caught(Box::pin(pipe.finish(end))).await {
         tracing::error!(why, "the end of a connection failed");
         // Whatever else, the session has to know that the connection is gone.
@@ -135,7 +136,7 @@ async fn carry(shared: Arc<Shared>, connection: Connection, arrival: Arrival) {
 impl ConnectionTask {
     /// Reads and writes until there is a reason to stop.
     async fn converse(&mut self) -> End {
-        let deadline = Instant::now() + Duration::from_millis(self.shared.config.times.handshake_ms);
+        let deadline = Instant::now() + self.settings.connection.handshake_max;
         // Boxed, so that a session does not carry the state of its beginning around for the rest of its life.
         match Box::pin(self.take_turns(Some(deadline))).await {
             Some(end) => end,
@@ -149,8 +150,8 @@ impl ConnectionTask {
 
     /// Reads and writes in turn; gives the reason to stop, or nothing if there is a session before the deadline.
     async fn take_turns(&mut self, deadline: Option<Instant>) -> Option<End> {
-        let shared = self.shared.clone();
-        let mut shutdown = pin!(shared.shutdown.begun());
+        let lifecycle = self.lifecycle.clone();
+        let mut shutdown = pin!(lifecycle.shutdown.begun());
         let mut hears_of_shutdown = false;
         loop {
             let turn = poll_fn(|cx| {
@@ -181,7 +182,7 @@ impl ConnectionTask {
     /// Waits for something to do, or a reason to stop. What comes is read first, since mostly it is what there is; but
     /// nothing is kept waiting by it.
     fn poll_turn(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Result<Turn, End>> {
-        if self.shared.shutdown.has_begun() {
+        if self.lifecycle.shutdown.has_begun() {
             return Poll::Ready(Err(CloseCode::ShuttingDown.into()));
         }
         if self.unattended < UNATTENDED_MAX
@@ -259,10 +260,10 @@ impl ConnectionTask {
             return Ok(None);
         }
         let written_bytes = self.connection.written_bytes();
-        let stall = self.stalled.filter(|stall| stall.written_bytes == written_bytes).unwrap_or_else(|| {
-            let stall_max = Duration::from_millis(self.shared.config.times.stall_ms);
-            Stall { written_bytes, deadline: now + stall_max }
-        });
+        let stall = self
+            .stalled
+            .filter(|stall| stall.written_bytes == written_bytes)
+            .unwrap_or_else(|| Stall { written_bytes, deadline: now + self.settings.connection.stall_max });
         self.stalled = Some(stall);
         if stall.deadline <= now { Err(CloseCode::SlowConsumer.into()) } else { Ok(Some(stall.deadline)) }
     }
@@ -288,7 +289,7 @@ impl ConnectionTask {
     fn catch_up(&self) {
         let Some(Carried { session, .. }) = &self.carried else { return };
         for topic in session.carrier.wanted_topics() {
-            let lobby = &self.shared.lobby;
+            let lobby = &self.services.lobby;
             if topic == lobby.topic.name
                 && let Err(error) = lobby.catch_up(&session.carrier)
             {
@@ -316,155 +317,5 @@ impl ConnectionTask {
         let mut written = session.carrier.write_on(place.id, &mut self.connection);
         written.is_full |= own.is_full;
         written
-    }
-
-    async fn on_payload(&mut self, codec: Codec, payload: Bytes) -> Result<(), End> {
-        let is_text = codec == Codec::Json;
-        match self.carried.as_ref().map(|carried| carried.session.codec) {
-            Some(agreed) if agreed == codec => {}
-            // Handshakes and goodbyes are JSON in every codec.
-            _ if is_text => return Box::pin(self.on_handshake_codec(&payload)).await,
-            None if self.arrival.codec.is_none() => return Err(malformed("the first message must be JSON")),
-            _ => return Err(CloseCode::WrongFrameKind.into()),
-        }
-        let messages = decode_batch(codec, &payload).map_err(malformed)?;
-        for message in messages {
-            let message = message.map_err(malformed)?;
-            self.on_message(&payload, &message)?;
-            self.slice.spend(0);
-            self.slice.give_way().await;
-        }
-        Ok(())
-    }
-
-    fn on_message(&mut self, payload: &Bytes, message: &Envelope<'_>) -> Result<(), End> {
-        if let Some(Carried { session, place, is_proven }) = &mut self.carried {
-            if let Some(code) = place.over.code() {
-                // What still comes on a connection that was displaced concerns nobody.
-                return Err(End::Displaced(code));
-            }
-            if !std::mem::replace(is_proven, true) {
-                session.carrier.heard(place.id);
-            }
-        }
-        self.pass_on(payload, message, Channel::InTurn)
-    }
-
-    /// Asks whether a message of the session is allowed, has it handled, and says what there is to say.
-    fn pass_on(&mut self, payload: &Bytes, message: &Envelope<'_>, channel: Channel<'_>) -> Result<(), End> {
-        let Some(Carried { session, place, .. }) = &self.carried else { return Ok(()) };
-        let kind = RequestKind::of(message);
-        let call = Call { shared: &self.shared, session, connection: place.id, payload, message };
-        let outcome = match permission::allow(kind, message, channel) {
-            Ok(()) => call.handle(kind),
-            Err(stop) => call.refuse(kind, stop),
-        };
-        match outcome {
-            Ok(Answer::Later) | Err(Stop::Ignore) => return Ok(()),
-            Ok(Answer::Connection(batch)) => {
-                self.say(Ok(batch));
-                return Ok(());
-            }
-            Ok(Answer::Control(batch)) => self.put(Ok(batch)),
-            Ok(Answer::Said(bytes)) => self.slice.spend_more(bytes),
-            Err(Stop::Refuse(error)) => self.refuse(message, error),
-            Err(Stop::Close(code)) => return Err(code.into()),
-            Err(Stop::Goodbye) => return Err(End::Goodbye),
-        }
-        // A batch may ask for more than anyone can be given.
-        let is_beyond_hope = self.carried.as_ref().is_some_and(|carried| carried.session.carrier.is_beyond_hope());
-        if is_beyond_hope { Err(CloseCode::SlowConsumer.into()) } else { Ok(()) }
-    }
-
-    /// Reads JSON where the session has not agreed on it: before the handshake, or in a binary session.
-    async fn on_handshake_codec(&mut self, payload: &Bytes) -> Result<(), End> {
-        for message in decode_batch(Codec::Json, payload).map_err(malformed)? {
-            let message = message.map_err(malformed)?;
-            match self.carried.as_ref().map(|carried| carried.session.codec) {
-                // Something followed the handshake in the same batch.
-                Some(Codec::Json) => self.on_message(payload, &message)?,
-                Some(Codec::Bincode) => self.on_opening(&message, Channel::Json).await?,
-                None => self.on_opening(&message, Channel::NoSession).await?,
-            }
-            self.slice.spend(0);
-            self.slice.give_way().await;
-        }
-        Ok(())
-    }
-
-    /// Does what begins a session, or goes on with one, and what ends a connection however it is said.
-    async fn on_opening(&mut self, message: &Envelope<'_>, channel: Channel<'_>) -> Result<(), End> {
-        let kind = RequestKind::of(message);
-        let allowed = permission::allow(kind, message, channel);
-        match allowed.map(|()| Request::parse(kind, message)) {
-            Ok(Ok(Request::Session(SessionRequest::Handshake(handshake)))) => self.on_handshake(&handshake, message),
-            Ok(Ok(Request::Session(SessionRequest::Reconnect(reconnect)))) => self.on_reconnect(reconnect, message),
-            Ok(Err(error)) if kind == RequestKind::Reconnect => {
-                self.refuse_unreadable_reconnect(message, &error);
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                self.refuse_unreadable_handshake(message, &error);
-                Ok(())
-            }
-            // Besides, only a goodbye is allowed here.
-            Ok(Ok(_)) | Err(Stop::Goodbye) => Err(End::Goodbye),
-            Err(Stop::Refuse(error)) => {
-                self.refuse(message, error);
-                Ok(())
-            }
-            Err(Stop::Close(code)) => Err(code.into()),
-            Err(Stop::Ignore) => Ok(()),
-        }
-    }
-
-    /// Hands player input that came as a datagram to the room whose lane it names. A datagram may overtake what gives
-    /// it a meaning, or come too late; one that means nothing is dropped, as the network might have done.
-    async fn on_datagram(&mut self, lane: LaneId, payload: &Bytes) -> Result<(), End> {
-        let Some(Carried { session, .. }) = &self.carried else { return Ok(()) };
-        let Some(membership) = session.membership(lane) else { return Ok(()) };
-        let (codec, room_id) = (session.codec, *membership.room.room_id());
-        if Codec::of_payload(payload) != codec {
-            return Ok(());
-        }
-        for message in decode_batch(codec, payload).map_err(malformed)? {
-            // What may overtake others moves no mark past them.
-            let message = Envelope { n: None, ..message.map_err(malformed)? };
-            self.pass_on(payload, &message, Channel::Datagram(room_id.as_str()))?;
-            self.slice.spend(0);
-            self.slice.give_way().await;
-        }
-        Ok(())
-    }
-
-    /// Refuses a message on the control lane: as the request's result if it can be told, else as `error`.
-    fn refuse(&mut self, message: &Envelope<'_>, error: ErrorBody) {
-        let codec = self.carried.as_ref().map_or(Codec::Json, |carried| carried.session.codec);
-        let Envelope { kind, room_id, n, reference, .. } = message;
-        let refused = Refused { kind, room_id: room_id.as_deref(), n: *n };
-        self.put(refused.answer(codec, reference.as_ref(), error));
-    }
-
-    /// Puts an answer on the control lane; before there is one, on the connection alone.
-    fn put(&mut self, batch: Result<Batch, InvalidData>) {
-        match (batch, &self.carried) {
-            (Ok(batch), Some(Carried { session, .. })) => {
-                self.slice.spend_more(batch.payload().len());
-                session.put_control(batch);
-            }
-            (batch, None) => self.say(batch),
-            (Err(error), _) => tracing::error!(%error, "an answer could not be encoded"),
-        }
-    }
-
-    /// Says something that concerns this connection alone, and does not count.
-    fn say(&mut self, batch: Result<Batch, InvalidData>) {
-        match batch {
-            Ok(batch) => {
-                self.slice.spend_more(batch.payload().len());
-                self.own.say(batch);
-            }
-            Err(error) => tracing::error!(%error, "an answer could not be encoded"),
-        }
     }
 }

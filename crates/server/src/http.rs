@@ -6,6 +6,7 @@
 mod address;
 mod connection;
 mod linger;
+mod pace;
 mod pages;
 mod upgrade;
 
@@ -29,9 +30,9 @@ use tokio_rustls::TlsAcceptor;
 
 use self::address::{Asked, webtransport_origin};
 use self::linger::Refusals;
-use crate::config::PublicUrl;
 use crate::host::Host;
-use crate::shared::Shared;
+use crate::parts::Parts;
+use crate::settings::{PublicUrl, Settings};
 
 /// How long a client may take to send the head of a request, or to finish a TLS handshake.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -52,26 +53,26 @@ struct Peer {
 }
 
 /// Accepts TCP connections until the server stops accepting.
-pub(crate) async fn run(shared: Arc<Shared>, listener: Arc<TcpListener>, tls: Option<TlsAcceptor>) {
-    let router = router(shared.clone());
+pub(crate) async fn run(parts: Parts, router: Router, listener: Arc<TcpListener>, tls: Option<TlsAcceptor>) {
+    let lifecycle = &parts.lifecycle;
     let refusals = Refusals::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = shared.stop_accepting.cancelled() => return,
+            () = lifecycle.stop_accepting.cancelled() => return,
         };
         match accepted {
             Ok((stream, addr)) => {
-                let Some(permit) = shared.admit() else {
+                let Some(permit) = lifecycle.admit() else {
                     refusals.tell(stream, FULL).map(tokio::spawn);
                     continue;
                 };
                 let peer = Peer { addr, permit: Arc::new(permit) };
-                let (shared, router, tls) = (shared.clone(), router.clone(), tls.clone());
-                shared.clone().connections.spawn(async move {
+                let (parts, router, tls) = (parts.clone(), router.clone(), tls.clone());
+                lifecycle.connections.spawn(async move {
                     tokio::select! {
-                        () = Box::pin(serve(stream, peer, router, tls, shared.clone())) => {}
-                        () = shared.stop_serving.cancelled() => {}
+                        () = Box::pin(serve(stream, peer, router, tls, &parts)) => {}
+                        () = parts.lifecycle.stop_serving.cancelled() => {}
                     }
                 });
             }
@@ -89,34 +90,39 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve(stream: TcpStream, peer: Peer, router: Router, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+async fn serve(stream: TcpStream, peer: Peer, router: Router, tls: Option<TlsAcceptor>, parts: &Parts) {
     // A socket that cannot be tuned is about to fail anyway.
     drop(websocket::tune(&stream));
     match tls {
-        None => connection::serve(stream, peer, router, shared).await,
+        None => connection::serve(stream, peer, router, parts).await,
         Some(acceptor) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_MAX, tls::accept(&acceptor, stream)).await {
-                connection::serve(stream, peer, router, shared).await;
+                connection::serve(stream, peer, router, parts).await;
             }
         }
     }
 }
 
-fn router(shared: Arc<Shared>) -> Router {
+/// All that is answered: what is the server's own; then, in their order, `others`; then what is said where there is nothing.
+pub(crate) fn router(parts: Parts, others: Vec<Router>) -> Router {
+    let nothing = Router::new()
+        .merge(pages::without_a_page())
+        .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing here.") });
+    let behind = others.into_iter().rev().fold(nothing, |behind, others| others.fallback_service(behind));
     let mut router = Router::new()
-        .merge(pages::routes(shared.config.demo))
+        .merge(pages::routes(parts.settings.demo))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/api/certificate", get(certificate))
         .route(anteroom_protocol::WEBSOCKET_PATH, any(upgrade::websocket));
-    if let Some(prefix) = shared.public.as_ref().map(|public| &*public.prefix).filter(|prefix| !prefix.is_empty()) {
-        router = router.route(prefix, get(to_the_page));
+    if !parts.settings.prefix().is_empty() {
+        router = router.route(parts.settings.prefix(), get(to_the_page));
     }
     router
-        .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing here.") })
-        .layer(middleware::from_fn_with_state(shared.clone(), check_host))
+        .fallback_service(behind)
+        .layer(middleware::from_fn_with_state(parts.settings.clone(), check_host))
         .layer(middleware::map_response(forbid_sniffing))
         .layer(middleware::from_fn(linger::end_refused_upgrades))
-        .with_state(shared)
+        .with_state(parts)
 }
 
 fn plain(status: StatusCode, sentence: &str) -> Response {
@@ -131,16 +137,16 @@ async fn forbid_sniffing(mut response: Response) -> Response {
 
 /// Refuses requests that name no host, or several. In development the server is this machine's alone: a page elsewhere
 /// whose name was made to point here (DNS rebinding) is refused. No page's request comes without a name.
-async fn check_host(State(shared): State<Arc<Shared>>, mut request: Request<Body>, next: Next) -> Response {
+async fn check_host(State(settings): State<Arc<Settings>>, mut request: Request<Body>, next: Next) -> Response {
     let asked = match Asked::of(&request) {
         Ok(asked) => asked,
         Err(refusal) => return refusal,
     };
     let is_ours = |host: Host<'_>| {
         let is_public = |public: &PublicUrl| host.name.eq_ignore_ascii_case(public.host());
-        host.is_loopback() || shared.public.as_ref().is_some_and(is_public)
+        host.is_loopback() || settings.public.as_ref().is_some_and(is_public)
     };
-    if shared.is_development && !shared.on_network && !asked.host().is_none_or(is_ours) {
+    if settings.is_local() && !asked.host().is_none_or(is_ours) {
         return plain(StatusCode::MISDIRECTED_REQUEST, "This development server answers to localhost only.");
     }
     request.extensions_mut().insert(asked);
@@ -155,18 +161,17 @@ async fn to_the_page(uri: Uri) -> Response {
 
 /// What a page needs to open WebTransport here.
 async fn certificate(
-    State(shared): State<Arc<Shared>>,
+    State(Parts { services, settings, .. }): State<Parts>,
     Extension(asked): Extension<Asked>,
     headers: HeaderMap,
 ) -> Response {
-    let prefix = shared.public.as_ref().map_or("", |public| &public.prefix);
-    let url = webtransport_origin(&shared, asked.host())
-        .map(|origin| format!("{origin}{prefix}{}", anteroom_protocol::WEBTRANSPORT_PATH));
-    let body = Json(json!({ "webtransport_url": url, "hashes": &*shared.hashes.current() }));
+    let url = webtransport_origin(&settings, asked.host())
+        .map(|origin| format!("{origin}{}{}", settings.prefix(), anteroom_protocol::WEBTRANSPORT_PATH));
+    let body = Json(json!({ "webtransport_url": url, "hashes": &*services.hashes.current() }));
     let mut response = ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response();
     response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = headers.get(ORIGIN)
-        && origin.to_str().is_ok_and(|origin| shared.origins.allow(Some(origin), asked.authority()))
+        && origin.to_str().is_ok_and(|origin| services.origins.allow(Some(origin), asked.authority()))
     {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }

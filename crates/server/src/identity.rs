@@ -1,5 +1,7 @@
 //! Who a player is: what a token says, or a guest.
 
+mod auth;
+
 use anteroom_core::name;
 use anteroom_protocol::limits::TOKEN_BYTES_MAX;
 use anteroom_protocol::message::request::Handshake;
@@ -9,6 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value};
 
 use crate::random::Randomness;
+pub use auth::Auth;
 
 /// How far the clock that signs tokens may be from ours, in seconds.
 pub(crate) const LEEWAY_S: u64 = 5;

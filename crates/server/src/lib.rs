@@ -6,7 +6,6 @@
 //! The rules of the lobby are not here but in `anteroom_core`; what this crate adds is time, tasks and sockets.
 
 pub mod app;
-pub mod bench;
 mod budget;
 mod carrier;
 pub mod certificate;
@@ -14,24 +13,37 @@ pub mod cli;
 mod clock;
 pub mod config;
 mod connection;
+mod error;
+mod hooks;
 mod host;
 mod http;
 mod identity;
+mod lifecycle;
+mod listen;
 mod lobby;
 mod log;
+mod mode;
 mod origin;
 mod output;
 mod panics;
+mod parts;
 mod permission;
 mod random;
 mod renewal;
 mod requests;
 mod rooms;
+mod services;
 mod session;
 mod sessions;
-mod shared;
+mod settings;
 mod slice;
+mod tables;
 mod topic;
 
-pub use app::{Mode, Server, StartError};
+pub use app::{Server, ServerBuilder};
+/// What routes of an embedder are made of, in the version that this server serves them with.
+pub use axum;
 pub use config::Config;
+pub use error::StartError;
+pub use hooks::{Hooks, RoomFacts, SessionFacts};
+pub use mode::Mode;

@@ -6,8 +6,11 @@
 //! That a page comes from the host that it connects to proves nothing: whoever has a name can make it point here, after
 //! the page was loaded from elsewhere. So the server's own origin counts only under a name that is known to be its own.
 
+mod list;
+
 use crate::certificate::Names;
 use crate::host::{self, Host};
+pub use list::OriginList;
 
 /// The origins that may connect.
 #[derive(Debug, Clone)]

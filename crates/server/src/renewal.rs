@@ -7,9 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use anteroom_transport::quic::Listener;
 
-use crate::app::StartError;
-use crate::certificate::{self, Certificate};
-use crate::shared::Shared;
+use crate::certificate::{self, Certificate, PublishedHashes};
+use crate::error::StartError;
 
 /// How often the clock is read. A timer for the whole time would stand still while the machine sleeps.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(60);
@@ -25,21 +24,21 @@ pub(crate) fn made(listen: SocketAddr) -> Result<Certificate, StartError> {
 
 /// Uses a new certificate for handshakes from now on. The hash before is published beside its own, so that whoever
 /// has read the hashes just now knows what to do with either answer.
-pub(crate) fn renew(shared: &Shared, quic: &Listener) -> Result<(), StartError> {
-    let Certificate { tls, pinned, .. } = made(shared.udp_addr)?;
-    let used = shared.hashes.publish_with(pinned, || quic.replace_certificate(tls));
+pub(crate) fn renew(listen: SocketAddr, hashes: &PublishedHashes, quic: &Listener) -> Result<(), StartError> {
+    let Certificate { tls, pinned, .. } = made(listen)?;
+    let used = hashes.publish_with(pinned, || quic.replace_certificate(tls));
     used.map_err(|error| StartError::Certificate(error.to_string()))
 }
 
 /// Renews the certificate half-way through its time, for as long as the server runs.
-pub(crate) async fn run(shared: Arc<Shared>, quic: Arc<Listener>) -> Infallible {
+pub(crate) async fn run(listen: SocketAddr, hashes: Arc<PublishedHashes>, quic: Arc<Listener>) -> Infallible {
     loop {
         tokio::time::sleep(LOOKED_AT_EVERY).await;
-        let is_due = shared.hashes.current().first().is_none_or(|pinned| pinned.is_due(SystemTime::now()));
+        let is_due = hashes.current().first().is_none_or(|pinned| pinned.is_due(SystemTime::now()));
         if !is_due {
             continue;
         }
-        match renew(&shared, &quic) {
+        match renew(listen, &hashes, &quic) {
             Ok(()) => tracing::info!("certificate renewed"),
             Err(error) => tracing::error!(%error, "the certificate cannot be renewed"),
         }

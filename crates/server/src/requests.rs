@@ -17,8 +17,9 @@ use anteroom_protocol::message::{Request, RequestKind};
 use anteroom_protocol::{Batch, CloseCode, Data, Envelope, ErrorBody, ErrorCode};
 use bytes::Bytes;
 
+use crate::lifecycle::Lifecycle;
+use crate::services::Services;
 use crate::session::Session;
-use crate::shared::Shared;
 use asking::go_on;
 
 /// What came of a request.
@@ -65,7 +66,8 @@ impl From<CloseCode> for Stop {
 /// A message of a session, as it came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
-    pub(crate) shared: &'a Arc<Shared>,
+    pub(crate) services: &'a Arc<Services>,
+    pub(crate) lifecycle: &'a Arc<Lifecycle>,
     pub(crate) session: &'a Arc<Session>,
     /// The connection that it came on.
     pub(crate) connection: ConnectionId,

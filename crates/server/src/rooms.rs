@@ -4,6 +4,7 @@
 //! session. Players' input has a share of the mailbox for each of them, and is refused with `busy` beyond it; coming and
 //! going waits its turn.
 
+mod limits;
 mod link;
 mod member;
 mod seeking;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use anteroom_core::game::{Kind, Registry};
 use anteroom_core::name;
-use anteroom_core::room::{Join, Room, RoomPolicy, RoomSpec};
+use anteroom_core::room::{Join, Room, RoomSpec};
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::message::request::CreateRoom;
 use anteroom_protocol::{ErrorBody, ErrorCode, Json, RoomId};
@@ -24,9 +25,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::hooks::Hooked;
 use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
+pub(crate) use limits::RoomLimits;
 pub(crate) use link::{Admitted, Declined, Input, Reply, RoomHandle, RoomLink};
 use link::{Inbox, Mail};
 pub(crate) use member::Visitor;
@@ -50,12 +52,11 @@ pub(crate) struct Rooms {
     registry: Registry,
     lobby: Arc<Lobby>,
     clock: Clock,
-    policy: RoomPolicy,
-    rooms_max: usize,
-    /// What one room may have said and its members not read or acknowledged, in bytes.
-    kept_bytes_max: usize,
+    limits: RoomLimits,
     randomness: Arc<Randomness>,
     budget: Arc<Budget>,
+    /// Who is told that rooms open and close, and how matches end.
+    hooks: Hooked,
     running: Mutex<BTreeMap<RoomId, RoomHandle>>,
     tasks: TaskTracker,
 }
@@ -74,23 +75,19 @@ impl Rooms {
         registry: Registry,
         lobby: Arc<Lobby>,
         clock: Clock,
-        config: &Config,
+        limits: RoomLimits,
         randomness: Arc<Randomness>,
         budget: Arc<Budget>,
+        hooks: Hooked,
     ) -> Arc<Self> {
-        let policy = RoomPolicy {
-            grace: Duration::from_millis(config.times.grace_ms),
-            spectators_max: config.limits.spectators_per_room_max,
-        };
         Arc::new(Self {
             registry,
             lobby,
             clock,
-            policy,
-            rooms_max: config.limits.rooms_max as usize,
-            kept_bytes_max: config.limits.room_bytes_max as usize,
+            limits,
             randomness,
             budget,
+            hooks,
             running: Mutex::default(),
             tasks: TaskTracker::new(),
         })
@@ -142,7 +139,7 @@ impl Rooms {
 
     fn spec(&self, slot: &Slot, name: String, options: Option<Json>) -> RoomSpec {
         let (room_id, seed) = (slot.handle.room_id, self.randomness.seed());
-        RoomSpec { room_id, name, options, seed, policy: self.policy }
+        RoomSpec { room_id, name, options, seed, policy: self.limits.policy }
     }
 
     /// Makes a room in its place.
@@ -183,7 +180,7 @@ impl Rooms {
         if self.tasks.is_closed() {
             return Err(ErrorBody::new(ErrorCode::ShuttingDown, "The server is shutting down."));
         }
-        if running.len() >= self.rooms_max {
+        if running.len() >= self.limits.rooms_max {
             return Err(ErrorBody::new(ErrorCode::LimitReached, "The server has no space for another room just now."));
         }
         let free = std::iter::repeat_with(id).take(ID_TRIES).find(|room_id| !running.contains_key(room_id));
@@ -223,13 +220,15 @@ fn default_name(username: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::{LimitList, Times};
 
     #[test]
     fn an_id_that_is_taken_is_not_given_again() {
         let games = anteroom_games::registry().unwrap();
-        let (config, lobby) = (Config::default(), Arc::new(Lobby::default()));
+        let limits = RoomLimits::of(&LimitList::default(), &Times::default());
+        let lobby = Arc::new(Lobby::default());
         let (randomness, budget) = (Arc::new(Randomness::seeded(1)), Arc::new(Budget::new(usize::MAX)));
-        let rooms = Rooms::new(games, lobby, Clock::start(), &config, randomness, budget);
+        let rooms = Rooms::new(games, lobby, Clock::start(), limits, randomness, budget, Hooked::default());
         let mut made_up = [1, 1, 1, 2].into_iter().chain(std::iter::repeat(2));
         let mut reserve = || rooms.reserve(|| RoomId::from_bits(made_up.next().unwrap()));
         let (first, second) = (reserve().unwrap(), reserve().unwrap());

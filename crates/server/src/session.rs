@@ -16,6 +16,7 @@ pub(crate) use questions::{Asked, Question, Wish};
 
 use crate::budget::Budget;
 use crate::carrier::{Carrier, Knock, Unless};
+use crate::hooks::SessionFacts;
 use crate::identity::Identity;
 use crate::rooms::RoomLink;
 use questions::Questions;
@@ -92,6 +93,12 @@ struct State {
 }
 
 impl Session {
+    /// Whose it is, for whoever is told of it.
+    pub(crate) fn facts(&self) -> SessionFacts<'_> {
+        let Identity { user_id, username, is_guest } = &self.identity;
+        SessionFacts { session_id: self.id, user_id, username, is_guest: *is_guest }
+    }
+
     pub(crate) fn new(identity: Identity, carrier: Arc<Carrier>, budget: Arc<Budget>) -> Arc<Self> {
         Arc::new(Self {
             id: carrier.id,

@@ -5,11 +5,11 @@
 //! [carrier](crate::carrier) knows.
 
 mod grace;
+mod limits;
 mod relief;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use anteroom_core::lanes::{Accepted, Claim, ConnectionId, Refused};
 use anteroom_protocol::{CloseCode, SessionId, UserId};
@@ -20,10 +20,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::budget::{Budget, SESSION_BYTES};
 use crate::carrier::{Beginning, Carrier, Place};
 use crate::clock::Clock;
+use crate::hooks::Hooked;
 use crate::identity::Identity;
 use crate::lobby::Lobby;
 use crate::session::{Departure, Session};
 use grace::Waiting;
+pub(crate) use limits::SessionLimits;
 pub(crate) use relief::keep_to_budget;
 
 /// Bytes of a resume token's number.
@@ -35,11 +37,11 @@ const TAG_BYTES: usize = 24;
 #[derive(Debug)]
 pub(crate) struct Sessions {
     key: hmac::Key,
-    sessions_max: usize,
-    grace: Duration,
+    limits: SessionLimits,
     clock: Clock,
     budget: Arc<Budget>,
     lobby: Arc<Lobby>,
+    hooks: Hooked,
     live: Mutex<Live>,
     waiting: Waiting,
 }
@@ -47,12 +49,12 @@ pub(crate) struct Sessions {
 /// What the sessions of a server need to know of it.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
-    pub(crate) sessions_max: usize,
-    /// How long a session waits for its client.
-    pub(crate) grace: Duration,
+    pub(crate) limits: SessionLimits,
     pub(crate) clock: Clock,
     pub(crate) budget: Arc<Budget>,
     pub(crate) lobby: Arc<Lobby>,
+    /// Who is told that sessions begin and end.
+    pub(crate) hooks: Hooked,
 }
 
 #[derive(Debug, Default)]
@@ -101,10 +103,15 @@ impl Live {
 impl Sessions {
     /// No sessions yet. `key` signs their tokens.
     pub(crate) fn new(key: &[u8], surroundings: Surroundings) -> Self {
-        let Surroundings { sessions_max, grace, clock, budget, lobby } = surroundings;
+        let Surroundings { limits, clock, budget, lobby, hooks } = surroundings;
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         let (live, waiting) = (Mutex::default(), Waiting::default());
-        Self { key, sessions_max, grace, clock, budget, lobby, live, waiting }
+        Self { key, limits, clock, budget, lobby, hooks, live, waiting }
+    }
+
+    /// What each session may use, and all of them.
+    pub(crate) fn limits(&self) -> &SessionLimits {
+        &self.limits
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
@@ -124,20 +131,21 @@ impl Sessions {
         let session = Session::new(identity, carrier, self.budget.clone());
         {
             let mut live = self.lock();
-            if live.by_id.len() >= self.sessions_max {
+            if live.by_id.len() >= self.limits.sessions_max {
                 return None;
             }
             live.add(&session, nonce);
         }
         self.budget.total().add(SESSION_BYTES);
         self.budget.is_too_much(|| 0);
+        self.hooks.tell(|hooks| hooks.session_began(&session.facts()));
         Some((session, place))
     }
 
     /// A connection of a session is gone. If it was the last one, the rooms are told, and the session waits for its client.
     pub(crate) fn away(&self, session: &Arc<Session>, connection: ConnectionId) -> bool {
         let Some(since) = session.lost(connection) else { return false };
-        self.waiting.add(since + self.grace, session.id);
+        self.waiting.add(since + self.limits.grace, session.id);
         session.tell_rooms();
         true
     }
@@ -197,6 +205,8 @@ impl Sessions {
         self.lobby.topic.unwatch(&session.carrier);
         // Its rooms.
         session.depart(departure);
+        // Whoever else wants to know.
+        self.hooks.tell(|hooks| hooks.session_ended(&session.facts(), why));
         tracing::info!(session_id = %session.id, user_id = %session.identity.user_id, why, "session ended");
         true
     }
@@ -251,17 +261,21 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use anteroom_core::lanes::SessionBounds;
     use anteroom_protocol::Codec;
     use anteroom_protocol::lane::Bounds;
 
     use super::*;
+    use crate::tables::{LimitList, Times};
 
     fn sessions(key: &[u8]) -> Arc<Sessions> {
         let budget = Arc::new(Budget::new(usize::MAX));
         let lobby = Arc::new(Lobby::default());
-        let (sessions_max, grace, clock) = (3, Duration::from_secs(60), Clock::start());
-        Arc::new(Sessions::new(key, Surroundings { sessions_max, grace, clock, budget, lobby }))
+        let limits = SessionLimits { sessions_max: 3, ..SessionLimits::of(&LimitList::default(), &Times::default()) };
+        let (clock, hooks) = (Clock::start(), Hooked::default());
+        Arc::new(Sessions::new(key, Surroundings { limits, clock, budget, lobby, hooks }))
     }
 
     fn begin(sessions: &Sessions, user: &str, id: u128, nonce: Option<&str>) -> Option<(Arc<Session>, Place)> {

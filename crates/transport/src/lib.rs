@@ -14,12 +14,13 @@
 //! | [`websocket`] | WebSocket over any byte stream |
 //! | [`quic`] | raw QUIC and WebTransport on one UDP socket, by ALPN |
 //! | [`tls`] | server certificates, and TLS over TCP |
-//! | [`dial`] | the client's side of all of them |
+//! | `dial` | the client's side of all of them, with the feature of that name |
 //!
 //! The feature `simulation` adds a network inside the process, seeded and in virtual time, for tests.
 
 pub mod config;
 pub mod connection;
+#[cfg(feature = "dial")]
 pub mod dial;
 pub mod error;
 mod link;
@@ -35,6 +36,7 @@ pub mod websocket;
 
 pub use config::TransportConfig;
 pub use connection::{Connection, Event, Transport};
+#[cfg(feature = "dial")]
 pub use dial::{Address, Dialer, Trust};
 pub use error::{Closed, DatagramRefused, DialError, EstablishError};
 pub use metered::Metered;

@@ -5,15 +5,15 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tokio_rustls::{TlsAcceptor, server};
 
 use crate::metered::Metered;
 
 /// How much TLS holds that the socket does not take: one TLS record. What it holds cannot be replaced any more, and
 /// nobody shares it.
-const BUFFER_BYTES_MAX: usize = 16 << 10;
+pub(crate) const BUFFER_BYTES_MAX: usize = 16 << 10;
 
 /// A server's end of TLS over a byte stream, of which [`websocket::accept_tls`](crate::websocket::accept_tls) makes a
 /// connection.
@@ -25,18 +25,6 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     acceptor.accept_with(Metered::new(stream), |tls| tls.set_buffer_limit(Some(BUFFER_BYTES_MAX))).await
-}
-
-/// A client's end of the same.
-pub(crate) async fn connect<S>(
-    connector: &TlsConnector,
-    name: ServerName<'static>,
-    stream: S,
-) -> io::Result<client::TlsStream<Metered<S>>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    connector.connect_with(name, Metered::new(stream), |tls| tls.set_buffer_limit(Some(BUFFER_BYTES_MAX))).await
 }
 
 /// What a server proves its name with.

@@ -1,15 +1,17 @@
 //! What the client hears: from whichever connection a lane is on, once and in order.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use anteroom_protocol::lane::{UNCOUNTED_TYPES, Upstream};
-use anteroom_protocol::{Codec, LaneId};
+use anteroom_client::session::opening::Held;
+use anteroom_client::session::{Arrival, ConnectionId, Opened};
+use anteroom_protocol::envelope::decode_batch;
+use anteroom_protocol::lane::is_counted;
+use anteroom_protocol::message::resume::Counts;
+use anteroom_protocol::{Batch, Codec, Header, LaneId};
 use anteroom_transport::{Closed, Event};
-use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use super::reading::{Reading, opens};
@@ -73,7 +75,7 @@ impl Resuming {
     pub async fn step(&mut self) {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            let ack_at = self.ack.at_ms().filter(|_| self.acknowledges && !self.links.is_empty());
+            let ack_at = self.protocol.ack_at_ms().filter(|_| self.acknowledges);
             let ack_at = ack_at.map(|at_ms| self.began + Duration::from_millis(at_ms));
             tokio::select! {
                 biased;
@@ -84,150 +86,160 @@ impl Resuming {
         }
     }
 
-    /// Acknowledges what has come.
+    /// Acknowledges what has come, whether it is time to or not.
     pub async fn acknowledge(&mut self) {
-        self.ack.reset();
-        let (on, ack) = (self.lanes[&0].on, json!({"type": "ack", "data": self.received()}));
-        if let Some(link) = self.links.iter_mut().find(|link| Some(link.number) == on) {
-            let _ = link.peer.try_bytes(self.codec, &message::write(self.codec, &ack)).await;
+        if let Some(ack) = self.protocol.ack(u64::MAX) {
+            let batch = Batch::one(self.codec, &Header::new("ack"), &ack).unwrap();
+            self.transmit(&batch).await;
         }
     }
 
     async fn on_event(&mut self, place: usize, event: Result<Event, Closed>) {
-        let (codec, payload, by) = match event {
+        let number = self.links[place].number;
+        match event {
             Ok(Event::Record { lane, codec, payload }) => {
-                (codec, payload, lane.map_or(By::Frame, |lane| By::Stream(lane.0)))
+                self.last_bytes = payload.len();
+                let record = Held { lane, codec, payload, taken: 0 };
+                if self.links[place].waiting.is_some() {
+                    self.on_waiting(place, record).await;
+                } else {
+                    self.on_record(number, &record).await;
+                }
             }
-            Ok(Event::Datagram { lane, payload }) => (Codec::of_payload(&payload), payload, By::Datagram(lane.0)),
-            Ok(Event::LaneEnded { .. } | Event::Writable) => return,
-            Err(closed) => return self.on_end(place, closed),
-        };
-        let messages = message::read(codec, &payload, by, &mut self.games);
-        self.last_bytes = payload.len();
-        let bytes = payload.len() / messages.len().max(1);
-        for message in messages {
-            self.on_message(place, message, bytes).await;
+            Ok(Event::Datagram { lane, payload }) => self.on_datagram(number, lane, &payload),
+            Ok(Event::LaneEnded { .. } | Event::Writable) => {}
+            Err(closed) => self.on_end(place, closed),
         }
     }
 
     fn on_end(&mut self, place: usize, closed: Closed) {
         let Link { number, goodbye, .. } = self.links.remove(place);
-        self.lanes.values_mut().filter(|lane| lane.on == Some(number)).for_each(|lane| lane.on = None);
+        self.protocol.lost(ConnectionId(number));
         if let Closed::ByPeer { code, reason } = closed {
             self.ends.push(End { code, reason, goodbye, rest: Vec::new() });
         }
     }
 
-    async fn on_message(&mut self, place: usize, message: Message, bytes: usize) {
+    /// Takes what comes before the answer to `reconnect`, and the answer.
+    async fn on_waiting(&mut self, place: usize, record: Held) {
+        let Held { lane, codec, payload, .. } = record;
         let link = &mut self.links[place];
-        match (&mut link.held, &message.by) {
-            (_, By::Frame | By::Stream(0)) if message.kind == "goodbye" => {
-                let code = u16::try_from(message.data["code"].as_u64().unwrap()).unwrap();
-                link.goodbye = Some((code, message.data["reason"].as_str().unwrap().to_owned()));
+        let (number, moves) = (link.number, link.moves);
+        let mut waiting = link.waiting.take().unwrap();
+        if lane.is_none_or(|lane| lane == LaneId::CONTROL) {
+            let answer = message::read(codec, &payload, By::Frame, &mut self.games).remove(0);
+            if answer.kind == "goodbye" {
+                link.goodbye = Some(goodbye(&answer));
+                link.waiting = Some(waiting);
+                return;
             }
-            (Some(_), By::Frame | By::Stream(0)) => self.on_answer(place, message).await,
-            (Some(held), By::Stream(_)) => held.push((message, bytes)),
-            (Some(_), By::Datagram(_)) => {}
-            (None, _) => self.on_lane(place, message, bytes).await,
+            assert_eq!((&*answer.kind, answer.success), ("reconnect_result", Some(true)), "{answer:?}");
+            self.answer = Some(answer);
         }
-    }
-
-    async fn on_answer(&mut self, place: usize, answer: Message) {
-        assert_eq!(answer.kind, "reconnect_result", "{answer:?}");
-        let held = self.links[place].held.take().unwrap();
-        if answer.success == Some(true) {
-            self.token = answer.data["resume_token"].as_str().unwrap().to_owned();
-            self.kept.skip_to(answer.data["last_n"].as_u64().unwrap());
-            self.lanes.entry(0).or_default();
-            self.end_unlisted(&answer.data["lanes"]);
-        }
-        self.answer = Some(answer);
-        for (message, bytes) in held {
-            Box::pin(self.on_lane(place, message, bytes)).await;
-        }
-    }
-
-    /// Lanes that are not listed have ended. One that is kept does not end without saying so.
-    fn end_unlisted(&mut self, listed: &Value) {
-        let listed: Vec<u64> = listed.as_array().unwrap().iter().map(|row| row["lane"].as_u64().unwrap()).collect();
-        let ended = self.lanes.iter_mut().filter(|(lane, _)| **lane != 0 && !listed.contains(&u64::from(**lane)));
-        for (lane, reading) in ended {
-            assert!(reading.ended || !self.keeps, "lane {lane} is not listed, and nobody said that it ended");
-            reading.ended = true;
-            self.unknown.extend(give_up(&mut self.asked, *lane, u64::MAX));
-            self.kept.end_lane(LaneId(*lane));
-        }
-    }
-
-    /// The lane of a message; without streams, the one that was opened last for its room.
-    fn lane_down(&mut self, place: usize, message: &Message) -> u32 {
-        let named = (message.kind == "lane" || opens(message)).then(|| message.data["lane"].as_u64().unwrap() as u32);
-        let lane = match (message.by, &message.room_id) {
-            (By::Stream(lane) | By::Datagram(lane), _) => lane,
-            (By::Frame, None) => 0,
-            (By::Frame, Some(room_id)) => {
-                let opened = &mut self.links[place].opened;
-                opened.extend(named.map(|lane| (room_id.clone(), lane)));
-                *opened.get(room_id).unwrap_or_else(|| panic!("on a lane that was not opened: {message:?}"))
-            }
+        let Some(result) = waiting.take(lane, codec, payload).unwrap() else {
+            link.waiting = Some(waiting);
+            return;
         };
-        assert!(named.is_none_or(|named| named == lane), "on lane {lane}: {message:?}");
-        lane
+        self.token.clone_from(&result.resume_token);
+        let held = waiting.into_held();
+        if moves {
+            assert!(held.is_empty(), "the lanes were not called over: {held:?}");
+            self.ready = Some((number, result));
+            return;
+        }
+        self.current = number;
+        // One that is kept does not end without saying so.
+        for ended in self.protocol.reconnected(ConnectionId(number), result) {
+            assert!(!self.keeps, "lane {} is not listed, and nobody said that it ended", ended.lane);
+            self.lanes.entry(ended.lane.0).or_default().ended = true;
+            self.unknown.extend(ended.unanswered);
+        }
+        for record in held {
+            self.on_record(number, &record).await;
+        }
     }
 
-    async fn on_lane(&mut self, place: usize, message: Message, bytes: usize) {
-        let (number, lane) = (self.links[place].number, self.lane_down(place, &message));
-        if message.kind == "lane" {
-            return self.on_opened(lane, number, message).await;
+    async fn on_record(&mut self, number: u64, record: &Held) {
+        let Held { lane, codec, payload, taken } = record;
+        let by = lane.map_or(By::Frame, |lane| By::Stream(lane.0));
+        for envelope in decode_batch(*codec, payload).unwrap().skip(*taken) {
+            let envelope = envelope.unwrap();
+            let now_ms = self.began.elapsed().as_millis() as u64;
+            let before = self.protocol.received();
+            let arrival = self.protocol.arrive(now_ms, ConnectionId(number), *lane, &envelope);
+            let arrival = arrival.unwrap_or_else(|violation| panic!("{violation}: {envelope:?}"));
+            let counts = is_counted(&envelope);
+            let message = message::message(envelope, by, &mut self.games);
+            match arrival {
+                Arrival::Deliver(lane) | Arrival::Snapshot { lane, .. } => self.on_message(lane, message, counts),
+                Arrival::Opened(opened) => self.on_opened(opened, message).await,
+                Arrival::Dropped => self.on_dropped(number, message, counts, &before),
+            }
         }
+    }
+
+    fn on_datagram(&mut self, number: u64, lane: LaneId, payload: &[u8]) {
+        // It may be faster than what opens its lane, and slower than what moves it.
+        let is_open = self.protocol.connection_of(lane) == Some(ConnectionId(number));
+        let is_waiting = self.links.iter().any(|link| link.number == number && link.waiting.is_some());
+        if is_open && !is_waiting {
+            let by = By::Datagram(lane.0);
+            for message in message::read(Codec::of_payload(payload), payload, by, &mut self.games) {
+                self.on_message(lane, message, false);
+            }
+        }
+    }
+
+    fn on_message(&mut self, lane: LaneId, message: Message, counts: bool) {
         if opens(&message) {
-            self.lanes.entry(lane).or_insert_with(|| Reading::new(message.room_id.clone(), number));
+            assert_eq!(message.data["lane"], lane.0, "on lane {lane}: {message:?}");
+            self.lanes.entry(lane.0).or_insert_with(|| Reading::new(message.room_id.clone()));
         }
-        if message.kind == "ack" {
-            for (lane, n) in message.data.as_object().unwrap() {
-                self.kept.acknowledge(LaneId(lane.parse().unwrap()), n.as_u64().unwrap());
-            }
-            return;
+        let reading = self.lanes.get_mut(&lane.0).unwrap_or_else(|| panic!("on a lane of nobody's: {message:?}"));
+        if counts {
+            reading.take(&message);
         }
-        let Some(reading) = self.lanes.get_mut(&lane) else {
-            // A datagram may be faster than what opens its lane.
-            return assert!(matches!(message.by, By::Datagram(_)), "on a lane that was not opened: {message:?}");
-        };
-        // What concerns one connection alone is on no lane.
-        let is_own = lane == 0 && UNCOUNTED_TYPES.contains(&&*message.kind);
-        if !is_own && reading.on != Some(number) {
-            assert!(reading.on.is_some_and(|on| on > number), "the lane is not open here: {message:?}");
-            return;
-        }
-        let is_counted = message.latest.is_none() && !is_own && !matches!(message.by, By::Datagram(_));
-        if is_counted {
-            self.ack.note(self.began.elapsed().as_millis() as u64, bytes);
-        }
-        if is_counted && !reading.take(&message) {
-            self.repeated += 1;
-            return;
-        }
-        if let Some(n) = message.reference.as_ref().and_then(Value::as_u64) {
-            self.asked.remove(&n);
-            self.kept.answered(n);
+        if let Some(n) = message.reference.as_ref().and_then(serde_json::Value::as_u64) {
+            self.protocol.answered(n);
         }
         if reading.ended {
-            self.unknown.extend(give_up(&mut self.asked, lane, u64::MAX));
-            self.kept.end_lane(LaneId(lane));
+            self.unknown.extend(self.protocol.end_lane(lane).unanswered);
         }
-        self.deliver(lane, message);
+        self.deliver(lane.0, message);
     }
 
-    async fn on_opened(&mut self, lane: u32, number: u64, message: Message) {
-        let reading = self.lanes.entry(lane).or_insert_with(|| Reading::new(message.room_id.clone(), number));
-        let applied = message.data["applied"].as_u64().unwrap();
-        if reading.opened(number, &message) {
-            self.unknown.extend(give_up(&mut self.asked, lane, applied));
-            self.deliver(lane, message);
+    async fn on_opened(&mut self, opened: Opened, message: Message) {
+        let Opened { lane, resend, unanswered } = opened;
+        assert!(matches!(message.by, By::Frame) || message.by == By::Stream(lane.0), "on lane {lane}: {message:?}");
+        let reading = self.lanes.entry(lane.0).or_insert_with(|| Reading::new(message.room_id.clone()));
+        let has_gap = reading.opened(&message);
+        assert!(has_gap || unanswered.is_empty(), "{unanswered:?} without a gap: {message:?}");
+        self.unknown.extend(unanswered);
+        if has_gap {
+            self.deliver(lane.0, message);
         }
-        let again: Vec<Upstream> = self.kept.resend(LaneId(lane), applied).cloned().collect();
-        for message in again {
-            self.transmit(&message).await;
+        for batch in resend {
+            self.transmit(&batch).await;
+        }
+    }
+
+    /// What is not handed on concerns the connection alone, has come before, on another connection or on this one, or says
+    /// the end again.
+    fn on_dropped(&mut self, number: u64, message: Message, counts: bool, before: &Counts) {
+        if message.kind == "goodbye" {
+            let link = self.links.iter_mut().find(|link| link.number == number);
+            link.unwrap().goodbye = Some(goodbye(&message));
+        } else if message.error.is_some() && !counts {
+            // A claim that a connection with a session is refused.
+            self.deliver(0, message);
+        } else if counts && number >= self.current {
+            assert_eq!(number, self.current, "the lane is not open here: {message:?}");
+            let after = self.protocol.received();
+            let new = after.iter().find(|(lane, count)| before.get(lane) != Some(count));
+            if let Some(reading) = new.and_then(|(lane, _)| self.lanes.get_mut(&lane.0)) {
+                reading.take_again(&message);
+            }
+            self.repeated += 1;
         }
     }
 
@@ -237,11 +249,9 @@ impl Resuming {
     }
 }
 
-/// Takes out the requests of a lane up to a number: nobody will ever know.
-fn give_up(asked: &mut BTreeMap<u64, u32>, lane: u32, applied: u64) -> Vec<u64> {
-    let given_up: Vec<u64> = asked.range(..=applied).filter(|(_, on)| **on == lane).map(|(n, _)| *n).collect();
-    asked.retain(|n, _| !given_up.contains(n));
-    given_up
+fn goodbye(message: &Message) -> (u16, String) {
+    let code = u16::try_from(message.data["code"].as_u64().unwrap()).unwrap();
+    (code, message.data["reason"].as_str().unwrap().to_owned())
 }
 
 /// The next thing that happens on any connection. Cancel-safe.

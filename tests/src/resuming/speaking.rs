@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anteroom_protocol::lane::Upstream;
-use anteroom_protocol::{BatchBuilder, LaneId};
+use anteroom_protocol::{Batch, BatchBuilder, LaneId};
 use serde_json::{Value, json};
 
 use super::Resuming;
@@ -63,11 +63,13 @@ impl Resuming {
     }
 
     async fn put(&mut self, envelope: Value, asks: bool) -> u64 {
-        while self.kept.len() >= self.unacked_messages_max {
+        while !self.protocol.has_room() {
             self.step().await;
         }
-        let message = self.keep(envelope, asks);
-        self.transmit(&message).await;
+        let (message, now) = self.keep(envelope, asks);
+        if let Some(batch) = now {
+            self.transmit(&batch).await;
+        }
         message.n
     }
 
@@ -76,7 +78,7 @@ impl Resuming {
     pub async fn request_at_once(&mut self, kind: &str, times: usize) -> Vec<u64> {
         let (mut builder, mut numbers) = (BatchBuilder::new(self.codec), Vec::new());
         for _ in 0..times {
-            let message = self.keep(json!({"type": kind, "data": {}}), true);
+            let (message, _) = self.keep(json!({"type": kind, "data": {}}), true);
             builder.push_encoded(message.batch.payload());
             numbers.push(message.n);
         }
@@ -85,18 +87,18 @@ impl Resuming {
         numbers
     }
 
-    fn keep(&mut self, mut envelope: Value, asks: bool) -> Upstream {
-        let (n, lane) = (self.kept.next_n(), self.lane_up(&envelope));
+    /// Numbers a message; gives it back a second time if it can be written now.
+    fn keep(&mut self, mut envelope: Value, asks: bool) -> (Upstream, Option<Arc<Batch>>) {
+        let (n, lane) = (self.protocol.next_n(), LaneId(self.lane_up(&envelope)));
         envelope["n"] = json!(n);
         if asks {
             envelope["ref"] = json!(n);
-            self.asked.insert(n, lane);
         }
         let mut builder = BatchBuilder::new(self.codec);
         builder.push_encoded(&message::write(self.codec, &envelope));
-        let message = Upstream { n, lane: LaneId(lane), batch: Arc::new(builder.finish()) };
-        self.kept.push(message.clone());
-        message
+        let message = Upstream { n, lane, batch: Arc::new(builder.finish()) };
+        let now = self.protocol.keep(message.clone(), asks.then_some(n));
+        (message, now)
     }
 
     /// The lane of a message to the server.
@@ -113,10 +115,9 @@ impl Resuming {
         self.lanes.iter().rev().find(|(_, reading)| open(reading)).map(|(lane, _)| *lane)
     }
 
-    /// Sends what is kept for later anyway, where its lane is open.
-    pub(super) async fn transmit(&mut self, Upstream { lane, batch, .. }: &Upstream) {
-        let on = self.lanes.get(&lane.0).and_then(|reading| reading.on);
-        if let Some(link) = self.links.iter_mut().find(|link| Some(link.number) == on) {
+    /// Sends what is kept for later anyway, on the connection that the session is on.
+    pub(super) async fn transmit(&mut self, batch: &Batch) {
+        if let Some(link) = self.links.iter_mut().find(|link| link.number == self.current) {
             // A server that hung up will get it on another connection.
             let _ = link.peer.try_bytes(self.codec, batch.payload()).await;
         }
@@ -125,6 +126,6 @@ impl Resuming {
     /// How many messages the server may not have.
     #[must_use]
     pub fn kept(&self) -> usize {
-        self.kept.len()
+        self.protocol.unacknowledged()
     }
 }

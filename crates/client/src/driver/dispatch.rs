@@ -5,11 +5,11 @@ use std::sync::Arc;
 use anteroom_protocol::bincode::Decode;
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::{Ref, decode_batch};
-use anteroom_protocol::message::Message;
+use anteroom_protocol::message::{Answered, Message};
 use anteroom_protocol::message::push::{
     ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, GAME_STATE, RoomClosed, RoomsChanged,
 };
-use anteroom_protocol::message::request::Goodbye;
+use anteroom_protocol::message::request::{Goodbye, SubscribeRooms};
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::{Codec, Data, Envelope, ErrorBody, ErrorCode, LaneId, RoomId};
 use anteroom_transport::Closed;
@@ -18,9 +18,10 @@ use serde::de::DeserializeOwned;
 
 use super::{Driver, RoomEntry};
 use crate::error::{RoomEnd, SessionEnd};
-use crate::handshake::{Refusal, read_goodbye};
+use crate::handshake::Refusal;
 use crate::inbox::{Content, Happening, Inbox};
-use crate::session::{Arrival, Opened, PipeId, is_farewell};
+use crate::session::opening::read_goodbye;
+use crate::session::{Arrival, Opened, ConnectionId, is_farewell};
 use crate::shared::{Answer, Joined, Place};
 
 /// What a `resume` that comes at the wrong time is answered by.
@@ -30,7 +31,7 @@ impl Driver {
     /// Takes a record apart, except for the messages of it that were taken before.
     pub(super) fn on_record(
         &mut self,
-        pipe: PipeId,
+        pipe: ConnectionId,
         lane: Option<LaneId>,
         codec: Codec,
         payload: &[u8],
@@ -52,7 +53,7 @@ impl Driver {
         Ok(())
     }
 
-    fn on_arrival(&mut self, pipe: PipeId, lane: Option<LaneId>, message: &Envelope<'_>) -> Result<(), Refusal> {
+    fn on_arrival(&mut self, pipe: ConnectionId, lane: Option<LaneId>, message: &Envelope<'_>) -> Result<(), Refusal> {
         if let Some(error) = message.error.as_ref().filter(|_| message.kind == RESUME_RESULT) {
             return Err(Refusal::Again(Closed::Lost(error.message.clone().into())));
         }
@@ -181,6 +182,7 @@ impl Driver {
     fn on_control(&mut self, message: &Envelope<'_>) {
         match (message.kind.as_ref(), &message.error) {
             (RoomsChanged::TYPE, _) => self.on_rooms_changed(message.data),
+            (SubscribeRooms::RESULT, None) => self.on_rooms_listed(message.data),
             (_, Some(error)) => self.on_refusal(error),
             (kind, None) => tracing::debug!(kind, "a message that this build does not know"),
         }

@@ -15,10 +15,10 @@ use tokio::time::Instant;
 use super::pipe::{Approach, Pipe};
 use crate::backoff::Backoff;
 use crate::error::{ConnectError, SessionEnd};
-use crate::handshake::NORMAL_CLOSURE;
 use crate::options::TransportChoice;
 use crate::race::{Dialing, Route};
-use crate::session::PipeId;
+use crate::session::ConnectionId;
+use crate::session::opening::NORMAL_CLOSURE;
 
 /// See the module.
 pub(crate) struct Links {
@@ -66,7 +66,7 @@ impl Links {
         let now = Instant::now();
         let upgrade_at = route.as_ref().and_then(|route| route.upgrade_at(connection.transport(), now));
         Self {
-            current: Some(Pipe::new(PipeId(0), connection)),
+            current: Some(Pipe::new(ConnectionId(0), connection)),
             old: None,
             old_until: None,
             approach: None,
@@ -97,11 +97,11 @@ impl Links {
         self.old.is_none() && self.attach_by.is_none()
     }
 
-    pub(super) fn is_old(&self, pipe: PipeId) -> bool {
+    pub(super) fn is_old(&self, pipe: ConnectionId) -> bool {
         self.old.as_ref().is_some_and(|old| old.id == pipe)
     }
 
-    pub(super) fn is_current(&self, pipe: PipeId) -> bool {
+    pub(super) fn is_current(&self, pipe: ConnectionId) -> bool {
         self.current.as_ref().is_some_and(|current| current.id == pipe)
     }
 
@@ -158,7 +158,7 @@ impl Links {
 
     pub(super) fn next_pipe(&mut self, connection: Connection) -> Pipe {
         self.pipes += 1;
-        Pipe::new(PipeId(self.pipes), connection)
+        Pipe::new(ConnectionId(self.pipes), connection)
     }
 
     /// Tells a move how it ended; one that failed leaves everything as it was.

@@ -36,6 +36,15 @@ impl Driver {
         Answer::Subscribed(list, listed)
     }
 
+    /// The whole list, unasked: changes were not told, since this end did not read so fast.
+    pub(super) fn on_rooms_listed(&mut self, data: Data<'_>) {
+        let Some(lobby) = &self.lobby else { return };
+        match data.decode::<RoomList>() {
+            Ok(list) => drop(lobby.listed.send_replace(Listed::new(&list))),
+            Err(error) => tracing::warn!(%error, "a list of rooms could not be read"),
+        }
+    }
+
     pub(super) fn subscribe_again(&mut self) {
         let Some(game) = self.lobby.as_ref().map(|lobby| lobby.game.clone()) else { return };
         let reference = self.request(|draft| draft, &SubscribeRooms { game: game.clone() });

@@ -12,19 +12,19 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::error::ConnectError;
 use crate::handshake::{Arrived, Refusal, introduce};
-use crate::race::{Dialing, Route, Stood};
-use crate::session::PipeId;
+use crate::race::{Dialing, Route, Won};
+use crate::session::ConnectionId;
 
 /// A connection that carries the session.
 pub(super) struct Pipe {
-    pub(super) id: PipeId,
+    pub(super) id: ConnectionId,
     pub(super) connection: Connection,
     /// What the connection has no room for. Bounded by what the server lets wait for acknowledgement.
     unsent: VecDeque<Arc<Batch>>,
 }
 
 impl Pipe {
-    pub(super) fn new(id: PipeId, connection: Connection) -> Self {
+    pub(super) fn new(id: ConnectionId, connection: Connection) -> Self {
         Self { id, connection, unsent: VecDeque::new() }
     }
 
@@ -58,7 +58,7 @@ impl Pipe {
 }
 
 /// What comes next on a pipe; never anything if there is none. Cancel-safe.
-pub(super) async fn recv(pipe: &mut Option<Pipe>) -> (PipeId, Result<Event, Closed>) {
+pub(super) async fn recv(pipe: &mut Option<Pipe>) -> (ConnectionId, Result<Event, Closed>) {
     match pipe {
         Some(pipe) => (pipe.id, pipe.connection.recv().await),
         None => pending().await,
@@ -76,7 +76,7 @@ pub(super) async fn deadline(at: Option<Instant>) {
 /// A connection in the making, for a session that goes on.
 pub(super) enum Approach {
     /// Nothing is said on it before it stands.
-    Dialing(Pin<Box<dyn Future<Output = Result<Stood, ConnectError>> + Send>>),
+    Dialing(Pin<Box<dyn Future<Output = Result<Won, ConnectError>> + Send>>),
     /// It stands, and the server is asked to go on.
     Introducing(Pin<Box<dyn Future<Output = Result<Arrived, Refusal>> + Send>>),
 }
@@ -94,7 +94,7 @@ impl Approach {
 
 /// How far an [`Approach`] has come.
 pub(super) enum Step {
-    Dialed(Result<Stood, ConnectError>),
+    Dialed(Result<Won, ConnectError>),
     Introduced(Box<Result<Arrived, Refusal>>),
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anteroom_protocol::bincode::Decode;
-use anteroom_protocol::lane::{self, is_counted};
+use anteroom_protocol::lane;
 use anteroom_protocol::message::Message;
 use anteroom_protocol::message::push::RoomClosed;
 use anteroom_protocol::message::result::{Pong, RoomJoined};
@@ -11,15 +11,23 @@ use anteroom_protocol::message::resume::{Ack, LaneOpened, SessionState};
 use anteroom_protocol::{Batch, Data, Envelope, LaneId, RoomId};
 use serde::de::DeserializeOwned;
 
-use super::{Lane, PipeId, Session, Violation};
+use super::{Lane, ConnectionId, Session, Violation};
+
+/// What a violation calls messages that were not read one by one.
+const EVENTS: &str = "message";
 
 /// What to make of a message.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Arrival {
+pub enum Arrival {
     /// It is new: hand it to whom its lane belongs to.
     Deliver(LaneId),
     /// It says where everything on its lane stands, because so many messages were missed at least.
-    Snapshot { lane: LaneId, missed: u64 },
+    Snapshot {
+        /// Whose: control's is `session_state`, a room's is as the answer that led into it.
+        lane: LaneId,
+        /// How many, at least.
+        missed: u64,
+    },
     /// A lane goes on here.
     Opened(Opened),
     /// It has arrived before, or concerns nobody above.
@@ -28,20 +36,25 @@ pub(crate) enum Arrival {
 
 /// A lane that goes on, after a change of pipes or a gap.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Opened {
-    pub(crate) lane: LaneId,
+pub struct Opened {
+    /// The lane. If it is control, the session itself has gone on on that pipe.
+    pub lane: LaneId,
     /// What to write now: what the lane's owner does not have, in order.
-    pub(crate) resend: Vec<Arc<Batch>>,
-    /// Requests whose answers the gap has swallowed.
-    pub(crate) unanswered: Vec<u64>,
+    pub resend: Vec<Arc<Batch>>,
+    /// The `ref` of each request whose answer the gap has swallowed.
+    pub unanswered: Vec<u64>,
 }
 
 impl Session {
-    /// Takes a message that came on a pipe, on the lane that the pipe tells, if it does.
-    pub(crate) fn arrive(
+    /// Takes a message that came on a pipe as a record, on the lane that the pipe tells, if it does. The time is in
+    /// milliseconds since any start, always the same.
+    ///
+    /// # Errors
+    /// The server breaks the rules; nothing that it says can be relied on any more.
+    pub fn arrive(
         &mut self,
         now_ms: u64,
-        pipe: PipeId,
+        pipe: ConnectionId,
         told: Option<LaneId>,
         message: &Envelope<'_>,
     ) -> Result<Arrival, Violation> {
@@ -61,7 +74,8 @@ impl Session {
         let elsewhere = || if is_current { Err(not_open()) } else { Ok(Arrival::Dropped) };
         let Some(id) = self.locate(pipe, told, message)? else { return elsewhere() };
         let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.pipe == Some(pipe)) else { return elsewhere() };
-        if !is_counted(message) {
+        // The types that never count are dealt with.
+        if message.latest.is_some() {
             return Ok(if lane.ended { Arrival::Dropped } else { Arrival::Deliver(id) });
         }
         if !lane.inbound.take() {
@@ -74,10 +88,44 @@ impl Session {
         deliver(lane, id, message)
     }
 
+    /// Takes so many messages at once that came on a pipe in one record of so many bytes: for a caller that looks at the
+    /// bytes itself, and knows that each of these is on this lane, counts, and is nothing but a game's event. Says how many
+    /// are new; those that have arrived before are in front.
+    ///
+    /// # Errors
+    /// As [`arrive`](Self::arrive) has.
+    pub fn arrive_counted(
+        &mut self,
+        now_ms: u64,
+        pipe: ConnectionId,
+        lane: LaneId,
+        messages: u64,
+        bytes: usize,
+    ) -> Result<u64, Violation> {
+        let is_current = self.current == Some(pipe);
+        let Some(lane) = self.lanes.get_mut(&lane).filter(|lane| lane.pipe == Some(pipe)) else {
+            return if is_current { Err(Violation::NotOpen { kind: EVENTS.to_owned() }) } else { Ok(0) };
+        };
+        if lane.gap.is_some() {
+            return Err(Violation::NoSnapshot { kind: EVENTS.to_owned() });
+        }
+        let new = lane.inbound.take_all(messages);
+        if new > 0 {
+            self.due.note_all(now_ms, new.try_into().unwrap_or(u32::MAX), bytes);
+        }
+        Ok(if lane.ended { 0 } else { new })
+    }
+
+    /// Lets the next acknowledgement come so many messages earlier. Sessions that begin at the same moment and hear the same
+    /// would all acknowledge at the same moment, for ever.
+    pub fn acknowledge_earlier(&mut self, now_ms: u64, messages: u32) {
+        self.due.note_all(now_ms, messages, 0);
+    }
+
     /// The lane of a message that counts. A successful join opens one.
     fn locate(
         &mut self,
-        pipe: PipeId,
+        pipe: ConnectionId,
         told: Option<LaneId>,
         message: &Envelope<'_>,
     ) -> Result<Option<LaneId>, Violation> {
@@ -98,13 +146,13 @@ impl Session {
     }
 
     /// From here on a room's messages on that pipe are on this lane.
-    fn place(&mut self, pipe: PipeId, room_id: Option<RoomId>, lane: LaneId) {
+    fn place(&mut self, pipe: ConnectionId, room_id: Option<RoomId>, lane: LaneId) {
         if let (Some(rooms), Some(room_id)) = (self.pipes.get_mut(&pipe), room_id) {
             rooms.insert(room_id, lane);
         }
     }
 
-    fn opened(&mut self, pipe: PipeId, opened: LaneOpened) -> Result<Arrival, Violation> {
+    fn opened(&mut self, pipe: ConnectionId, opened: LaneOpened) -> Result<Arrival, Violation> {
         let LaneOpened { lane: id, room_id, next, applied, gap } = opened;
         let is_current = self.current == Some(pipe);
         let lane = self.lanes.entry(id).or_insert_with(|| Lane { pipe: None, ..Lane::on(pipe) });
@@ -152,7 +200,8 @@ fn is_join(message: &Envelope<'_>) -> bool {
 }
 
 /// Whether a message on a room's lane is its last one.
-pub(crate) fn is_farewell(message: &Envelope<'_>) -> bool {
+#[must_use]
+pub fn is_farewell(message: &Envelope<'_>) -> bool {
     match message.kind.as_ref() {
         RoomClosed::TYPE => true,
         "leave_room_result" => message.success == Some(true),

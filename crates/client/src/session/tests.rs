@@ -5,8 +5,8 @@ use anteroom_protocol::{Codec, Data, Envelope, Header, envelope::Empty};
 
 use super::*;
 
-const FIRST: PipeId = PipeId(0);
-const SECOND: PipeId = PipeId(1);
+const FIRST: ConnectionId = ConnectionId(0);
+const SECOND: ConnectionId = ConnectionId(1);
 const CONTROL: LaneId = LaneId::CONTROL;
 const LANE: LaneId = LaneId(3);
 
@@ -56,13 +56,13 @@ fn joined(reference: Option<u64>) -> Envelope<'static> {
     Envelope { reference: reference.map(Into::into), success: Some(true), ..in_room("join_room_result", JOINED) }
 }
 
-fn arrive(session: &mut Session, pipe: PipeId, lane: Option<LaneId>, message: &Envelope<'_>) -> Arrival {
+fn arrive(session: &mut Session, pipe: ConnectionId, lane: Option<LaneId>, message: &Envelope<'_>) -> Arrival {
     session.arrive(0, pipe, lane, message).unwrap()
 }
 
 fn opened(
     session: &mut Session,
-    pipe: PipeId,
+    pipe: ConnectionId,
     lane: LaneId,
     (next, applied, gap): (u64, u64, bool),
 ) -> Result<Opened, Violation> {
@@ -169,8 +169,8 @@ fn a_question_that_does_no_harm_is_asked_again() {
     session.answered(5);
     session.answered(6);
     session.lost(SECOND);
-    session.reconnected(PipeId(2), result(&[]));
-    assert!(opened(&mut session, PipeId(2), CONTROL, (1, 0, false)).unwrap().resend.is_empty());
+    session.reconnected(ConnectionId(2), result(&[]));
+    assert!(opened(&mut session, ConnectionId(2), CONTROL, (1, 0, false)).unwrap().resend.is_empty());
 }
 
 #[test]
@@ -192,10 +192,10 @@ fn a_gap_is_told_with_the_snapshot_behind_it() {
     // The snapshot is lost on its way: it is still to come, now without a further gap.
     session.lost(SECOND);
     assert_eq!(session.reconnect().received, Some(Counts::from([(LANE, 8)])));
-    session.reconnected(PipeId(2), result(&[LANE]));
-    opened(&mut session, PipeId(2), LANE, (9, 0, false)).unwrap();
+    session.reconnected(ConnectionId(2), result(&[LANE]));
+    opened(&mut session, ConnectionId(2), LANE, (9, 0, false)).unwrap();
     let snapshot = Arrival::Snapshot { lane: LANE, missed: 5 };
-    assert_eq!(arrive(&mut session, PipeId(2), Some(LANE), &joined(None)), snapshot);
+    assert_eq!(arrive(&mut session, ConnectionId(2), Some(LANE), &joined(None)), snapshot);
 }
 
 #[test]
@@ -270,13 +270,13 @@ fn what_ended_is_acknowledged_until_the_server_forgets_it() {
     assert_eq!(arrive(&mut session, SECOND, Some(LANE), &in_room("room_closed", "{}")), Arrival::Dropped);
     assert!(!session.is_live(LANE));
     session.lost(SECOND);
-    assert!(session.reconnected(PipeId(2), result(&[])).is_empty());
-    session.lost(PipeId(2));
+    assert!(session.reconnected(ConnectionId(2), result(&[])).is_empty());
+    session.lost(ConnectionId(2));
     assert_eq!(session.reconnect().received, Some(Counts::new()));
     // However many rooms a session was in, it remembers only so many.
     for lane in 10..200 {
         let opening = Envelope { reference: Some(1.into()), ..joined(None) };
-        arrive(&mut session, PipeId(2), Some(LaneId(lane)), &opening);
+        arrive(&mut session, ConnectionId(2), Some(LaneId(lane)), &opening);
         session.end_lane(LaneId(lane));
     }
     assert_eq!(session.lanes.len(), 1 + ENDED_MAX);
@@ -399,4 +399,46 @@ fn numbers_go_on_behind_what_the_server_has_seen() {
     session.lost(FIRST);
     session.reconnected(SECOND, Reconnected { last_n: 40, ..result(&[]) });
     assert_eq!(session.next_n(), 41);
+}
+
+#[test]
+fn many_messages_at_once_count_as_one_by_one() {
+    let mut session = session();
+    let at_once = |session: &mut Session, pipe, messages| session.arrive_counted(0, pipe, LANE, messages, 300);
+    assert!(matches!(at_once(&mut session, FIRST, 1), Err(Violation::NotOpen { .. })));
+    arrive(&mut session, FIRST, Some(LANE), &joined(Some(1)));
+    assert_eq!(at_once(&mut session, FIRST, 3), Ok(3));
+    assert_eq!(session.received(), Counts::from([(LANE, 4)]));
+
+    session.lost(FIRST);
+    session.reconnect();
+    assert_eq!(at_once(&mut session, SECOND, 1), Ok(0), "the pipe is not known yet");
+    session.reconnected(SECOND, result(&[LANE]));
+    let opened = r#"{"lane":3,"room_id":"0000000007","next":3,"applied":0,"gap":false}"#;
+    arrive(&mut session, SECOND, Some(LANE), &message("lane", opened));
+    assert_eq!(at_once(&mut session, SECOND, 5), Ok(3), "two of them have arrived before");
+    let gap = r#"{"lane":3,"room_id":"0000000007","next":9,"applied":0,"gap":true}"#;
+    arrive(&mut session, SECOND, Some(LANE), &message("lane", gap));
+    assert!(matches!(at_once(&mut session, SECOND, 1), Err(Violation::NoSnapshot { .. })));
+}
+
+#[test]
+fn an_acknowledgement_can_come_earlier_than_that_of_others() {
+    let (mut sooner, mut later) = (session(), session());
+    sooner.acknowledge_earlier(0, 10);
+    for session in [&mut sooner, &mut later] {
+        arrive(session, FIRST, Some(LANE), &joined(Some(1)));
+        session.arrive_counted(0, FIRST, LANE, 53, 53).unwrap();
+    }
+    assert!(sooner.owes_ack(0) && !later.owes_ack(0));
+    assert_eq!(sooner.ack(0), Some(Ack { counts: Counts::from([(LANE, 54)]) }));
+    assert!(!sooner.owes_ack(2000) && later.owes_ack(1000));
+}
+
+#[test]
+fn numbers_go_on_behind_one_that_is_given() {
+    let mut session = session();
+    session.skip_to(99);
+    session.skip_to(7);
+    assert_eq!((session.next_n(), session.next_n()), (100, 101));
 }

@@ -158,6 +158,11 @@ async fn a_subscription_follows_the_list_and_ends_when_it_is_dropped() {
         tell(&mut peer, &changed).await;
         assert_eq!(timeout(support::LONG, watch.next()).await.unwrap(), Some(&[summary(2)][..]));
 
+        // Whoever did not read so fast gets the whole list, and nothing was asked for it.
+        let header = Header { success: Some(true), ..Header::new("subscribe_rooms_result") };
+        peer.send(LaneId::CONTROL, Batch::one(codec, &header, &first_list).unwrap()).await;
+        assert_eq!(timeout(support::LONG, watch.next()).await.unwrap(), Some(&[summary(1)][..]));
+
         // A second subscription ends the first, whose last changes may still be on their way.
         let (second, ()) = tokio::join!(client.subscribe_rooms(None), async {
             let asked = peer.expect("subscribe_rooms").await;

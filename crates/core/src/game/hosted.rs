@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::variant::{self, VariantError};
@@ -51,8 +52,16 @@ pub(crate) struct GameSnapshot {
     pub(crate) state: Json,
     /// In the order they fall due.
     pub(crate) timers: Vec<(TimerId, Json)>,
-    /// How many timers there ever were.
-    pub(crate) timers_ever: u64,
+    /// How many timers there ever were, and how many of them before timers were put off.
+    timers_ever: (u64, u64),
+}
+
+impl GameSnapshot {
+    /// Puts every timer off.
+    pub(crate) fn put_off(&mut self, by: Duration) {
+        self.timers.iter_mut().for_each(|(id, _)| *id = id.later(by));
+        self.timers_ever.1 = self.timers_ever.0;
+    }
 }
 
 pub(super) struct Hosted<G: Game> {
@@ -89,7 +98,8 @@ impl<G: Game> Hosted<G> {
         for (id, timer) in &snapshot.timers {
             timers.push((*id, timer.decode().map_err(|error| format!("a timer of {}: {error}", G::KIND))?));
         }
-        Ok(Self { game, timers: Timers::restore(timers, snapshot.timers_ever)? })
+        let (ever, put_off) = snapshot.timers_ever;
+        Ok(Self { game, timers: Timers::restore(timers, ever, put_off)? })
     }
 }
 
@@ -143,7 +153,7 @@ impl<G: Game> HostedGame for Hosted<G> {
         Ok(GameSnapshot {
             state: Json::new(&self.game)?,
             timers: timers.collect::<Result<_, InvalidData>>()?,
-            timers_ever: self.timers.ever(),
+            timers_ever: self.timers.counts(),
         })
     }
 }

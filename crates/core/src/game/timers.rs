@@ -22,11 +22,20 @@ pub struct TimerId(Time, u64);
 pub(crate) struct Timers<T> {
     due: BTreeMap<TimerId, T>,
     asked: u64,
+    /// The last one that was asked for before timers were put off: games know those up to it by an earlier time.
+    put_off: u64,
+}
+
+impl TimerId {
+    /// The same timer, due later.
+    pub(super) fn later(self, by: Duration) -> Self {
+        Self(self.0 + by, self.1)
+    }
 }
 
 impl<T> Timers<T> {
     pub(super) const fn new() -> Self {
-        Self { due: BTreeMap::new(), asked: 0 }
+        Self { due: BTreeMap::new(), asked: 0, put_off: 0 }
     }
 
     /// `None` if [`TIMERS_MAX`] are running.
@@ -41,7 +50,14 @@ impl<T> Timers<T> {
     }
 
     pub(super) fn cancel(&mut self, id: TimerId) -> Option<T> {
-        self.due.remove(&id)
+        if let Some(timer) = self.due.remove(&id) {
+            return Some(timer);
+        }
+        if id.1 > self.put_off {
+            return None;
+        }
+        let there = self.due.keys().find(|there| there.1 == id.1).copied()?;
+        self.due.remove(&there)
     }
 
     pub(super) fn next(&self) -> Option<Time> {
@@ -53,18 +69,22 @@ impl<T> Timers<T> {
         (entry.key().0 <= now).then(|| entry.remove())
     }
 
-    /// How many were ever asked for.
-    pub(super) fn ever(&self) -> u64 {
-        self.asked
+    /// How many were ever asked for, and how many of them before timers were put off.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.asked, self.put_off)
     }
 
     /// Timers that run on, of so many that were ever asked for.
-    pub(super) fn restore(running: Vec<(TimerId, T)>, asked: u64) -> Result<Self, &'static str> {
+    pub(super) fn restore(running: Vec<(TimerId, T)>, asked: u64, put_off: u64) -> Result<Self, &'static str> {
         // Nobody asks that often, so counting on is safe.
-        if running.len() > TIMERS_MAX || asked > u64::MAX / 2 || running.iter().any(|(id, _)| id.1 > asked) {
+        let is_new = |number: u64| number > asked;
+        if asked > u64::MAX / 2 || is_new(put_off) || running.iter().any(|(id, _)| is_new(id.1)) {
             return Err("timers that nobody can have asked for");
         }
-        Ok(Self { due: running.into_iter().collect(), asked })
+        if running.len() > TIMERS_MAX {
+            return Err("too many timers");
+        }
+        Ok(Self { due: running.into_iter().collect(), asked, put_off })
     }
 
     /// Everything that is running, in the order it falls due.

@@ -29,7 +29,7 @@ impl Room {
     /// Lets happen what falls due until `now`, each at its own time and in that order.
     ///
     /// One call does a bounded amount. What is left is still the next deadline, and happens as if it fell due then.
-    /// How many ticks a late room drops depends on when this is called, so a replay repeats the calls.
+    /// How many ticks a late room drops depends on when this is called, so they are in the log.
     pub fn advance(&mut self, now: Time, flush: &mut Flush) {
         if self.keeps_log {
             flush.log.push_advance(now);

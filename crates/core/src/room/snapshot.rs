@@ -5,6 +5,7 @@
 //! lanes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::message::{Role, RoomState};
@@ -155,6 +156,19 @@ impl Snapshot {
             return Err(RestoreError::OtherFormat(format));
         }
         serde_json::from_slice(bytes).map_err(RestoreError::damaged)
+    }
+
+    /// The same, with everything that is due put off by a while: that of a restart is nobody's fault, and takes nothing
+    /// from anyone's time. Times that a game keeps in its own state stay as they are; timers do not.
+    #[must_use]
+    pub fn put_off(mut self, by: Duration) -> Self {
+        self.now = self.now + by;
+        self.next_tick = self.next_tick.map(|tick| tick + by);
+        for (_, occupant) in &mut self.seats {
+            occupant.kept_until = occupant.kept_until.map(|until| until + by);
+        }
+        self.rules.put_off(by);
+        self
     }
 
     fn check(&self, kind: &Kind) -> Result<(), RestoreError> {

@@ -25,7 +25,12 @@ pub struct AckDue {
 impl AckDue {
     /// Notes a counted message of so many bytes.
     pub fn note(&mut self, now_ms: u64, bytes: usize) {
-        self.add(Self { messages: 1, bytes, since_ms: Some(now_ms) });
+        self.note_all(now_ms, 1, bytes);
+    }
+
+    /// Notes so many counted messages, of so many bytes together.
+    pub fn note_all(&mut self, now_ms: u64, messages: u32, bytes: usize) {
+        self.add(Self { messages, bytes, since_ms: Some(now_ms) });
     }
 
     /// Notes what was noted elsewhere.

@@ -71,6 +71,15 @@ impl Inbound {
         self.received = number;
         true
     }
+
+    /// Counts so many messages at once, and says how many of them are new. Those that have arrived before are in front.
+    pub fn take_all(&mut self, messages: u64) -> u64 {
+        self.next = self.next.saturating_add(messages);
+        let received = self.received.max(self.next.saturating_sub(1));
+        let new = received - self.received;
+        self.received = received;
+        new
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +94,15 @@ mod tests {
         assert_eq!(lane.opened(4, false), Ok(Opened::GoesOn));
         assert_eq!([lane.take(), lane.take(), lane.take()], [false, false, true]);
         assert_eq!(lane.received(), 6);
+    }
+
+    #[test]
+    fn many_at_once_are_counted_as_one_by_one() {
+        for (received, next, messages) in [(0, 1, 3), (5, 6, 0), (5, 4, 1), (5, 4, 2), (5, 4, 7), (5, 1, 5)] {
+            let (mut at_once, mut one_by_one) = (Inbound { received, next }, Inbound { received, next });
+            let new = (0..messages).filter(|_| one_by_one.take()).count() as u64;
+            assert_eq!((at_once.take_all(messages), at_once), (new, one_by_one), "{messages} behind {received}");
+        }
     }
 
     #[test]

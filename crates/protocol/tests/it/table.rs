@@ -15,15 +15,15 @@ fn kind_of(text: &str) -> (RequestKind, Result<Request, String>) {
     (kind, Request::parse(kind, &envelope).map_err(|error| error.to_string()))
 }
 
-/// Games rely on it that no other name is taken.
+/// Clients and servers that are out there know these.
 #[test]
-fn these_names_are_reserved() {
-    let mut reserved = RESERVED_TYPES.to_vec();
-    reserved.sort_unstable();
-    let expected = "ack client_disconnected client_joined client_left client_reconnected create_room error game_state \
-        goodbye handshake handshake_accepted join_room lane leave_room list_rooms ping pong reconnect resume room_closed \
+fn no_name_is_given_up() {
+    let names = "ack client_disconnected client_joined client_left client_reconnected create_room error game_state goodbye \
+        handshake handshake_accepted join_room lane leave_room list_rooms ping pong reconnect resume room_closed \
         rooms_changed session_state subscribe_rooms unsubscribe_rooms";
-    assert_eq!(reserved, expected.split_whitespace().collect::<Vec<_>>());
+    for name in names.split_whitespace() {
+        assert!(RESERVED_TYPES.contains(&name), "{name}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use anteroom_core::lanes::Write;
-use anteroom_protocol::Header;
 use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::lane::Bounds;
+use anteroom_protocol::{Header, RoomId};
 
 use super::*;
 

@@ -1,60 +1,16 @@
 //! Reading the configuration from a file and the environment.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use strsim::levenshtein;
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, ConfigError};
 
 /// The prefix of environment variables that configure the server; `__` goes one level down.
 const PREFIX: &str = "ANTEROOM_";
 /// Variables with the prefix that are not part of the tree.
 const NOT_IN_THE_TREE: &[&str] = &["ANTEROOM_LOG"];
-
-/// The configuration cannot be used. Each is one sentence with the next step.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// A file cannot be read.
-    #[error("cannot read the {what} {}: {source}; check the path and its permissions", path.display())]
-    Unreadable {
-        /// What the file is.
-        what: &'static str,
-        /// Where it should be.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// A file is not TOML, or has a wrong key or value.
-    #[error("{}:{line}: {why}", path.display())]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong there.
-        why: String,
-    },
-    /// An environment variable has a wrong name or value.
-    #[error("{variable}: {why}")]
-    Variable {
-        /// The variable.
-        variable: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A value makes no sense.
-    #[error("`{key}` {why}")]
-    Invalid {
-        /// The key.
-        key: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Serving needs something that is not configured.
-    #[error("{0}")]
-    Missing(&'static str),
-}
 
 /// Reads the configuration: `base`, then the file if there is one, then `variables`. What the values come to is not looked
 /// at: [`Config::problems`] does that, and so does a server before it starts.
@@ -117,7 +73,7 @@ fn nearest(name: &str) -> Option<String> {
         }
     }
     let far = |(full, key): &(String, String)| {
-        [full, key].into_iter().filter(|known| is_near(&name, known)).map(|known| distance(&name, known)).min()
+        [full, key].into_iter().filter(|known| is_near(&name, known)).map(|known| levenshtein(&name, known)).min()
     };
     let (full, _) = settings.into_iter().filter(|setting| far(setting).is_some()).min_by_key(far)?;
     Some(format!("{PREFIX}{}", full.to_ascii_uppercase()))
@@ -153,7 +109,7 @@ fn read_file(path: &Path, text: &str) -> Result<Table, ConfigError> {
 /// Turns "unknown field `x`, expected one of `a`, `b`" into a sentence that names the nearest.
 fn explain(message: &str) -> String {
     let Some((unknown, known)) = unknown_key(message) else { return message.trim_end().replace('\n', " ") };
-    match known.iter().min_by_key(|name| distance(unknown, name)) {
+    match known.iter().min_by_key(|name| levenshtein(unknown, name)) {
         Some(nearest) if is_near(unknown, nearest) => {
             format!("there is no key `{unknown}`; did you mean `{nearest}`?")
         }
@@ -169,24 +125,8 @@ fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
 
 /// Whether one word may be a slip for the other: a few letters differ, and most do not.
 fn is_near(unknown: &str, known: &str) -> bool {
-    let edits = distance(unknown, known);
+    let edits = levenshtein(unknown, known);
     edits <= 3 && 2 * edits < known.len()
-}
-
-/// The edits that turn one word into the other (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = corner + usize::from(x != *y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn merge(tree: &mut Table, over: Table) {

@@ -92,9 +92,9 @@ impl ConnectionTask {
         }
         match end {
             End::Close(code, reason) => {
-                if let (CloseCode::ShuttingDown, Some(deadline)) = (code, self.shared.shutdown_deadline.get()) {
+                if let (CloseCode::ShuttingDown, Some(deadline)) = (code, self.lifecycle.shutdown.deadline()) {
                     // Who has not read it all by then does not get the rest.
-                    drop(timeout_at(*deadline, self.write_all()).await);
+                    drop(timeout_at(deadline, self.write_all()).await);
                 }
                 self.close(code, &reason).await;
             }
@@ -116,7 +116,7 @@ impl ConnectionTask {
     /// Takes the connection from its session, or ends the session with it.
     fn leave(&mut self, carried: Carried, end: &mut End) {
         let Carried { session, place, .. } = &carried;
-        let sessions = self.shared.sessions.clone();
+        let sessions = self.services.sessions.clone();
         if place.over.code().is_some() {
             // Whatever came on it since, the session is no longer its own to end; but nothing may gather for it.
             session.lost(place.id);
@@ -154,7 +154,7 @@ impl ConnectionTask {
 
     /// How long a fault counts: longer than a session can be without a connection, so that it counts on the next one.
     fn fault_forgotten(&self) -> Duration {
-        Duration::from_millis(self.shared.config.times.grace_ms.saturating_mul(2))
+        self.services.sessions.limits().grace.saturating_mul(2)
     }
 
     /// Moves everything that waits into the connection, as it gets room, and out of it.

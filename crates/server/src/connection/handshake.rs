@@ -31,7 +31,7 @@ impl ConnectionTask {
             self.refuse(message, ErrorBody::new(ErrorCode::InvalidData, words));
             return Ok(());
         }
-        let identity = match self.shared.authority.identify(handshake, &self.shared.randomness) {
+        let identity = match self.services.authority.identify(handshake, &self.services.randomness) {
             Ok(identity) => identity,
             Err(Refused::Unauthorized(Unauthorized { told, why })) => {
                 tracing::info!(
@@ -52,15 +52,16 @@ impl ConnectionTask {
             Some(restarted) => restarted,
             None => (self.begin(handshake, identity, codec)?, 0),
         };
+        let limits = self.services.sessions.limits();
         let accepted = HandshakeAccepted {
             session_id: session.id,
-            resume_token: self.shared.sessions.token(session.id, token),
+            resume_token: self.services.sessions.token(session.id, token),
             user_id: session.identity.user_id.clone(),
             username: session.identity.username.clone(),
             codec,
-            limits: self.shared.config.session_limits(),
-            grace_ms: self.shared.config.times.grace_ms,
-            server_time_ms: self.shared.clock.server_time_ms(),
+            limits: limits.told,
+            grace_ms: limits.grace_ms(),
+            server_time_ms: self.services.clock.server_time_ms(),
         };
         let header = Header { reference: message.reference.as_ref(), ..Header::new(HandshakeAccepted::TYPE) };
         self.say(json_only(&header, &accepted));
@@ -80,29 +81,30 @@ impl ConnectionTask {
 
     /// Finds the session of a handshake that was answered before: its answer was lost.
     fn restart(&mut self, handshake: &Handshake, identity: &Identity, codec: Codec) -> Option<(Arc<Session>, u64)> {
-        let session = self.shared.sessions.find_by_nonce(handshake.nonce.as_deref()?)?;
+        let session = self.services.sessions.find_by_nonce(handshake.nonce.as_deref()?)?;
         if session.codec != codec || !session.identity.is_same_player(identity) {
             return None;
         }
-        let (accepted, place) = self.shared.sessions.restart(&session, self.connection.max_datagram_size())?;
+        let (accepted, place) = self.services.sessions.restart(&session, self.connection.max_datagram_size())?;
         self.carry(session.clone(), place);
         Some((session, accepted.token))
     }
 
     fn begin(&mut self, handshake: &Handshake, identity: Identity, codec: Codec) -> Result<Arc<Session>, End> {
-        let shared = &self.shared;
+        let services = &self.services;
+        let limits = services.sessions.limits();
         let beginning = Beginning {
-            id: SessionId::from_bits(shared.randomness.bits()),
+            id: SessionId::from_bits(services.randomness.bits()),
             codec,
             keeps: handshake.resume,
-            bounds: shared.config.session_bounds(),
-            outbox_bytes_max: shared.config.limits.outbox_bytes_max as usize,
+            bounds: limits.bounds,
+            outbox_bytes_max: limits.outbox_bytes_max,
             datagram_bytes_max: self.connection.max_datagram_size(),
-            budget: shared.budget.clone(),
+            budget: services.budget.clone(),
         };
-        let begun = shared.sessions.begin(identity, handshake.nonce.as_deref(), beginning);
+        let begun = services.sessions.begin(identity, handshake.nonce.as_deref(), beginning);
         let (session, place) = begun.ok_or(CloseCode::Busy)?;
-        let of_user = shared.sessions.of_user(&session.identity.user_id).len();
+        let of_user = services.sessions.of_user(&session.identity.user_id).len();
         self.carry(session.clone(), place);
         let client = handshake.client.as_deref().map(printable).unwrap_or_default();
         tracing::info!(

@@ -12,7 +12,7 @@ use super::handshake::json_only;
 
 impl ConnectionTask {
     pub(super) fn on_reconnect(&mut self, reconnect: Reconnect, message: &Envelope<'_>) -> Result<(), End> {
-        let sessions = self.shared.sessions.clone();
+        let sessions = self.services.sessions.clone();
         let found = sessions.find(reconnect.session_id);
         // Whoever cannot prove a session is told the same as if there were none.
         let proven = found.and_then(|session| {

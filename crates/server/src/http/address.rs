@@ -11,10 +11,10 @@ use axum::http::{Method, Request, StatusCode, Version};
 use axum::response::Response;
 
 use super::plain;
-use crate::config::TcpTls;
+use crate::certificate::TcpTls;
 use crate::host::Host;
 use crate::origin::default_port;
-use crate::shared::Shared;
+use crate::settings::Settings;
 
 /// The host, and perhaps a port, that a request asks for. None if it is so old that it need not say.
 #[derive(Debug, Clone)]
@@ -60,14 +60,15 @@ impl Asked {
 }
 
 /// Where WebTransport is for a page that came from this host. None where nothing tells.
-pub(super) fn webtransport_origin(shared: &Shared, host: Option<Host<'_>>) -> Option<String> {
-    if let Some(public) = &shared.public {
+pub(super) fn webtransport_origin(settings: &Settings, host: Option<Host<'_>>) -> Option<String> {
+    if let Some(public) = &settings.public {
         // One that was picked on the spot is none that anybody outside could let through.
-        let own = shared.config.listen_udp_addr().ok().flatten().map(|own| own.port()).filter(|port| *port != 0);
+        let own = settings.own_udp.map(|own| own.port()).filter(|port| *port != 0);
         return Some(origin(public.host(), public.udp_port(own)));
     }
-    let is_here = shared.is_development && !shared.on_network;
-    let has_proxy = !shared.is_development && shared.config.tls.tcp == TcpTls::Off;
+    let is_here = settings.is_local();
+    let is_development = settings.mode.is_development();
+    let has_proxy = !is_development && settings.tcp_tls == TcpTls::Off;
     let name = match host {
         None if is_here => "localhost".to_owned(),
         // The proxy has asked for this machine by a name of its own, which is no address for a page.
@@ -77,15 +78,15 @@ pub(super) fn webtransport_origin(shared: &Shared, host: Option<Host<'_>>) -> Op
     };
     let port = match host.and_then(|host| host.port) {
         // The page is on this machine, where the socket is, even if something local passes TCP on.
-        _ if is_here => shared.udp_addr.port(),
+        _ if is_here => settings.udp_addr.port(),
         // A number of its own has nothing to do with the one that TCP is reached by.
-        _ if shared.config.listen_udp.is_some() => shared.udp_addr.port(),
+        _ if settings.own_udp.is_some() => settings.udp_addr.port(),
         Some(port) => port,
         // The page came by the usual number, which is that of TLS unless this is known to have none.
-        None => default_port(if shared.is_development { "http" } else { "https" }).unwrap_or_default(),
+        None => default_port(if is_development { "http" } else { "https" }).unwrap_or_default(),
     };
     // There is no socket on ::1, which is what `localhost` may mean to a browser.
-    let name = if name == "localhost" && shared.udp_addr.is_ipv4() { "127.0.0.1" } else { &name };
+    let name = if name == "localhost" && settings.udp_addr.is_ipv4() { "127.0.0.1" } else { &name };
     Some(origin(name, port))
 }
 
@@ -115,9 +116,9 @@ mod tests {
                 listen_udp: Some(listen_udp.into()),
                 ..Config::default()
             };
-            let shared = Server::simulate(config, Registry::new(), 1).unwrap().shared;
+            let settings = Server::simulate(config, Registry::new(), 1).unwrap().parts.settings;
             let host = Host::parse("inside:80");
-            assert_eq!(webtransport_origin(&shared, host).as_deref(), Some(origin), "{public_url} {listen_udp}");
+            assert_eq!(webtransport_origin(&settings, host).as_deref(), Some(origin), "{public_url} {listen_udp}");
         }
     }
 }

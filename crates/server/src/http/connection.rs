@@ -4,10 +4,9 @@
 //! hangs up just when a request is on its way. Where the server wants it to end, an answer says that it is the last.
 
 use std::convert::Infallible;
-use std::io;
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,13 +17,14 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt;
 
+use super::Peer;
 use super::linger::Lingering;
-use super::{HEAD_MAX, Peer};
-use crate::shared::Shared;
+use super::pace::{Pace, Paced};
+use crate::parts::Parts;
 use crate::slice::Slice;
 
 /// How long a connection goes on; the next answer is its last.
@@ -39,27 +39,28 @@ const HEADERS_MAX: usize = 64;
 type Incoming = hyper::Request<hyper::body::Incoming>;
 
 /// Answers requests until one of both sides is through with it, or the connection is a WebSocket's.
-pub(super) async fn serve<IO>(stream: IO, peer: Peer, router: Router, shared: Arc<Shared>)
+pub(super) async fn serve<IO>(stream: IO, peer: Peer, router: Router, parts: &Parts)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let addr = peer.addr;
-    let pace = Arc::new(Pace::new(&shared));
+    let pace = Arc::new(Pace::new(parts.settings.http));
     let end_at = Instant::now() + AGE_MAX;
     let service = {
-        let (asked, answered, config) = (pace.clone(), pace.clone(), shared.clone());
+        let (asked, answered) = (pace.clone(), pace.clone());
+        let (settings, lifecycle) = (parts.settings.clone(), parts.lifecycle.clone());
         router
             .map_request(move |mut request: Incoming| {
                 asked.request();
                 request.extensions_mut().insert(peer.clone());
-                if let Some(uri) = config.public.as_ref().and_then(|public| without(&public.prefix, request.uri())) {
+                if let Some(uri) = without(settings.prefix(), request.uri()) {
                     *request.uri_mut() = uri;
                 }
                 request
             })
             .map_response(move |mut response: Response| {
                 answered.request();
-                let is_last = end_at <= Instant::now() || shared.stop_accepting.is_cancelled();
+                let is_last = end_at <= Instant::now() || lifecycle.stop_accepting.is_cancelled();
                 if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -122,141 +123,12 @@ fn without(prefix: &str, uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// What a connection is waiting for, and how long it may.
-#[derive(Debug)]
-struct Pace {
-    phase: Mutex<Phase>,
-    idle_max: Duration,
-    stall_max: Duration,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Phase {
-    /// A head is on its way since then.
-    Head(Instant),
-    /// Nothing is asked, or what was asked is answered; nothing has moved since then.
-    Kept { since: Instant, is_blocked: bool },
-}
-
-impl Pace {
-    /// A new connection has its first request to send.
-    fn new(shared: &Shared) -> Self {
-        let times = &shared.config.times;
-        Self {
-            phase: Mutex::new(Phase::Head(Instant::now())),
-            idle_max: Duration::from_millis(times.http_idle_ms),
-            stall_max: Duration::from_millis(times.stall_ms),
-        }
-    }
-
-    fn deadline(&self) -> Instant {
-        match *self.lock() {
-            Phase::Head(since) => since + HEAD_MAX,
-            Phase::Kept { since, is_blocked: true } => since + self.stall_max,
-            Phase::Kept { since, is_blocked: false } => since + self.idle_max,
-        }
-    }
-
-    /// A request is there, or its answer.
-    fn request(&self) {
-        *self.lock() = Phase::Kept { since: Instant::now(), is_blocked: false };
-    }
-
-    /// Bytes came: if nothing is being written, they begin a request.
-    fn came(&self) {
-        let mut phase = self.lock();
-        if let Phase::Kept { is_blocked: false, .. } = *phase {
-            *phase = Phase::Head(Instant::now());
-        }
-    }
-
-    /// Something was written.
-    fn wrote(&self) {
-        if let Phase::Kept { since, is_blocked } = &mut *self.lock() {
-            (*since, *is_blocked) = (Instant::now(), false);
-        }
-    }
-
-    /// Something could not be written, or is written now.
-    fn set_blocked(&self, blocked: bool) {
-        if let Phase::Kept { since, is_blocked } = &mut *self.lock()
-            && *is_blocked != blocked
-        {
-            (*since, *is_blocked) = (Instant::now(), blocked);
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Phase> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A stream that tells what happens on it.
-pub(super) struct Paced<IO> {
-    pub(super) io: IO,
-    pace: Arc<Pace>,
-}
-
-impl<IO> Paced<IO> {
-    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match &written {
-            Poll::Ready(_) => self.pace.wrote(),
-            Poll::Pending => self.pace.set_blocked(true),
-        }
-        written
-    }
-
-    fn flushed(&self, flushed: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
-        self.pace.set_blocked(flushed.is_pending());
-        flushed
-    }
-}
-
-impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            self.pace.came();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Paced<IO> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.wrote(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
-        self.wrote(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        self.flushed(flushed)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = Pin::new(&mut self.io).poll_shutdown(cx);
-        self.flushed(shut)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
     use anteroom_core::game::Registry;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadBuf};
     use tokio::task::JoinHandle;
 
     use super::*;
@@ -269,18 +141,19 @@ mod tests {
     /// A connection on which this many bytes fit.
     struct Client {
         stream: DuplexStream,
-        shared: Arc<Shared>,
+        parts: Parts,
         serving: JoinHandle<()>,
     }
 
     impl Client {
         fn connect(room: usize) -> Self {
-            let shared = Server::simulate(Config::development(), Registry::new(), 1).unwrap().shared;
-            let peer = Peer { addr: ([127, 0, 0, 1], 1).into(), permit: Arc::new(shared.admit().unwrap()) };
+            let parts = Server::simulate(Config::development(), Registry::new(), 1).unwrap().parts;
+            let peer = Peer { addr: ([127, 0, 0, 1], 1).into(), permit: Arc::new(parts.lifecycle.admit().unwrap()) };
             let (stream, served) = tokio::io::duplex(room);
-            let router = super::super::router(shared.clone());
-            let serving = tokio::spawn(serve(served, peer, router, shared.clone()));
-            Self { stream, shared, serving }
+            let router = super::super::router(parts.clone(), Vec::new());
+            let running = parts.clone();
+            let serving = tokio::spawn(async move { serve(served, peer, router, &running).await });
+            Self { stream, parts, serving }
         }
 
         /// Asks, and reads the answer.
@@ -329,7 +202,7 @@ mod tests {
     async fn a_server_that_stops_says_so_on_the_next_answer() {
         let mut client = Client::connect(1 << 16);
         client.ask().await;
-        client.shared.stop_accepting.cancel();
+        client.parts.lifecycle.stop_accepting.cancel();
         assert!(client.ask().await.contains("\r\nconnection: close\r\n"));
         assert_eq!(client.end().await, 0);
     }

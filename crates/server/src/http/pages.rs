@@ -2,7 +2,7 @@
 
 use std::future::ready;
 use std::io::Write;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use anteroom_web::{ASSETS, Asset};
 use axum::body::Body;
@@ -22,9 +22,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::address::Asked;
-use crate::config::{PublicUrl, TcpTls};
+use crate::certificate::TcpTls;
 use crate::host::Host;
-use crate::shared::Shared;
+use crate::parts::Parts;
+use crate::settings::{PublicUrl, Settings};
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -41,17 +42,21 @@ const NO_PAGE: &str = "This is an Anteroom server. Games connect to it at /ws an
     unless `demo = true` is configured.";
 
 /// A route for each file: those of other pages, and the demo's if it is on.
-pub(super) fn routes(demo: bool) -> Router<Arc<Shared>> {
+pub(super) fn routes(demo: bool) -> Router<Parts> {
     let wanted = (0..ASSETS.len()).filter(|place| demo || ASSETS[*place].is_for_everyone());
-    let router = wanted.fold(Router::new(), |router, place| {
+    wanted.fold(Router::new(), |router, place| {
         // Compressing all of them takes the first request some milliseconds.
         let answer =
-            move |State(shared): State<Arc<Shared>>, Extension(asked): Extension<Asked>, headers: HeaderMap| {
-                ready(FILES[place].answer(&shared, asked.host(), &headers))
-            };
+            move |State(Parts { settings, .. }): State<Parts>,
+                  Extension(asked): Extension<Asked>,
+                  headers: HeaderMap| { ready(FILES[place].answer(&settings, asked.host(), &headers)) };
         router.route(ASSETS[place].path, get(answer))
-    });
-    if demo { router } else { router.route("/", get(|| async { super::plain(StatusCode::NOT_FOUND, NO_PAGE) })) }
+    })
+}
+
+/// What is at `/` where nobody has put a page.
+pub(super) fn without_a_page() -> Router {
+    Router::new().route("/", get(|| async { super::plain(StatusCode::NOT_FOUND, NO_PAGE) }))
 }
 
 static FILES: LazyLock<Vec<File>> = LazyLock::new(|| ASSETS.iter().map(File::new).collect());
@@ -76,7 +81,7 @@ impl File {
         Self { asset, plain: Form::new(text), gzip: Form::new(compressed) }
     }
 
-    fn answer(&self, shared: &Shared, host: Option<Host<'_>>, request: &HeaderMap) -> Response {
+    fn answer(&self, settings: &Settings, host: Option<Host<'_>>, request: &HeaderMap) -> Response {
         let is_compressed = accepts_gzip(request);
         let form = if is_compressed { &self.gzip } else { &self.plain };
         let mut response = if is_known(request, &form.tag) {
@@ -94,12 +99,12 @@ impl File {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        self.guard(shared, host, headers);
+        self.guard(settings, host, headers);
         response
     }
 
     /// Says what the file may do, and who may load it.
-    fn guard(&self, shared: &Shared, host: Option<Host<'_>>, headers: &mut HeaderMap) {
+    fn guard(&self, settings: &Settings, host: Option<Host<'_>>, headers: &mut HeaderMap) {
         if self.asset.is_for_everyone() {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
@@ -109,9 +114,9 @@ impl File {
         if !self.asset.is_page() {
             return;
         }
-        headers.insert(CONTENT_SECURITY_POLICY, policy(shared, host));
+        headers.insert(CONTENT_SECURITY_POLICY, policy(settings, host));
         // Browsers warn of it on pages that are neither from their own machine nor encrypted.
-        if !shared.is_development || host.is_some_and(|host| host.is_loopback()) {
+        if !settings.mode.is_development() || host.is_some_and(|host| host.is_loopback()) {
             headers.insert(CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin"));
         }
     }
@@ -132,16 +137,16 @@ fn compress(text: &[u8]) -> Bytes {
 }
 
 /// The Content-Security-Policy for a page that was asked for at this host.
-fn policy(shared: &Shared, host: Option<Host<'_>>) -> HeaderValue {
+fn policy(settings: &Settings, host: Option<Host<'_>>) -> HeaderValue {
     // 'self' is meant to cover WebSocket and WebTransport at the same host and port, which not every browser knows.
     let mut connect = "'self'".to_owned();
     if let Some(host) = host.filter(|host| !host.is_ipv6()) {
-        for scheme in websocket_schemes(shared) {
+        for scheme in websocket_schemes(settings) {
             connect += &format!(" {scheme}://{host}");
         }
     }
-    let public = shared.public.as_ref().map(PublicUrl::websocket_origin);
-    let webtransport = super::webtransport_origin(shared, host);
+    let public = settings.public.as_ref().map(PublicUrl::websocket_origin);
+    let webtransport = super::webtransport_origin(settings, host);
     for origin in public.into_iter().chain(webtransport).filter(|origin| !origin.contains('[')) {
         connect += &format!(" {origin}");
     }
@@ -149,9 +154,9 @@ fn policy(shared: &Shared, host: Option<Host<'_>>) -> HeaderValue {
 }
 
 /// The schemes that the page's own address may come to as a WebSocket's.
-fn websocket_schemes(shared: &Shared) -> &'static [&'static str] {
-    match shared.config.tls.tcp {
-        _ if shared.is_development => &["ws"],
+fn websocket_schemes(settings: &Settings) -> &'static [&'static str] {
+    match settings.tcp_tls {
+        _ if settings.mode.is_development() => &["ws"],
         TcpTls::On => &["wss"],
         // What is in front of the server decides.
         TcpTls::Off => &["wss", "ws"],

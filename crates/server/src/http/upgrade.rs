@@ -1,7 +1,5 @@
 //! The WebSocket upgrade (RFC 6455, section 4.2).
 
-use std::sync::Arc;
-
 use anteroom_protocol::Codec;
 use anteroom_transport::{Connection, Metered, websocket};
 use axum::Extension;
@@ -22,11 +20,11 @@ use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::address::Asked;
-use super::connection::Paced;
 use super::linger::Lingering;
+use super::pace::Paced;
 use super::{Peer, plain};
 use crate::connection::{self, Arrival};
-use crate::shared::Shared;
+use crate::parts::Parts;
 
 /// The version of RFC 6455.
 const WEBSOCKET_VERSION: &str = "13";
@@ -34,7 +32,7 @@ const WEBSOCKET_VERSION: &str = "13";
 /// `GET /ws`: a session over WebSocket. A foreign origin is let through to be told so by a close code, which a page
 /// can read; a status it could not.
 pub(super) async fn websocket(
-    State(shared): State<Arc<Shared>>,
+    State(parts): State<Parts>,
     Extension(Peer { addr, permit }): Extension<Peer>,
     mut request: Request<Body>,
 ) -> Response {
@@ -45,9 +43,9 @@ pub(super) async fn websocket(
     let authority = request.extensions().get::<Asked>().and_then(|asked| asked.authority().map(str::to_owned));
     let arrival = Arrival { origin: offer.origin.clone(), authority, codec: Some(offer.codec.unwrap_or_default()) };
     let upgrade: OnUpgrade = hyper::upgrade::on(&mut request);
-    let task = shared.clone();
-    shared.session_tasks.spawn(async move {
-        let config = task.config.transport();
+    let task = parts.clone();
+    parts.lifecycle.session_tasks.spawn(async move {
+        let config = task.settings.connection.transport;
         if let Ok(upgraded) = upgrade.await
             && let Some(connection) = connection(upgraded, addr, config)
         {

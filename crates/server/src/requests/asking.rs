@@ -20,21 +20,22 @@ use tokio::time::{Instant, timeout};
 
 use super::answer::{Refused, about_room, not_in_room};
 use crate::carrier::Knock;
+use crate::lifecycle::Lifecycle;
 use crate::rooms::{Admitted, Declined, JOIN_PATIENCE, Reply, RoomLink, SEAT_PATIENCE, Sought, Visitor};
+use crate::services::Services;
 use crate::session::{Asked, Membership, Question, Session, Wish};
-use crate::shared::Shared;
 
 /// How many rooms a quick join tries before it makes one.
 const QUICK_JOIN_TRIES: usize = 4;
 
 /// Does what can be done at once, and the rest in a task of its own.
-pub(super) fn go_on(shared: &Arc<Shared>, mut asking: Pin<Box<dyn Future<Output = ()> + Send>>) {
+pub(super) fn go_on(lifecycle: &Arc<Lifecycle>, mut asking: Pin<Box<dyn Future<Output = ()> + Send>>) {
     // A task that is made for it polls it again before anything else.
     if asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
         return;
     }
-    let task = shared.clone();
-    shared.session_tasks.spawn(async move {
+    let task = lifecycle.clone();
+    lifecycle.session_tasks.spawn(async move {
         tokio::select! {
             biased;
             () = asking => {}
@@ -83,7 +84,7 @@ fn refuse(session: &Session, asked: &Asked, error: ErrorBody) {
 
 /// Whoever works off what a session asks.
 pub(super) struct Asking {
-    shared: Arc<Shared>,
+    services: Arc<Services>,
     session: Arc<Session>,
     /// What is being asked, for as long as it is not answered.
     current: Option<Asked>,
@@ -108,8 +109,8 @@ impl Drop for Asking {
 type Joined = Result<(), Declined>;
 
 impl Asking {
-    pub(super) fn new(shared: Arc<Shared>, session: Arc<Session>) -> Self {
-        Self { shared, session, current: None }
+    pub(super) fn new(services: Arc<Services>, session: Arc<Session>) -> Self {
+        Self { services, session, current: None }
     }
 
     pub(super) async fn work_off(mut self) {
@@ -135,7 +136,7 @@ impl Asking {
     }
 
     async fn create(&self, request: &CreateRoom, asked: &Asked) -> Result<(), ErrorBody> {
-        let rooms = &self.shared.rooms;
+        let rooms = &self.services.rooms;
         // Who has gone takes no seat, and who comes back has asked for one.
         while self.session.carrier.is_there().await {
             let (join, knock) = self.prepare(asked, CreateRoom::RESULT, Role::Player, None)?;
@@ -161,7 +162,7 @@ impl Asking {
 
     async fn join_room(&self, room_id: &str, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
         while self.session.carrier.is_there().await {
-            let room = self.shared.rooms.find(room_id)?;
+            let room = self.services.rooms.find(room_id)?;
             if self.session.room(room_id).is_some() {
                 return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "You are in that room already."));
             }
@@ -178,7 +179,7 @@ impl Asking {
     }
 
     async fn quick_join(&self, game: &str, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
-        self.shared.rooms.check_game(game)?;
+        self.services.rooms.check_game(game)?;
         if role == Role::Spectator {
             return Err(ErrorBody::new(
                 ErrorCode::InvalidData,
@@ -221,7 +222,7 @@ impl Asking {
     ) -> Result<(Option<RoomId>, Joined), ErrorBody> {
         // First of all, since nothing is to be given back then.
         let (join, knock) = self.prepare(asked, JoinRoom::RESULT, Role::Player, None)?;
-        let (visitor, rooms) = (self.visitor(&knock), &self.shared.rooms);
+        let (visitor, rooms) = (self.visitor(&knock), &self.services.rooms);
         let user_id = &self.session.identity.user_id;
         let sought = if makes_one { rooms.place_for(game) } else { rooms.seek(game, user_id, not_in) };
         Ok(match sought {
@@ -258,8 +259,8 @@ impl Asking {
         role: Role,
         room_id: Option<RoomId>,
     ) -> Result<(Join, Knock), ErrorBody> {
-        let Self { shared, session, .. } = self;
-        let rooms_max = shared.config.limits.rooms_per_session_max as usize;
+        let Self { services, session, .. } = self;
+        let rooms_max = services.sessions.limits().rooms_max;
         let Some(knock) = session.open_lane(room_id, asked.last_n, rooms_max) else {
             let sentence = format!("A session may be in at most {rooms_max} rooms; leave one first.");
             return Err(ErrorBody::new(ErrorCode::LimitReached, sentence));

@@ -18,22 +18,22 @@ pub(super) fn handle(call: &Call<'_>, request: LobbyRequest) -> Outcome {
 }
 
 fn list(call: &Call<'_>, ListRooms { game }: &ListRooms) -> Outcome {
-    let list = call.shared.lobby.list(game.as_deref(), call.session.codec);
+    let list = call.services.lobby.list(game.as_deref(), call.session.codec);
     let header = answer::success(ListRooms::RESULT, call.message.reference.as_ref());
     answer::encoded(list.and_then(|list| Batch::of_encoded(&header, list.data()))).map(Answer::Control)
 }
 
 fn subscribe(call: &Call<'_>, SubscribeRooms { game }: SubscribeRooms) -> Outcome {
     if let Some(game) = &game {
-        call.shared.rooms.check_game(game)?;
+        call.services.rooms.check_game(game)?;
     }
     let header = answer::success(SubscribeRooms::RESULT, call.message.reference.as_ref());
-    let watched = call.shared.lobby.watch(&call.session.carrier, &game.map(Into::into), &header);
+    let watched = call.services.lobby.watch(&call.session.carrier, &game.map(Into::into), &header);
     answer::encoded(watched).map(Answer::Said)
 }
 
 fn unsubscribe(call: &Call<'_>) -> Outcome {
-    call.shared.lobby.topic.unwatch(&call.session.carrier);
+    call.services.lobby.topic.unwatch(&call.session.carrier);
     let header = answer::success(UnsubscribeRooms::RESULT, call.message.reference.as_ref());
     answer::encoded(Batch::one(call.session.codec, &header, &Empty {})).map(Answer::Control)
 }

@@ -56,8 +56,8 @@ fn leave(call: &Call<'_>, room_id: &str) -> Outcome {
 fn hand_in(call: &Call<'_>, wish: Wish) -> Outcome {
     let bytes = bytes_of(call.message.data);
     if call.session.ask(Question { wish, connection: call.connection, asked: asked(call), bytes })? {
-        let asking = Asking::new(call.shared.clone(), call.session.clone());
-        go_on(call.shared, Box::pin(asking.work_off()));
+        let asking = Asking::new(call.services.clone(), call.session.clone());
+        go_on(call.lifecycle, Box::pin(asking.work_off()));
     }
     Ok(Answer::Later)
 }

@@ -31,7 +31,7 @@ fn pong(call: &Call<'_>, Ping { ts }: Ping) -> Outcome {
     if ts.text().len() > PING_BYTES_MAX {
         return Err(ErrorBody::new(ErrorCode::InvalidData, "`ts` may have at most 64 bytes.").into());
     }
-    let pong = Pong { ts, server_time_ms: call.shared.clock.server_time_ms() };
+    let pong = Pong { ts, server_time_ms: call.services.clock.server_time_ms() };
     let header = Header { reference: call.message.reference.as_ref(), ..Header::new(Pong::TYPE) };
     answer::encoded(Batch::one(call.session.codec, &header, &pong)).map(Answer::Connection)
 }

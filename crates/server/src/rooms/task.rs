@@ -7,7 +7,7 @@ use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Answer, Command, Flush, MemberId, Room};
 use anteroom_core::{Outcome, Time};
-use anteroom_protocol::message::Role;
+use anteroom_protocol::message::{Role, RoomSummary};
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -17,6 +17,7 @@ use super::member::{MemberLink, Visitor};
 use super::{Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
 use crate::carrier::Presence;
 use crate::clock::Clock;
+use crate::hooks::RoomFacts;
 use crate::lobby::Reservation;
 use crate::panics::{Words, caught, guarded};
 use crate::slice::Slice;
@@ -58,8 +59,10 @@ struct Told {
 
 pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, handle: RoomHandle) {
     let room_id = handle.room_id;
-    let game = room.summary().game;
+    let RoomSummary { game, name, .. } = room.summary();
+    let facts = RoomFacts { room_id, game: &game, name: &name };
     tracing::info!(%room_id, game, "room opened");
+    rooms.hooks.tell(|hooks| hooks.room_opened(&facts));
     // Rooms that flush by ticks do so in turns: few enough that a wake-up does for many, and enough of them that none
     // waits for all others' writes.
     let phase = match room.flush_mode() {
@@ -77,6 +80,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, handle:
     }
     task.rooms.forget(&room_id);
     tracing::info!(%room_id, game, "room closed");
+    task.rooms.hooks.tell(|hooks| hooks.room_closed(&facts));
 }
 
 async fn until(deadline: Option<Instant>) {
@@ -237,9 +241,8 @@ impl RoomTask {
         if self.flush.effects.entry.is_some() || !self.replies.is_empty() {
             self.rooms.lobby.settle(&self.room_id, self.flush.effects.entry.take(), seats);
         }
-        for Outcome { winners } in self.flush.effects.outcomes.drain(..) {
-            let winners: Vec<u16> = winners.into_iter().map(|seat| seat.0).collect();
-            tracing::info!(room_id = %self.room_id, ?winners, "match ended");
+        for outcome in std::mem::take(&mut self.flush.effects.outcomes) {
+            self.tell_of(&outcome);
         }
         let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
@@ -274,7 +277,7 @@ impl RoomTask {
                 link.end(now, farewell);
             }
         }
-        if self.room.kept_bytes() > self.rooms.kept_bytes_max {
+        if self.room.kept_bytes() > self.rooms.limits.kept_bytes_max {
             self.shed();
         }
         for Told { to, joined, .. } in self.replies.drain(..) {
@@ -283,6 +286,15 @@ impl RoomTask {
             // A session that has gone meanwhile is told of the room when it ends, and tells it so.
             drop(to.send(reply));
         }
+    }
+
+    fn tell_of(&self, outcome: &Outcome) {
+        let winners: Vec<u16> = outcome.winners.iter().map(|seat| seat.0).collect();
+        tracing::info!(room_id = %self.room_id, ?winners, "match ended");
+        self.rooms.hooks.tell(|hooks| {
+            let RoomSummary { room_id, game, name, .. } = self.room.summary();
+            hooks.match_ended(&RoomFacts { room_id, game: &game, name: &name }, outcome);
+        });
     }
 
     /// Notes what the room has answered those who knocked, and who comes in with this flush.
@@ -313,7 +325,7 @@ impl RoomTask {
     /// Lets go of what is kept for the members who are behind, those above an equal share. They get a snapshot when they
     /// read again. Nobody else is touched: what is kept elsewhere, such as for lanes that have ended, is bounded there.
     fn shed(&mut self) {
-        let share = self.rooms.kept_bytes_max / self.links.len().max(1);
+        let share = self.rooms.limits.kept_bytes_max / self.links.len().max(1);
         self.links.values_mut().filter(|link| link.kept_bytes() > share).for_each(|link| link.shed(share));
         tracing::debug!(room_id = %self.room_id, "members who are behind get snapshots");
     }
@@ -379,6 +391,6 @@ mod tests {
             say(player, "leave_room", json!({"room_id": room_id})).await;
             assert_eq!(hear(player, "leave_room_result").await["error"]["code"], "not_in_room");
         }
-        assert!(server.shared.rooms.find(room_id.as_str().unwrap()).is_err());
+        assert!(server.parts.services.rooms.find(room_id.as_str().unwrap()).is_err());
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
 mod echoes;
+mod embedding;
 mod failing;
 mod fairness;
 mod hung;

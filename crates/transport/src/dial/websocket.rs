@@ -20,6 +20,8 @@ use super::trust::ClientTls;
 use super::{Address, DialError};
 use crate::config::TransportConfig;
 use crate::connection::Connection;
+use crate::metered::Metered;
+use crate::tls::BUFFER_BYTES_MAX;
 use crate::websocket;
 
 /// What an HTTP response head ends with.
@@ -59,7 +61,8 @@ where
     let tls = tls.config(&versions, b"http/1.1").map_err(|error| DialError::Handshake(error.to_string().into()))?;
     let name = ServerName::try_from(address.host)
         .map_err(|_| DialError::InvalidAddress("the host is not a name that a certificate can have".into()))?;
-    let socket = crate::tls::connect(&TlsConnector::from(Arc::new(tls)), name, socket)
+    let socket = TlsConnector::from(Arc::new(tls))
+        .connect_with(name, Metered::new(socket), |tls| tls.set_buffer_limit(Some(BUFFER_BYTES_MAX)))
         .await
         .map_err(|error| DialError::Handshake(error.to_string().into()))?;
     let (io, early) = upgrade(socket, uri, codec).await?;

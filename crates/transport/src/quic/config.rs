@@ -24,6 +24,7 @@ const STREAM_WINDOW_BYTES_MAX: usize = 256 << 10;
 /// Room for HTTP/3's own streams beside control.
 const H3_WINDOW_BYTES: usize = 16 << 10;
 /// How many lanes can wait for the reader before they hold up the others.
+#[cfg(feature = "dial")]
 const LANE_WINDOWS: u32 = 4;
 /// What quinn takes off our hands before a stream counts as full.
 const SEND_WINDOW_BYTES: u64 = 256 << 10;
@@ -51,6 +52,7 @@ pub(super) fn server(tls: &ServerTls, config: &TransportConfig) -> Result<quinn:
 }
 
 /// A client's settings: the server opens a stream for each lane, and none in both directions.
+#[cfg(feature = "dial")]
 pub(crate) fn client_transport(config: &TransportConfig) -> QuicTransport {
     let window = stream_window(config);
     let mut transport = transport(config, window, window.saturating_mul(LANE_WINDOWS));

@@ -4,6 +4,8 @@
 //! which begins with the lane's number. On each, records follow one another. Datagrams name their lane.
 
 mod config;
+#[cfg_attr(not(feature = "dial"), path = "undialed.rs")]
+mod dialed;
 mod http;
 mod incoming;
 mod listener;
@@ -26,11 +28,14 @@ pub use self::listener::{Established, Incoming, Listener};
 use self::outgoing::{Outgoing, Side};
 use self::session::{Receiving, Sending, Served, Session};
 use crate::config::TransportConfig;
-use crate::connection::{CLOSE_FLUSH_MAX, Connection, Event};
+use crate::connection::{CLOSE_FLUSH_MAX, Event};
 use crate::error::{Closed, DatagramRefused};
 use crate::link::{Driver, Link};
 
+#[cfg(feature = "dial")]
 pub(crate) use self::config::{H3_ALPN, client_transport};
+#[cfg(feature = "dial")]
+pub(crate) use self::dialed::{dialed, dialed_session};
 
 /// How long to wait for the packet that tells the peer to have left.
 const CLOSE_SENT_MAX: Duration = Duration::from_millis(100);
@@ -41,7 +46,8 @@ const PAGE_CLOSE_MAX: Duration = Duration::from_secs(1);
 /// The same for another client of WebTransport, which reads as it comes.
 const PROGRAM_CLOSE_MAX: Duration = Duration::from_millis(250);
 
-/// The driver of [`Connection::Quic`] and [`Connection::WebTransport`].
+/// The driver of [`Connection::Quic`](crate::Connection::Quic) and
+/// [`Connection::WebTransport`](crate::Connection::WebTransport).
 pub struct Quic {
     /// A server's session of WebTransport. The first, since dropping it closes the connection before streams end.
     http: Option<Box<http::Session>>,
@@ -52,26 +58,6 @@ pub struct Quic {
     is_page: bool,
     /// A client's: how many streams it let the server have at first.
     streams_max: VarInt,
-}
-
-/// A client's connection whose control stream is open.
-pub(crate) fn dialed(
-    connection: quinn::Connection,
-    (send, recv): (quinn::SendStream, quinn::RecvStream),
-    config: &TransportConfig,
-) -> Connection {
-    let streams = (Sending::Quic(send), Receiving::Quic(recv));
-    Connection::Quic(Quic::link(Side::Client, Session::Raw(connection), streams, config))
-}
-
-/// A client's session whose control stream is open.
-pub(crate) fn dialed_session(
-    connection: wtransport::Connection,
-    (send, recv): (wtransport::SendStream, wtransport::RecvStream),
-    config: &TransportConfig,
-) -> Connection {
-    let streams = (Sending::Dialed(send), Receiving::Dialed(recv));
-    Connection::WebTransport(Quic::link(Side::Client, Session::Dialed(connection), streams, config))
 }
 
 impl Quic {

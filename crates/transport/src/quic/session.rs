@@ -6,6 +6,7 @@ use std::pin::Pin;
 use anteroom_protocol::record::{put_varint, read_varint};
 use bytes::{Buf, Bytes};
 
+use super::dialed;
 use super::http::{Code, UNIDIRECTIONAL};
 use crate::error::Closed;
 
@@ -21,7 +22,8 @@ pub(super) enum Session {
     /// A server's end of WebTransport.
     Served(Served),
     /// A client's end of WebTransport.
-    Dialed(wtransport::Connection),
+    #[cfg_attr(not(feature = "dial"), expect(dead_code, reason = "nothing dials"))]
+    Dialed(dialed::Connection),
 }
 
 /// What a server needs to know of a session of WebTransport in order to use it.
@@ -38,14 +40,14 @@ pub(super) struct Served {
 #[derive(Debug)]
 pub(super) enum Sending {
     Quic(quinn::SendStream),
-    Dialed(wtransport::SendStream),
+    Dialed(dialed::SendStream),
 }
 
 /// A stream to read from.
 #[derive(Debug)]
 pub(super) enum Receiving {
     Quic(quinn::RecvStream),
-    Dialed(wtransport::RecvStream),
+    Dialed(dialed::RecvStream),
 }
 
 impl Session {
@@ -53,7 +55,7 @@ impl Session {
         match self {
             Self::Raw(connection) => connection,
             Self::Served(served) => &served.connection,
-            Self::Dialed(connection) => connection.quic_connection(),
+            Self::Dialed(connection) => connection.quic(),
         }
     }
 
@@ -64,11 +66,7 @@ impl Session {
                 let stream = connection.open_uni().await.map_err(closed)?;
                 Ok(Sending::Quic(stream))
             }),
-            Self::Dialed(connection) => Box::pin(async move {
-                let opening = connection.open_uni().await.map_err(session_closed)?;
-                let stream = opening.await.map_err(|error| Closed::Lost(error.to_string().into()))?;
-                Ok(Sending::Dialed(stream))
-            }),
+            Self::Dialed(connection) => Box::pin(async move { connection.open().await.map(Sending::Dialed) }),
         }
     }
 
@@ -79,10 +77,7 @@ impl Session {
                 let stream = connection.accept_uni().await.map_err(closed)?;
                 Ok(Receiving::Quic(stream))
             }),
-            Self::Dialed(connection) => Box::pin(async move {
-                let stream = connection.accept_uni().await.map_err(session_closed)?;
-                Ok(Receiving::Dialed(stream))
-            }),
+            Self::Dialed(connection) => Box::pin(async move { connection.accept().await.map(Receiving::Dialed) }),
         }
     }
 
@@ -91,10 +86,7 @@ impl Session {
         match self.clone() {
             Self::Raw(connection) => Box::pin(async move { connection.read_datagram().await.map_err(closed) }),
             Self::Served(served) => Box::pin(async move { served.datagram().await }),
-            Self::Dialed(connection) => Box::pin(async move {
-                let datagram = connection.receive_datagram().await.map_err(session_closed)?;
-                Ok(datagram.payload())
-            }),
+            Self::Dialed(connection) => Box::pin(async move { connection.datagram().await }),
         }
     }
 
@@ -104,7 +96,7 @@ impl Session {
         match self {
             Self::Raw(_) => {}
             Self::Served(served) => put_varint(served.id / 4, out),
-            Self::Dialed(connection) => put_varint(connection.session_id().into_u64() / 4, out),
+            Self::Dialed(connection) => put_varint(connection.id() / 4, out),
         }
     }
 
@@ -151,7 +143,7 @@ impl Sending {
     pub(super) fn quic(&mut self) -> &mut quinn::SendStream {
         match self {
             Self::Quic(stream) => stream,
-            Self::Dialed(stream) => stream.quic_stream_mut(),
+            Self::Dialed(stream) => stream.quic(),
         }
     }
 }
@@ -160,7 +152,7 @@ impl Receiving {
     pub(super) fn quic(&mut self) -> &mut quinn::RecvStream {
         match self {
             Self::Quic(stream) => stream,
-            Self::Dialed(stream) => stream.quic_stream_mut(),
+            Self::Dialed(stream) => stream.quic(),
         }
     }
 }
@@ -172,16 +164,6 @@ pub(super) fn closed(error: quinn::ConnectionError) -> Closed {
         }
         quinn::ConnectionError::TimedOut => Closed::Silence,
         quinn::ConnectionError::LocallyClosed => Closed::Lost("closed on this side".into()),
-        error => Closed::Lost(error.to_string().into()),
-    }
-}
-
-fn session_closed(error: wtransport::error::ConnectionError) -> Closed {
-    use wtransport::error::ConnectionError;
-    match error {
-        ConnectionError::ApplicationClosed(close) => Closed::by_peer(close.code().into_inner(), close.reason()),
-        ConnectionError::TimedOut => Closed::Silence,
-        ConnectionError::LocalH3Error(error) => Closed::Malformed(error.to_string().into()),
         error => Closed::Lost(error.to_string().into()),
     }
 }

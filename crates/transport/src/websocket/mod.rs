@@ -23,7 +23,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::Instant;
-use tokio_rustls::{client, server};
+#[cfg(feature = "dial")]
+use tokio_rustls::client;
+use tokio_rustls::server;
 
 use self::allowance::Allowance;
 use self::direct::Sink;
@@ -94,6 +96,7 @@ pub fn connected(
 }
 
 /// The same over TLS.
+#[cfg(feature = "dial")]
 pub(crate) fn connected_tls<S>(
     tls: client::TlsStream<Metered<S>>,
     early: Bytes,

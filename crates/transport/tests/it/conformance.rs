@@ -15,6 +15,7 @@ mod liveness;
 mod pair;
 mod pressure;
 mod sizes;
+mod tolerance;
 
 /// Makes a test of each function for each transport.
 macro_rules! on_every_transport {

@@ -1,4 +1,4 @@
-//! Peers that are not this crate: bare quinn, wtransport, tungstenite and bytes on TCP.
+//! Peers that are not this crate: bare quinn, wtransport, web-transport-quinn, tungstenite and bytes on TCP.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocket};
+use web_transport_quinn::proto::ConnectRequest;
+use web_transport_quinn::{SessionError, WebTransportError};
 use wtransport::proto::session::SessionRequest;
 use wtransport::proto::settings::Settings;
 use wtransport::tls::Sha256Digest;
@@ -154,6 +156,53 @@ async fn a_lane_that_is_not_read_holds_up_no_other_on_webtransport() {
         tokio::join!(five_records(2, second), five_records(0, control_in));
         client.close(wtransport::VarInt::from_u32(4000), b"done");
         assert_eq!(driving.await.unwrap(), Closed::ByPeer { code: 4000, reason: "done".into() });
+    })
+    .await;
+}
+
+/// The session of a second library, from its request to either side's close.
+#[tokio::test]
+async fn web_transport_quinn_is_understood() {
+    in_time(async {
+        let server = Server::start(client_config(), server_config());
+        for who_closes in ["the server", "the client"] {
+            let dial = async {
+                let client = quinn_connect(&server.address, b"h3", server.hash).await;
+                let url: url::Url = format!("https://{}/wt", server.address).parse().unwrap();
+                let session = web_transport_quinn::Session::connect(client, ConnectRequest::new(url)).await.unwrap();
+                let (mut control_out, control_in) = session.open_bi().await.unwrap();
+                control_out.write_all(b"\x02{}").await.unwrap();
+                (session, control_out, control_in)
+            };
+            let ((session, _control_out, mut control_in), established) = tokio::join!(dial, server.establish());
+            let mut connection = established.connection;
+            assert_eq!(connection.next_record().await.1, "{}");
+            connection.send(LaneId::CONTROL, record(b"[1]")).await.unwrap();
+            connection.send(LaneId(7), record(b"[2]")).await.unwrap();
+            connection.send_datagram(LaneId(7), b"down").unwrap();
+            connection.flush().await.unwrap();
+            let mut bytes = [0; 4];
+            control_in.read_exact(&mut bytes).await.unwrap();
+            assert_eq!(&bytes, b"\x03[1]");
+            let mut lane = session.accept_uni().await.unwrap();
+            let mut bytes = [0; 5];
+            lane.read_exact(&mut bytes).await.unwrap();
+            assert_eq!(&bytes, b"\x07\x03[2]");
+            assert_eq!(session.read_datagram().await.unwrap(), "\x07down");
+            session.send_datagram("\x07up".into()).unwrap();
+            let datagram = Event::Datagram { lane: LaneId(7), payload: "up".into() };
+            assert_eq!(connection.recv().await.unwrap(), datagram);
+            if who_closes == "the server" {
+                let (closed, ()) = tokio::join!(session.closed(), connection.close(4000, "done"));
+                let SessionError::WebTransportError(WebTransportError::Closed(code, reason)) = closed else {
+                    panic!("{closed:?}");
+                };
+                assert_eq!((code, &*reason), (4000, "done"));
+            } else {
+                session.close(4001, b"bye");
+                assert_eq!(connection.until_closed().await, Closed::ByPeer { code: 4001, reason: "bye".into() });
+            }
+        }
     })
     .await;
 }

@@ -31,12 +31,12 @@ pub(crate) fn request(fields: &[(&str, &str)]) -> Vec<u8> {
     headers(&section)
 }
 
-fn headers(section: &[u8]) -> Vec<u8> {
+pub(crate) fn headers(section: &[u8]) -> Vec<u8> {
     let len = (section.len() as u16 | 0x4000).to_be_bytes();
     [&[1], &len[..], section].concat()
 }
 
-fn session(path: &str) -> Vec<u8> {
+pub(crate) fn session(path: &str) -> Vec<u8> {
     session_of("webtransport", path)
 }
 
