@@ -11,7 +11,7 @@ use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::{Codec, Data, LaneId, RoomId, variant};
 use proptest::prelude::*;
 
-use crate::rooms::probe::{Action, Hidden, HiddenTicking, Open, SEAT_0, Ticking};
+use super::probe::{Action, Hidden, HiddenTicking, Open, SEAT_0, Ticking};
 
 const USERS: [&str; 5] = ["ada", "bob", "cyd", "dan", "eve"];
 /// More than ever come in, so that some commands come from nobody.
@@ -295,6 +295,31 @@ fn a_timer_rings_in_a_restored_room() {
     let rang = turn(&[Step::Wait(20)], &mut now, &mut room);
     assert_eq!(rang.effects.dispatches.len(), 1);
     assert_eq!(room.next_deadline(), None);
+}
+
+/// A room that was stored after this, and restored an hour later with everything put off.
+fn an_hour_later<G: Game>(steps: &[Step]) -> (Time, Room) {
+    let hour = Duration::from_secs(3600);
+    let (mut now, mut first) = (START, room::<G>());
+    turn(steps, &mut now, &mut first);
+    let snapshot = first.snapshot().unwrap().put_off(hour);
+    (now + hour, Room::restore(&Kind::of::<G>(), snapshot).unwrap())
+}
+
+#[test]
+fn what_is_put_off_has_as_long_to_go_as_before() {
+    let bob = Step::Join { user: 1, watch: false, codec: Codec::Json };
+    let act = |what| Step::Act { member: MemberId(1), what, codec: Codec::Json, answer: false, n: None };
+    let steps = [FIRST, bob, Step::Abandon(MemberId(2)), act(What::Remind(20, 7)), Step::Wait(5)];
+    let (now, room) = an_hour_later::<Ticking>(&steps);
+    assert_eq!(room.next_deadline(), Some(now + Duration::from_millis(5)), "a tick");
+    let (mut now, mut room) = an_hour_later::<Open>(&steps);
+    assert_eq!(room.next_deadline(), Some(now + Duration::from_millis(15)), "the timer");
+    // The game knows the timer by the time at which it was due before.
+    turn(&[act(What::Cancel)], &mut now, &mut room);
+    assert_eq!(room.next_deadline(), Some(now + Duration::from_millis(45)), "the seat");
+    turn(&[act(What::Remind(3, 8)), Step::Wait(3), act(What::Cancel)], &mut now, &mut room);
+    assert_eq!(room.next_deadline(), Some(now + Duration::from_millis(42)));
 }
 
 #[test]
