@@ -5,6 +5,5 @@ mod document;
 mod envelope;
 mod properties;
 mod resume;
-mod shapes;
 mod table;
 mod vectors;

@@ -8,12 +8,12 @@
 //! ```
 
 mod cases;
+mod shapes;
 mod tables;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::shapes::{Reader, is_same};
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::message::row::Shape;
 use anteroom_protocol::message::table::ROWS;
@@ -22,6 +22,7 @@ use cases::Vector;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
+use shapes::{Reader, is_same};
 
 #[derive(Serialize, Deserialize)]
 struct Row<'a> {

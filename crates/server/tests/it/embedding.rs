@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::player::Player;
 use anteroom_core::game::Outcome;
 use anteroom_server::axum::Router;
 use anteroom_server::axum::extract::State;
@@ -12,6 +11,8 @@ use anteroom_server::{Config, Hooks, Mode, RoomFacts, Server, ServerBuilder, Ses
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::player::Player;
 
 fn builder(demo: bool) -> ServerBuilder {
     let config = Config { listen: "127.0.0.1:0".into(), demo, ..Config::development() };

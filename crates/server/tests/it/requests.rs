@@ -3,18 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::player::Player;
 use anteroom_protocol::message::RequestKind;
 use anteroom_protocol::message::row::{Access, Sender};
 use anteroom_protocol::message::table::ROWS;
-use anteroom_server::{Config, Server};
 use serde_json::{Value, json};
 
-fn server() -> Server {
-    let mut config = Config::default();
-    config.auth.guests = true;
-    Server::simulate(config, anteroom_games::registry().unwrap(), 1).unwrap()
-}
+use crate::player::{Player, open, server};
 
 /// The type of a kind; for what is not the protocol's one that no game has.
 fn name(kind: RequestKind) -> &'static str {
@@ -50,7 +44,7 @@ fn refusal(kind: RequestKind, is_in_room: bool) -> Option<&'static str> {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_session_there_is_nothing_to_ask_for() {
-    let server = server();
+    let server = server(open());
     for kind in RequestKind::ALL.iter().copied() {
         let room_id = (kind == RequestKind::Action).then_some("k3v9k3v9k3");
         let mut stranger = Player::connect(&server);
@@ -74,7 +68,7 @@ async fn without_a_session_there_is_nothing_to_ask_for() {
 
 #[tokio::test(start_paused = true)]
 async fn outside_of_a_room_everything_is_refused_on_control() {
-    let server = server();
+    let server = server(open());
     for (kind, room_id) in RequestKind::ALL.iter().flat_map(|kind| [(*kind, None), (*kind, Some("k3v9k3v9k3"))]) {
         // What is neither is one or the other by the room that is named.
         if (kind == RequestKind::Action && room_id.is_none()) || (kind == RequestKind::Unknown && room_id.is_some()) {
@@ -99,7 +93,7 @@ async fn outside_of_a_room_everything_is_refused_on_control() {
 
 #[tokio::test(start_paused = true)]
 async fn who_watches_may_leave_and_nothing_else_in_the_room() {
-    let server = server();
+    let server = server(open());
     let mut ada = Player::enter_to_stay(&server, "Ada").await;
     let room_id = ada.create("relay", json!({})).await;
     for kind in RequestKind::ALL.iter().copied().filter(|kind| *kind != RequestKind::Unknown) {
@@ -121,7 +115,7 @@ async fn who_watches_may_leave_and_nothing_else_in_the_room() {
 
 #[tokio::test(start_paused = true)]
 async fn in_a_datagram_nothing_is_asked_that_has_its_turn() {
-    let server = server();
+    let server = server(open());
     for kind in RequestKind::ALL.iter().copied().filter(|kind| *kind != RequestKind::Unknown) {
         let mut ada = Player::enter_to_stay(&server, "Ada").await;
         ada.say(&[json!({"type": "create_room", "ref": 0, "data": {"game": "relay"}})]).await;
