@@ -399,8 +399,8 @@ impl ConnectionTask {
             match self.carried.as_ref().map(|carried| carried.session.codec) {
                 // Something followed the handshake in the same batch.
                 Some(Codec::Json) => self.on_message(payload, &message)?,
-                Some(Codec::Bincode) => self.on_opening(&message, Channel::Json).await?,
-                None => self.on_opening(&message, Channel::NoSession).await?,
+                Some(Codec::Bincode) => self.on_opening(&message, Channel::Json)?,
+                None => self.on_opening(&message, Channel::NoSession)?,
             }
             self.slice.spend(0);
             self.slice.give_way().await;
@@ -409,7 +409,7 @@ impl ConnectionTask {
     }
 
     /// Does what begins a session, or goes on with one, and what ends a connection however it is said.
-    async fn on_opening(&mut self, message: &Envelope<'_>, channel: Channel<'_>) -> Result<(), End> {
+    fn on_opening(&mut self, message: &Envelope<'_>, channel: Channel<'_>) -> Result<(), End> {
         let kind = RequestKind::of(message);
         let allowed = permission::allow(kind, message, channel);
         match allowed.map(|()| Request::parse(kind, message)) {
