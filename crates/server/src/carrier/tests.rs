@@ -118,17 +118,17 @@ async fn who_does_not_read_is_told_no_changes_and_gets_a_snapshot_later() {
     carrier.watch("rooms", 0, None, batch("list"));
     let change = Arc::new(batch(&"x".repeat(64)));
     let told = (1..=10_000).find(|publication| {
-        carrier.tell_changes("rooms", *publication, &[change.clone()]);
+        carrier.tell_changes("rooms", *publication, std::slice::from_ref(&change));
         !carrier.wanted_topics().is_empty()
     });
     let told = told.unwrap();
     assert!(!carrier.lock().wants_topics(), "there is something to read first");
     assert_eq!(carrier.written(place.id).len() as u64, told, "the list, and all changes but the last");
     assert!(carrier.lock().wants_topics());
-    carrier.tell_changes("rooms", told + 1, &[change.clone()]);
+    carrier.tell_changes("rooms", told + 1, std::slice::from_ref(&change));
     assert!(carrier.written(place.id).is_empty(), "changes of what the client does not have");
     carrier.watch("rooms", told + 1, None, batch("list"));
-    carrier.tell_changes("rooms", told + 2, &[change.clone()]);
+    carrier.tell_changes("rooms", told + 2, std::slice::from_ref(&change));
     assert_eq!(carrier.written(place.id).len(), 2);
     assert!(carrier.wanted_topics().is_empty());
 }

@@ -426,7 +426,7 @@ mod tests {
         assert!(matches!(mailbox.recv().await, Some(Mail::Leave { member: MemberId(1), .. })));
         assert!(matches!(mailbox.recv().await, Some(Mail::Expire { member: MemberId(2) })));
         // Then everything goes the short way again.
-        while tasks.len() > 0 {
+        while !tasks.is_empty() {
             tokio::task::yield_now().await;
         }
         link.tell(MemberId(2), away);
