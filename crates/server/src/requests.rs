@@ -82,8 +82,17 @@ impl Call<'_> {
         match Request::parse(kind, self.message) {
             Ok(Request::Action) => rooms::act(self),
             Ok(Request::Room(request)) => rooms::handle(self, request),
-            Ok(Request::Lobby(request)) => lobby::handle(self, request),
-            Ok(Request::Session(request)) => session::handle(self, request),
+            Ok(Request::Lobby(request)) => {
+                self.take()?;
+                lobby::handle(self, request)
+            }
+            Ok(Request::Session(request)) => {
+                // Most of them do not count.
+                if kind.is_counted() {
+                    self.take()?;
+                }
+                session::handle(self, request)
+            }
             Ok(Request::Unknown) => {
                 let sentence = "There is no message of that type outside a room.";
                 self.refuse(kind, ErrorBody::new(ErrorCode::UnknownType, sentence).into())

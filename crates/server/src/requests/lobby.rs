@@ -9,7 +9,6 @@ use anteroom_protocol::message::table::LobbyRequest;
 use super::{Answer, Call, Outcome, answer};
 
 pub(super) fn handle(call: &Call<'_>, request: LobbyRequest) -> Outcome {
-    call.take()?;
     match request {
         LobbyRequest::ListRooms(request) => list(call, &request),
         LobbyRequest::SubscribeRooms(request) => subscribe(call, request),

@@ -6,6 +6,7 @@ mod embedding;
 mod failing;
 mod fairness;
 mod hung;
+mod marks;
 mod player;
 mod puppet;
 mod readers;
