@@ -74,7 +74,8 @@ impl Driver {
         if self.lobby.is_some() {
             return self.subscribe_again();
         }
-        let subscribed = data.decode::<SessionState>().is_ok_and(|state| state.subscriptions.iter().any(|held| held.to == "rooms"));
+        let subscribed =
+            data.decode::<SessionState>().is_ok_and(|state| state.subscriptions.iter().any(|held| held.to == "rooms"));
         if subscribed && self.subscribing.is_none() {
             // The answer was lost, and whoever asked was told so.
             self.unsubscribe();
