@@ -53,7 +53,13 @@ pub enum Outgoing {
     /// Ordered, exactly once.
     Reliable(Arc<Batch>),
     /// One message that says where everything stands, for a lane that lost messages; dropped on any other.
-    Snapshot(Arc<Batch>),
+    Snapshot {
+        /// The highest number of the member's messages whose outcome it has: their answers may be among what was lost, and
+        /// whoever is told of the gap is told so.
+        applied: u64,
+        /// A batch of one.
+        message: Arc<Batch>,
+    },
     /// One message that replaces an unwritten one of the same key, behind what is pending.
     Latest {
         /// What the message is the newest of.
@@ -76,7 +82,7 @@ impl Outgoing {
     pub fn batch(&self) -> &Arc<Batch> {
         match self {
             Self::Reliable(batch)
-            | Self::Snapshot(batch)
+            | Self::Snapshot { message: batch, .. }
             | Self::Latest { message: batch, .. }
             | Self::Unreliable { message: batch, .. } => batch,
         }

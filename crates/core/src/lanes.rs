@@ -194,6 +194,10 @@ impl Lanes {
             // The connection is lost, and a gap will stand for this: nothing gathers until whoever closes it does.
             return false;
         }
+        if let Outgoing::Snapshot { applied, .. } = &outgoing {
+            // Before the gap is announced: what of it was answered in the gap has an unknown outcome.
+            self.applied(id, *applied);
+        }
         let datagram_bytes_max = self.carrying.datagram_bytes_max();
         let bounds = self.bounds_of(id);
         let told = id == LaneId::CONTROL && self.end_gap_of_control(now);

@@ -22,6 +22,11 @@ impl Rng {
         }))
     }
 
+    /// Whether it is one that a seed can lead to: all zeros stay zeros, and nothing ends that waits for another number.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.0 != [0; 4]
+    }
+
     /// 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         let [a, b, c, d] = &mut self.0;

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::error::Problems;
 use crate::tables::LimitList;
 
-/// What a session takes in memory, however little it keeps: itself, what finds it, and the task that waits for its client.
+/// What a session takes in memory, however little it keeps: itself, what finds it, and its place among those who wait for their clients.
 pub(crate) const SESSION_BYTES: usize = 3 << 10;
 /// Less would be gone with a few large rooms.
 const RETAINED_BYTES_MIN: u64 = 16 << 20;

@@ -102,7 +102,7 @@ pub(crate) async fn run<P>(parts: Parts, connection: Connection, arrival: Arriva
 
 async fn carry(parts: Parts, connection: Connection, arrival: Arrival) {
     let Parts { services, lifecycle, settings } = parts;
-    let mut pipe = ConnectionTask {
+    let mut task = ConnectionTask {
         services,
         lifecycle,
         settings,
@@ -116,15 +116,15 @@ async fn carry(parts: Parts, connection: Connection, arrival: Arrival) {
         unattended: 0,
         slice: Slice::counted(),
     };
-    let Arrival { origin, authority, .. } = &pipe.arrival;
-    let end = if pipe.services.origins.allow(origin.as_deref(), authority.as_deref()) {
-        caught(pipe.converse()).await.unwrap_or_else(End::Failed)
+    let Arrival { origin, authority, .. } = &task.arrival;
+    let end = if task.services.origins.allow(origin.as_deref(), authority.as_deref()) {
+        caught(task.converse()).await.unwrap_or_else(End::Failed)
     } else {
         tracing::info!(origin, "origin refused");
         End::from(CloseCode::OriginRefused)
     };
-    let (carried, sessions) = (pipe.carried.clone(), pipe.services.sessions.clone());
-    if let Err(why) = caught(Box::pin(pipe.finish(end))).await {
+    let (carried, sessions) = (task.carried.clone(), task.services.sessions.clone());
+    if let Err(why) = caught(Box::pin(task.finish(end))).await {
         tracing::error!(why, "the end of a connection failed");
         // Whatever else, the session has to know that the connection is gone.
         if let Some(Carried { session, place, .. }) = carried {

@@ -25,7 +25,7 @@ pub(crate) struct Lifecycle {
     admission: Arc<Semaphore>,
     /// How long a shutdown may take to write what is still to be written.
     writing_max: Duration,
-    /// The tasks of connections that can have a session.
+    /// The tasks of connections that can have a session, and of what sessions ask of rooms.
     pub(crate) session_tasks: TaskTracker,
     /// The tasks of everything else.
     pub(crate) connections: TaskTracker,

@@ -29,13 +29,15 @@ use crate::hooks::Hooked;
 use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
 pub(crate) use limits::RoomLimits;
-pub(crate) use link::{Admitted, Declined, Entrance, Input, Reply, RoomHandle, RoomLink};
+pub(crate) use link::{Admitted, Declined, Entrance, Input, Reply, RoomHandle, RoomLink, gone};
 use link::{Inbox, Mail};
 pub(crate) use member::Visitor;
 pub(crate) use seeking::Sought;
 
 /// How many commands a room takes in before it flushes.
 const TURN_MESSAGES_MAX: usize = 256;
+/// The same for a room that flushes by ticks.
+const TICK_MESSAGES_MAX: usize = 1024;
 /// How long a room may take to let somebody in, or not: a thousand who come at once over QUIC take it that long. Beyond it the
 /// room is `busy`.
 pub(crate) const JOIN_PATIENCE: Duration = Duration::from_secs(15);
@@ -43,8 +45,6 @@ pub(crate) const JOIN_PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) const SEAT_PATIENCE: Duration = Duration::from_secs(2);
 /// How often an id is made up for a room. There are 2^50, so the second is free.
 const ID_TRIES: usize = 8;
-/// The same for a room that flushes by ticks.
-const TICK_MESSAGES_MAX: usize = 1024;
 
 /// Every room of one server.
 #[derive(Debug)]

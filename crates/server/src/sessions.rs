@@ -72,13 +72,16 @@ struct Entry {
 }
 
 impl Live {
-    fn add(&mut self, session: &Arc<Session>, nonce: Option<&str>) {
-        let nonce: Option<Box<str>> = nonce.map(Into::into);
-        if let Some(nonce) = &nonce {
-            self.by_nonce.insert(nonce.clone(), session.id);
-        }
+    fn add(&mut self, session: &Arc<Session>) {
         self.by_user.entry(session.identity.user_id.clone()).or_default().push(session.id);
-        self.by_id.insert(session.id, Entry { session: session.clone(), nonce });
+        self.by_id.insert(session.id, Entry { session: session.clone(), nonce: None });
+    }
+
+    fn add_nonce(&mut self, session: &Session, nonce: &str) {
+        if let Some(entry) = self.by_id.get_mut(&session.id) {
+            entry.nonce = Some(nonce.into());
+            self.by_nonce.insert(nonce.into(), session.id);
+        }
     }
 
     /// Whether it was there.
@@ -134,11 +137,15 @@ impl Sessions {
             if live.by_id.len() >= self.limits.sessions_max {
                 return None;
             }
-            live.add(&session, nonce);
+            live.add(&session);
         }
         self.budget.total().add(SESSION_BYTES);
         self.budget.is_too_much(|| 0);
         self.hooks.tell(|hooks| hooks.session_began(&session.facts()));
+        // Only now can a client find it, and end it.
+        if let Some(nonce) = nonce {
+            self.lock().add_nonce(&session, nonce);
+        }
         Some((session, place))
     }
 
@@ -184,8 +191,8 @@ impl Sessions {
         Some(accepted)
     }
 
+    /// Whoever is back may go again before this is noted, so nobody is taken off those who wait: their time shows it.
     fn is_back(&self, session: &Session) {
-        self.waiting.remove(session.id);
         session.tell_rooms();
     }
 

@@ -84,8 +84,10 @@ impl Topic {
 
     /// Tells a session of no more changes.
     pub(crate) fn unwatch(&self, carrier: &Carrier) {
+        // Both at once, or one that begins to watch in between is told nothing.
+        let mut state = self.lock();
         carrier.stop_watching(self.name);
-        self.lock().watchers.remove(&carrier.id);
+        state.watchers.remove(&carrier.id);
     }
 
     /// Begins a publication: `take` gives what is published, under the lock that keeps whoever comes meanwhile from being given

@@ -69,7 +69,7 @@ impl Lane {
         }
         match outgoing {
             Outgoing::Reliable(batch) => return self.out.put(now.as_millis(), batch, bounds).is_err(),
-            Outgoing::Snapshot(batch) => self.out.put_snapshot(now.as_millis(), batch),
+            Outgoing::Snapshot { message, .. } => self.out.put_snapshot(now.as_millis(), message),
             Outgoing::Unreliable { key, message } if datagram_bytes_max >= Some(message.payload().len()) => {
                 // What waits is replaced, as everywhere; what was written must not come back as the newest.
                 if self.out.replace_latest(&key, &message) == Some(true) {

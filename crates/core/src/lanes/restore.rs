@@ -16,9 +16,9 @@ const MESSAGES_BITS: u32 = 32;
 const LANES_BITS: u32 = 16;
 
 /// What has to be known of a session's lanes to go on with them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptLanes {
-    /// How often the session was restored, this time included; below 2^16.
+    /// How often the session was restored, this time included.
     pub generation: u16,
     /// The number of the newest resume token that the client is known to have.
     pub token: u64,
@@ -26,6 +26,8 @@ pub struct KeptLanes {
     pub attempt: Option<u64>,
     /// The highest number that the session itself has acted on.
     pub applied: u64,
+    /// The lane that was opened last: a generation that has opened more than it has numbers for goes on above them.
+    pub last_lane: LaneId,
     /// The lanes of the rooms that the session is still in, in the order in which they were opened.
     pub rooms: Vec<KeptLane>,
 }
@@ -63,8 +65,7 @@ impl Lanes {
         lanes.control = restored(None, kept.applied);
         lanes.rooms = rooms;
         // A lane that was opened and not kept is not given again.
-        let known = lanes.rooms.iter().map(|(lane, _)| lane.0).max().unwrap_or_default();
-        lanes.last_lane = LaneId(known.max(u32::from(kept.generation) << LANES_BITS));
+        lanes.last_lane = kept.last_lane.max(LaneId(u32::from(kept.generation) << LANES_BITS));
         lanes.last_n = last_n;
         lanes
     }

@@ -314,7 +314,7 @@ fn a_session_gives_its_memory_back_and_says_so() {
         assert_eq!(session.retained_bytes(), empty);
         let connection = if is_away { session.moves(1, received(&[])).connection } else { first };
         assert_eq!(session.writes(connection), ["0 lane", "0 session_state", "1?"]);
-        session.put(NOW, lane, Outgoing::Snapshot(said(1).batch().clone()));
+        session.put(NOW, lane, Outgoing::Snapshot { applied: 0, message: said(1).batch().clone() });
         assert_eq!(session.writes(connection), ["1 lane", "1 said"]);
     }
 }
@@ -360,6 +360,7 @@ fn what_is_restored_is_told_with_a_gap_and_counts_above_all_that_was() {
         token: 4,
         attempt: Some(9),
         applied: 3,
+        last_lane: LaneId(5),
         rooms: vec![KeptLane { lane: LaneId(2), room_id: room(1).unwrap(), applied: 6 }],
     };
     let bounds = SessionBounds { control: ALL, room: ALL };
@@ -374,7 +375,7 @@ fn what_is_restored_is_told_with_a_gap_and_counts_above_all_that_was() {
     let connection = accepted.connection;
     assert_eq!(session.writes(connection), ["0 lane", "0 session_state", "2?"]);
     let snapshot = Arc::new(Batch::one(Codec::Json, &Header::new("join_room_result"), &0_u8).unwrap());
-    session.put(NOW, LaneId(2), Outgoing::Snapshot(snapshot));
+    session.put(NOW, LaneId(2), Outgoing::Snapshot { applied: 6, message: snapshot });
     let Some(Write::Record(LaneId(2), opened)) = session.next(NOW, connection, |_| false) else { panic!("no lane") };
     let opened: LaneOpened =
         decode_batch(Codec::Json, opened.payload()).unwrap().next().unwrap().unwrap().data.decode().unwrap();
@@ -383,4 +384,6 @@ fn what_is_restored_is_told_with_a_gap_and_counts_above_all_that_was() {
     assert_eq!(session.judge(connection, LaneId(2), Some(6)), Verdict::Ignored);
     assert_eq!(session.judge(connection, LaneId(2), Some(7)), Verdict::New);
     assert_eq!(session.open(room(2)), LaneId((1 << 16) + 1), "no lane of before");
+    let many = KeptLanes { last_lane: LaneId(70_000), ..kept };
+    assert_eq!(Lanes::restore(Codec::Json, bounds, &many).open(room(2)), LaneId(70_001));
 }

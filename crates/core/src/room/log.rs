@@ -2,7 +2,8 @@
 //! seen of the outside, such as who was connected.
 //!
 //! A replay needs nothing else, no session and no clock. The log does not say what followed: a room that has the same
-//! turns again says the same again.
+//! turns again says the same again. That a game has failed is not among what happened: a room that [fails](Room::fail) is over,
+//! and whoever stores logs stores that.
 
 use std::fmt;
 

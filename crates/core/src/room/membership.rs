@@ -178,14 +178,14 @@ impl Room {
 
     /// Tells a member whose lane has lost messages what a newcomer would be told.
     pub(super) fn tell_snapshot(&mut self, id: MemberId, effects: &mut Effects) {
-        let Some(&Member { seat, lane, codec, .. }) = self.members.get(&id) else { return };
+        let Some(&Member { seat, lane, codec, applied, .. }) = self.members.get(&id) else { return };
         self.stage.said.seal(&mut effects.dispatches);
         let before = effects.dispatches.len();
         self.tell_state(id, seat, lane, codec, &Header { success: Some(true), ..Header::new(SNAPSHOT) });
         self.stage.said.seal(&mut effects.dispatches);
         for dispatch in &mut effects.dispatches[before..] {
             if let Dispatch::Say { outgoing, .. } = dispatch {
-                *outgoing = Outgoing::Snapshot(outgoing.batch().clone());
+                *outgoing = Outgoing::Snapshot { applied, message: outgoing.batch().clone() };
             }
         }
     }

@@ -79,6 +79,12 @@ pub enum SnapshotError {
     /// The game's state has no JSON form, such as a map whose keys are no strings, or one that nests too deeply.
     #[error("the game's state cannot be stored: {0}")]
     Unencodable(#[from] InvalidData),
+    /// Nobody would read it.
+    #[error("the room takes {bytes} bytes; {SNAPSHOT_BYTES_MAX} are allowed")]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+    },
 }
 
 /// Why a room cannot be restored.
@@ -134,8 +140,15 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`InvalidData`] if it cannot be encoded, which does not happen.
-    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), InvalidData> {
-        json::encode(self, out)
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), SnapshotError> {
+        let start = out.len();
+        json::encode(self, out)?;
+        let bytes = out.len() - start;
+        if bytes > SNAPSHOT_BYTES_MAX {
+            out.truncate(start);
+            return Err(SnapshotError::TooLarge { bytes });
+        }
+        Ok(())
     }
 
     /// Reads what [`Snapshot::encode`] wrote.
@@ -241,6 +254,9 @@ impl Room {
     pub fn restore(kind: &Kind, snapshot: Snapshot) -> Result<Self, RestoreError> {
         snapshot.check(kind)?;
         let Snapshot { room_id, name, options, seed, policy, state, now, next_tick, rng, .. } = snapshot;
+        if !rng.is_sound() {
+            return Err(RestoreError::damaged("no randomness is all zeros"));
+        }
         let seats = kind.seats(options.as_ref()).map_err(RestoreError::damaged)?;
         let flush_mode = kind.flush(options.as_ref()).map_err(RestoreError::damaged)?;
         let seating = Seating::restore(seats.max, snapshot.seats, snapshot.former).map_err(RestoreError::damaged)?;

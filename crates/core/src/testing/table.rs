@@ -289,7 +289,7 @@ impl<G: Game> Table<G> {
 fn line(now: Time, name: &str, outgoing: &Outgoing) -> String {
     let class = match outgoing {
         Outgoing::Reliable(_) => String::new(),
-        Outgoing::Snapshot(_) => " snapshot".to_owned(),
+        Outgoing::Snapshot { .. } => " snapshot".to_owned(),
         Outgoing::Latest { key, .. } => format!(" latest {key:?}"),
         Outgoing::Unreliable { key, .. } => format!(" unreliable {key:?}"),
     };

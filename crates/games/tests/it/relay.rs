@@ -121,7 +121,7 @@ fn a_message_travels_in_the_class_that_was_asked_for() {
             let text = std::str::from_utf8(outgoing.batch().payload()).unwrap();
             match outgoing {
                 Outgoing::Reliable(batch) => format!("{} reliable", batch.messages()),
-                Outgoing::Snapshot(_) => "snapshot".to_owned(),
+                Outgoing::Snapshot { .. } => "snapshot".to_owned(),
                 Outgoing::Latest { key, .. } => format!("latest {key}: {text}"),
                 Outgoing::Unreliable { key, .. } => format!("unreliable {key}: {text}"),
             }

@@ -40,9 +40,9 @@ impl AckDue {
         self.since_ms = [self.since_ms, other.since_ms].into_iter().flatten().min();
     }
 
-    /// The same time for messages that count no more.
-    pub(super) fn only_time(self) -> Self {
-        Self { messages: 0, bytes: 0, since_ms: self.since_ms }
+    /// Something that came then, and does not count for how much there is.
+    pub(super) fn since(ms: u64) -> Self {
+        Self { messages: 0, bytes: 0, since_ms: Some(ms) }
     }
 
     /// When to acknowledge, in the milliseconds of [`note`](Self::note); in the past if it is time. `None` if there

@@ -115,13 +115,15 @@ pub struct Marks {
     applied: u64,
     /// What was handed over and is not applied yet, and when it would have to be acknowledged.
     in_flight: AckDue,
+    /// When something was handed over last.
+    handed_ms: u64,
 }
 
 impl Marks {
     /// Marks behind a number: nothing up to it is on this lane.
     #[must_use]
     pub fn behind(n: u64) -> Self {
-        Self { before: n, handed: n, applied: n, in_flight: AckDue::default() }
+        Self { before: n, handed: n, applied: n, in_flight: AckDue::default(), handed_ms: 0 }
     }
 
     /// The highest number that the lane's owner has acted on, or refused: what `lane.applied` and the server's `ack` say.
@@ -152,6 +154,7 @@ impl Marks {
     pub fn hand(&mut self, now_ms: u64, n: u64, bytes: usize) {
         self.handed = self.handed.max(n);
         self.in_flight.note(now_ms, bytes);
+        self.handed_ms = now_ms;
     }
 
     /// The owner has acted on everything up to a number, or refused it. Gives what is to be acknowledged for it. Of several that
@@ -163,8 +166,8 @@ impl Marks {
         }
         self.applied = n;
         let due = self.in_flight;
-        // Those behind it are not acknowledged with it; at that time they would be, at the latest.
-        self.in_flight = if n == self.handed { AckDue::default() } else { due.only_time() };
+        // Those behind it count no more, and wait no longer than the newest of them.
+        self.in_flight = if n == self.handed { AckDue::default() } else { AckDue::since(self.handed_ms) };
         due
     }
 }
@@ -212,8 +215,8 @@ mod tests {
         marks.hand(20, 7, 5);
         assert_eq!(marks.apply(4).at_ms(), Some(1009));
         assert_eq!((marks.apply(4).at_ms(), marks.apply(3).at_ms()), (None, None));
-        assert_eq!((marks.applied(), marks.in_flight_at_ms()), (4, Some(1009)), "the other one still is");
-        assert_eq!(marks.apply(9).at_ms(), Some(1009));
+        assert_eq!((marks.applied(), marks.in_flight_at_ms()), (4, Some(1020)), "the other one still is");
+        assert_eq!(marks.apply(9).at_ms(), Some(1020));
         assert_eq!((marks.applied(), marks.in_flight_at_ms()), (7, None), "never above what was handed over");
         let mut marks = Marks::behind(3);
         assert!(!marks.is_new(Some(3)) && marks.is_new(Some(4)));

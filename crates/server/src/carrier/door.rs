@@ -87,11 +87,13 @@ impl Carrier {
     /// The room has let the session in: said by the room itself, before anything of it is put on the lane. Gives where the
     /// room tells how far it has applied what comes on the lane; nothing if the session has ended meanwhile, or does not want
     /// to come in any more.
-    pub(crate) fn enter(&self, lane: LaneId, room_id: RoomId) -> Option<Arc<Applied>> {
+    /// `enters` is called first, so that whoever has read what is on the lane finds the session in the room.
+    pub(crate) fn enter(&self, lane: LaneId, room_id: RoomId, enters: impl FnOnce()) -> Option<Arc<Applied>> {
         let mut state = self.lock();
         if state.ended || state.knocking.as_ref().is_none_or(|knocking| knocking.lane != lane) {
             return None;
         }
+        enters();
         state.knocking = None;
         state.lanes.assign(lane, room_id);
         let applied = Arc::<Applied>::default();

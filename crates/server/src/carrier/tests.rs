@@ -49,7 +49,7 @@ async fn what_has_ended_does_nothing_more() {
     // Its connection may be busy with a batch of messages still.
     assert!(!carrier.take(place.id, Some(2), 1));
     assert!(carrier.open_lane(None, 0).is_none());
-    assert!(carrier.enter(knock.lane, RoomId::from_bits(1)).is_none());
+    assert!(carrier.enter(knock.lane, RoomId::from_bits(1), || {}).is_none());
     assert!(carrier.hand_over(place.id, knock.lane, None, 1, || unreachable!()).is_some_and(|handed| handed.is_ok()));
     assert!(carrier.restart(None).is_none());
 }
@@ -137,7 +137,7 @@ async fn who_does_not_read_is_told_no_changes_and_gets_a_snapshot_later() {
 async fn what_a_room_has_applied_is_acknowledged_whether_the_room_or_the_time_is_first() {
     let (carrier, place) = carrier();
     let lane = carrier.open_lane(None, 0).unwrap().lane;
-    let applied = carrier.enter(lane, RoomId::from_bits(1)).unwrap();
+    let applied = carrier.enter(lane, RoomId::from_bits(1), || {}).unwrap();
     let hand = |n| carrier.hand_over(place.id, lane, Some(n), 1, || Ok(())).unwrap().unwrap();
     let look = |ms| {
         let mut state = carrier.lock();

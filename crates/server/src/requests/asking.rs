@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 use super::answer::{Refused, about_room, not_in_room};
 use crate::carrier::Knock;
 use crate::lifecycle::Lifecycle;
-use crate::rooms::{Admitted, Declined, JOIN_PATIENCE, Reply, RoomLink, SEAT_PATIENCE, Sought, Visitor};
+use crate::rooms::{self, Admitted, Declined, JOIN_PATIENCE, Reply, RoomLink, SEAT_PATIENCE, Sought, Visitor};
 use crate::services::Services;
 use crate::session::{Asked, Membership, Question, Session, Wish};
 
@@ -292,12 +292,16 @@ impl Asking {
                 Ok(answered) => answered,
                 // Nobody waits for it any more.
                 Err(_) if self.session.carrier.retract_lane(knock.lane) => return Err(Declined::Late),
-                // It has let us in at the last moment, and is about to say so.
-                Err(_) => answer.await,
+                // It has let us in at the last moment, and we are there, whenever it says so.
+                Err(_) => {
+                    self.session.enter();
+                    self.session.tell_rooms();
+                    return Ok(());
+                }
             },
             Err(declined) => Ok(Err(declined)),
         };
-        match answered.unwrap_or_else(|_| Err(has_closed().into())) {
+        match answered.unwrap_or_else(|_| Err(rooms::gone().into())) {
             Ok(Admitted { room, member, .. }) => {
                 self.session.enter();
                 // It was not told of what has happened since it was asked.
@@ -314,10 +318,6 @@ impl Asking {
             }
         }
     }
-}
-
-fn has_closed() -> ErrorBody {
-    ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.")
 }
 
 fn answered(joined: Joined) -> Result<(), ErrorBody> {

@@ -205,7 +205,8 @@ impl Input {
     }
 }
 
-pub(super) fn gone() -> ErrorBody {
+/// The room is over.
+pub(crate) fn gone() -> ErrorBody {
     ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.")
 }
 
@@ -359,6 +360,9 @@ impl RoomHandle {
 
     /// Tells the room something of a member, in the order in which it is told of that member. `false` if the room is over.
     fn post(&self, member: MemberId, mail: Mail) -> bool {
+        if self.mailbox.is_closed() {
+            return false;
+        }
         let mut late = self.late();
         if let Some(news) = late.news.get_mut(&member) {
             news.add(mail);

@@ -48,10 +48,8 @@ impl Visitor {
     pub(super) fn enter(self, admitted: Admitted) -> MemberLink {
         match self {
             Self::Local { carrier, knock, entrance } => {
-                let applied = carrier.enter(knock.lane, *admitted.room.room_id());
-                if applied.is_some() {
-                    entrance.fill(admitted);
-                }
+                let room_id = *admitted.room.room_id();
+                let applied = carrier.enter(knock.lane, room_id, || entrance.fill(admitted));
                 MemberLink::Local(LocalMember {
                     carrier,
                     lane: knock.lane,

@@ -151,9 +151,9 @@ impl RoomTask {
         let failed = || Err(ErrorBody::new(ErrorCode::Internal, "The room failed.").into());
         self.replies.extend(callers.map(|Caller { to, seat, .. }| Told { to, reply: failed(), seat }));
         self.replies.iter_mut().for_each(|told| told.reply = failed());
-        if caught(self.deliver()).await.is_ok() {
-            return;
-        }
+        // If it fails again, nobody hears why.
+        drop(caught(self.deliver()).await);
+        // Whoever the flush that failed has let go of is not in the room any more, and has a lane still.
         let now = self.rooms.clock.now();
         for (_, link) in std::mem::take(&mut self.links) {
             // One that fails as well is no worse off than before.

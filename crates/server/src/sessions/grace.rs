@@ -1,4 +1,5 @@
-//! The grace time: how long a session that nobody is connected to waits for its client. One timer for all of them.
+//! The grace time: how long a session that nobody is connected to waits for its client. One timer for all of them. Whoever comes
+//! back stays on the list until then, once: the session knows since when nobody is connected.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -90,9 +91,14 @@ impl Sessions {
                     }
                 } => {}
             }
-            for id in self.waiting.take_due(Instant::now()) {
-                if let Some(session) = self.find(id) {
-                    self.end(&session, Departure::Expired, None, "nobody came back");
+            let now = Instant::now();
+            for id in self.waiting.take_due(now) {
+                let Some(session) = self.find(id) else { continue };
+                // Whoever was back meanwhile has gone again later, or is there.
+                match session.carrier.away_since().map(|since| since + self.limits.grace) {
+                    Some(until) if until > now => self.waiting.add(until, id),
+                    Some(_) => _ = self.end(&session, Departure::Expired, None, "nobody came back"),
+                    None => {}
                 }
             }
             tokio::task::yield_now().await;

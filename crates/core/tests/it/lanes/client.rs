@@ -318,8 +318,10 @@ impl Client {
             ledger.gaps += 1;
             if id == CONTROL {
                 ledger.control_gaps += 1;
-                ledger.loses_answers(opened.applied);
-            } else if is_new {
+                ledger.loses_answers(id, opened.applied);
+            } else if !is_new {
+                ledger.loses_answers(id, opened.applied);
+            } else {
                 ledger.enters(room.expect("the lane of a room"));
             }
         }

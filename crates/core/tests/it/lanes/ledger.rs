@@ -88,9 +88,9 @@ impl Ledger {
         self.fates.values_mut().filter(|fate| fate.joins == Some(room)).for_each(|fate| fate.unknown = true);
     }
 
-    /// The control lane has a gap; the session has taken requests up to a number.
-    pub(crate) fn loses_answers(&mut self, applied: u64) {
-        let lost = |fate: &&mut Fate| fate.lane == LaneId::CONTROL && fate.n.is_some_and(|n| n <= applied);
+    /// A lane has a gap; its owner has applied requests up to a number, whose answers may be lost.
+    pub(crate) fn loses_answers(&mut self, lane: LaneId, applied: u64) {
+        let lost = |fate: &&mut Fate| fate.lane == lane && fate.n.is_some_and(|n| n <= applied) && fate.waits();
         self.fates.values_mut().filter(lost).for_each(|fate| fate.unknown = true);
     }
 
@@ -142,7 +142,9 @@ impl Ledger {
 
     pub(crate) fn check_at_rest(&self) {
         for (id, fate) in self.fates.iter().filter(|(_, fate)| fate.n.is_some()) {
-            let settled = fate.saw_success || fate.saw_refusal || fate.acknowledged || fate.unknown;
+            // Whoever has asked a room waits for an answer, or to be told that there may be none.
+            let is_taken = fate.acknowledged && fate.lane == LaneId::CONTROL;
+            let settled = fate.saw_success || fate.saw_refusal || fate.unknown || is_taken;
             assert!(settled, "nobody knows what became of request {id}: {fate:?}");
             if fate.acknowledged && !fate.unknown && !fate.saw_refusal && self.control_gaps == 0 {
                 assert_eq!(fate.done + u32::from(fate.refused), 1, "request {id} was acknowledged: {fate:?}");

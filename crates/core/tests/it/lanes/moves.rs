@@ -24,8 +24,8 @@ impl Server {
                 self.end(room, &header, id, 0);
             }
             Command::Act { lane, id, n, reference, refuse } if self.rooms[room].lane_of_member() == Some(lane) => {
-                self.apply(room, lane, n);
                 self.act(room, lane, id, reference.as_ref(), refuse, ledger);
+                self.apply(room, lane, n);
             }
             Command::Snapshot { lane } if self.rooms[room].lane_of_member() == Some(lane) => {
                 self.snapshot(room, lane);
@@ -115,7 +115,8 @@ impl Server {
         let header = Header { success: Some(true), ..Header::new("join_room_result") }.in_room(id.as_str());
         let batch = one(self.codec, &header, &word);
         self.owed.get_mut(&lane).expect("it was opened").mend(now.as_millis(), batch.payload().len());
-        self.put(lane, Outgoing::Snapshot(batch));
+        let applied = self.rooms[room].applied.get(&lane).copied().unwrap_or_default();
+        self.put(lane, Outgoing::Snapshot { applied, message: batch });
     }
 
     /// Says some words to the member, in one batch.
