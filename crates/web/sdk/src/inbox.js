@@ -140,6 +140,8 @@ export class Inbox {
     }
     else if (type === "rooms_changed") session.lobby.list?.change(data);
     else if (error) this.#onRefusal(refusal(error));
+    // A subscriber that was too slow for the changes gets the whole list, unasked.
+    else if (type === "subscribe_rooms_result") session.lobby.list?.replace(data);
     if (!isFarewell) return;
     session.endLane(lane, data.reason ?? "left", data.message ?? "You left the room.");
     session.awaited.delete(lane.id);

@@ -315,6 +315,32 @@ test("a list of rooms follows its changes, and outlives connections", async (t) 
   assert.deepEqual([changes, ids()], [2, "d5"]);
 });
 
+test("a list of rooms that nobody asked for takes the place of what was known", async (t) => {
+  const world = new World(t, { server: false });
+  const { lobby, link } = await begun(world);
+  const row = (/** @type {string} */ room_id) => {
+    return { room_id, game: "relay", name: room_id, players: 1, seats_max: 8, spectators: 0, state: "waiting" };
+  };
+  const unasked = (/** @type {any} */ data) => link.write({ type: "subscribe_rooms_result", success: true, data });
+  const watching = lobby.watchRooms();
+  link.write(answer(await link.read("subscribe_rooms"), { rooms: [row("b"), row("a")], total: 2 }));
+  const list = await watching;
+  const heard = recorded(list);
+  // What the server sends to a subscriber that was too slow for the changes.
+  unasked({ rooms: [row("d"), row("c"), row("a")], total: 700 });
+  await until(() => heard.length);
+  assert.deepEqual([list.rooms, list.total], [[row("d"), row("c"), row("a")], 700]);
+  assert.deepEqual(heard, [{ type: "change", data: list }]);
+  link.write({ type: "rooms_changed", data: { added: [row("e")], updated: [], removed: ["c"] } });
+  await until(() => heard.length === 2);
+  assert.deepEqual([list.rooms, list.total], [[row("e"), row("d"), row("a")], 700]);
+  list.close();
+  await link.read("unsubscribe_rooms");
+  unasked({ rooms: [], total: 0 });
+  await settle();
+  assert.deepEqual([list.rooms.length, lobby.state], [3, "open"]);
+});
+
 test("a second list of rooms closes the first", async (t) => {
   const world = new World(t);
   const lobby = await world.lobby();

@@ -1,6 +1,7 @@
 /** What leaves, when, and as what: batches, bounds, delivery classes, and values that cannot be sent. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import { ROOM, answer, opened, resumed, seated } from "./support/script.mjs";
 import { World, recorded, refused, settle, until } from "./support/world.mjs";
@@ -256,10 +257,18 @@ test("a refusal that nobody waits for is told in the room, and is not sent again
   assert.equal(room.buffered, 0);
 });
 
-const RESERVED = [
-  "handshake", "reconnect", "resume", "ack", "ping", "goodbye", "create_room", "join_room", "list_rooms",
-  "subscribe_rooms", "unsubscribe_rooms",
-];
+/** Every type that clients send and the protocol has a meaning for, out of the server's own table. */
+const TABLE = readFileSync(new URL("../../../protocol/src/message/table.rs", import.meta.url), "utf8");
+const [requests] = /^ {4}requests \{\n.*?^ {4}\}\n/ms.exec(TABLE) ?? [""];
+const names = Array.from(requests.matchAll(/ = "(\w+)": (?:Client|Both),/g), ([, name]) => name);
+
+test("the table of the protocol has the requests where they are looked for", () => {
+  assert.equal(names.length, requests.match(/"\w+": /g)?.length);
+  assert.deepEqual([names[0], names.at(-1)], ["handshake", "leave_room"]);
+});
+
+// To leave is said in the room, like what a game's players say.
+const RESERVED = names.filter((name) => name !== "leave_room");
 
 for (const type of ["", "x".repeat(65), "é".repeat(33), "\ud800", 7, null, undefined, ...RESERVED]) {
   test(`types that are not a game's own are refused before they end the session: ${String(type)}`, async (t) => {
