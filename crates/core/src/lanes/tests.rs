@@ -387,3 +387,21 @@ fn what_is_restored_is_told_with_a_gap_and_counts_above_all_that_was() {
     let many = KeptLanes { last_lane: LaneId(70_000), ..kept };
     assert_eq!(Lanes::restore(Codec::Json, bounds, &many).open(room(2)), LaneId(70_001));
 }
+
+/// The answer is among what the gap has swallowed, and the room tells how far it has come a moment later.
+#[test]
+fn whoever_is_told_of_a_gap_is_told_whose_answers_it_may_have_swallowed() {
+    let (mut session, first) = session(true);
+    let lane = session.open(room(1));
+    session.put(NOW, lane, said(1));
+    session.put(NOW, lane, said(1));
+    session.handed(NOW, lane, Some(1), 10);
+    session.shed(lane);
+    assert_eq!(session.writes(first), ["1?"]);
+    session.put(NOW, lane, said(1));
+    session.put(NOW, lane, Outgoing::Snapshot { applied: 1, message: said(1).batch().clone() });
+    let Some(Write::Record(_, opened)) = session.next(NOW, first, |_| false) else { panic!("no lane") };
+    let opened: LaneOpened =
+        decode_batch(Codec::Json, opened.payload()).unwrap().next().unwrap().unwrap().data.decode().unwrap();
+    assert_eq!((opened.applied, opened.gap), (1, true));
+}

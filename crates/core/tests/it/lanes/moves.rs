@@ -35,13 +35,18 @@ impl Server {
         true
     }
 
-    /// A room has acted on a message, or refused it.
+    /// A room has acted on a message, or refused it. The session looks at it later.
     fn apply(&mut self, room: usize, lane: LaneId, n: Option<u64>) {
         if let Some(n) = n {
             let applied = self.rooms[room].applied.entry(lane).or_default();
             *applied = n.max(*applied);
-            self.session().applied(lane, n);
         }
+    }
+
+    /// The session looks how far rooms have come.
+    pub(crate) fn look_at_applied(&mut self) {
+        let applied: Vec<_> = self.rooms.iter().flat_map(|room| &room.applied).map(|(lane, n)| (*lane, *n)).collect();
+        applied.into_iter().for_each(|(lane, n)| self.session().applied(lane, n));
     }
 
     fn let_in(
@@ -201,6 +206,7 @@ impl Server {
         }
         last.push(Outgoing::Reliable(self.words(lane, Some(room), &[(*header, id)], dice >> 9)));
         self.told.get_mut(&lane).unwrap().ended = true;
+        self.look_at_applied();
         let now = self.now;
         self.is_asleep = false;
         self.session().end(now, lane, last);

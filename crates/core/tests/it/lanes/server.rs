@@ -43,6 +43,8 @@ pub(crate) struct Server {
     /// How many words the control lane had when the lanes came to the connection: what a snapshot there stands for.
     pub(crate) words_before: u64,
     pub(crate) now: Time,
+    /// When the session looked last how far rooms have come.
+    looked_at: Time,
     /// Whoever writes has written all there was, and waits to be told of more.
     pub(crate) is_asleep: bool,
 }
@@ -63,6 +65,7 @@ impl Server {
             owed: AllOwed::new(),
             words_before: 0,
             now: Time::from_millis(1),
+            looked_at: Time::default(),
             is_asleep: false,
         };
         server.begin(CONTROL);
@@ -170,6 +173,7 @@ impl Server {
         let claim = Claim { token, attempt: reconnect.attempt, carrying };
         let (fresh, received) = (reconnect.fresh, reconnect.received.as_ref());
         let datagrams = self.datagram_bytes_max[usize::from(links[place].streams)];
+        self.look_at_applied();
         match self.session().reconnect(&claim, datagrams) {
             Ok(accepted) => {
                 self.take_over(place, &accepted, links);
@@ -204,6 +208,7 @@ impl Server {
             }
             Resume::TYPE => {
                 let Resume { received } = read(message);
+                self.look_at_applied();
                 let before = self.session().resume(connection, &received).expect("it was asked for");
                 self.attached(Some(&received));
                 if let Some(before) = before {
@@ -309,6 +314,11 @@ impl Server {
         }
         let now = self.now;
         let Some(place) = self.carrying() else { return };
+        // Whoever writes may do so before the session looks how far rooms have come.
+        if self.looked_at < now {
+            self.looked_at = now;
+            self.look_at_applied();
+        }
         if self.session().ack_at().is_some_and(|at| at <= now) {
             let counts = self.session().take_ack();
             counts.iter().for_each(|(lane, count)| self.check_applied(*lane, *count));
