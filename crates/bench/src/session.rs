@@ -73,7 +73,7 @@ pub(crate) struct Session {
 struct Begun {
     rooms_max: u32,
     protocol: session::Session,
-    /// Different for each session.
+    /// Where in a cycle it begins: sessions differ mostly.
     place: u32,
 }
 

@@ -1,8 +1,8 @@
-//! What a room says between two flushes: encoded once per codec when it is said, cut into batches when the flush
-//! ends.
+//! What a room says between two flushes: encoded once per codec when it is said, cut into batches when it is
+//! sealed.
 //!
 //! Members who hear the same share one batch per codec; a member with private messages gets its own, in true
-//! order. Who hears what is decided when it is said, never again: membership only changes on an empty flush.
+//! order. Who hears what is decided when it is said, never again: membership only changes when nothing is unsealed.
 
 mod seal;
 #[cfg(test)]
@@ -139,7 +139,7 @@ pub(crate) struct Said {
     pub(crate) tally: Tally,
 }
 
-/// A place in a flush; see [`Said::mark`].
+/// A place in what was said; see [`Said::mark`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     items: usize,

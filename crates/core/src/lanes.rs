@@ -1,8 +1,8 @@
 //! One session: its lanes, and the connection they are attached to.
 //!
 //! A session outlives its connections. Whatever has something to say puts it on a lane; whichever connection the
-//! lanes are attached to (its *connection*) takes off what is to be written; a new connection takes the lanes over by
-//! [`Lanes::reconnect`], at once or live. All lanes move together, so no message can be on two pipes at a time.
+//! lanes are attached to takes off what is to be written; a new one takes them over by [`Lanes::reconnect`], at once or live. All
+//! lanes move together, so no message can be on two connections at a time.
 //!
 //! Knows no player, no room and no socket: who may resume is proven elsewhere, and only the number of the proof
 //! comes in here.

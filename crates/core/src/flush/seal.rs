@@ -1,4 +1,4 @@
-//! The end of a flush: what was said becomes batches, and each batch goes to everyone it is for.
+//! Sealing: what was said becomes batches, and each batch goes to everyone it is for.
 //!
 //! The cost is that of one batch for each group of members that hear the same, and a pointer for each member.
 
@@ -11,7 +11,7 @@ use anteroom_protocol::{Batch, BatchBuilder, Codec};
 use super::{Class, Dispatch, Item, Listener, Outgoing, PerCodec, Said, To};
 use crate::room::MemberId;
 
-/// How much memory for items a flush keeps for the next one.
+/// How much memory for items are kept for what is said next.
 const ITEMS_KEPT: usize = 256;
 
 impl To {
@@ -26,7 +26,7 @@ impl To {
 }
 
 impl Said {
-    /// Ends the flush: what was said becomes batches for the members there are.
+    /// What was said becomes batches for the members there are.
     pub(crate) fn seal(&mut self, out: &mut Vec<Dispatch>) {
         if self.items.is_empty() {
             return;
@@ -133,7 +133,7 @@ impl Said {
         self.listeners.range(first..=last).map(|(id, who)| (*id, *who)).filter(hears)
     }
 
-    /// Whether the same members hear a newer value of the same key in this flush.
+    /// Whether the same members hear a newer value of the same key, said since.
     fn is_outdated(&self, place: usize) -> bool {
         let item = &self.items[place];
         self.items[place + 1..].iter().any(|later| later.to == item.to && later.class == item.class)

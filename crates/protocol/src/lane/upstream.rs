@@ -62,7 +62,7 @@ impl Unacknowledged {
         self.bytes
     }
 
-    /// Forgets what a lane's owner has: everything up to its watermark.
+    /// Forgets what a lane's owner has: everything up to the number that it has applied.
     pub fn acknowledge(&mut self, lane: LaneId, applied: u64) {
         self.retain(|message| message.lane != lane || message.n > applied);
     }
