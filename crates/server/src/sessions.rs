@@ -73,7 +73,9 @@ struct Entry {
 
 impl Live {
     fn add(&mut self, session: &Arc<Session>) {
-        self.by_user.entry(session.identity.user_id.clone()).or_default().push(session.id);
+        // Mostly there is one, which takes the room of one.
+        let of_user = self.by_user.entry(session.identity.user_id.clone()).or_insert_with(|| Vec::with_capacity(1));
+        of_user.push(session.id);
         self.by_id.insert(session.id, Entry { session: session.clone(), nonce: None });
     }
 
