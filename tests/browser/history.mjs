@@ -2,10 +2,11 @@
 // and over what carried the session before. Tells {"kept"}: how often the browser had kept the page as it was.
 import assert from "node:assert/strict";
 import { Board, DRAW, goOn } from "./player.mjs";
-import { WITH_THE_PAGE, tellStory } from "./story.mjs";
+import { ICON_OF_A_PAGE_LEFT, WITH_THE_PAGE, tellStory } from "./story.mjs";
 
 await tellStory(async (story) => {
   const elsewhere = `${story.about.url}/healthz`;
+  story.expect(...ICON_OF_A_PAGE_LEFT);
   // Others are driven in a way that keeps no page.
   const context = await story.plainWindow();
   const ada = await (await story.player("Ada", { context })).enter();

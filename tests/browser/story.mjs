@@ -23,6 +23,9 @@ export const WITHOUT_NETWORK = IN_FIREFOX ? [
   /^failed: http:\/\/[\d.:]+\/api\/certificate net::ERR_\w+$/,
 ];
 
+/** And for the icon that it asks for by itself, where a page has none and is left before the answer. */
+export const ICON_OF_A_PAGE_LEFT = IN_FIREFOX ? [/^failed: http:\/\/[\d.:]+\/favicon\.ico NS_BINDING_ABORTED$/] : [];
+
 /** And for a WebSocket that goes with its page. */
 export const WITH_THE_PAGE = [
   IN_FIREFOX

@@ -1,6 +1,7 @@
 //! How a session reaches a room: what goes through its mailbox, and in which order.
 //!
-//! What crosses the link is data that could travel. Input has a share of the mailbox for each member, and is refused with `busy`
+//! What crosses the link is data that could travel, but for what only a room of this server has: places in its mailbox, and where
+//! its answer is put. Input has a share of the mailbox for each member, and is refused with `busy`
 //! beyond it. Everything else is told without waiting: where the mailbox is full it waits in a place of its own, one for each
 //! member, where newer facts take the place of older ones.
 

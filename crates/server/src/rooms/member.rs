@@ -1,5 +1,6 @@
 //! How a room reaches a member: what goes on their lane, and how far what they said has been applied. What crosses the link is
-//! data that could travel, and nothing is asked there.
+//! data that could travel, but for what only a session of this server has: a door that says whether it still waits. A room learns of
+//! a member by facts, and of what is kept for one when it puts something on the lane.
 
 use std::sync::Arc;
 
