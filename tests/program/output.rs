@@ -1,6 +1,6 @@
 //! stdout and stderr that are closed, or that nobody reads: what is said is lost then, and nothing else is.
 
-use std::io::{BufRead, BufReader, PipeReader, Read};
+use std::io::{BufRead, BufReader, PipeReader};
 use std::net::SocketAddr;
 use std::process::Stdio;
 
@@ -125,11 +125,19 @@ async fn what_of_the_log_was_lost_is_counted_when_somebody_reads_again() {
     chatter(&server).await;
     let (nobody, _) = std::io::pipe().unwrap();
     let mut reader = std::mem::replace(&mut server.reader, BufReader::new(nobody));
+    let (flows, is_flowing) = tokio::sync::oneshot::channel();
     let reading = tokio::task::spawn_blocking(move || {
-        let mut log = String::new();
-        reader.read_to_string(&mut log).unwrap();
+        let (mut log, mut flows, mut start) = (String::new(), Some(flows), 0);
+        while reader.read_line(&mut log).unwrap() > 0 {
+            if log[start..].contains("lines of the log were lost") {
+                flows.take().into_iter().for_each(|flows| _ = flows.send(()));
+            }
+            start = log.len();
+        }
         log
     });
+    // Until then what is said may be lost as well.
+    in_time("word of what was lost", is_flowing).await.unwrap();
     server.signal("TERM").await;
     assert_eq!(server.code().await, Some(0));
     let log = in_time("the log's end", reading).await.unwrap();
