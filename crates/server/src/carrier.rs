@@ -158,14 +158,13 @@ impl Carrier {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts something on a room's lane, and gives how many bytes are kept there now. On a lane that is not open it is dropped.
-    pub(crate) fn put(&self, now: Time, lane: LaneId, outgoing: Outgoing) -> usize {
+    /// Puts something on a room's lane. On a lane that is not open it is dropped.
+    pub(crate) fn put(&self, now: Time, lane: LaneId, outgoing: Outgoing) {
         let mut state = self.lock();
         if state.lanes.put(now, lane, outgoing) {
             state.write_one(now, lane);
         }
         self.keep_to_budget(&mut state);
-        state.lanes.kept_bytes(lane)
     }
 
     /// Puts something on a lane for the connection's task to write, which takes the least time here: for whoever holds
@@ -284,14 +283,13 @@ impl Carrier {
     }
 
     /// Lets go of everything that is kept for a room's lane, if it is more than so many bytes; what waits to be written becomes a
-    /// gap. How much is kept then.
-    pub(crate) fn shed(&self, lane: LaneId, bytes_max: usize) -> usize {
+    /// gap.
+    pub(crate) fn shed(&self, lane: LaneId, bytes_max: usize) {
         let mut state = self.lock();
         if state.lanes.kept_bytes(lane) > bytes_max {
             state.lanes.shed(lane);
             state.wake();
         }
-        state.lanes.kept_bytes(lane)
     }
 
     /// Notes that a connection is closed for what came on it. Whether the session outlives that, which it does unless it

@@ -1,6 +1,6 @@
 //! How a room reaches a member: what goes on their lane, and how far what they said has been applied. What crosses the link is
 //! data that could travel, but for what only a session of this server has: a door that says whether it still waits. A room learns of
-//! a member by facts, and of what is kept for one when it puts something on the lane.
+//! a member by facts.
 
 use std::sync::Arc;
 
@@ -33,8 +33,6 @@ pub(super) struct LocalMember {
     applied: Option<Arc<Applied>>,
     /// The newest fact.
     presence: Presence,
-    /// What was kept on the lane when something was put there last.
-    kept_bytes: usize,
 }
 
 impl Visitor {
@@ -51,13 +49,7 @@ impl Visitor {
             Self::Local { carrier, knock, entrance } => {
                 let room_id = *admitted.room.room_id();
                 let applied = carrier.enter(knock.lane, room_id, || entrance.fill(admitted));
-                MemberLink::Local(LocalMember {
-                    carrier,
-                    lane: knock.lane,
-                    applied,
-                    presence: knock.presence,
-                    kept_bytes: 0,
-                })
+                MemberLink::Local(LocalMember { carrier, lane: knock.lane, applied, presence: knock.presence })
             }
         }
     }
@@ -93,9 +85,9 @@ impl MemberLink {
     }
 
     /// Puts something on the lane.
-    pub(super) fn put(&mut self, now: Time, outgoing: Outgoing) {
+    pub(super) fn put(&self, now: Time, outgoing: Outgoing) {
         match self {
-            Self::Local(member) => member.kept_bytes = member.carrier.put(now, member.lane, outgoing),
+            Self::Local(member) => member.carrier.put(now, member.lane, outgoing),
         }
     }
 
@@ -117,17 +109,10 @@ impl MemberLink {
         }
     }
 
-    /// Bytes that were kept on the lane when something was put there last.
-    pub(super) fn kept_bytes(&self) -> usize {
-        match self {
-            Self::Local(member) => member.kept_bytes,
-        }
-    }
-
     /// Lets go of what is kept on the lane, if that is more than so many bytes still.
-    pub(super) fn shed(&mut self, bytes_max: usize) {
+    pub(super) fn shed(&self, bytes_max: usize) {
         match self {
-            Self::Local(member) => member.kept_bytes = member.carrier.shed(member.lane, bytes_max),
+            Self::Local(member) => member.carrier.shed(member.lane, bytes_max),
         }
     }
 }

@@ -257,7 +257,7 @@ impl RoomTask {
                 Dispatch::Say { to, outgoing } => {
                     if let Some(farewell) = farewells.get_mut(&to) {
                         farewell.push(outgoing);
-                    } else if let Some(link) = self.links.get_mut(&to) {
+                    } else if let Some(link) = self.links.get(&to) {
                         link.put(now, outgoing);
                     }
                 }
@@ -324,9 +324,9 @@ impl RoomTask {
 impl RoomTask {
     /// Lets go of what is kept for the members who are behind, those above an equal share. They get a snapshot when they
     /// read again. Nobody else is touched: what is kept elsewhere, such as for lanes that have ended, is bounded there.
-    fn shed(&mut self) {
+    fn shed(&self) {
         let share = self.rooms.limits.kept_bytes_max / self.links.len().max(1);
-        self.links.values_mut().filter(|link| link.kept_bytes() > share).for_each(|link| link.shed(share));
+        self.links.values().for_each(|link| link.shed(share));
         tracing::debug!(room_id = %self.room_id, "members who are behind get snapshots");
     }
 }
