@@ -37,6 +37,7 @@ mod session;
 mod sessions;
 mod settings;
 mod slice;
+pub mod stores;
 mod tables;
 mod topic;
 
