@@ -149,7 +149,7 @@ impl Listing {
     pub fn promise(&mut self, room_id: RoomId, game: &str, seats_max: u16) {
         let state = RoomState::Waiting;
         let (game, name) = (game.to_owned(), String::new());
-        let summary = RoomSummary { room_id, game, name, players: 0, seats_max, spectators: 0, state };
+        let summary = RoomSummary { room_id, game, name, players: 0, seats_max, spectators: 0, state, durable: false };
         let number = self.next_number(&summary);
         let entry = Entry { summary, presence: Presence::default() };
         self.put_in(Row { number, entry, reserved: 1, is_promised: true, is_shunned: false });
@@ -354,6 +354,7 @@ mod tests {
             seats_max: 2,
             spectators: 0,
             state: RoomState::Waiting,
+            durable: false,
         }
     }
 

@@ -337,6 +337,7 @@ impl Room {
             seats_max: self.seats.max,
             spectators: self.spectators,
             state: self.stage.state,
+            durable: false,
         }
     }
 

@@ -205,6 +205,7 @@ impl Room {
             name: self.name.clone(),
             seat: seat.map(|seat| seat.0),
             role: if seat.is_some() { Role::Player } else { Role::Spectator },
+            durable: false,
             members: self.member_list(),
             view,
         };
