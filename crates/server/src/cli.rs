@@ -178,7 +178,7 @@ impl Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
-            StartError::Config(_) | StartError::Certificate(_) => 2,
+            StartError::Config(_) | StartError::Certificate(_) | StartError::Store(_) => 2,
             StartError::PortInUse(_) => 3,
             StartError::Listen(..) => 1,
         };
