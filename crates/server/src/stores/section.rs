@@ -31,9 +31,17 @@ pub enum StoreKind {
 }
 
 impl StoreSection {
+    /// A database in this folder.
+    pub(crate) fn in_folder(path: impl Into<PathBuf>) -> Self {
+        Self { kind: StoreKind::Sqlite, path: Some(path.into()), resume_key_file: None }
+    }
+
     pub(crate) fn check(&self, problems: &mut Problems) {
         if self.kind == StoreKind::Sqlite && self.path.as_ref().is_none_or(|path| path.as_os_str().is_empty()) {
-            problems.add("store.path", "must name a folder to keep the data in, such as \"/var/lib/anteroom\"");
+            problems.add(
+                "store.path",
+                "must name a folder to keep the data in, such as \"/var/lib/anteroom\"; --data DIR names one, too",
+            );
         }
     }
 }
