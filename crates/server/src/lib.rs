@@ -32,6 +32,7 @@ mod random;
 mod renewal;
 mod requests;
 mod rooms;
+mod secret;
 mod services;
 mod session;
 mod sessions;

@@ -14,6 +14,15 @@ pub(crate) struct RoomLimits {
     pub(crate) policy: RoomPolicy,
     /// Rooms at a time.
     pub(crate) rooms_max: usize,
+    /// Rooms in the store at a time.
+    #[expect(dead_code, reason = "rooms are not stored yet")]
+    pub(crate) stored_rooms_max: usize,
+    /// How long a seat in a durable room is kept for a player who is away.
+    #[expect(dead_code, reason = "the same")]
+    pub(crate) durable_seat: Duration,
+    /// How long nobody is connected to a durable room until it leaves memory.
+    #[expect(dead_code, reason = "the same")]
+    pub(crate) hibernate_after: Duration,
     /// What one room may have said and its members not read or acknowledged, in bytes.
     pub(crate) kept_bytes_max: usize,
 }
@@ -26,12 +35,18 @@ impl RoomLimits {
                 spectators_max: limits.spectators_per_room_max,
             },
             rooms_max: limits.rooms_max as usize,
+            stored_rooms_max: limits.stored_rooms_max as usize,
+            durable_seat: Duration::from_millis(times.durable_seat_ms),
+            hibernate_after: Duration::from_millis(times.hibernate_after_ms),
             kept_bytes_max: limits.room_bytes_max as usize,
         }
     }
 
-    pub(crate) fn check(limits: &LimitList, problems: &mut Problems) {
+    pub(crate) fn check(limits: &LimitList, times: &Times, problems: &mut Problems) {
         problems.at_least_one("limits.rooms_max", limits.rooms_max);
+        problems.at_least_one("limits.stored_rooms_max", limits.stored_rooms_max);
+        problems.long_milliseconds("times.durable_seat_ms", times.durable_seat_ms);
+        problems.long_milliseconds("times.hibernate_after_ms", times.hibernate_after_ms);
         problems.holds_a_frame("limits.room_bytes_max", limits.room_bytes_max);
     }
 }
