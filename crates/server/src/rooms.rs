@@ -139,7 +139,7 @@ impl Rooms {
 
     fn spec(&self, slot: &Slot, name: String, options: Option<Json>) -> RoomSpec {
         let (room_id, seed) = (slot.handle.room_id, self.randomness.seed());
-        RoomSpec { room_id, name, options, seed, policy: self.limits.policy }
+        RoomSpec { room_id, name, options, seed, policy: self.limits.policy, durable: false }
     }
 
     /// Makes a room in its place.

@@ -274,6 +274,8 @@ impl Asking {
             answer,
             reference: asked.reference.clone(),
             applied: knock.last_n,
+            session_id: Some(session.id),
+            n: asked.n,
         };
         let visitor = Visitor::Local { carrier: session.carrier.clone(), knock: knock.clone(), entrance };
         Ok((join, visitor, knock))

@@ -32,6 +32,7 @@ impl RoomLimits {
         Self {
             policy: RoomPolicy {
                 grace: Duration::from_millis(times.grace_ms),
+                seat_kept: None,
                 spectators_max: limits.spectators_per_room_max,
             },
             rooms_max: limits.rooms_max as usize,

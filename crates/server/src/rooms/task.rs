@@ -199,7 +199,7 @@ impl RoomTask {
             Mail::Presence { member, presence } => self.learn(now, member, presence),
             Mail::Expire { member } => room.handle(now, Command::Expire { member }, flush),
             Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, flush),
-            Mail::Snapshot { member } => room.handle(now, Command::Snapshot { member }, flush),
+            Mail::Snapshot { member } => room.handle(now, Command::Snapshot { member, answer: None }, flush),
             Mail::Act { member, n, input, place } => {
                 drop(place);
                 let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
