@@ -38,6 +38,11 @@ const REFUSED_MAX: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
 
+impl ConnectionId {
+    /// Before the first connection of a session, or of one that was restored.
+    pub const NONE: Self = Self(0);
+}
+
 /// How much a session keeps and lets wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionBounds {
@@ -153,6 +158,12 @@ impl Lanes {
     #[must_use]
     pub fn codec(&self) -> Codec {
         self.codec
+    }
+
+    /// Whether the client acknowledges, so that what it has not got is kept for it.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.keeps
     }
 
     /// Opens a lane for a room, once the request for it was [taken](Self::took); a new room may have no id yet. Nothing

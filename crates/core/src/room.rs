@@ -288,7 +288,7 @@ impl Room {
         let now = (self.turnover, self.stage.state);
         if !self.closed && self.listed != Some(now) {
             self.listed = Some(now);
-            effects.entry = Some(Entry { summary: self.summary(), presence: self.presence() });
+            effects.entry = Some(self.entry());
         }
         self.end_turn(flush);
         Ok(())
@@ -358,12 +358,24 @@ impl Room {
         }
     }
 
+    /// What the lobby knows of the room.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        Entry { summary: self.summary(), presence: self.presence() }
+    }
+
     fn presence(&self) -> Presence {
         let here = self.spectators().filter(|who| who.connected).count();
         let (there, away): (Vec<_>, Vec<_>) = self.stage.seating.taken().partition(|(_, who)| who.connected);
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
         let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
         Presence { players: count(there.len()), spectators: count(here), away }
+    }
+
+    /// The kind of game that is played in it.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     /// When its owner is to let it handle what came, and flush.

@@ -29,6 +29,7 @@ mod panics;
 mod parts;
 mod permission;
 mod random;
+mod recovery;
 mod renewal;
 mod requests;
 mod rooms;

@@ -132,6 +132,12 @@ impl Snapshot {
         &self.game
     }
 
+    /// The version of the game that stored it.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
     /// The room's id.
     #[must_use]
     pub fn room_id(&self) -> RoomId {
@@ -180,6 +186,14 @@ impl Snapshot {
         let former = self.former.iter().map(|(_, user_id)| user_id);
         let members = self.members.iter().map(|member| &member.user_id);
         seated.chain(former).chain(members).any(|there| there == user)
+    }
+
+    /// Appends the stored form of the same room at the beginning of time: what [`is_as`](Self::is_as) compares, for a hash.
+    ///
+    /// # Errors
+    /// The same as [`encode`](Self::encode).
+    pub fn encode_but_for_time(&self, out: &mut Vec<u8>) -> Result<(), SnapshotError> {
+        Self { now: Time::from_millis(0), flushes: 0, ..self.clone() }.encode(out)
     }
 
     /// Whether it is the same as one that was taken before, but for the time and for how often the room has flushed since: then

@@ -11,17 +11,14 @@ use crate::tables::{LimitList, Times};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RoomLimits {
     /// What each room goes by.
-    pub(crate) policy: RoomPolicy,
+    policy: RoomPolicy,
     /// Rooms at a time.
     pub(crate) rooms_max: usize,
     /// Rooms in the store at a time.
-    #[expect(dead_code, reason = "rooms are not stored yet")]
     pub(crate) stored_rooms_max: usize,
     /// How long a seat in a durable room is kept for a player who is away.
-    #[expect(dead_code, reason = "the same")]
-    pub(crate) durable_seat: Duration,
+    durable_seat: Duration,
     /// How long nobody is connected to a durable room until it leaves memory.
-    #[expect(dead_code, reason = "the same")]
     pub(crate) hibernate_after: Duration,
     /// What one room may have said and its members not read or acknowledged, in bytes.
     pub(crate) kept_bytes_max: usize,
@@ -32,8 +29,8 @@ impl RoomLimits {
         Self {
             policy: RoomPolicy {
                 grace: Duration::from_millis(times.grace_ms),
-                seat_kept: None,
                 spectators_max: limits.spectators_per_room_max,
+                seat_kept: None,
             },
             rooms_max: limits.rooms_max as usize,
             stored_rooms_max: limits.stored_rooms_max as usize,
@@ -41,6 +38,11 @@ impl RoomLimits {
             hibernate_after: Duration::from_millis(times.hibernate_after_ms),
             kept_bytes_max: limits.room_bytes_max as usize,
         }
+    }
+
+    /// What a room goes by that is stored, or not.
+    pub(crate) fn policy(&self, durable: bool) -> RoomPolicy {
+        RoomPolicy { seat_kept: durable.then_some(self.durable_seat), ..self.policy }
     }
 
     pub(crate) fn check(limits: &LimitList, times: &Times, problems: &mut Problems) {
