@@ -151,7 +151,7 @@ impl Writer {
         let checkpointer = thread::spawn(move || -> Result<()> {
             while woken.recv().is_ok() {
                 let log = beside.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1))?;
-                drop(told.try_send(u64::try_from(log).unwrap_or_default()));
+                let _ = told.try_send(u64::try_from(log).unwrap_or_default());
             }
             Ok(())
         });
@@ -166,7 +166,7 @@ impl Writer {
             }
             if written >= CHECKPOINT_PAGES {
                 written = 0;
-                drop(wake.try_send(()));
+                let _ = wake.try_send(());
             }
             if pages.try_iter().any(|log| log >= RESTART_PAGES) {
                 self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
