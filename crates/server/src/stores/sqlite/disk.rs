@@ -119,7 +119,11 @@ impl Disk for Database {
     fn vacuum(&mut self) -> Result<(), Fault> {
         self.connection()?.execute_batch("VACUUM")?;
         // In the log is still what was deleted, and in the database what is not copied over yet.
-        if self.checkpoint(Checkpoint::Truncate)? { Ok(()) } else { Err(Fault::medium("somebody reads an older state")) }
+        if self.checkpoint(Checkpoint::Truncate)? {
+            Ok(())
+        } else {
+            Err(Fault::medium("somebody reads an older state"))
+        }
     }
 
     fn reopen(&mut self) -> Result<(), Fault> {
