@@ -60,7 +60,8 @@ fn build(what: &[&str]) -> PathBuf {
     target().join("debug")
 }
 
-/// A command with none of this shell's settings for the server.
+/// A command with none of this shell's settings for the server. What it serves is kept nowhere, unless `--data` says where:
+/// tests neither leave anything in the folder they run in, nor find what others left.
 #[must_use]
 pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
@@ -70,7 +71,7 @@ pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command.env_remove("NO_COLOR");
+    command.env_remove("NO_COLOR").env("ANTEROOM_STORE__KIND", "memory");
     command
 }
 

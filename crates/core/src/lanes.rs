@@ -7,6 +7,7 @@
 //! Knows no player, no room and no socket: who may resume is proven elsewhere, and only the number of the proof
 //! comes in here.
 
+mod answers;
 mod faults;
 mod lane;
 mod restore;
@@ -36,6 +37,11 @@ const REFUSED_MAX: usize = 1024;
 /// Names one connection of a session. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    /// Before the first connection of a session, or of one that was restored.
+    pub const NONE: Self = Self(0);
+}
 
 /// How much a session keeps and lets wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +81,8 @@ pub struct Lanes {
     codec: Codec,
     keeps: bool,
     bounds: SessionBounds,
+    /// How often the session was restored.
+    generation: u16,
     proof: resume::Proof,
     carrying: resume::Connections,
     faults: faults::Faults,
@@ -88,6 +96,8 @@ pub struct Lanes {
     /// Numbers that were refused in the place of a lane's owner, whose mark therefore does not cover them. The answers
     /// are on the control lane.
     refused: BTreeSet<u64>,
+    /// What the control lane's mark does not cover, because something in front of it waits for its answer.
+    answers: answers::Answers,
     ack: AckDue,
     /// The control lane waits for more than it may. Its connection is as good as lost, and what is put there from now
     /// on is.
@@ -116,6 +126,7 @@ impl Lanes {
             codec,
             keeps,
             bounds,
+            generation: 0,
             proof: resume::Proof::default(),
             carrying,
             faults: faults::Faults::default(),
@@ -125,6 +136,7 @@ impl Lanes {
             last_lane: LaneId::CONTROL,
             last_n: 0,
             refused: BTreeSet::new(),
+            answers: answers::Answers::default(),
             ack: AckDue::default(),
             overflowed: false,
             catching_up: false,
@@ -146,6 +158,12 @@ impl Lanes {
     #[must_use]
     pub fn codec(&self) -> Codec {
         self.codec
+    }
+
+    /// Whether the client acknowledges, so that what it has not got is kept for it.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.keeps
     }
 
     /// Opens a lane for a room, once the request for it was [taken](Self::took); a new room may have no id yet. Nothing
@@ -417,7 +435,8 @@ impl Lanes {
     #[must_use]
     pub fn judge(&self, connection: ConnectionId, lane: LaneId, n: Option<u64>) -> Verdict {
         let was_refused = n.is_some_and(|n| self.refused.contains(&n));
-        let is_new = !was_refused && self.lane(lane).is_some_and(|lane| lane.marks.is_new(n));
+        let is_lost = lane == LaneId::CONTROL && n.is_some_and(|n| self.answers.is_lost(n));
+        let is_new = !was_refused && (is_lost || self.lane(lane).is_some_and(|lane| lane.marks.is_new(n)));
         if is_new && self.carrying.attached() == Some(connection) { Verdict::New } else { Verdict::Ignored }
     }
 
@@ -430,13 +449,33 @@ impl Lanes {
     }
 
     /// Notes that a message of so many bytes was handed over to a lane's owner. It is not handed over again, and not
-    /// acknowledged before it is [applied](Self::applied).
+    /// acknowledged before it is [applied](Self::applied): on the control lane, before it is [done](Self::done). How much may
+    /// wait there at a time is for the caller to bound.
     pub fn handed(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
         let Some(n) = n else { return };
+        self.hand(now, lane, n, bytes);
+        if lane == LaneId::CONTROL {
+            let done = self.answers.wait(n);
+            self.apply_control(done);
+        }
+    }
+
+    fn hand(&mut self, now: Time, lane: LaneId, n: u64, bytes: usize) {
         self.last_n = self.last_n.max(n);
         if let Some(lane) = self.lane_mut(lane) {
             lane.marks.hand(now.as_millis(), n, bytes);
         }
+    }
+
+    /// Notes that a message which was handed over on the control lane is answered: what came of it is on a lane, and stored
+    /// where it has to be. It is acknowledged when everything in front of it there is answered, too, and not handed over again.
+    pub fn done(&mut self, n: Option<u64>) {
+        let done = n.and_then(|n| self.answers.done(n));
+        self.apply_control(done);
+    }
+
+    fn apply_control(&mut self, done: Option<u64>) {
+        done.into_iter().for_each(|n| self.applied(LaneId::CONTROL, n));
     }
 
     /// Notes that a lane's owner has acted on everything up to a number that was handed over, or refused it.
@@ -448,10 +487,10 @@ impl Lanes {
 
     /// Notes that a lane's owner has a message of so many bytes and acts on it at once.
     pub fn took(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
-        self.handed(now, lane, n, bytes);
-        if let Some(n) = n {
-            self.applied(lane, n);
-        }
+        let Some(n) = n else { return };
+        self.hand(now, lane, n, bytes);
+        let done = if lane == LaneId::CONTROL { self.answers.answer(n) } else { Some(n) };
+        done.into_iter().for_each(|n| self.applied(lane, n));
     }
 
     /// When what a lane's owner has, and has not applied, would be to be acknowledged; nothing if there is none.
@@ -469,6 +508,8 @@ impl Lanes {
         if self.refused.len() > REFUSED_MAX {
             self.refused.pop_first();
         }
+        let done = self.answers.note(n);
+        self.apply_control(done);
     }
 
     /// When to acknowledge what the client has sent, if there is anything; in the past if it is time.
@@ -485,10 +526,11 @@ impl Lanes {
         lanes.filter_map(|(id, lane)| Some((id, lane.take_ack()?))).collect()
     }
 
-    /// Forgets refusals that the client will not hear of: it will send those messages again.
+    /// Forgets refusals and answers that the client will not hear of: it will send those messages again.
     fn forget_refusals(&mut self) {
         if self.control.out.is_in_gap() {
             self.refused.clear();
+            self.answers.lose();
         }
     }
 
@@ -547,8 +589,9 @@ impl Lanes {
         for lane in self.rooms.iter_mut().map(|(_, lane)| lane).chain([&mut self.control]) {
             lane.out.shed_all();
         }
-        // Where refusals may be lost that move no mark, only a new connection makes the client ask again.
-        self.overflowed |= self.attached().is_some() && self.control.out.is_in_gap() && !self.refused.is_empty();
+        // Where answers may be lost that move no mark, only a new connection makes the client ask again.
+        let can_be_lost = !self.refused.is_empty() || self.answers.can_be_lost();
+        self.overflowed |= self.attached().is_some() && self.control.out.is_in_gap() && can_be_lost;
         if !self.overflowed {
             self.forget_refusals();
         }

@@ -11,9 +11,10 @@ use anteroom_protocol::message::push::RoomsChanged;
 use anteroom_protocol::message::result::RoomList;
 use anteroom_protocol::message::{RoomState, RoomSummary};
 use anteroom_protocol::{RoomId, UserId};
+use serde::{Deserialize, Serialize};
 
 /// Who of a room's members is there, and who may come back.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     /// How many players have a connection.
     pub players: u16,
@@ -30,7 +31,7 @@ impl Presence {
 }
 
 /// What the lobby knows of a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// What it shows.
     pub summary: RoomSummary,

@@ -19,12 +19,15 @@ use clap_complete::Shell;
 use tokio::sync::oneshot;
 
 use crate::app::{Mode, Server, StartError};
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, StoreKind, StoreSection};
 use crate::{certificate, listen, output};
 
 pub use serving::runtime;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1, commit ", env!("BUILD_COMMIT"), ")");
+
+/// Where the development server keeps its data, below the folder that it is started in.
+const DATA: &str = ".anteroom";
 
 const AFTER_HELP: &str = "\
 Without a command this starts the development server: on this machine only,
@@ -73,6 +76,16 @@ struct ServerOptions {
     /// Where to listen for UDP (QUIC, WebTransport), if that is elsewhere than for TCP.
     #[arg(long, value_name = "HOST:PORT")]
     listen_udp: Option<String>,
+
+    /// The folder to keep rooms and sessions in, so that they outlive the server [default: .anteroom, or store.path of
+    /// the configuration].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// What keeps them: sqlite, in that folder, or memory, which keeps nothing
+    /// [default: sqlite, or store.kind of the configuration].
+    #[arg(long, value_name = "KIND", hide_possible_values = true)]
+    store: Option<StoreKind>,
 
     /// What to log to stderr: error, warn, info, debug, trace, or a list such as info,anteroom_server=debug.
     #[arg(long, value_name = "FILTER", env = "ANTEROOM_LOG", default_value = "info")]
@@ -178,7 +191,7 @@ impl Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
-            StartError::Config(_) | StartError::Certificate(_) => 2,
+            StartError::Config(_) | StartError::Certificate(_) | StartError::Store(_) => 2,
             StartError::PortInUse(_) => 3,
             StartError::Listen(..) => 1,
         };
@@ -217,7 +230,8 @@ fn run(arguments: Arguments, games: Registry) -> Result<ExitCode, Failure> {
     let Arguments { command, server, danger_dev_on_network, ends_with_stdin } = arguments;
     match command {
         None => {
-            let configured = configured(&Config::development(), None, Some(&server))?;
+            let base = Config { store: StoreSection::in_folder(DATA), ..Config::development() };
+            let configured = configured(&base, None, Some(&server))?;
             let mode = Mode::Development { on_network: danger_dev_on_network };
             serving::start(configured, mode, games, &server.log, ends_with_stdin.then(end_of_stdin))?;
         }
@@ -268,6 +282,13 @@ fn configured(base: &Config, file: Option<&Path>, typed: Option<&ServerOptions>)
     if let Some(listen) = typed.and_then(|typed| typed.listen_udp.as_deref()) {
         config.listen_udp = Some(listen::typed_addr(listen));
         config.listen_udp_addr().map_err(|why| Failure(2, format!("--listen-udp {why}")))?;
+    }
+    if let Some(data) = typed.and_then(|typed| typed.data.as_deref()) {
+        config.store.kind = StoreKind::Sqlite;
+        config.store.path = Some(data.to_owned());
+    }
+    if let Some(kind) = typed.and_then(|typed| typed.store) {
+        config.store.kind = kind;
     }
     Ok(Configured { config, remarks })
 }

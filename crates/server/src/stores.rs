@@ -7,6 +7,7 @@
 //! What is stored is opaque here: rooms and sessions write envelopes that they read back themselves.
 
 mod record;
+mod section;
 
 use std::fmt;
 use std::future::Future;
@@ -18,6 +19,7 @@ use anteroom_protocol::{RoomId, SessionId, UserId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub use record::{Kept, KeptRow, Kind, RECORD_BYTES_MAX, RoomRow, Sealed, SealedError, SessionRow, Turn, UserRow};
+pub use section::{StoreKind, StoreSection};
 
 /// What an object-safe method that waits gives back.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

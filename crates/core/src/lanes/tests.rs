@@ -358,13 +358,14 @@ fn what_is_restored_is_told_with_a_gap_and_counts_above_all_that_was() {
     let kept = KeptLanes {
         generation: 1,
         token: 4,
+        round: 0,
         attempt: Some(9),
         applied: 3,
         last_lane: LaneId(5),
         rooms: vec![KeptLane { lane: LaneId(2), room_id: room(1).unwrap(), applied: 6 }],
     };
     let bounds = SessionBounds { control: ALL, room: ALL };
-    let mut session = Lanes::restore(Codec::Json, bounds, &kept);
+    let mut session = Lanes::restore(Codec::Json, true, bounds, &kept);
     assert!(!session.is_connected());
     let claim = |token, attempt, carrying| Claim { token, attempt, carrying };
     assert_eq!(session.reconnect(&claim(4, 9, Carrying::Fresh), None), Err(Refused::Superseded));
@@ -385,7 +386,7 @@ fn what_is_restored_is_told_with_a_gap_and_counts_above_all_that_was() {
     assert_eq!(session.judge(connection, LaneId(2), Some(7)), Verdict::New);
     assert_eq!(session.open(room(2)), LaneId((1 << 16) + 1), "no lane of before");
     let many = KeptLanes { last_lane: LaneId(70_000), ..kept };
-    assert_eq!(Lanes::restore(Codec::Json, bounds, &many).open(room(2)), LaneId(70_001));
+    assert_eq!(Lanes::restore(Codec::Json, true, bounds, &many).open(room(2)), LaneId(70_001));
 }
 
 /// The answer is among what the gap has swallowed, and the room tells how far it has come a moment later.

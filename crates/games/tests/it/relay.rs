@@ -71,8 +71,15 @@ fn what_does_not_fit_is_refused() {
 
 /// A relay room with this many members, the odd ones binary.
 fn room(members: u16) -> (Room, Flush) {
-    let policy = RoomPolicy { grace: Duration::ZERO, spectators_max: 0 };
-    let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Relay".into(), options: None, seed: 0, policy };
+    let policy = RoomPolicy { grace: Duration::ZERO, seat_kept: None, spectators_max: 0 };
+    let spec = RoomSpec {
+        room_id: RoomId::from_bits(1),
+        name: "Relay".into(),
+        options: None,
+        seed: 0,
+        policy,
+        durable: false,
+    };
     let registry = anteroom_games::registry().unwrap();
     let mut room = Room::create(registry.kind("relay").unwrap(), spec, Time::default()).unwrap();
     let mut flush = Flush::default();
@@ -86,6 +93,8 @@ fn room(members: u16) -> (Room, Flush) {
             answer: "join_room_result",
             reference: None,
             applied: 0,
+            session_id: None,
+            n: None,
         };
         room.join(Time::default(), join, &mut flush).unwrap();
         flush.clear();

@@ -59,9 +59,11 @@ impl House {
     }
 
     pub(crate) fn with<G: Game>(options: &str) -> Result<Self, ErrorBody> {
-        let policy = RoomPolicy { grace: Duration::from_millis(GRACE_MS), spectators_max: SPECTATORS_MAX };
+        let policy =
+            RoomPolicy { grace: Duration::from_millis(GRACE_MS), seat_kept: None, spectators_max: SPECTATORS_MAX };
         let options = Some(Json::from_text(options.into()).unwrap());
-        let spec = RoomSpec { room_id: RoomId::from_bits(5), name: "House".into(), options, seed: 42, policy };
+        let spec =
+            RoomSpec { room_id: RoomId::from_bits(5), name: "House".into(), options, seed: 42, policy, durable: false };
         Ok(Self {
             room: Room::create(&Kind::of::<G>(), spec, Time::default())?,
             now: Time::default(),
@@ -93,6 +95,8 @@ impl House {
             answer: "join_room_result",
             reference: Some(Ref::from(number)),
             applied: APPLIED,
+            session_id: None,
+            n: Some(APPLIED),
         };
         let member = self.room.join(self.now, join, &mut self.flush)?;
         self.lanes.insert(member, Lane::default());
@@ -137,7 +141,7 @@ impl House {
 
     /// The lane has lost messages.
     pub(crate) fn snapshot(&mut self, member: MemberId) {
-        self.handle(Command::Snapshot { member });
+        self.handle(Command::Snapshot { member, answer: None });
     }
 
     pub(crate) fn close(&mut self) {

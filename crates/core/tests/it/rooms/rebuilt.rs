@@ -92,9 +92,10 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn room<G: Game>() -> Room {
-    let policy = RoomPolicy { grace: Duration::from_millis(50), spectators_max: 2 };
+    let policy = RoomPolicy { grace: Duration::from_millis(50), seat_kept: None, spectators_max: 2 };
     let options = Some(Json::from_text(r#"{"seats":3}"#.into()).unwrap());
-    let spec = RoomSpec { room_id: RoomId::from_bits(5), name: "House".into(), options, seed: 42, policy };
+    let spec =
+        RoomSpec { room_id: RoomId::from_bits(5), name: "House".into(), options, seed: 42, policy, durable: false };
     Room::create(&Kind::of::<G>(), spec, START).unwrap()
 }
 
@@ -111,6 +112,8 @@ fn take(step: &Step, now: &mut Time, room: &mut Room, flush: &mut Flush) {
                 answer: if watch { "join_room_result" } else { "create_room_result" },
                 reference: watch.then(|| Ref::from(3)),
                 applied: 2,
+                session_id: None,
+                n: None,
             };
             return drop(room.join(*now, join, flush));
         }
@@ -133,7 +136,7 @@ fn take(step: &Step, now: &mut Time, room: &mut Room, flush: &mut Flush) {
         Step::Reconnect(member) => Command::Reconnect { member },
         Step::Expire(member) => Command::Expire { member },
         Step::Abandon(member) => Command::Abandon { member },
-        Step::Snapshot(member) => Command::Snapshot { member },
+        Step::Snapshot(member) => Command::Snapshot { member, answer: None },
         Step::Close => Command::Close { reason: ClosedReason::ShuttingDown },
     };
     room.handle(*now, command, flush);
@@ -263,7 +266,7 @@ proptest! {
         if let Ok(mut room) = restored {
             stored(&room);
             let mut flush = Flush::default();
-            room.handle(now, Command::Snapshot { member: MemberId(1) }, &mut flush);
+            room.handle(now, Command::Snapshot { member: MemberId(1), answer: None }, &mut flush);
             room.handle(now, Command::Abandon { member: MemberId(1) }, &mut flush);
             drop(room.flush(&mut flush));
         }
@@ -302,8 +305,9 @@ fn an_hour_later<G: Game>(steps: &[Step]) -> (Time, Room) {
     let hour = Duration::from_secs(3600);
     let (mut now, mut first) = (START, room::<G>());
     turn(steps, &mut now, &mut first);
-    let snapshot = first.snapshot().unwrap().put_off(hour);
-    (now + hour, Room::restore(&Kind::of::<G>(), snapshot).unwrap())
+    let mut room = rebuilt::<G>(&first);
+    room.put_off(hour);
+    (now + hour, room)
 }
 
 #[test]
@@ -352,7 +356,7 @@ fn another_game_version_or_format_is_refused_with_a_reason() {
     };
     assert_eq!(refused(r#""version":3"#, r#""version":4"#), "the snapshot is of version 4 of probe; this is version 3");
     assert_eq!(refused(r#""game":"probe""#, r#""game":"dice""#), "the snapshot is one of dice, not of probe");
-    assert_eq!(refused(r#""format":1"#, r#""format":2"#), "the snapshot has format 2; 1 is known");
+    assert_eq!(refused(r#""format":2"#, r#""format":3"#), "the snapshot has format 3; 2 is known");
     for (from, to) in [
         (r#""members_ever":1"#, r#""members_ever":0"#),
         (r#""members_ever":1"#, r#""members_ever":18446744073709551615"#),
