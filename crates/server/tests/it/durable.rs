@@ -13,7 +13,9 @@ const WALL_MS: u64 = 1_700_000_000_000;
 
 fn server_on(store: &Arc<Memory>, config: Config) -> Server {
     let store: Arc<dyn Store> = store.clone();
-    Server::simulate_with(config, anteroom_games::registry().unwrap(), 1, Some(store)).unwrap()
+    // Each makes ids of its own.
+    let seed = store.boot().number;
+    Server::simulate_with(config, anteroom_games::registry().unwrap(), seed, Some(store)).unwrap()
 }
 
 fn create(game: &str, durable: Value) -> Value {
@@ -47,8 +49,8 @@ async fn nothing_is_seen_of_a_turn_before_it_is_stored() {
     eve.say(&[json!({"type": "subscribe_rooms", "ref": 1})]).await;
     eve.answer(1).await;
     store.fail(true);
-    ada.say(&[create("relay", json!(true))]).await;
-    let refused = ada.hear("create_room_result").await;
+    ada.say(&[json!({"type": "create_room", "ref": 1, "data": {"game": "relay", "durable": true}})]).await;
+    let refused = ada.answer(1).await;
     assert_eq!(refused["error"]["code"], "storage_unavailable", "{refused}");
     assert_eq!(refused["error"]["retryable"], true);
     store.fail(false);
@@ -95,7 +97,7 @@ async fn a_room_and_its_players_are_back_after_a_kill() {
     assert_eq!(created["data"]["durable"], true, "{created}");
     bob.say(&[json!({"type": "join_room", "ref": 1, "n": 1, "data": {"room_id": room_id}})]).await;
     bob.answer(1).await;
-    ada.say(&[json!({"type": "place", "ref": 2, "n": 2, "room_id": room_id, "data": {"cell": 4}})]).await;
+    ada.say(&[json!({"type": "make_move", "ref": 2, "n": 2, "room_id": room_id, "data": {"row": 1, "col": 1}})]).await;
     assert_eq!(ada.answer(2).await["success"], true);
     let (ada, bob) = (ada.session, bob.session);
 
@@ -107,21 +109,21 @@ async fn a_room_and_its_players_are_back_after_a_kill() {
     assert_eq!(opened["data"]["applied"], 2, "{opened}");
     assert!(opened["data"]["next"].as_u64().unwrap() > 1 << 32, "{opened}");
     let there = ada.hear("join_room_result").await;
-    assert_eq!(there["data"]["view"]["board"][4], "X", "{there}");
+    assert_eq!(there["data"]["view"]["board"][1][1], "X", "{there}");
     assert_eq!(there["data"]["seat"], 0);
     let connected: Vec<_> = there["data"]["members"].as_array().unwrap().iter().map(|who| &who["connected"]).collect();
     assert_eq!(connected, [&json!(true), &json!(false)], "{there}");
     let state = ada.hear("session_state").await;
     assert_eq!(state["data"]["rooms"][0]["room_id"], json!(room_id), "{state}");
     // The move was acknowledged, or was not; it is done once either way.
-    ada.say(&[json!({"type": "place", "ref": 2, "n": 2, "room_id": room_id, "data": {"cell": 4}})]).await;
+    ada.say(&[json!({"type": "make_move", "ref": 2, "n": 2, "room_id": room_id, "data": {"row": 1, "col": 1}})]).await;
     let mut bob = back(&server, &bob).await;
     assert_eq!(bob.hear("join_room_result").await["data"]["seat"], 1);
-    bob.say(&[json!({"type": "place", "ref": 3, "n": 2, "room_id": room_id, "data": {"cell": 0}})]).await;
+    bob.say(&[json!({"type": "make_move", "ref": 3, "n": 2, "room_id": room_id, "data": {"row": 0, "col": 0}})]).await;
     assert_eq!(bob.answer(3).await["success"], true);
-    let state = ada.until("Bob's move", |message| message["data"]["board"][0] == "O").await;
-    assert_eq!(state["data"]["board"][4], "X", "{state}");
-    assert!(ada.unread("place_result").is_empty(), "{:?}", ada.unread("place_result"));
+    let state = ada.until("Bob's move", |message| message["data"]["board"][0][0] == "O").await;
+    assert_eq!(state["data"]["board"][1][1], "X", "{state}");
+    assert!(ada.unread("make_move_result").is_empty(), "{:?}", ada.unread("make_move_result"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,25 +132,31 @@ async fn a_request_that_was_carried_out_is_answered_again_and_not_done_again() {
     let server = server_on(&store, open());
     let mut ada = Player::enter_to_stay(&server, "Ada").await;
     let room_id = room_of(&mut ada).await;
+    let ada = ada.session;
+
+    // The answer was lost, so she asks again.
+    let store = killed(&store, Duration::ZERO);
+    let server = server_on(&store, open());
+    let mut ada = back(&server, &ada).await;
+    ada.say(&[create("relay", json!(true))]).await;
+    let again = ada.until("the answer", |message| message["type"] == "create_room_result").await;
+    assert_eq!((&again["ref"], &again["success"], &again["room_id"]), (&json!(0), &json!(true), &json!(room_id)));
+    ada.say(&[json!({"type": "list_rooms", "ref": 6})]).await;
+    assert_eq!(ada.answer(6).await["data"]["rooms"].as_array().unwrap().len(), 1);
     let mut bob = Player::enter_to_stay(&server, "Bob").await;
     let join = json!({"type": "join_room", "ref": 5, "n": 1, "data": {"room_id": room_id}});
     bob.say(std::slice::from_ref(&join)).await;
     bob.answer(5).await;
-    let (ada, bob) = (ada.session, bob.session);
+    let bob = bob.session;
 
+    // So does he.
     let store = killed(&store, Duration::ZERO);
     let server = server_on(&store, open());
-    // The answers were lost, so both ask again.
-    let (mut ada, mut bob) = (back(&server, &ada).await, back(&server, &bob).await);
-    ada.say(&[create("relay", json!(true))]).await;
+    let mut bob = back(&server, &bob).await;
     bob.say(&[join]).await;
-    let again = ada.until("the answer", |message| message["type"] == "create_room_result").await;
-    assert_eq!((&again["ref"], &again["success"], &again["room_id"]), (&json!(0), &json!(true), &json!(room_id)));
-    assert_eq!(again["data"]["members"].as_array().unwrap().len(), 2, "{again}");
     let again = bob.answer(5).await;
     assert_eq!((&again["success"], &again["data"]["seat"]), (&json!(true), &json!(1)), "{again}");
-    ada.say(&[json!({"type": "list_rooms", "ref": 6})]).await;
-    assert_eq!(ada.answer(6).await["data"]["rooms"].as_array().unwrap().len(), 1);
+    assert_eq!(again["data"]["members"].as_array().unwrap().len(), 2, "{again}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -266,8 +274,8 @@ async fn without_a_store_nothing_is_durable_and_rooms_say_so() {
     let mut ada = Player::enter_to_stay(&server, "Ada").await;
     ada.say(&[create("relay", json!(true))]).await;
     assert_eq!(ada.hear("create_room_result").await["error"]["code"], "invalid_options");
-    ada.say(&[create("tic_tac_toe", Value::Null)]).await;
-    assert_eq!(ada.hear("create_room_result").await["data"]["durable"], false);
+    ada.say(&[json!({"type": "create_room", "ref": 1, "data": {"game": "tic_tac_toe"}})]).await;
+    assert_eq!(ada.answer(1).await["data"]["durable"], false);
     ada.say(&[json!({"type": "list_rooms", "ref": 2})]).await;
     assert_eq!(ada.answer(2).await["data"]["rooms"][0]["durable"], false);
 }
