@@ -99,7 +99,11 @@ impl Memory {
         if waiting.is_closed {
             return receipt;
         }
-        if self.health.is_good() { self.commit(queued) } else { waiting.writes.push_back(queued) }
+        if self.health.is_good() {
+            self.commit(queued)
+        } else {
+            waiting.writes.push_back(queued)
+        }
         receipt
     }
 
