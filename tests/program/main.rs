@@ -8,5 +8,7 @@ mod output;
 mod process;
 mod purity;
 mod serve;
+mod store;
 mod stranger;
 mod tokens;
+mod upkeep;
