@@ -29,6 +29,7 @@ pub(super) struct Asleep {
     pub(super) rooms: usize,
     /// The difference to a server without them, for each: right behind the start.
     pub(super) bytes_each: f64,
+    /// From its execution until somebody is let in.
     pub(super) started: Duration,
     /// The same without them.
     pub(super) started_empty: Duration,
@@ -47,8 +48,7 @@ pub(super) struct Asleep {
 pub(super) fn run(bench: &Bench, rooms: usize) -> Result<Asleep> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let empty = bench.start(&bench.fresh("empty")?, SETTINGS)?;
-    let started_empty = empty.listened;
-    let without_kib = settled_kib(&empty)?;
+    let (started_empty, without_kib) = runtime.block_on(settled(&empty))?;
     let list_empty_ms = runtime.block_on(lists(&empty))?;
     drop(empty);
     let data = bench.fresh("asleep")?;
@@ -57,13 +57,13 @@ pub(super) fn run(bench: &Bench, rooms: usize) -> Result<Asleep> {
     eprintln!("{rooms} rooms written in {:.1} s", begun.elapsed().as_secs_f64());
     let disk: u64 = std::fs::read_dir(&data)?.map(|file| Ok(file?.metadata()?.len())).sum::<Result<u64>>()?;
     let server = bench.start(&data, SETTINGS)?;
-    let with_kib = settled_kib(&server)?;
+    let (started, with_kib) = runtime.block_on(settled(&server))?;
     let list_ms = runtime.block_on(lists(&server))?;
     let (wake_ms, awake_ms) = runtime.block_on(wake(&server, rooms))?;
     Ok(Asleep {
         rooms,
         bytes_each: (with_kib - without_kib) * 1024.0 / rooms as f64,
-        started: server.listened,
+        started,
         started_empty,
         memory_mib: with_kib / 1024.0,
         disk_bytes_each: disk as f64 / rooms as f64,
@@ -74,10 +74,13 @@ pub(super) fn run(bench: &Bench, rooms: usize) -> Result<Asleep> {
     })
 }
 
-/// What it has resident when nothing is going on any more.
-fn settled_kib(server: &Server) -> Result<f64> {
-    std::thread::sleep(Duration::from_secs(2));
-    server.memory_kib()
+/// How long it takes from its execution until somebody is in, and what it has resident when nothing is going on any more.
+async fn settled(server: &Server) -> Result<(Duration, f64)> {
+    let first = Client::begin(server.addr).await?;
+    let started = server.begun.elapsed();
+    drop(first);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    Ok((started, server.memory_kib()?))
 }
 
 /// Asks for the list again and again, which has changed each time.

@@ -85,7 +85,11 @@ fn left(registry: &Registry, number: usize, now: Time) -> Result<Room> {
         members.push(room.join(now, join, &mut flush).map_err(|error| anyhow!(error.message))?);
     }
     let data = Data::Json(r#"{"row":1,"col":1}"#);
-    room.handle(now, Command::Act { member: members[0], kind: "make_move", data, reference: None, n: None }, &mut flush);
+    room.handle(
+        now,
+        Command::Act { member: members[0], kind: "make_move", data, reference: None, n: None },
+        &mut flush,
+    );
     for member in members {
         room.handle(now, Command::Abandon { member }, &mut flush);
     }

@@ -96,8 +96,7 @@ impl Client {
         self.attempt += 1;
         self.socket = Some(dial(addr).await?);
         let (session_id, resume_token, attempt) = (&self.session_id, &self.resume_token, self.attempt);
-        let data =
-            json!({"session_id": session_id, "resume_token": resume_token, "attempt": attempt, "fresh": true});
+        let data = json!({"session_id": session_id, "resume_token": resume_token, "attempt": attempt, "fresh": true});
         self.say(&json!({"type": "reconnect", "data": data})).await?;
         let result = self.hear("reconnect_result").await?;
         ensure!(result["success"] != false, "not resumed: {result}");

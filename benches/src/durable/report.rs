@@ -26,14 +26,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(repeats: usize, seconds: u64) -> Self {
-        Self {
-            repeats,
-            seconds,
-            moves: BTreeMap::new(),
-            beside: BTreeMap::new(),
-            restart: None,
-            asleep: None,
-        }
+        Self { repeats, seconds, moves: BTreeMap::new(), beside: BTreeMap::new(), restart: None, asleep: None }
     }
 
     /// All that was measured.
@@ -126,7 +119,7 @@ impl Report {
             "\n### {} rooms that sleep, two players each\n\n\
              | | with them | without |\n|---|---:|---:|\n\
              | memory of each, bytes | {:.0} | |\n| memory of the server, MiB | {:.0} | |\n| on the disk, bytes each | {:.0} | |\n\
-             | start, s | {:.2} | {:.2} |\n| list of rooms, p50 ms | {:.2} | {:.2} |\n| p99 ms | {:.2} | {:.2} |\n\
+             | from the start until somebody is let in, s | {:.2} | {:.2} |\n| list of rooms, p50 ms | {:.2} | {:.2} |\n| p99 ms | {:.2} | {:.2} |\n\
              | asking in a room that sleeps; that is awake: p50 ms | {:.2} | {:.2} |\n| p99 ms | {:.2} | {:.2} |\n",
             asleep.rooms,
             asleep.bytes_each,
