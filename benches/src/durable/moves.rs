@@ -36,6 +36,8 @@ pub(super) struct Pair {
     pub(super) bare: Bare,
     /// The same moves in rooms that are not durable, a second.
     pub(super) fleeting_per_second: f64,
+    /// CPU of the server for each of those.
+    pub(super) fleeting_cpu_us: f64,
 }
 
 /// In each room one member has one move under way, as where players move by turns.
@@ -70,6 +72,7 @@ pub(super) fn run(bench: &Bench, rooms: usize, seconds: u64) -> Result<Pair> {
         wrong: outcome.wrong(),
         bare,
         fleeting_per_second: fleeting.rate(),
+        fleeting_cpu_us: fleeting.cpu_us().unwrap_or(f64::NAN),
     })
 }
 

@@ -47,8 +47,8 @@ impl Report {
         }
         out.push_str("\n### Durable moves, stored before they are shown, beside a bare SQLite\n\n");
         out.push_str("| rooms | moves/s | bare rows/s | of the bare | p50 ms | bare | p99 ms | bare | record, bytes |");
-        out.push_str(" rows a commit, bare | server CPU us | generator | not durable, moves/s |\n");
-        out.push_str("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
+        out.push_str(" rows a commit, bare | server CPU us | generator | not durable, moves/s | CPU us |\n");
+        out.push_str("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
         let mut least = f64::INFINITY;
         for (rooms, pairs) in &self.moves {
             let cell = |figure: fn(&Pair) -> f64| median(pairs.iter().map(figure));
@@ -56,7 +56,7 @@ impl Report {
             least = least.min(ratio);
             let _ = writeln!(
                 out,
-                "| {rooms} | {:.0} | {:.0} | {ratio:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.1} | {:.0} % | {:.0} |",
+                "| {rooms} | {:.0} | {:.0} | {ratio:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.1} | {:.0} % | {:.0} | {:.1} |",
                 cell(|pair| pair.per_second),
                 cell(|pair| pair.bare.per_second),
                 cell(|pair| pair.p50_ms),
@@ -68,6 +68,7 @@ impl Report {
                 cell(|pair| pair.cpu_us),
                 cell(|pair| pair.own_share) * 100.0,
                 cell(|pair| pair.fleeting_per_second),
+                cell(|pair| pair.fleeting_cpu_us),
             );
         }
         let wrong: u64 = self.moves.values().flatten().map(|pair| pair.wrong).sum();
