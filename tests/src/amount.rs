@@ -29,6 +29,12 @@ pub fn seed() -> u32 {
     number("ANTEROOM_SEED", 1)
 }
 
+/// How often the program is killed and started again: 30 times, or `ANTEROOM_TEST_ROUNDS`.
+#[must_use]
+pub fn rounds() -> u64 {
+    number("ANTEROOM_TEST_ROUNDS", 30)
+}
+
 /// Whether a browser looks at each view in all its looks: with `ANTEROOM_VIEWS=all`.
 #[must_use]
 pub fn every_look() -> bool {

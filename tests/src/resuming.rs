@@ -83,6 +83,8 @@ pub struct Resuming {
     codec: Codec,
     /// Whether the server keeps what is not acknowledged.
     keeps: bool,
+    /// Whether the server may be another process after a reconnect, which has forgotten what was on its way.
+    pub outlives: bool,
     games: GamesOfRooms,
     links: Vec<Link>,
     made: u64,
@@ -132,6 +134,7 @@ impl Resuming {
             last_bytes: 0,
             codec: way.codec,
             keeps,
+            outlives: false,
             games: GamesOfRooms::new(),
             links: Vec::new(),
             made: 0,
@@ -299,9 +302,7 @@ impl Resuming {
     /// If the server refuses.
     pub async fn present(&mut self, server: &TestServer, via: Via, claim: Value) -> Message {
         let peer = pair::present(server, self.way(via), &claim).await;
-        let link = self.link(peer);
-        link.waiting = Some(Waiting::default());
-        link.moves = claim.get("received").is_none() && claim["fresh"] != json!(true);
+        self.await_answer(peer, &claim);
         let answer = loop {
             match self.answer.take() {
                 Some(answer) => break answer,
@@ -310,6 +311,44 @@ impl Resuming {
         };
         assert_eq!(answer.success, Some(true), "{claim}: {answer:?}");
         answer
+    }
+
+    /// Goes on with the session on a connection to a server that may go away at any moment. Whether it was there long enough
+    /// to say yes.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn try_reconnect(&mut self, mut peer: Peer) -> bool {
+        self.cut();
+        let claim = self.claim(Carrying::Received);
+        let reconnect = json!({"type": "reconnect", "data": claim}).to_string();
+        if peer.try_bytes(Codec::Json, reconnect.as_bytes()).await.is_err() {
+            return false;
+        }
+        self.await_answer(peer, &claim);
+        while self.answer.is_none() && self.is_connected() {
+            self.step().await;
+        }
+        self.answer.take().is_some()
+    }
+
+    fn await_answer(&mut self, peer: Peer, claim: &Value) {
+        let link = self.link(peer);
+        link.waiting = Some(Waiting::default());
+        link.moves = claim.get("received").is_none() && claim["fresh"] != json!(true);
+    }
+
+    /// Whether every lane that has not ended is open on some connection.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let mut lanes = self.lanes.iter().filter(|(_, reading)| !reading.ended);
+        lanes.all(|(lane, _)| self.protocol.connection_of(LaneId(*lane)).is_some())
+    }
+
+    /// Whether there is a connection, as far as is known.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        !self.links.is_empty()
     }
 
     /// Says goodbye, and waits until the server closes.
