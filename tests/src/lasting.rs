@@ -9,6 +9,7 @@ mod board;
 mod chat;
 mod life;
 mod player;
+pub mod simulated;
 mod table;
 
 pub use life::{Life, Pairs};

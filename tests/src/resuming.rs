@@ -36,6 +36,17 @@ pub enum Carrying {
     Live,
 }
 
+/// What came of an attempt to go on with a server that may go away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// The session goes on.
+    Here,
+    /// The server was not there for long enough to say so.
+    Gone,
+    /// The server does not know the session.
+    Unknown,
+}
+
 /// Something that has come, and the lane it came on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
@@ -313,23 +324,26 @@ impl Resuming {
         answer
     }
 
-    /// Goes on with the session on a connection to a server that may go away at any moment. Whether it was there long enough
-    /// to say yes.
+    /// Goes on with the session on a connection to a server that may go away at any moment, or have forgotten the session.
     ///
     /// # Panics
-    /// If the server refuses.
-    pub async fn try_reconnect(&mut self, mut peer: Peer) -> bool {
+    /// If the server refuses for another reason.
+    pub async fn try_reconnect(&mut self, mut peer: Peer) -> Back {
         self.cut();
         let claim = self.claim(Carrying::Received);
         let reconnect = json!({"type": "reconnect", "data": claim}).to_string();
         if peer.try_bytes(Codec::Json, reconnect.as_bytes()).await.is_err() {
-            return false;
+            return Back::Gone;
         }
         self.await_answer(peer, &claim);
         while self.answer.is_none() && self.is_connected() {
             self.step().await;
         }
-        self.answer.take().is_some()
+        match self.answer.take().map(|answer| answer.success) {
+            Some(Some(true)) => Back::Here,
+            Some(_) => Back::Unknown,
+            None => Back::Gone,
+        }
     }
 
     fn await_answer(&mut self, peer: Peer, claim: &Value) {

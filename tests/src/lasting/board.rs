@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Life;
 use super::player::{Answer, Asked, Place, Player};
-use super::table::{Stage, cells};
+use super::table::{Since, Stage, cells};
 
 /// What a player knows of the room that it plays in.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Board {
     pub(super) place: Place,
     /// What it has seen last.
     seen: Option<(Stage, View)>,
+    /// It has seen nothing since it came in.
+    pub(super) has_entered: bool,
     /// What it has said last, so that it says it once.
     said_at: Option<Stage>,
     /// What was refused, and is to be said again.
@@ -108,11 +110,12 @@ impl Player {
         self.board.place = Place::In;
     }
 
-    /// Sees the game. Whether what came between may have been missed.
-    pub(super) fn see(&mut self, view: &Value, is_snapshot: bool) {
+    /// Sees the game.
+    pub(super) fn see(&mut self, view: &Value, since: Since) {
         let view: View = serde_json::from_value(view.clone()).unwrap();
         let before = self.board.seen.as_ref().map(|(stage, view)| (*stage, is_over(view)));
-        let stage = self.table.borrow_mut().see(&view, before, is_snapshot);
+        let stage = self.table.borrow_mut().see(&view, before, since);
         self.board.seen = Some((stage, view));
+        self.board.has_entered = false;
     }
 }

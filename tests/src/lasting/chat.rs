@@ -127,7 +127,8 @@ impl Player {
             self.ask_in(room_id, Asked::Say(number), "send", data).await;
         } else {
             // Nothing answers it but a failure.
-            self.client.send(json!({"type": "send", "room_id": room_id, "data": data})).await;
+            let n = self.client.send(json!({"type": "send", "room_id": room_id, "data": data})).await;
+            self.unanswered.insert(n, Asked::Say(number));
         }
     }
 

@@ -101,7 +101,7 @@ impl Life {
     }
 }
 
-async fn client(host: &impl Host, life: &Life, rng: &mut Rng, user_id: &str) -> Resuming {
+pub(super) async fn client(host: &impl Host, life: &Life, rng: &mut Rng, user_id: &str) -> Resuming {
     let way = Player::way(rng, &life.ways);
     let peer = host.dial(way).await.unwrap();
     Resuming::over(peer, json!({"version": 1, "resume": true, "token": token::of(user_id)})).await

@@ -12,11 +12,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::board::Board;
 use super::chat::Chat;
-use super::table::{Stage, Table};
+use super::table::{Since, Stage, Table};
 use super::{Host, Life};
 use crate::message::Message;
 use crate::peer::{Via, Way};
-use crate::resuming::Resuming;
+use crate::resuming::{Back, Resuming};
 
 /// In one of so many looks at what there is to do, the player's connection is lost.
 const LOSS_IN: u32 = 150;
@@ -69,9 +69,13 @@ pub struct Player {
     pub(super) board: Board,
     pub(super) chat: Chat,
     pub(super) asked: BTreeMap<u64, Asked>,
+    /// What nothing but a failure answers.
+    pub(super) unanswered: BTreeMap<u64, Asked>,
     /// How often it went on with its session.
     pub(super) returns: u64,
     unknown_read: usize,
+    /// Whether this session has been in any room.
+    has_entered: bool,
     /// When it does something next of its own accord.
     acts_at: Instant,
 }
@@ -86,8 +90,10 @@ impl Player {
             board: Board::default(),
             chat: Chat::default(),
             asked: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             returns: 0,
             unknown_read: 0,
+            has_entered: false,
             acts_at: Instant::now(),
         };
         player.client.outlives = true;
@@ -100,7 +106,7 @@ impl Player {
         assert_eq!(client.user_id, self.client.user_id, "another user");
         self.client = client;
         self.client.outlives = true;
-        self.unknown_read = 0;
+        (self.unknown_read, self.has_entered) = (0, false);
         (self.board.place, self.chat.place) = (Place::Out, Place::Out);
         self.chat.misses();
     }
@@ -165,20 +171,22 @@ impl Player {
             let coming = async {
                 match host.dial(self.client.way(via)).await {
                     Some(peer) => self.client.try_reconnect(peer).await,
-                    None => false,
+                    None => Back::Gone,
                 }
             };
-            tokio::select! {
+            let back = tokio::select! {
                 biased;
                 () = life.over() => return,
-                is_back = coming => {
-                    self.returns += u64::from(is_back);
-                    if is_back {
-                        return;
-                    }
+                back = coming => back,
+            };
+            match back {
+                Back::Here => {
+                    self.returns += 1;
+                    return;
                 }
+                Back::Unknown => return self.begin_anew(life, host).await,
+                Back::Gone => life.breathe().await,
             }
-            life.breathe().await;
         }
     }
 
@@ -194,6 +202,25 @@ impl Player {
 
     pub(super) fn is_in(&self, room_id: &str) -> bool {
         [self.board_room(), self.talk_room()].iter().any(|room| room.as_deref() == Some(room_id))
+    }
+
+    /// The server does not know the session, which has been in no room: it had not been stored when the server went away.
+    async fn begin_anew(&mut self, life: &Life, host: &impl Host) {
+        let was_nowhere = |place| matches!(place, Place::Out | Place::Entering);
+        assert!(
+            was_nowhere(self.board.place) && was_nowhere(self.chat.place),
+            "a session in a room is forgotten: {self:?}"
+        );
+        assert!(!self.has_entered, "a session that was in rooms is forgotten: {self:?}");
+        let user_id = self.client.user_id.clone();
+        self.asked.clear();
+        self.unanswered.clear();
+        let client = tokio::select! {
+            biased;
+            () = life.over() => return,
+            client = super::life::client(host, life, &mut self.rng, &user_id) => client,
+        };
+        self.come_anew(client);
     }
 
     /// Whether all that was said has arrived, and nothing is waited for.
@@ -225,7 +252,7 @@ impl Player {
 
     fn take(&mut self, message: Message) {
         let n = message.reference.as_ref().and_then(Value::as_u64).or_else(|| message.refused_n());
-        let asked = n.and_then(|n| self.asked.remove(&n));
+        let asked = n.and_then(|n| self.asked.remove(&n).or_else(|| self.unanswered.remove(&n)));
         match (&*message.kind, &message.error) {
             (_, Some(error)) => {
                 let asked = asked.unwrap_or_else(|| panic!("nobody has asked: {message:?}"));
@@ -235,7 +262,10 @@ impl Player {
             ("create_room_result" | "join_room_result", None) => self.enter(asked, &message),
             ("session_state", None) => self.look_around(&message.data),
             ("lane", None) if message.room_id.is_some() => self.miss(&message),
-            ("game_state", None) => self.see(&message.data, false),
+            ("game_state", None) => {
+                let since = if self.board.has_entered { Since::Entrance } else { Since::Before };
+                self.see(&message.data, since);
+            }
             ("message", None) => self.chat.hear(self.who, &self.table.borrow(), &message.data),
             ("room_closed", None) => panic!("nobody closes rooms: {message:?}"),
             _ => {
@@ -251,13 +281,15 @@ impl Player {
         let room_id = message.room_id.as_deref().unwrap();
         assert_eq!(message.data["durable"], json!(true), "{message:?}");
         self.check_seat(message);
+        self.has_entered = true;
         let is_board = message.data["game"] == "tic_tac_toe";
-        if let Some(asked) = asked {
-            assert_eq!(asked, if is_board { Asked::Board } else { Asked::Talk }, "{message:?}");
+        if let Some(asked) = &asked {
+            assert_eq!(*asked, if is_board { Asked::Board } else { Asked::Talk }, "{message:?}");
         }
         if is_board {
             self.enter_board(room_id);
-            self.see(&message.data["view"], true);
+            self.see(&message.data["view"], Since::Gap);
+            self.board.has_entered = asked.is_some();
         } else {
             self.enter_talk(room_id);
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_core::Rng;
-use anteroom_server::config::Config;
 use anteroom_server::Server;
+use anteroom_server::config::Config;
 use anteroom_server::stores::{Medium, Memory, Store};
 use anteroom_transport::{TransportConfig, memory};
 use tokio::task::JoinHandle;
@@ -118,7 +118,7 @@ async fn play(seed: u64) -> Story {
         tokio::join!(pairs.play(&life, &host), stopping);
         let is_orderly = host.store.health().is_good() && rng.below(3) == 0;
         if is_orderly {
-            host.server.shutdown().await;
+            host.server.clone().shutdown().await;
         }
         pairs.lose().await;
         // The clock may have been set back meanwhile.

@@ -30,6 +30,17 @@ impl Stage {
     }
 }
 
+/// What may be between two states that somebody sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// Anything: it was told that something was missed.
+    Gap,
+    /// Nothing; the first one is what they saw when they came in.
+    Entrance,
+    /// Nothing.
+    Before,
+}
+
 /// The cells of the board.
 pub(super) fn cells() -> impl Iterator<Item = Cell> {
     (0..9).filter_map(|place| Cell::new(place / 3, place % 3))
@@ -123,11 +134,11 @@ impl Table {
         *wish = true;
     }
 
-    /// Somebody sees the game, who has seen `before` at last; behind a gap or as the first thing, anything later may come.
+    /// Somebody sees the game, who has seen `before` at last, and whether that match was over.
     ///
     /// # Panics
     /// If it is not what the moves that were said lead to, if something that was seen is undone, or something was missed.
-    pub(super) fn see(&mut self, view: &View, before: Option<(Stage, bool)>, is_snapshot: bool) -> Stage {
+    pub(super) fn see(&mut self, view: &View, before: Option<(Stage, bool)>, since: Since) -> Stage {
         let is_over = matches!(view.status, Status::Won | Status::Draw);
         let round = match before {
             Some((stage, was_over)) => stage.round + usize::from(was_over && !is_over),
@@ -153,7 +164,11 @@ impl Table {
         }
         assert!(stage >= self.floor, "{stage:?} behind {:?}, which was seen before the server went away", self.floor);
         if let Some((before, _)) = before {
-            let fits = if is_snapshot { stage >= before } else { stage.follows(before) };
+            let fits = match since {
+                Since::Gap => stage >= before,
+                Since::Entrance => stage == before || stage.follows(before),
+                Since::Before => stage.follows(before),
+            };
             assert!(fits, "{stage:?} behind {before:?}, and no gap was told: {view:?}");
         }
         self.seen = self.seen.max(stage);
