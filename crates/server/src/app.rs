@@ -145,8 +145,8 @@ impl Server {
             games,
             hooks: Hooked::default(),
             store,
-            // A restart with the same seed goes on with the same tokens.
-            resume_key: seed.to_be_bytes().repeat(4),
+            // One that has the store of another goes on with its tokens.
+            resume_key: vec![0; 32],
         };
         let server = Self { parts: assembly::parts(&config, startup)?, quic: None };
         server.spawn_keepers();
@@ -272,6 +272,12 @@ impl Server {
         self.parts.settings.local_addr
     }
 
+    /// How many rooms are in memory: durable ones in which nobody has been for a while are not.
+    #[must_use]
+    pub fn rooms_in_memory(&self) -> usize {
+        self.parts.services.rooms.in_memory()
+    }
+
     /// Whether there is a page to try it out.
     pub(crate) fn has_demo(&self) -> bool {
         self.parts.settings.demo
@@ -326,7 +332,7 @@ async fn note_alive(services: &Services) {
     let Some(store) = &services.store else { return std::future::pending().await };
     loop {
         tokio::time::sleep(ALIVE_EVERY).await;
-        if services.rooms.is_idle() {
+        if services.rooms.in_memory() == 0 {
             // What falls due in a room that sleeps can wait for as long as nobody was there.
             continue;
         }

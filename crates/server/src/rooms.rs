@@ -116,6 +116,13 @@ pub(crate) struct Slot {
     mailbox: mpsc::Receiver<Mail>,
 }
 
+impl Slot {
+    /// Whether the room that is to be made is durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.handle.is_durable()
+    }
+}
+
 impl Rooms {
     /// No rooms yet.
     #[must_use]
@@ -188,7 +195,15 @@ impl Rooms {
         RoomSpec { room_id, name, options, seed, policy: self.limits.policy(durable), durable }
     }
 
-    /// Whether a room of a game is durable.
+    /// Whether a room of a game would be durable.
+    ///
+    /// # Errors
+    /// `game_not_found`, `invalid_options`, `storage_unavailable`.
+    pub(crate) fn is_durable(&self, game: &str, asked: Option<bool>) -> Result<bool, ErrorBody> {
+        self.settle_durable(self.registry.kind(game)?, asked)
+    }
+
+    /// The same of a kind.
     ///
     /// # Errors
     /// `invalid_options` if that is asked for and cannot be; `storage_unavailable`.
@@ -270,9 +285,9 @@ impl Rooms {
         self.lobby.remove(room_id);
     }
 
-    /// Whether no room is in memory.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.lock().running.is_empty()
+    /// How many rooms are in memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        self.lock().running.len()
     }
 
     /// Whether rooms outlive the server.

@@ -6,33 +6,57 @@
 //! No commit spans owners, though many owners share one. Whoever submits has a [`Place`] first, which is how the queue is bounded.
 //! What is stored is opaque here: rooms and sessions write envelopes that they read back themselves.
 
+mod memory;
 mod record;
 mod section;
+mod write;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anteroom_protocol::{RoomId, SessionId, UserId};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+pub use memory::Memory;
 pub use record::{Kept, KeptRow, Kind, RECORD_BYTES_MAX, RoomRow, Sealed, SealedError, SessionRow, Turn, UserRow};
 pub use section::{StoreKind, StoreSection};
 
 /// What an object-safe method that waits gives back.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// How many writes may wait in a store. Who has another one waits for a [`Place`].
+const PLACES: usize = 4096;
+
 /// Room for one write in the queue of a store. It is given back when the write is committed.
 #[derive(Debug)]
-pub struct Place(#[expect(dead_code, reason = "held, not read")] pub(crate) OwnedSemaphorePermit);
+pub struct Place(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+
+impl From<OwnedSemaphorePermit> for Place {
+    fn from(permit: OwnedSemaphorePermit) -> Self {
+        Self(permit)
+    }
+}
+
+/// Waits for a place among these, of which there are always some, or will be.
+fn wait_for_place(places: &Arc<Semaphore>) -> Later<'static, Place> {
+    let places = Arc::clone(places);
+    Box::pin(async move {
+        match places.acquire_owned().await {
+            Ok(permit) => Place(permit),
+            // Nobody closes it.
+            Err(_) => std::future::pending().await,
+        }
+    })
+}
 
 /// Says when a write is committed. Cancel-safe, and dropping it takes nothing back.
 ///
 /// It waits for as long as the store cannot be written.
 #[derive(Debug)]
-pub struct Receipt(pub(crate) oneshot::Receiver<()>);
+pub struct Receipt(oneshot::Receiver<()>);
 
 impl Receipt {
     /// A receipt, and what resolves it.
@@ -45,7 +69,8 @@ impl Receipt {
     /// Waits until the write is committed.
     ///
     /// # Errors
-    /// [`StoreError::Closed`] if the store was closed, or belongs to somebody else now: the write may be lost.
+    /// [`StoreError::Closed`] if the store was closed, or belongs to somebody else now, or if the write cannot be stored for what
+    /// is in it (then its room is noted as suspended): the write may be lost.
     pub async fn committed(&mut self) -> Result<(), StoreError> {
         (&mut self.0).await.map_err(|_| StoreError::Closed)
     }

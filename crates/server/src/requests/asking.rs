@@ -163,8 +163,9 @@ impl Asking {
             return Ok(());
         }
         let rooms = &self.services.rooms;
-        // Before the room counts on it.
-        self.keep_session().await?;
+        if rooms.is_durable(&request.game, request.durable)? {
+            self.keep_session().await?;
+        }
         // Who has gone takes no seat, and who comes back has asked for one.
         while self.session.carrier.is_there().await {
             let (join, visitor, knock) = self.prepare(asked, CreateRoom::RESULT, Role::Player, None)?;
@@ -177,7 +178,7 @@ impl Asking {
         Ok(())
     }
 
-    /// Sees to it that the session is stored, if rooms are.
+    /// Sees to it that the session is stored, before a durable room counts on it.
     ///
     /// # Errors
     /// `storage_unavailable`.
@@ -232,7 +233,6 @@ impl Asking {
                 "A quick join finds a seat; to watch, name a `room_id`.",
             ));
         }
-        self.keep_session().await?;
         let mut not_in: Vec<RoomId> = self.session.rooms().iter().map(|there| *there.room.room_id()).collect();
         let mut tries = 0;
         while self.session.carrier.is_there().await {
@@ -274,6 +274,9 @@ impl Asking {
         let sought = if makes_one { rooms.place_for(game) } else { rooms.seek(game, user_id, not_in) };
         Ok(match sought {
             Ok(Sought::Seat(room, seat)) => {
+                if room.is_durable() {
+                    self.keep_session().await?;
+                }
                 let asking = rooms.knock(&room, seat, join, visitor);
                 let joined = self.answer_of(&knock, asking, SEAT_PATIENCE).await;
                 if joined == Err(Declined::Late) {
@@ -282,6 +285,12 @@ impl Asking {
                 (Some(*room.room_id()), joined)
             }
             Ok(Sought::Slot(slot, seat)) => {
+                if slot.is_durable()
+                    && let Err(error) = self.keep_session().await
+                {
+                    rooms.give_back(&slot);
+                    return Err(error);
+                }
                 let making = rooms.make(game, slot, seat, join, visitor);
                 (None, self.answer_of(&knock, making, JOIN_PATIENCE).await)
             }

@@ -50,11 +50,25 @@ impl Asleep {
 }
 
 impl Rooms {
-    /// A room that is in memory, or is about to be: one that sleeps is woken.
+    /// A room that is in memory, or is about to be: one that sleeps is woken, if there is space for it.
     ///
     /// # Errors
-    /// `room_suspended`, `shutting_down`.
+    /// `room_suspended`, `busy`, `shutting_down`.
     pub(super) fn reach(self: &Arc<Self>, room_id: &RoomId) -> Result<Option<RoomHandle>, ErrorBody> {
+        {
+            let places = self.lock();
+            if let Some(room) = places.running.get(room_id) {
+                return Ok(Some(room.clone()));
+            }
+            if places.asleep.has(room_id) && places.running.len() >= self.limits.rooms_max {
+                return Err(ErrorBody::new(ErrorCode::Busy, "The server has no space for another room just now."));
+            }
+        }
+        self.rouse(room_id)
+    }
+
+    /// The same, whether there is space or not.
+    fn rouse(self: &Arc<Self>, room_id: &RoomId) -> Result<Option<RoomHandle>, ErrorBody> {
         let slot = {
             let mut places = self.lock();
             if let Some(room) = places.running.get(room_id) {
@@ -112,7 +126,7 @@ impl Rooms {
             late.push(mail);
         }
         if !late.is_empty()
-            && let Ok(Some(room)) = self.reach(room_id)
+            && let Ok(Some(room)) = self.rouse(room_id)
         {
             // There is room: as many fitted before.
             late.into_iter().for_each(|mail| drop(room.mailbox.try_send(mail)));
@@ -141,7 +155,7 @@ impl Rooms {
                 due.map(|(_, room_id)| *room_id).collect()
             };
             for room_id in due {
-                if self.reach(&room_id).is_err() {
+                if self.rouse(&room_id).is_err() {
                     // The server stops.
                     return std::future::pending().await;
                 }

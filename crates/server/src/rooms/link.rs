@@ -73,13 +73,15 @@ struct News {
 }
 
 impl News {
-    fn add(&mut self, mail: Mail) {
+    /// Gives what it takes the place of.
+    fn add(&mut self, mail: Mail) -> Option<Mail> {
         match mail {
             Mail::Presence { presence, .. } => self.presence = self.presence.max(Some(presence)),
             // At most one request made the member, so there is one answer.
             Mail::Snapshot { answer, .. } => self.snapshot = Some(answer.or(self.snapshot.take().flatten())),
-            mail => self.end = Some(mail),
+            mail => return self.end.replace(mail),
         }
+        None
     }
 
     fn take(&mut self, member: MemberId) -> Option<Mail> {
@@ -439,21 +441,28 @@ impl RoomHandle {
         if self.mailbox.is_closed() {
             return false;
         }
+        let (is_there, dropped) = self.put(member, mail);
+        // What is done with it takes the session's lock, which is not taken under ours.
+        drop(dropped);
+        is_there
+    }
+
+    /// Whether the room is there, and the mail that nobody gets.
+    fn put(&self, member: MemberId, mail: Mail) -> (bool, Option<Mail>) {
         let mut late = self.late();
         if let Some(news) = late.news.get_mut(&member) {
-            news.add(mail);
-            return true;
+            return (true, news.add(mail));
         }
-        match self.mailbox.try_send(mail) {
-            Ok(()) => return true,
-            Err(mpsc::error::TrySendError::Closed(_)) => return false,
+        let dropped = match self.mailbox.try_send(mail) {
+            Ok(()) => return (true, None),
+            Err(mpsc::error::TrySendError::Closed(mail)) => return (false, Some(mail)),
             Err(mpsc::error::TrySendError::Full(mail)) => late.news.entry(member).or_default().add(mail),
-        }
+        };
         if !std::mem::replace(&mut late.is_told, true) {
             // One task for all members, however often they come and go.
             self.tasks.spawn(self.clone().tell_late());
         }
-        true
+        (true, dropped)
     }
 
     async fn tell_late(self) {

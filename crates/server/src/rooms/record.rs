@@ -62,8 +62,7 @@ pub(crate) fn restore(registry: &Registry, kept: &Kept) -> Result<(Room, u64), S
         return Err(format!("the room has turns of version {} of {}", snapshot.version(), kind.name));
     }
     guarded(|| {
-        let room = Room::restore(kind, snapshot).map_err(|error| error.to_string())?;
-        let mut room = room.logged();
+        let mut room = Room::restore(kind, snapshot).map_err(|error| error.to_string())?;
         let mut index = kept.index;
         let mut flush = Flush::default();
         for turn in &kept.turns {
@@ -77,7 +76,7 @@ pub(crate) fn restore(registry: &Registry, kept: &Kept) -> Result<(Room, u64), S
             }
             index = turn.index;
         }
-        Ok((room, index))
+        Ok((if room.is_durable() { room.logged() } else { room }, index))
     })
     .unwrap_or_else(|panic| Err(format!("the game failed while the room was restored: {panic}")))
 }

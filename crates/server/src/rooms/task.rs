@@ -130,6 +130,14 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
     task.rooms.hooks.tell(|hooks| hooks.room_closed(&facts));
 }
 
+/// Waits for a room's journal, if it has one. Cancel-safe.
+async fn next_of(journal: &mut Option<Journal>) -> Next {
+    match journal {
+        Some(journal) => journal.next().await,
+        None => pending().await,
+    }
+}
+
 fn failed() -> ErrorBody {
     ErrorBody::new(ErrorCode::Internal, "The room failed.")
 }
@@ -173,7 +181,8 @@ impl RoomTask {
     async fn go_on(&mut self, inbox: &mut Inbox, phase: u64, first: Vec<Command<'static>>) -> Ended {
         if !first.is_empty() {
             while self.journal.as_ref().is_some_and(|journal| !journal.may_begin()) {
-                if let Some(ended) = self.look_at_journal().await {
+                let next = next_of(&mut self.journal).await;
+                if let Some(ended) = self.look_at(next).await {
                     return ended;
                 }
             }
@@ -191,7 +200,7 @@ impl RoomTask {
                 // What is stored is shown first, and what was posted comes before what falls due meanwhile: the creator, before
                 // the first tick.
                 biased;
-                ended = self.look_at_journal(), if self.journal.is_some() => match ended {
+                next = next_of(&mut self.journal) => match self.look_at(next).await {
                     Some(ended) => return ended,
                     None => continue,
                 },
@@ -218,19 +227,19 @@ impl RoomTask {
         }
     }
 
-    /// Waits for the journal, and shows what is stored.
-    async fn look_at_journal(&mut self) -> Option<Ended> {
-        let Some(journal) = &mut self.journal else { return pending().await };
-        match journal.next().await {
+    /// Shows what is stored.
+    async fn look_at(&mut self, next: Next) -> Option<Ended> {
+        match next {
             Next::Place => None,
             Next::Show(turn) => {
                 self.shown = turn;
                 self.deliver().await;
                 self.is_done().await
             }
-            // Whoever has the store now has the room, too.
+            // Somebody else has the store, or what the room is cannot be stored: what was not shown never was.
             Next::Closed => {
-                tracing::error!(room_id = %self.room_id, "the store is closed: the room stops");
+                tracing::error!(room_id = %self.room_id, "the room cannot be stored any more: it stops");
+                self.end_lanes();
                 Some(Ended::Over)
             }
         }
@@ -299,6 +308,10 @@ impl RoomTask {
         // If it fails again, nobody hears why.
         drop(caught(self.deliver()).await);
         // Whoever the flush that failed has let go of is not in the room any more, and has a lane still.
+        self.end_lanes();
+    }
+
+    fn end_lanes(&mut self) {
         let now = self.rooms.clock.now();
         for (_, link) in std::mem::take(&mut self.links) {
             // One that fails as well is no worse off than before.
@@ -534,7 +547,7 @@ impl RoomTask {
             None => match &self.rooms.store {
                 Some(store) => {
                     let place = store.place().await;
-                    match journal::keep(store.as_ref(), place, now, &self.room, 0, false, &[]) {
+                    match journal::keep(store.as_ref(), place, now, &self.room, 1, false, &[]) {
                         Ok(mut receipt) => receipt.committed().await.map_err(|error| error.to_string()),
                         Err(why) => Err(why),
                     }

@@ -66,6 +66,11 @@ impl Sealed {
         &self.0
     }
 
+    /// Whether these bytes are in it.
+    pub(super) fn mentions(&self, bytes: &[u8]) -> bool {
+        bytes.is_empty() || self.0.windows(bytes.len()).any(|window| window == bytes)
+    }
+
     /// What is in the envelope.
     ///
     /// # Errors
