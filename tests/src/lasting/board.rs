@@ -1,11 +1,17 @@
 //! Tic-tac-toe: a random move whenever it is one's turn, and another match after each.
 
+use std::time::Duration;
+
 use anteroom_games::tic_tac_toe::{Cell, Status, View};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::Life;
 use super::player::{Answer, Asked, Place, Player};
 use super::table::{Since, Stage, cells};
+
+/// How long to wait before something is said again that was refused.
+const AGAIN_AFTER: Duration = Duration::from_millis(400);
 
 /// What a player knows of the room that it plays in.
 #[derive(Debug, Default)]
@@ -19,6 +25,7 @@ pub(super) struct Board {
     said_at: Option<Stage>,
     /// What was refused, and is to be said again.
     again: Option<Asked>,
+    pub(super) again_at: Option<Instant>,
 }
 
 impl Board {
@@ -30,7 +37,10 @@ impl Board {
         match (asked, answer) {
             (Asked::Board, Answer::Refused) => self.place = Place::Out,
             (Asked::Board, Answer::Unknown) if self.place == Place::Entering => self.place = Place::Unsure,
-            (Asked::Move(..) | Asked::Rematch(_), Answer::Refused) => self.again = Some(asked),
+            (Asked::Move(..) | Asked::Rematch(_), Answer::Refused) => {
+                self.again = Some(asked);
+                self.again_at = Some(Instant::now() + AGAIN_AFTER);
+            }
             _ => {}
         }
     }
@@ -52,26 +62,23 @@ impl Player {
                 self.board.place = Place::Entering;
                 self.ask(Asked::Board, "join_room", json!({"room_id": room_id})).await;
             }
-            (Place::In, Some(room_id)) if self.board.again.is_some() => self.repeat(&room_id, life).await,
+            (Place::In, Some(_)) if self.board.again.is_some() => self.repeat_move().await,
             (Place::In, Some(room_id)) => self.make_move(&room_id, life).await,
             _ => {}
         }
     }
 
-    /// Says again what was refused, and nothing else.
-    pub(super) async fn repeat_move(&mut self, life: &Life) {
+    /// Says again what was refused, when it is time.
+    pub(super) async fn repeat_move(&mut self) {
         let room_id = self.table.borrow().room_id.clone();
-        if let Some(room_id) = room_id.filter(|_| self.board.again.is_some()) {
-            self.repeat(&room_id, life).await;
+        if self.board.again_at.is_none_or(|at| at > Instant::now()) {
+            return;
         }
-    }
-
-    async fn repeat(&mut self, room_id: &str, life: &Life) {
-        life.breathe().await;
-        match self.board.again.take() {
-            Some(Asked::Move(stage, cell)) => self.say_move(room_id, stage, cell).await,
-            Some(asked) => self.ask_in(room_id, asked, "rematch", json!({})).await,
-            None => {}
+        self.board.again_at = None;
+        match (self.board.again.take(), room_id) {
+            (Some(Asked::Move(stage, cell)), Some(room_id)) => self.say_move(&room_id, stage, cell).await,
+            (Some(asked), Some(room_id)) => self.ask_in(&room_id, asked, "rematch", json!({})).await,
+            _ => {}
         }
     }
 
@@ -107,6 +114,7 @@ impl Player {
         let mut table = self.table.borrow_mut();
         let known = table.room_id.get_or_insert_with(|| room_id.to_owned());
         assert_eq!(known, room_id, "another room than before");
+        table.is_on |= self.who == 1;
         self.board.place = Place::In;
     }
 

@@ -124,7 +124,10 @@ impl Player {
     pub(super) async fn play(&mut self, life: &Life, host: &impl Host) {
         let mut changes = life.changes();
         loop {
-            self.hear();
+            if self.hear() {
+                // The other one may wait for that.
+                life.has_changed();
+            }
             if life.is_over() {
                 return;
             }
@@ -138,18 +141,18 @@ impl Player {
             }
             let thinks = self.acts_at > Instant::now();
             if is_calm {
-                self.repeat_move(life).await;
+                self.repeat_move().await;
             } else if !thinks && self.client.kept() < UNACKNOWLEDGED_MAX {
                 self.play_board(life).await;
                 self.talk(life).await;
                 self.acts_at = Instant::now() + life.thinks_for(&mut self.rng);
             }
-            let acts_at = self.acts_at;
+            let acts_at = Some(self.acts_at).filter(|_| thinks && !is_calm).or(self.board.again_at);
             let woken = async {
                 tokio::select! {
                     biased;
                     _ = changes.changed() => {}
-                    () = sleep_until(acts_at), if thinks && !is_calm => {}
+                    () = sleep_until(acts_at.unwrap_or_else(Instant::now)), if acts_at.is_some() => {}
                 }
             };
             self.client.step_unless(woken).await;
@@ -237,8 +240,9 @@ impl Player {
             && self.chat.has_heard_all(self.who)
     }
 
-    /// Takes what has come.
-    fn hear(&mut self) {
+    /// Takes what has come. Whether that led it into a room, or out of one.
+    fn hear(&mut self) -> bool {
+        let places = (self.board.place, self.chat.place);
         self.client.forget();
         for heard in std::mem::take(&mut self.client.log) {
             self.take(heard.message);
@@ -248,6 +252,7 @@ impl Player {
                 self.answered(asked, Answer::Unknown);
             }
         }
+        places != (self.board.place, self.chat.place)
     }
 
     fn take(&mut self, message: Message) {

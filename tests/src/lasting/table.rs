@@ -79,6 +79,8 @@ pub struct Table {
     pub(super) users: [String; 2],
     /// The room they play in, when it is there.
     pub(super) room_id: Option<String>,
+    /// Whether both have come in there.
+    pub(super) is_on: bool,
     pub(super) rounds: Vec<Round>,
     /// The newest that anybody has seen.
     pub(super) seen: Stage,
@@ -92,6 +94,7 @@ impl Table {
         Self {
             users,
             room_id: None,
+            is_on: false,
             rounds: vec![Round::default()],
             seen: Stage::default(),
             floor: Stage::default(),
@@ -112,7 +115,7 @@ impl Table {
         if wishes == 2 {
             Stage { round: last + 1, is_on: true, marks: 0, wishes: 0 }
         } else {
-            Stage { round: last, is_on: true, marks: moves.len(), wishes }
+            Stage { round: last, is_on: self.is_on, marks: moves.len(), wishes }
         }
     }
 
