@@ -136,7 +136,7 @@ impl Client {
     fn begin(links: Links, accepted: HandshakeAccepted, options: &SessionOptions) -> Self {
         let (shared, inlets) = Shared::new(accepted, links.transport(), options.request_timeout);
         let (stop, stopped) = oneshot::channel();
-        let driver = Driver::new(shared.clone(), inlets, stopped, links, options.resume);
+        let driver = Driver::new(shared.clone(), inlets, stopped, links, options);
         let task = tokio::spawn(Box::pin(driver.run()));
         Self { shared, stop, task }
     }

@@ -78,7 +78,7 @@ pub enum RoomEvent<G: Game> {
     /// Messages were lost on the way, because the connection was lost or slow for longer than the server keeps them.
     /// [`Room::members`] is right again, and the state as it is now follows.
     Gap {
-        /// How many, at least.
+        /// How many, at least. 0 if the server was started anew, which does not know whether there were any.
         missed: u64,
     },
     /// [`Room::next`] was not called for so long that events were dropped. [`Room::members`] is right again, and the

@@ -22,15 +22,15 @@ const BEGIN_MS: u64 = 1_600_000_000_000;
 /// In virtual time; no story is as long.
 const DEADLINE: Duration = Duration::from_secs(24 * 3600);
 /// How often the server goes away.
-const ROUNDS: u32 = 4;
+const ROUNDS: u32 = 3;
 /// The longest time that they play between, in milliseconds.
-const PLAY_MS_MAX: u32 = 400;
+const PLAY_MS_MAX: u32 = 300;
 /// How long each thinks.
-const THINK_MS_MAX: u32 = 40;
+const THINK_MS_MAX: u32 = 60;
 /// The longest time for which the store fails, in milliseconds. It is shorter than the time for which a request waits.
-const FAIL_MS_MAX: u32 = 5000;
+const FAIL_MS_MAX: u32 = 2000;
 /// How long they are away when rooms are to leave memory: longer than sessions are kept, and than rooms wait.
-const AWAY: Duration = Duration::from_secs(3600);
+const AWAY: Duration = Duration::from_secs(800);
 
 /// What happened in a story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
