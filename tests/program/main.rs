@@ -9,5 +9,7 @@ mod process;
 mod purity;
 mod restart;
 mod serve;
+mod store;
 mod stranger;
 mod tokens;
+mod upkeep;

@@ -173,4 +173,3 @@ pub(super) async fn texts(store: &dyn Store, n: u128) -> Option<Vec<(u64, String
     assert_eq!(kept.row.entry, newest);
     Some(texts)
 }
-

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::*;
-use crate::stores::conformance::{WALL_MS, Script, room, session_row, texts};
+use crate::stores::conformance::{Script, WALL_MS, room, session_row, texts};
 use crate::stores::sqlite::disk::Checkpoint;
 use crate::stores::sqlite::fault::Fault;
 
@@ -183,7 +183,8 @@ async fn nothing_is_acknowledged_while_the_medium_fails() {
     let calls = Arc::clone(&shaky.faults);
     shaky.faults.set(|_| Some(How::Before));
     let place = store.place().await;
-    let mut receipt = store.turn(place, WALL_MS, room(1), 2, Default::default(), crate::stores::conformance::turn("two"));
+    let mut receipt =
+        store.turn(place, WALL_MS, room(1), 2, Default::default(), crate::stores::conformance::turn("two"));
     // Many tries later it is still not said to be committed, nor to be seen, and it is known that the store fails.
     let from = calls.calls.load(Ordering::Relaxed);
     while calls.calls.load(Ordering::Relaxed) < from + 1000 {
