@@ -6,9 +6,12 @@
 //! No commit spans owners, though many owners share one. Whoever submits has a [`Place`] first, which is how the queue is bounded.
 //! What is stored is opaque here: rooms and sessions write envelopes that they read back themselves.
 
+#[cfg(test)]
+mod conformance;
 mod memory;
 mod record;
 mod section;
+mod sqlite;
 mod write;
 
 use std::fmt;
@@ -23,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 pub use memory::Memory;
 pub use record::{Kept, KeptRow, Kind, RECORD_BYTES_MAX, RoomRow, Sealed, SealedError, SessionRow, Turn, UserRow};
 pub use section::{StoreKind, StoreSection};
+pub use sqlite::{OpenError, Report, Sqlite, backup, check, vacuum};
 
 /// What an object-safe method that waits gives back.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -50,6 +50,7 @@ pub(crate) trait HostedGame: Send {
 
 /// A game as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct GameSnapshot {
     pub(crate) state: Json,
     /// In the order they fall due.

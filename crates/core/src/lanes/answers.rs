@@ -44,11 +44,12 @@ impl Answers {
     /// The same for a request that is answered at once.
     pub(super) fn answer(&mut self, n: u64) -> Option<u64> {
         self.pass_over(n);
-        if self.asked.is_empty() { Some(n) } else { self.note(n) }
+        if self.asked.is_empty() { Some(n) } else { self.refuse(n) }
     }
 
-    /// The same for a message that may be one of another lane, whose order says nothing of this one's.
-    pub(super) fn note(&mut self, n: u64) -> Option<u64> {
+    /// The same for one that is refused, which counts only where something in front of it waits.
+    pub(super) fn refuse(&mut self, n: u64) -> Option<u64> {
+        self.pass_over(n);
         if self.asked.is_empty() {
             return None;
         }
@@ -58,6 +59,11 @@ impl Answers {
             oldest.and_then(|n| self.asked.remove(&n));
         }
         self.take_done()
+    }
+
+    /// Whether nothing in front of a request waits, or is to be answered once more.
+    pub(super) fn is_first(&self, n: u64) -> bool {
+        self.asked.first_key_value().is_some_and(|(first, _)| *first == n)
     }
 
     /// Whether a request that came before is to be answered once more.

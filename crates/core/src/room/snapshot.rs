@@ -29,6 +29,7 @@ const COUNT_MAX: u64 = u64::MAX / 2;
 
 /// A room as it is between two turns; see [`Room::snapshot`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Snapshot {
     format: u16,
     game: String,
@@ -55,6 +56,7 @@ pub struct Snapshot {
 
 /// A member in a snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Kept {
     id: MemberId,
     user_id: UserId,

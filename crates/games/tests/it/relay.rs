@@ -6,7 +6,7 @@ use std::time::Duration;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec};
 use anteroom_core::testing::{Role, Setup, Table, assert_deterministic};
-use anteroom_core::{Command, ErrorCode, Flush, Json, Room, Time, Viewer};
+use anteroom_core::{Command, ErrorCode, Flush, Game, Json, Room, Time, Viewer};
 use anteroom_games::Relay;
 use anteroom_games::relay::{Action, DeliveryClass, Event, MEMBERS_MAX, Options, PAYLOAD_BYTES_MAX, View};
 use anteroom_protocol::{Codec, Data, LaneId, RoomId};
@@ -173,4 +173,10 @@ fn a_script_goes_the_same_way_twice() {
         }
         table.leave("ada");
     });
+}
+
+#[test]
+fn a_room_lasts_only_if_its_creator_says_so() {
+    assert_eq!(Relay::DURABLE.settle(None), Ok(false));
+    assert_eq!(Relay::DURABLE.settle(Some(true)), Ok(true));
 }

@@ -71,7 +71,11 @@ impl Carrier {
                 Ok(taken)
             }
             Err(error) => {
-                state.lanes.saw(n);
+                if is_taken_later {
+                    state.lanes.saw(n);
+                } else {
+                    state.lanes.saw_on_control(n);
+                }
                 Err(error)
             }
         }

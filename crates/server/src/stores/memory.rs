@@ -111,11 +111,7 @@ impl Memory {
         if waiting.is_closed {
             return receipt;
         }
-        if waiting.is_held {
-            waiting.writes.push_back(queued)
-        } else {
-            self.commit(queued)
-        }
+        if waiting.is_held { waiting.writes.push_back(queued) } else { self.commit(queued) }
         receipt
     }
 

@@ -1,0 +1,128 @@
+//! Readers: threads with a connection of their own, so that who reads never waits for a write, nor a write for them.
+//!
+//! One is for what somebody waits for, the other for what takes long. They see what is committed when they begin.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use anteroom_protocol::{RoomId, UserId};
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::{Kept, KeptRow, SessionRow, StoreError, UserRow};
+use super::folder::{Folder, Role};
+use super::report::{Report, report};
+use super::{schema, tools};
+
+/// How many questions wait for a reader. Who has another one waits.
+const QUESTIONS: usize = 256;
+
+/// Where the answer goes.
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What is asked.
+pub(super) enum Question {
+    Load(RoomId, Answer<Option<Kept>>),
+    Rows(Option<RoomId>, usize, Answer<Vec<KeptRow>>),
+    Mentioning(Vec<u8>, Answer<Vec<RoomId>>),
+    Sessions(Answer<Vec<SessionRow>>),
+    User(UserId, Answer<Option<UserRow>>),
+    Check(Answer<Report>),
+    Backup(PathBuf, Answer<()>),
+}
+
+/// The readers of a store. Their threads end when it is dropped.
+#[derive(Debug)]
+pub(super) struct Readers {
+    quick: mpsc::Sender<Question>,
+    long: mpsc::Sender<Question>,
+}
+
+impl Readers {
+    pub(super) fn start(folder: &Folder, opened: &Arc<AtomicU64>) -> std::io::Result<Self> {
+        let start = |name: &str| {
+            let (questions, asked) = mpsc::channel(QUESTIONS);
+            let reader = Reader { folder: folder.clone(), opened: Arc::clone(opened), seen: 0, connection: None };
+            thread::Builder::new().name(name.into()).spawn(move || reader.run(asked))?;
+            Ok::<_, std::io::Error>(questions)
+        };
+        Ok(Self { quick: start("store-read")?, long: start("store-scan")? })
+    }
+
+    /// Asks, and waits for the answer.
+    pub(super) async fn ask<T>(&self, ask: impl FnOnce(Answer<T>) -> Question) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let question = ask(answer);
+        let reader = match question {
+            Question::Load(..) | Question::User(..) => &self.quick,
+            _ => &self.long,
+        };
+        // The threads live as long as this.
+        reader.send(question).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+struct Reader {
+    folder: Folder,
+    opened: Arc<AtomicU64>,
+    seen: u64,
+    connection: Option<Connection>,
+}
+
+impl Reader {
+    fn run(mut self, mut asked: mpsc::Receiver<Question>) {
+        while let Some(question) = asked.blocking_recv() {
+            match question {
+                Question::Load(room_id, answer) => self.answer(answer, |reads| schema::load(reads, room_id)),
+                Question::Rows(after, most, answer) => self.answer(answer, |reads| schema::rows(reads, after, most)),
+                Question::Mentioning(bytes, answer) => self.answer(answer, |reads| schema::mentioning(reads, &bytes)),
+                Question::Sessions(answer) => self.answer(answer, |reads| schema::sessions(reads)),
+                Question::User(user_id, answer) => self.answer(answer, |reads| schema::user(reads, &user_id)),
+                Question::Check(answer) => self.answer(answer, |reads| report(reads)),
+                Question::Backup(to, answer) => {
+                    let _ = answer.send(self.backup(&to));
+                }
+            }
+        }
+    }
+
+    /// Who asked may have gone.
+    fn answer<T>(&mut self, answer: Answer<T>, read: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) {
+        let found = self.connection().and_then(read).map_err(|error| store_error(&error));
+        if found.is_err() {
+            self.connection = None;
+        }
+        let _ = answer.send(found);
+    }
+
+    fn backup(&mut self, to: &Path) -> Result<(), StoreError> {
+        let connection = self.connection().map_err(|error| store_error(&error))?;
+        tools::copy(connection, to).map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
+    /// A connection to what the writer has open.
+    fn connection(&mut self) -> rusqlite::Result<&mut Connection> {
+        let opened = self.opened.load(Ordering::Relaxed);
+        if self.seen != opened {
+            self.seen = opened;
+            self.connection = None;
+        }
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.folder.connect(Role::Reader)?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+}
+
+fn store_error(error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged(error.to_string()),
+        Some(_) => StoreError::Unavailable(error.to_string()),
+        // A value is of another type than its column says, or no id is in it.
+        None => StoreError::Damaged(error.to_string()),
+    }
+}

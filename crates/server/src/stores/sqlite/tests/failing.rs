@@ -1,0 +1,204 @@
+//! A medium that fails when it is told to: nothing that was acknowledged is lost, nothing is applied twice, and it goes on when the
+//! medium is back.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::*;
+use crate::stores::conformance::{WALL_MS, Script, room, session_row, texts};
+use crate::stores::sqlite::disk::Checkpoint;
+use crate::stores::sqlite::fault::Fault;
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy)]
+enum How {
+    /// It does nothing.
+    Before,
+    /// It does all, and says that it did not.
+    After,
+}
+
+/// Says of each call, by its number, whether it fails.
+type Plan = Box<dyn Fn(u64) -> Option<How> + Send>;
+
+/// Counts the calls of all media that have it.
+pub(super) struct Faults {
+    calls: AtomicU64,
+    plan: Mutex<Plan>,
+}
+
+impl Faults {
+    fn new(plan: impl Fn(u64) -> Option<How> + Send + 'static) -> Arc<Self> {
+        Arc::new(Self { calls: AtomicU64::new(0), plan: Mutex::new(Box::new(plan)) })
+    }
+
+    fn next(&self) -> Option<How> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)(call)
+    }
+
+    fn set(&self, plan: impl Fn(u64) -> Option<How> + Send + 'static) {
+        *self.plan.lock().unwrap() = Box::new(plan);
+    }
+}
+
+struct Failing {
+    disk: Database,
+    faults: Arc<Faults>,
+}
+
+impl Failing {
+    fn call<T>(&mut self, call: impl FnOnce(&mut Database) -> Result<T, Fault>) -> Result<T, Fault> {
+        match self.faults.next() {
+            None => call(&mut self.disk),
+            Some(How::Before) => Err(Fault::medium("it was told to fail")),
+            Some(How::After) => call(&mut self.disk).and_then(|_| Err(Fault::medium("it was told to fail"))),
+        }
+    }
+}
+
+impl Disk for Failing {
+    fn look(&mut self) -> Result<(), Fault> {
+        self.call(Database::look)
+    }
+
+    fn begin(&mut self, boot: u64, alive_ms: u64) -> Result<(), Fault> {
+        self.call(|disk| disk.begin(boot, alive_ms))
+    }
+
+    fn apply(&mut self, write: &Write) -> Result<(), Fault> {
+        self.call(|disk| disk.apply(write))
+    }
+
+    fn commit(&mut self) -> Result<(), Fault> {
+        self.call(Database::commit)
+    }
+
+    fn roll_back(&mut self) {
+        self.disk.roll_back();
+    }
+
+    fn checkpoint(&mut self, how: Checkpoint) -> Result<bool, Fault> {
+        self.call(|disk| disk.checkpoint(how))
+    }
+
+    fn vacuum(&mut self) -> Result<(), Fault> {
+        self.call(Database::vacuum)
+    }
+
+    fn reopen(&mut self) -> Result<(), Fault> {
+        self.call(Database::reopen)
+    }
+}
+
+/// A folder on a medium that fails.
+struct Shaky {
+    scratch: Scratch,
+    faults: Arc<Faults>,
+}
+
+impl Shaky {
+    fn new(plan: impl Fn(u64) -> Option<How> + Send + 'static) -> Self {
+        Self { scratch: Scratch::new(), faults: Faults::new(plan) }
+    }
+
+    fn store(&self, wall_ms: u64) -> Sqlite {
+        let faults = Arc::clone(&self.faults);
+        Sqlite::open_with(self.scratch.path(), wall_ms, AT_ONCE, |disk| Failing { disk, faults }).unwrap()
+    }
+}
+
+impl Bed for Shaky {
+    fn open(&self, wall_ms: u64) -> Arc<dyn Store> {
+        Arc::new(self.store(wall_ms))
+    }
+
+    fn usurp(&self) {
+        self.scratch.usurp();
+    }
+}
+
+/// Fails ever more seldom, so that every group passes in the end. Every other time the call has done what it was asked.
+fn now_and_then(call: u64) -> Option<How> {
+    let root = call.isqrt();
+    (root * root == call).then_some(if root % 2 == 0 { How::Before } else { How::After })
+}
+
+mod conformance {
+    crate::stores::conformance::conforms!(super::Shaky::new(super::now_and_then));
+}
+
+/// Everything that can be written, and what comes of it.
+async fn play(store: &Sqlite) {
+    let mut script = Script::new(store);
+    script.snapshot(1, 1, "one").await;
+    script.turn(1, 2, "two").await;
+    script.turn(1, 3, "three").await;
+    script.snapshot(2, 1, "another").await;
+    script.keep(vec![session_row(1, "anna", 0), session_row(2, "bert", 0)]).await;
+    script.committed().await;
+    let place = store.place().await;
+    store.erase(place, "anna".parse().unwrap()).committed().await.unwrap();
+    let mut script = Script::new(store);
+    script.turn(1, 4, "four").await;
+    script.snapshot(3, 1, &"large ".repeat(5000)).await;
+    script.remove(&[2]).await;
+    script.turn(3, 2, "two").await;
+    script.committed().await;
+    store.close().await;
+}
+
+async fn assert_played(store: &dyn Store) {
+    let expected = [(1, "one"), (2, "two"), (3, "three"), (4, "four")].map(|(n, text)| (n, text.to_owned()));
+    assert_eq!(texts(store, 1).await.unwrap(), expected);
+    assert_eq!(store.load(room(2)).await.unwrap(), None);
+    assert_eq!(texts(store, 3).await.unwrap().len(), 2);
+    assert_eq!(store.sessions().await.unwrap(), [session_row(2, "bert", 1)]);
+}
+
+#[tokio::test]
+async fn whichever_call_fails_everything_is_stored_once() {
+    for how in [How::Before, How::After] {
+        for failing in 0.. {
+            let shaky = Shaky::new(move |call| (call == failing).then_some(how));
+            let store = shaky.store(WALL_MS);
+            play(&store).await;
+            drop(store);
+            assert_played(&*shaky.scratch.open(WALL_MS)).await;
+            if shaky.faults.calls.load(Ordering::Relaxed) <= failing {
+                // Fewer calls than that: each of them has failed once.
+                assert!(failing > 20);
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_while_the_medium_fails() {
+    let shaky = Shaky::new(|_| None);
+    let store = shaky.store(WALL_MS);
+    let mut script = Script::new(&store);
+    script.snapshot(1, 1, "one").await;
+    script.committed().await;
+    let calls = Arc::clone(&shaky.faults);
+    shaky.faults.set(|_| Some(How::Before));
+    let place = store.place().await;
+    let mut receipt = store.turn(place, WALL_MS, room(1), 2, Default::default(), crate::stores::conformance::turn("two"));
+    // Many tries later it is still not said to be committed, nor to be seen, and it is known that the store fails.
+    let from = calls.calls.load(Ordering::Relaxed);
+    while calls.calls.load(Ordering::Relaxed) < from + 1000 {
+        tokio::task::yield_now().await;
+    }
+    let pending = std::future::poll_fn(|context| {
+        let mut committed = std::pin::pin!(receipt.committed());
+        std::task::Poll::Ready(committed.as_mut().poll(context).is_pending())
+    });
+    assert!(pending.await);
+    assert!(!store.health().is_good());
+    assert_eq!(store.load(room(1)).await.unwrap().unwrap().turns, []);
+    // It is back: what waited is stored, and nobody had to ask again.
+    shaky.faults.set(|_| None);
+    receipt.committed().await.unwrap();
+    assert!(store.health().is_good());
+    assert_eq!(store.load(room(1)).await.unwrap().unwrap().turns.len(), 1);
+}

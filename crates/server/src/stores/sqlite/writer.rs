@@ -1,0 +1,197 @@
+//! The writer's thread: drains the queue into one transaction at a time, commits it, and only then says so (group commit).
+//!
+//! While the medium fails it keeps the group and tries the same again, for as long as it takes. It never answers early, and gives
+//! up only what cannot be stored for what is in it, or what is no longer its own to write.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::super::write::{Queued, Write};
+use super::checkpointer::Checkpointer;
+use super::disk::{Checkpoint, Disk};
+use super::fault::Fault;
+use super::queue::Next;
+use super::shared::Shared;
+
+/// After how long without writes the log is brought into the database.
+const IDLE: Duration = Duration::from_secs(2);
+/// How much is written before it is brought into the database meanwhile.
+const CHECKPOINT_BYTES: usize = 4 << 20;
+/// How long the log becomes, in pages, before it is begun anew between two transactions.
+const WAL_PAGES_MAX: u64 = 4096;
+/// A page of the database, which each write changes at least.
+const PAGE_BYTES: usize = 4096;
+
+/// How long the writer waits before it tries again: from the first to the last, doubling.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Backoff {
+    pub(super) first: Duration,
+    pub(super) last: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_millis(50), last: Duration::from_secs(5) }
+    }
+}
+
+pub(super) struct Writer<D> {
+    disk: D,
+    shared: Arc<Shared>,
+    backoff: Backoff,
+    checkpointer: Checkpointer,
+    /// How much was written since the checkpointer was last woken.
+    written: usize,
+    /// Whether something is in the log.
+    is_ahead: bool,
+}
+
+/// What became of a transaction.
+enum Outcome {
+    Committed,
+    /// Its content cannot be stored.
+    Refused(String),
+    /// The store is not ours any more, or nobody waits for it.
+    Over,
+}
+
+impl<D: Disk> Writer<D> {
+    pub(super) fn new(disk: D, shared: Arc<Shared>, backoff: Backoff, checkpointer: Checkpointer) -> Self {
+        Self { disk, shared, backoff, checkpointer, written: 0, is_ahead: false }
+    }
+
+    pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let _end = shared.end_when_dropped();
+        loop {
+            match shared.queue.next(IDLE) {
+                Next::Store(group) => self.store(group),
+                Next::Idle => self.idle(),
+                Next::End => break,
+            }
+        }
+        self.close();
+    }
+
+    fn store(&mut self, group: Vec<Queued>) {
+        let writes: Vec<&Write> = group.iter().map(|queued| &queued.write).collect();
+        match self.persist(&writes) {
+            Outcome::Committed => group.into_iter().for_each(Queued::committed),
+            Outcome::Refused(_) if group.len() > 1 => group.into_iter().for_each(|queued| self.store(vec![queued])),
+            Outcome::Refused(why) => self.give_up(&writes, &why),
+            Outcome::Over => self.shared.queue.clear(),
+        }
+        self.look_after_the_log();
+    }
+
+    /// Writes in one transaction, however often that must be tried.
+    fn persist(&mut self, writes: &[&Write]) -> Outcome {
+        let mut pause = self.backoff.first;
+        loop {
+            match self.attempt(writes) {
+                Ok(()) => break,
+                Err(Fault::Content(why)) => return Outcome::Refused(why),
+                Err(fault @ Fault::Fenced) => {
+                    tracing::error!(error = %fault, "store closed; what was not stored is lost");
+                    self.shared.health.note(false);
+                    return Outcome::Over;
+                }
+                Err(Fault::Medium(why)) => {
+                    if !self.recover(&why, &mut pause) {
+                        return Outcome::Over;
+                    }
+                }
+            }
+        }
+        if self.shared.health.note(true) {
+            tracing::info!("store can be written again");
+        }
+        self.is_ahead = true;
+        self.written += writes.iter().map(|write| write.bytes() + PAGE_BYTES).sum::<usize>();
+        Outcome::Committed
+    }
+
+    fn attempt(&mut self, writes: &[&Write]) -> Result<(), Fault> {
+        let alive_ms = writes.iter().map(|write| write.now_ms()).max().unwrap_or_default();
+        let tried = self.disk.look().and_then(|()| self.disk.begin(self.shared.boot.number, alive_ms)).and_then(|()| {
+            writes.iter().try_for_each(|write| self.disk.apply(write))?;
+            self.disk.commit()
+        });
+        if tried.is_err() {
+            self.disk.roll_back();
+        }
+        tried?;
+        match writes {
+            [Write::Erase(_) | Write::Tidy] => self.disk.vacuum(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the store may be usable again; whether it is worth trying.
+    ///
+    /// A sync that failed may have left pages that the operating system takes for written. So everything that can be read is
+    /// written once more, into the database, before the same writes go again: those that had reached the log change nothing then.
+    fn recover(&mut self, why: &str, pause: &mut Duration) -> bool {
+        if self.shared.health.note(false) {
+            tracing::warn!(error = why, "store cannot be written; what is to be stored waits, and is tried again");
+        }
+        loop {
+            if !self.shared.queue.pause(*pause) {
+                return false;
+            }
+            *pause = (*pause * 2).min(self.backoff.last);
+            match self.disk.reopen().and_then(|()| self.disk.checkpoint(Checkpoint::Truncate)) {
+                Ok(true) => return true,
+                Ok(false) => tracing::debug!("store is read, so that its log cannot be emptied"),
+                Err(fault) => tracing::debug!(error = %fault, "store still cannot be written"),
+            }
+        }
+    }
+
+    /// A write that no medium would take is a fault of this program. Its room goes no further, and everybody else does.
+    fn give_up(&mut self, writes: &[&Write], why: &str) {
+        for write in writes {
+            tracing::error!(room_id = write.room_id().map(tracing::field::display), error = why, "write given up");
+            if let Some(room_id) = write.room_id() {
+                let suspend = Write::Suspend { room_id, why: format!("a turn of it could not be stored: {why}") };
+                if matches!(self.persist(&[&suspend]), Outcome::Over) {
+                    self.shared.queue.clear();
+                }
+            }
+        }
+    }
+
+    /// Most of the work of a checkpoint is done by a thread of its own. The rest is left for here, where nobody adds to the log.
+    fn look_after_the_log(&mut self) {
+        if self.written >= CHECKPOINT_BYTES {
+            self.written = 0;
+            self.checkpointer.wake();
+        }
+        if self.shared.wal_pages.load(Ordering::Relaxed) >= WAL_PAGES_MAX {
+            self.shared.wal_pages.store(0, Ordering::Relaxed);
+            self.checkpoint(Checkpoint::Restart);
+        }
+    }
+
+    fn idle(&mut self) {
+        if self.is_ahead {
+            self.is_ahead = !self.checkpoint(Checkpoint::Truncate);
+        }
+    }
+
+    /// Not worth a pause when it fails: what is committed is safe in the log, and it is tried again.
+    fn checkpoint(&mut self, how: Checkpoint) -> bool {
+        self.disk.checkpoint(how).unwrap_or_else(|fault| {
+            tracing::warn!(error = %fault, "checkpoint failed; the log of the store grows");
+            false
+        })
+    }
+
+    fn close(mut self) {
+        drop(self.checkpointer);
+        if let Err(fault) = self.disk.checkpoint(Checkpoint::Truncate) {
+            tracing::warn!(error = %fault, "last checkpoint failed; the next start takes it");
+        }
+    }
+}
