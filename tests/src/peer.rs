@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anteroom_protocol::limits::SERVER_FRAME_BYTES_MAX;
 use anteroom_protocol::{BatchBuilder, Codec, LaneId, SCHEMA};
-use anteroom_transport::{Address, Closed, Connection, Dialer, Event, TransportConfig, websocket};
+use anteroom_transport::{Address, Closed, Connection, DialError, Dialer, Event, TransportConfig, websocket};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
@@ -115,12 +115,20 @@ impl Peer {
     /// # Panics
     /// If it cannot.
     pub async fn dial_to(dialer: &Dialer, address: &Address, way: Way) -> Self {
+        Self::try_dial_to(dialer, address, way).await.unwrap_or_else(|error| panic!("{way:?}: {error}"))
+    }
+
+    /// Connects to a server that may not be there.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn try_dial_to(dialer: &Dialer, address: &Address, way: Way) -> Result<Self, DialError> {
         let connection = match way.via {
             Via::Quic => dialer.quic(address).await,
             Via::WebTransport => dialer.webtransport(address).await,
             Via::WebSocket => dialer.websocket(&format!("ws://{address}/ws"), way.codec).await,
         };
-        Self::over(connection.unwrap_or_else(|error| panic!("{way:?}: {error}")), way)
+        Ok(Self::over(connection?, way))
     }
 
     /// Connects so that little of what it does not read can be on its way to it: the system takes kilobytes, not the

@@ -29,11 +29,11 @@ impl Lanes {
         if is_new && self.carrying.attached() == Some(connection) { Verdict::New } else { Verdict::Ignored }
     }
 
-    /// Whether a message for a room, whose lane is over, was on that lane and has come to the room already: it is sent again
-    /// because it was not acknowledged then, and the lane's end says more than a refusal.
+    /// Whether a message for a room that the session is not in any more was on its lane, and has come to the room already: it is
+    /// sent again because it was not acknowledged then, and the lane's end, which may still be to come, says more than a refusal.
     #[must_use]
     pub fn has_passed(&self, room_id: &RoomId, n: Option<u64>) -> bool {
-        let of_room = self.rooms.iter().filter(|(_, lane)| lane.ended && lane.room_id.as_ref() == Some(room_id));
+        let of_room = self.rooms.iter().filter(|(_, lane)| lane.room_id.as_ref() == Some(room_id));
         n.is_some_and(|n| of_room.into_iter().any(|(_, lane)| lane.marks.have_passed(n)))
     }
 
