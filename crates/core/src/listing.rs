@@ -16,8 +16,9 @@ use anteroom_protocol::message::RoomSummary;
 use anteroom_protocol::message::push::RoomsChanged;
 use anteroom_protocol::message::result::RoomList;
 use anteroom_protocol::{RoomId, UserId};
-use row::{Place, Row};
 use serde::{Deserialize, Serialize};
+
+use row::{Place, Row};
 
 /// Who of a room's members is there, and who may come back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,4 +15,5 @@ mod readers;
 mod requests;
 mod shares;
 mod ticks;
+mod unstored;
 mod watching;
