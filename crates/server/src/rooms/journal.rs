@@ -112,7 +112,8 @@ impl Journal {
         self.place.is_some() && self.has_room()
     }
 
-    fn has_room(&self) -> bool {
+    /// Whether another turn may begin as soon as there is a place for it in the store.
+    pub(super) fn has_room(&self) -> bool {
         self.held.len() < HELD_TURNS_MAX && (self.held_bytes < HELD_BYTES_MAX || self.held.is_empty())
     }
 
@@ -121,7 +122,13 @@ impl Journal {
         self.held.is_empty()
     }
 
-    /// Waits until a turn is stored, or another one may begin. Cancel-safe.
+    /// Waits until a turn is stored. Cancel-safe.
+    pub(super) async fn stored(&mut self) -> Next {
+        first(&mut self.held, &mut self.held_bytes).await.map_or(Next::Closed, Next::Show)
+    }
+
+    /// Waits until a turn is stored, or another one may begin. Cancel-safe. Only for a room that has something to do: the place
+    /// is its own from then on, and there are more rooms than places.
     pub(super) async fn next(&mut self) -> Next {
         let has_room = self.has_room();
         let Self { store, place, placing, held, held_bytes, .. } = self;
@@ -153,6 +160,8 @@ impl Journal {
             self.entry = encoded(entry);
         }
         let receipt = self.record(now, room, turn)?;
+        // If it was not needed somebody else may have it.
+        self.place = None;
         let bytes = turn.bytes();
         self.held_bytes += bytes;
         self.held.push_back(Held { turn: Box::new(std::mem::take(turn)), receipt, bytes });

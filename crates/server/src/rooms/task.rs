@@ -131,9 +131,9 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
 }
 
 /// Waits for a room's journal, if it has one. Cancel-safe.
-async fn next_of(journal: &mut Option<Journal>) -> Next {
+async fn stored(journal: &mut Option<Journal>) -> Next {
     match journal {
-        Some(journal) => journal.next().await,
+        Some(journal) => journal.stored().await,
         None => pending().await,
     }
 }
@@ -180,11 +180,8 @@ impl RoomTask {
     /// Takes turns until the room is over, or out of memory.
     async fn go_on(&mut self, inbox: &mut Inbox, phase: u64, first: Vec<Command<'static>>) -> Ended {
         if !first.is_empty() {
-            while self.journal.as_ref().is_some_and(|journal| !journal.may_begin()) {
-                let next = next_of(&mut self.journal).await;
-                if let Some(ended) = self.look_at(next).await {
-                    return ended;
-                }
+            if let Some(ended) = self.take_place().await {
+                return ended;
             }
             self.begin(first);
             if let Some(ended) = self.end_turn().await {
@@ -193,14 +190,14 @@ impl RoomTask {
         }
         let mut mails = Vec::new();
         loop {
-            let may_begin = !self.ends && self.journal.as_ref().is_none_or(Journal::may_begin);
+            let may_begin = !self.ends && self.journal.as_ref().is_none_or(Journal::has_room);
             let deadline = self.room.next_deadline().map(|deadline| self.rooms.clock.instant(deadline));
             let sleeps_at = self.empty_since.map(|since| since + self.rooms.limits.hibernate_after);
             tokio::select! {
                 // What is stored is shown first, and what was posted comes before what falls due meanwhile: the creator, before
                 // the first tick.
                 biased;
-                next = next_of(&mut self.journal) => match self.look_at(next).await {
+                next = stored(&mut self.journal) => match self.look_at(next).await {
                     Some(ended) => return ended,
                     None => continue,
                 },
@@ -217,6 +214,9 @@ impl RoomTask {
                     continue;
                 }
             }
+            if let Some(ended) = self.take_place().await {
+                return ended;
+            }
             inbox.gather(self.room.flush_mode(), self.rooms.clock, phase, &mut mails).await;
             if let Err(why) = self.take_turn(&mut mails).await {
                 self.fail(&why);
@@ -225,6 +225,17 @@ impl RoomTask {
                 return ended;
             }
         }
+    }
+
+    /// Waits until the turn that is about to begin has its place in the store, and shows meanwhile what is stored.
+    async fn take_place(&mut self) -> Option<Ended> {
+        while let Some(journal) = self.journal.as_mut().filter(|journal| !journal.may_begin()) {
+            let next = journal.next().await;
+            if let Some(ended) = self.look_at(next).await {
+                return Some(ended);
+            }
+        }
+        None
     }
 
     /// Shows what is stored.

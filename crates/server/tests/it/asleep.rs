@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom_server::stores::{Medium, Memory, RoomStore, Store};
+use anteroom_server::stores::{Memory, RoomStore as _, Store};
 use anteroom_server::{Config, Server};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -43,10 +43,10 @@ async fn ten_thousand_rooms_sleep_through_a_restart_and_each_wakes_by_itself() {
             rooms.push((room_id, host.session["user_id"].clone()));
         }
     }
-    let mut eve = Player::enter_to_stay(&server, "Eve").await;
     // Their sessions are over, and then nobody has been there for so long that the rooms sleep.
     sleep(Duration::from_secs(60 + 600 + 60)).await;
     assert_eq!(server.rooms_in_memory(), 0);
+    let mut eve = Player::enter_to_stay(&server, "Eve").await;
     eve.say(&[json!({"type": "list_rooms", "ref": 2})]).await;
     assert_eq!(eve.answer(2).await["data"]["total"], 0, "nobody is there to be met");
     drop((eve, server));
