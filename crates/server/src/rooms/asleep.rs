@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anteroom_core::Time;
 use anteroom_protocol::{ErrorBody, ErrorCode, RoomId};
+use serde::Serialize;
 use tokio::time::sleep_until;
 
 use super::link::Inbox;
@@ -167,5 +168,10 @@ impl Rooms {
 
 /// Why nobody gets into a room that cannot be restored.
 pub(super) fn suspended(why: &str) -> ErrorBody {
-    ErrorBody::new(ErrorCode::RoomSuspended, format!("The room is kept, and cannot go on: {why}."))
+    #[derive(Serialize)]
+    struct Details<'a> {
+        reason: &'a str,
+    }
+    let words = "The room is kept, and cannot go on here for now.";
+    ErrorBody::new(ErrorCode::RoomSuspended, words).with_details(&Details { reason: why })
 }
