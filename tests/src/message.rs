@@ -56,6 +56,13 @@ impl Message {
     pub fn code(&self) -> &'static str {
         self.error.as_ref().map_or("", |error| error.code.name())
     }
+
+    /// The number of the message that it refuses, if it says so.
+    #[must_use]
+    pub fn refused_n(&self) -> Option<u64> {
+        let details: Value = self.error.as_ref()?.details.as_ref()?.decode().ok()?;
+        details["n"].as_u64()
+    }
 }
 
 /// Which game is played in which room; binary views cannot be read without.

@@ -7,6 +7,7 @@ mod builder;
 mod quic;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,11 @@ use crate::random::Randomness;
 use crate::recovery::recover;
 use crate::services::Services;
 use crate::sessions::keep_to_budget;
-use crate::stores::Store;
+#[cfg(unix)]
+use crate::stores::control::Control;
+use crate::stores::{Opened, Sqlite, Store};
+#[cfg(unix)]
+use crate::upkeep::Live;
 use crate::{http, renewal};
 
 /// How often it is noted that the server runs: a restart puts everything off by that much more at most.
@@ -110,6 +115,7 @@ impl Server {
         if config.auth.token_key_file.is_some() {
             wrong.extend(config.auth.token_key().err().map(StartError::Config));
         }
+        wrong.extend(config.store.key_problems());
         wrong
     }
 
@@ -144,9 +150,8 @@ impl Server {
             names: Names::default(),
             games,
             hooks: Hooked::default(),
-            store,
             // One that has the store of another goes on with its tokens.
-            resume_key: vec![0; 32],
+            opened: Opened::given(store, vec![0; 32]),
         };
         let server = Self { parts: assembly::parts(&config, startup)?, quic: None };
         server.spawn_keepers();
@@ -229,6 +234,30 @@ impl Server {
         });
     }
 
+    /// Answers whoever looks after the store, as soon as everything is restored.
+    #[cfg(unix)]
+    fn spawn_control(&self, store: Arc<Sqlite>, folder: PathBuf) {
+        let Parts { lifecycle, services, .. } = &self.parts;
+        let Some(control) = Control::listen(&folder) else { return };
+        let live = Live { services: services.clone(), store, folder };
+        let (stop, restored) = (lifecycle.stop_serving.clone(), lifecycle.restored.clone());
+        let answer = async move {
+            restored.cancelled().await;
+            kept_up("the control socket", || control.serve(&live)).await;
+        };
+        lifecycle.connections.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = answer => {}
+            }
+        });
+    }
+
+    /// There are no such sockets here.
+    #[cfg(not(unix))]
+    fn spawn_control(&self, _: Arc<Sqlite>, _: PathBuf) {}
+
     /// Restores what is stored, and keeps the store up to date.
     fn spawn_keepers_of(&self, store: &Arc<dyn Store>) {
         let Parts { lifecycle, services, .. } = &self.parts;
@@ -281,6 +310,11 @@ impl Server {
     /// Whether there is a page to try it out.
     pub(crate) fn has_demo(&self) -> bool {
         self.parts.settings.demo
+    }
+
+    /// Where the data is, in words.
+    pub(crate) fn data(&self) -> &str {
+        &self.parts.settings.data
     }
 
     /// Where the server listens for UDP.

@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well, 1 something failed while running, 2 wrong usage or configuration, 3 the port is taken.
 
 mod serving;
+mod store;
 mod token;
 
 use std::io::{self, Write};
@@ -23,6 +24,7 @@ use crate::config::{self, Config, ConfigError, StoreKind, StoreSection};
 use crate::{certificate, listen, output};
 
 pub use serving::runtime;
+use store::StoreCommand;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1, commit ", env!("BUILD_COMMIT"), ")");
 
@@ -120,6 +122,13 @@ enum Command {
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Look after what is stored: check, back up, compact; export or erase one user.
+    ///
+    /// While a server runs in the folder, it is asked to do it; otherwise it is done right here.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
     },
     /// Measure a server: how much it carries, how fast, at what cost.
     #[cfg(feature = "bench")]
@@ -250,6 +259,7 @@ fn run(arguments: Arguments, games: Registry) -> Result<ExitCode, Failure> {
             say(&seen.words)?;
             return Ok(if seen.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Some(Command::Store { command }) => return store::run(command, games),
         #[cfg(feature = "bench")]
         Some(Command::Bench(arguments)) => {
             anteroom_bench::main(&arguments, |game| games.names().any(|name| name == game), output::print)?;

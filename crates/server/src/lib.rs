@@ -42,6 +42,7 @@ mod slice;
 pub mod stores;
 mod tables;
 mod topic;
+mod upkeep;
 
 pub use app::{Server, ServerBuilder};
 /// What routes of an embedder are made of, in the version that this server serves them with.

@@ -5,6 +5,7 @@
 //! going waits its turn. A durable room is stored turn by turn, and out of memory while nobody is in it.
 
 mod asleep;
+mod erasing;
 mod journal;
 mod limits;
 mod link;
@@ -35,11 +36,13 @@ use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
 use crate::stores::Store;
 use asleep::Asleep;
+pub(crate) use erasing::{Erased, Forgotten};
 use journal::Journal;
 pub(crate) use limits::RoomLimits;
 pub(crate) use link::{Admitted, Declined, Entrance, Input, Reply, RoomHandle, RoomLink, gone, unavailable};
 use link::{Inbox, Mail};
 pub(crate) use member::Visitor;
+pub(crate) use record::deeds;
 pub(crate) use seeking::Sought;
 use task::Opening;
 
@@ -288,6 +291,11 @@ impl Rooms {
     /// How many rooms are in memory.
     pub(crate) fn in_memory(&self) -> usize {
         self.lock().running.len()
+    }
+
+    /// The games that can be played.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Whether rooms outlive the server.

@@ -3,6 +3,7 @@
 use anteroom_protocol::message::resume::Counts;
 use anteroom_protocol::{LaneId, RoomId};
 
+use super::lane::Lane;
 use super::{ConnectionId, Lanes};
 use crate::time::Time;
 
@@ -29,11 +30,11 @@ impl Lanes {
         if is_new && self.carrying.attached() == Some(connection) { Verdict::New } else { Verdict::Ignored }
     }
 
-    /// Whether a message for a room, whose lane is over, was on that lane and has come to the room already: it is sent again
-    /// because it was not acknowledged then, and the lane's end says more than a refusal.
+    /// Whether a message for a room that the session is not in any more was on its lane, and has come to the room already: it is
+    /// sent again because it was not acknowledged then, and the lane's end, which may still be to come, says more than a refusal.
     #[must_use]
     pub fn has_passed(&self, room_id: &RoomId, n: Option<u64>) -> bool {
-        let of_room = self.rooms.iter().filter(|(_, lane)| lane.ended && lane.room_id.as_ref() == Some(room_id));
+        let of_room = self.rooms.iter().filter(|(_, lane)| lane.room_id.as_ref() == Some(room_id));
         n.is_some_and(|n| of_room.into_iter().any(|(_, lane)| lane.marks.have_passed(n)))
     }
 
@@ -124,9 +125,15 @@ impl Lanes {
 
     /// Forgets refusals and answers that the client will not hear of: it will send those messages again.
     pub(super) fn forget_refusals(&mut self) {
-        if self.control.out.is_in_gap() {
-            self.refused.clear();
-            self.answers.lose();
+        if !self.control.out.is_in_gap() {
+            return;
         }
+        self.answers.lose();
+        // What a room has acknowledged since with a later message is not sent again. A gap there says that answers are lost.
+        let refused = std::mem::take(&mut self.refused);
+        let has_passed = |lane: &Lane| refused.iter().any(|n| lane.marks.have_passed(*n));
+        let rooms = self.rooms.iter_mut().map(|(_, lane)| lane);
+        let passed = rooms.filter(|lane| !lane.ended && !lane.out.is_in_gap() && has_passed(lane));
+        passed.for_each(|lane| lane.out.start_gap());
     }
 }

@@ -5,6 +5,8 @@
 //! turns again says the same again. That a game has failed is not among what happened: a room that [fails](Room::fail) is over,
 //! and whoever stores logs stores that.
 
+mod deeds;
+
 use std::fmt;
 
 use anteroom_protocol::bincode::{Decode, Encode};
@@ -16,6 +18,7 @@ use anteroom_protocol::{Codec, Data, LaneId, SessionId, UserId, binary};
 
 use super::{AnswerTo, Command, Flush, Join, MemberId, Room};
 use crate::time::Time;
+pub use deeds::Deed;
 
 /// The types that a join is answered with.
 const ANSWERS: [&str; 2] = ["create_room_result", "join_room_result"];

@@ -28,7 +28,7 @@ use crate::rooms::{RoomLimits, Rooms};
 use crate::services::Services;
 use crate::sessions::{SessionLimits, Sessions, Surroundings};
 use crate::settings::{ConnectionLimits, PublicUrl};
-use crate::stores::Store;
+use crate::stores::{self, Opened};
 
 /// What a server does not find in its configuration.
 pub(super) struct Startup {
@@ -42,9 +42,7 @@ pub(super) struct Startup {
     pub(super) names: Names,
     pub(super) games: Registry,
     pub(super) hooks: Hooked,
-    pub(super) store: Option<Arc<dyn Store>>,
-    /// What signs resume tokens.
-    pub(super) resume_key: Vec<u8>,
+    pub(super) opened: Opened,
 }
 
 /// Starts a server in the tokio runtime of the caller.
@@ -74,11 +72,14 @@ pub(super) fn start(config: Config, mode: Mode, additions: Additions) -> Result<
     let quic =
         Listener::bind(udp, certificate.tls, transport).map_err(|error| StartError::Certificate(error.to_string()))?;
     // Last of all that can fail: from here on the store is ours.
-    let resume_key = crate::random::bytes::<32>().to_vec();
-    let clock = store.as_ref().map_or_else(Clock::start, |store| Clock::start_at(store.boot().start_ms));
+    let opened = match store {
+        Some(store) => Opened::given(Some(store), config.store.resume_key_or_random()?),
+        None => stores::open(&config.store, mode, Clock::start().now().as_millis())?,
+    };
+    let clock = opened.store.as_ref().map_or_else(Clock::start, |store| Clock::start_at(store.boot().start_ms));
     let randomness = Randomness::default();
-    let startup =
-        Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks, store, resume_key };
+    let startup = Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks, opened };
+    let database = startup.opened.database.clone();
     let parts = parts(&config, startup)?;
     let settings = &parts.settings;
     let quic = Arc::new(quic.path_prefix(settings.prefix()));
@@ -91,15 +92,18 @@ pub(super) fn start(config: Config, mode: Mode, additions: Additions) -> Result<
     }
     let server = Server { parts, quic: Some(quic) };
     server.spawn(tcp, tcp_tls, routes);
+    if let Some((store, folder)) = database {
+        server.spawn_control(store, folder);
+    }
     Ok(server)
 }
 
 /// Puts the parts together.
 pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartError> {
-    let Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks, store, resume_key } =
-        startup;
+    let Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks, opened } = startup;
+    let Opened { store, resume_key, remark, .. } = opened;
     let Config { limits, times, auth, .. } = config;
-    let settings = config.settings(mode, local_addr, udp_addr)?;
+    let settings = config.settings(mode, local_addr, udp_addr, remark)?;
     let public = settings.public.as_ref().map(PublicUrl::origin);
     let own = Own { public, names, is_development: mode.is_development() };
     let budget = Arc::new(Budget::of(limits));

@@ -133,12 +133,13 @@ impl Config {
         self.listen_udp.as_deref().map(parse_addr).transpose()
     }
 
-    /// What it comes to for a server that listens on these two addresses.
+    /// What it comes to for a server that listens on these two addresses, and has its data there.
     pub(crate) fn settings(
         &self,
         mode: Mode,
         local_addr: SocketAddr,
         udp_addr: SocketAddr,
+        data: String,
     ) -> Result<Settings, ConfigError> {
         let invalid = |key| move |why| ConfigError::Invalid { key, why };
         Ok(Settings {
@@ -150,6 +151,7 @@ impl Config {
             tcp_tls: self.tls.tcp,
             makes_certificates: self.tls.is_made(),
             demo: self.demo,
+            data,
             connection: ConnectionLimits::of(&self.limits, &self.times),
             http: HttpLimits::of(&self.times),
         })

@@ -422,7 +422,7 @@ impl RoomHandle {
         self.insist(Mail::Park);
     }
 
-    fn insist(&self, mail: Mail) {
+    pub(super) fn insist(&self, mail: Mail) {
         if let Err(mpsc::error::TrySendError::Full(mail)) = self.mailbox.try_send(mail) {
             let mailbox = self.mailbox.clone();
             // A room that is gone meanwhile needs no telling.

@@ -4,9 +4,9 @@
 //! when they are replayed is not let go on.
 
 use anteroom_core::game::Registry;
-use anteroom_core::room::{Flush, Log, Room, Snapshot};
-use anteroom_protocol::binary;
+use anteroom_core::room::{Deed, Flush, Log, Room, Snapshot};
 use anteroom_protocol::bincode::{Decode, Encode};
+use anteroom_protocol::{UserId, binary};
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::panics::guarded;
@@ -54,6 +54,36 @@ pub(super) fn state_of(snapshot: &Snapshot) -> Option<[u8; 16]> {
 /// # Errors
 /// A sentence, if it cannot be restored. It is to be kept as it is then.
 pub(crate) fn restore(registry: &Registry, kept: &Kept) -> Result<(Room, u64), String> {
+    replayed(registry, kept, |_| ())
+}
+
+/// What the turns behind the snapshot of a stored room have of a user.
+///
+/// # Errors
+/// The same.
+pub(crate) fn deeds(registry: &Registry, kept: &Kept, user_id: &UserId) -> Result<Vec<Deed>, String> {
+    let (mut members, mut deeds) = (Vec::new(), Vec::new());
+    replayed(registry, kept, |turn| match turn {
+        Replayed::Before(room) => {
+            let there = room.memberships().filter(|there| there.user_id == *user_id);
+            members.extend(there.map(|there| there.member));
+        }
+        Replayed::After(log, flush) => {
+            let answers = flush.answers.iter().filter(|answer| answer.user_id == *user_id);
+            members.extend(answers.filter_map(|answer| answer.joined.clone().ok()));
+            deeds.extend(log.deeds(user_id, &members));
+        }
+    })?;
+    Ok(deeds)
+}
+
+/// A turn that is replayed, for whoever looks on.
+enum Replayed<'a> {
+    Before(&'a Room),
+    After(&'a Log, &'a Flush),
+}
+
+fn replayed(registry: &Registry, kept: &Kept, mut look: impl FnMut(Replayed<'_>)) -> Result<(Room, u64), String> {
     let bytes = kept.snapshot.open(Kind::Snapshot).map_err(|error| error.to_string())?;
     let snapshot = Snapshot::decode(bytes).map_err(|error| error.to_string())?;
     let kind = registry.kind(snapshot.game()).map_err(|error| error.message)?;
@@ -68,12 +98,14 @@ pub(crate) fn restore(registry: &Registry, kept: &Kept) -> Result<(Room, u64), S
         for turn in &kept.turns {
             let TurnRecord { log, state, build } = TurnRecord::open(&turn.turn)?;
             flush.clear();
+            look(Replayed::Before(&room));
             room.replay(&log, &mut flush).map_err(|error| error.to_string())?;
             room.flush(&mut flush).map_err(|error| error.to_string())?;
             let after = room.snapshot().map_err(|error| error.to_string())?;
             if state_of(&after) != Some(state) {
                 return Err(format!("turn {} does not come out as it did under {build}", turn.index));
             }
+            look(Replayed::After(&log, &flush));
             index = turn.index;
         }
         Ok((if room.is_durable() { room.logged() } else { room }, index))

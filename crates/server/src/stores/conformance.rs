@@ -147,6 +147,11 @@ impl<'a> Script<'a> {
         self.receipts.push(self.store.keep(place, rows));
     }
 
+    pub(super) async fn forget(&mut self, n: u128) {
+        let place = self.store.place().await;
+        self.receipts.push(self.store.forget(place, vec![session(n)]));
+    }
+
     /// Waits for all of them.
     pub(super) async fn results(self) -> Vec<Result<(), StoreError>> {
         let mut results = Vec::new();
@@ -173,4 +178,3 @@ pub(super) async fn texts(store: &dyn Store, n: u128) -> Option<Vec<(u64, String
     assert_eq!(kept.row.entry, newest);
     Some(texts)
 }
-

@@ -111,7 +111,11 @@ impl Memory {
         if waiting.is_closed {
             return receipt;
         }
-        if waiting.is_held { waiting.writes.push_back(queued) } else { self.commit(queued) }
+        if waiting.is_held {
+            waiting.writes.push_back(queued)
+        } else {
+            self.commit(queued)
+        }
         receipt
     }
 

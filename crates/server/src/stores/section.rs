@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Problems;
+use super::key;
+use crate::error::{ConfigError, Problems, StartError};
+use crate::secret;
 
 /// Where what outlives the process is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -34,6 +36,32 @@ impl StoreSection {
     /// A database in this folder.
     pub(crate) fn in_folder(path: impl Into<PathBuf>) -> Self {
         Self { kind: StoreKind::Sqlite, path: Some(path.into()), resume_key_file: None }
+    }
+
+    /// The key that signs resume tokens, if it is configured.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the file cannot be read, or holds none.
+    pub(crate) fn resume_key(&self) -> Result<Option<Vec<u8>>, ConfigError> {
+        let read = |path: &PathBuf| secret::read(path, "resume key", "store.resume_key_file");
+        self.resume_key_file.as_ref().map(read).transpose()
+    }
+
+    /// The same, or one that nobody else ever has.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn resume_key_or_random(&self) -> Result<Vec<u8>, ConfigError> {
+        Ok(self.resume_key()?.unwrap_or_else(key::random))
+    }
+
+    /// What is wrong with the keys that are there.
+    pub(crate) fn key_problems(&self) -> Option<StartError> {
+        if self.resume_key_file.is_some() {
+            return self.resume_key().err().map(StartError::Config);
+        }
+        let folder = self.path.as_ref().filter(|_| self.kind == StoreKind::Sqlite)?;
+        key::read(folder).err().map(|error| StartError::Store(error.to_string()))
     }
 
     pub(crate) fn check(&self, problems: &mut Problems) {

@@ -10,15 +10,32 @@ use super::{Place, Receipt, RoomRow, Sealed, SessionRow, UserRow};
 /// One write.
 #[derive(Debug, Clone)]
 pub(super) enum Write {
-    Snapshot { now_ms: u64, room_id: RoomId, index: u64, row: RoomRow, snapshot: Sealed },
-    Turn { now_ms: u64, room_id: RoomId, index: u64, row: RoomRow, turn: Sealed },
+    Snapshot {
+        now_ms: u64,
+        room_id: RoomId,
+        index: u64,
+        row: RoomRow,
+        snapshot: Sealed,
+    },
+    Turn {
+        now_ms: u64,
+        room_id: RoomId,
+        index: u64,
+        row: RoomRow,
+        turn: Sealed,
+    },
     Remove(Vec<RoomId>),
-    Suspend { room_id: RoomId, why: String },
+    Suspend {
+        room_id: RoomId,
+        why: String,
+    },
     Keep(Vec<SessionRow>),
     Forget(Vec<SessionId>),
     Note(Vec<UserRow>),
     Erase(UserId),
-    Alive { now_ms: u64 },
+    Alive {
+        now_ms: u64,
+    },
     /// Nothing new: the medium is to be tidied up.
     Tidy,
 }

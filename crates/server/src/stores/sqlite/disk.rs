@@ -53,8 +53,9 @@ pub(super) enum Checkpoint {
 #[derive(Debug)]
 pub(super) struct Database {
     folder: Folder,
+    identity: Identity,
     /// Only between closing and reopening there is none.
-    open: Option<(Connection, Identity)>,
+    connection: Option<Connection>,
     /// How often it was opened. Readers open theirs again when it is.
     opened: Arc<AtomicU64>,
 }
@@ -62,11 +63,11 @@ pub(super) struct Database {
 impl Database {
     pub(super) fn new(folder: Folder, connection: Connection, opened: Arc<AtomicU64>) -> Result<Self, Fault> {
         let identity = folder.identity()?;
-        Ok(Self { folder, open: Some((connection, identity)), opened })
+        Ok(Self { folder, identity, connection: Some(connection), opened })
     }
 
-    fn connection(&self) -> Result<&Connection, Fault> {
-        self.open.as_ref().map(|(connection, _)| connection).ok_or_else(|| Fault::medium("it is not open"))
+    pub(super) fn connection(&self) -> Result<&Connection, Fault> {
+        self.connection.as_ref().ok_or_else(|| Fault::medium("it is not open"))
     }
 
     fn execute(&self, sql: &str) -> Result<(), Fault> {
@@ -77,8 +78,7 @@ impl Database {
 
 impl Disk for Database {
     fn look(&mut self) -> Result<(), Fault> {
-        let (_, identity) = self.open.as_ref().ok_or_else(|| Fault::medium("it is not open"))?;
-        identity.check(&self.folder)
+        self.identity.check(&self.folder)
     }
 
     fn begin(&mut self, boot: u64, alive_ms: u64) -> Result<(), Fault> {
@@ -119,16 +119,25 @@ impl Disk for Database {
     fn vacuum(&mut self) -> Result<(), Fault> {
         self.connection()?.execute_batch("VACUUM")?;
         // In the log is still what was deleted, and in the database what is not copied over yet.
-        if self.checkpoint(Checkpoint::Truncate)? { Ok(()) } else { Err(Fault::medium("somebody reads an older state")) }
+        if self.checkpoint(Checkpoint::Truncate)? {
+            Ok(())
+        } else {
+            Err(Fault::medium("somebody reads an older state"))
+        }
     }
 
     fn reopen(&mut self) -> Result<(), Fault> {
-        self.open = None;
+        if let Some(connection) = self.connection.take() {
+            // If only the log was deleted, this connection is the last that has it.
+            let _ = opening::checkpoint(&connection);
+        }
         self.opened.fetch_add(1, Ordering::Relaxed);
+        // The log here may not be that of another database, which would be damaged by it.
+        self.identity.check_database(&self.folder)?;
         let connection = self.folder.connect(Role::Writer)?;
         opening::version(&self.folder, &connection).map_err(Fault::medium)?;
-        let identity = self.folder.identity()?;
-        self.open = Some((connection, identity));
+        self.identity = self.folder.identity()?;
+        self.connection = Some(connection);
         Ok(())
     }
 }

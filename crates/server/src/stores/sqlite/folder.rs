@@ -14,6 +14,8 @@ use super::open_error::OpenError;
 
 /// How long a connection waits while another program has the database locked.
 pub(super) const BUSY: Duration = Duration::from_secs(1);
+/// No database has a smaller page.
+const DATABASE_BYTES_MIN: u64 = 512;
 /// How many statements a connection keeps prepared: more than there are.
 const STATEMENTS: usize = 48;
 
@@ -69,8 +71,13 @@ impl Folder {
 
     /// Makes the file of the database if there is none: what SQLite puts beside it gets the same permissions.
     pub(super) fn make_database(&self) -> Result<(), OpenError> {
-        let made = private().create(true).truncate(false).open(&self.database);
-        made.map(drop).map_err(|error| OpenError::io(&self.database, &error))
+        let failed = |error| OpenError::io(&self.database, &error);
+        let file = private().create(true).truncate(false).open(&self.database).map_err(failed)?;
+        // SQLite would take a few bytes for an empty database.
+        match file.metadata().map_err(failed)?.len() {
+            1..DATABASE_BYTES_MIN => Err(OpenError::NotADatabase(self.database.clone())),
+            _ => Ok(()),
+        }
     }
 
     /// Whether there is a database.
@@ -117,11 +124,23 @@ pub(super) struct Identity {
 impl Identity {
     /// Checks that they are these still: what is written to a file that was deleted is lost.
     pub(super) fn check(&self, folder: &Folder) -> Result<(), Fault> {
-        match folder.identity() {
-            Ok(now) if now == *self => Ok(()),
-            Ok(_) => Err(Fault::medium("the database was replaced by another file")),
-            Err(error) => Err(Fault::Medium(format!("the database is not where it was: {error}"))),
+        self.check_database(folder)?;
+        same(self.wal, fs::metadata(folder.wal()))
+    }
+
+    /// The same of the database alone.
+    pub(super) fn check_database(&self, folder: &Folder) -> Result<(), Fault> {
+        same(self.database, fs::metadata(&folder.database))
+    }
+}
+
+fn same(before: (u64, u64), now: io::Result<Metadata>) -> Result<(), Fault> {
+    match now {
+        Ok(now) if number(&now) == before => Ok(()),
+        Ok(_) => {
+            Err(Fault::medium("another file is in the place of one of its files; put that back, or restart the server"))
         }
+        Err(error) => Err(Fault::Medium(format!("one of its files is not where it was ({error}); put it back"))),
     }
 }
 

@@ -1,7 +1,10 @@
 //! What this medium adds: files, another process, a medium that fails.
 
+mod crashing;
 mod failing;
+mod losing;
 mod opening;
+mod tidying;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::super::conformance::{Bed, conforms};
+use super::folder::Role;
 use super::*;
 use crate::stores::Store;
 
@@ -19,9 +23,19 @@ pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
     pub(super) fn new() -> Self {
+        Self::within(std::env::temp_dir())
+    }
+
+    /// The same where nothing reaches a disk, if there is such a place: for what is opened a thousand times.
+    pub(super) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        Self::within(if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() })
+    }
+
+    fn within(folder: PathBuf) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Self(std::env::temp_dir().join(format!("anteroom-store-{}-{number}", std::process::id())))
+        Self(folder.join(format!("anteroom-store-{}-{number}", std::process::id())))
     }
 
     pub(super) fn path(&self) -> &Path {

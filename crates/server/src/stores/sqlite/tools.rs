@@ -77,7 +77,12 @@ fn copy_into(connection: &Connection, part: &Path) -> Result<(), OpenError> {
     let Some(name) = part.to_str() else {
         return Err(OpenError::Failed { path: part.to_owned(), why: "its name is not UTF-8".into() });
     };
-    connection.execute("VACUUM INTO ?1", [name]).map_err(|error| OpenError::sqlite(part, &error))?;
+    // A reader's connection takes this for a write, though it changes nothing that is stored.
+    let copied = connection
+        .pragma_update(None, "query_only", false)
+        .and_then(|()| connection.execute("VACUUM INTO ?1", [name]))
+        .and_then(|_| connection.pragma_update(None, "query_only", true));
+    copied.map_err(|error| OpenError::sqlite(part, &error))?;
     file.sync_all().map_err(failed)
 }
 
