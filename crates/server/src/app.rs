@@ -45,6 +45,8 @@ use crate::{http, renewal};
 
 /// How often it is noted that the server runs: a restart puts everything off by that much more at most.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
+/// The same while no room is in memory.
+const ALIVE_EVERY_IDLE: Duration = Duration::from_secs(60);
 
 /// A running server. Clones are the same one. Dropping it leaves its tasks running; call [`Server::shutdown`].
 #[derive(Debug, Clone)]
@@ -365,11 +367,9 @@ impl Server {
 async fn note_alive(services: &Services) {
     let Some(store) = &services.store else { return std::future::pending().await };
     loop {
-        tokio::time::sleep(ALIVE_EVERY).await;
-        if services.rooms.in_memory() == 0 {
-            // What falls due in a room that sleeps can wait for as long as nobody was there.
-            continue;
-        }
+        // What falls due in a room that sleeps is days away, and a disk may rest meanwhile.
+        let is_idle = services.rooms.in_memory() == 0;
+        tokio::time::sleep(if is_idle { ALIVE_EVERY_IDLE } else { ALIVE_EVERY }).await;
         let place = store.place().await;
         // If the store is closed there is nobody to tell.
         drop(store.alive(place, services.clock.now().as_millis()).committed().await);
