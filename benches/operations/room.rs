@@ -70,8 +70,15 @@ fn flush(members: u32, codecs: &[Codec]) -> Step {
 /// A room that everyone has come into.
 fn seated(members: u32, codecs: &[Codec]) -> (Room, Flush) {
     let registry = anteroom_games::registry().expect("the games go together");
-    let policy = RoomPolicy { grace: Duration::ZERO, spectators_max: 0 };
-    let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Relay".into(), options: None, seed: 0, policy };
+    let policy = RoomPolicy { grace: Duration::ZERO, seat_kept: None, spectators_max: 0 };
+    let spec = RoomSpec {
+        room_id: RoomId::from_bits(1),
+        name: "Relay".into(),
+        options: None,
+        seed: 0,
+        policy,
+        durable: false,
+    };
     let kind = registry.kind("relay").expect("a game of the registry");
     let (mut room, mut flush) = (Room::create(kind, spec, Time::default()).expect("a room"), Flush::default());
     for number in 0..members {
@@ -84,6 +91,8 @@ fn seated(members: u32, codecs: &[Codec]) -> (Room, Flush) {
             answer: "join_room_result",
             reference: None,
             applied: 0,
+            session_id: None,
+            n: None,
         };
         room.join(Time::default(), join, &mut flush).expect("there is a seat");
         flush.clear();

@@ -245,7 +245,7 @@ impl Starting {
     fn program(&self, command: &mut Command, contender: &Contender, needs: Needs) -> Result<()> {
         let subject = contender.subject;
         if subject.is_anteroom() {
-            command.arg(&self.anteroom).args(LISTEN).args(&self.arguments);
+            command.arg(&self.anteroom).args(LISTEN).args(keeps_nothing(&self.anteroom)?).args(&self.arguments);
             command.envs(contender.environment(needs));
             return Ok(());
         }
@@ -277,6 +277,13 @@ pub(crate) const CROWDED: &[(&str, &str)] = &[
 
 /// Any free port of this machine, and only errors in the log.
 const LISTEN: [&str; 4] = ["--listen", "127.0.0.1:0", "--log", "error"];
+
+/// How the development server is told to leave nothing behind in the folder; one that keeps nothing anyway does not know it.
+fn keeps_nothing(anteroom: &Path) -> Result<&'static [&'static str]> {
+    let help = Command::new(anteroom).arg("--help").output().context("cannot run anteroom")?;
+    let has_stores = memchr::memmem::find(&help.stdout, b"--store").is_some();
+    Ok(if has_stores { &["--store", "memory"] } else { &[] })
+}
 
 /// Where the peers on Node.js are.
 fn peers() -> PathBuf {

@@ -9,7 +9,7 @@ use anteroom_games::tic_tac_toe::{Cell, Mark, Status};
 use crossterm::style::{Color, ContentStyle, Stylize};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::table::{Link, Mood, Table};
+use crate::table::{Link, Mood, Table, time};
 
 /// How many columns a picture has.
 pub const COLUMNS: u16 = 80;
@@ -147,7 +147,7 @@ impl Picture {
             let you = if table.my_mark() == Some(mark) { " (you)" } else { "" };
             self.put(row, PANEL_LEFT + 3, style, &format!("{}{you}", fitting(&table.name(player), 20)));
             if let Some(kept) = table.kept(player, now) {
-                let text = format!("lost, seat kept for {} s", kept.as_secs_f64().ceil());
+                let text = format!("lost, seat kept for {}", time(kept));
                 self.put(row + 1, PANEL_LEFT + 3, plain().red(), &text);
             }
         }
@@ -282,10 +282,10 @@ mod tests {
         let mut table = table("ada", "X.O/.../...");
         let now = Instant::now();
         table.rtt = Some(Duration::from_micros(1234));
-        table.link = Link::Down { attempt: 12, next_try: now + 3 * GRACE / 60, until: now + GRACE };
+        table.link = Link::Down { attempt: 12, next_try: now + 3 * GRACE / 60, is_away: false };
         let text = text(&Picture::of(&table, now));
         assert!(text.contains("Ada's room (0j6hb7h6nw)                        no connection\n"), "{text}");
-        assert!(text.contains("   Reconnecting (12, next try in 3.0 s) - your seat is kept for 60 s.\n"), "{text}");
+        assert!(text.contains("   Reconnecting (12, next try in 3.0 s) - your seat is kept meanwhile.\n"), "{text}");
     }
 
     const GRACE: Duration = Duration::from_secs(60);

@@ -170,7 +170,7 @@ async fn play(client: &Client, room: &mut Room<TicTacToe>) -> Result<String, Str
             return over(RoomEnd::Session(why));
         }
         let link = Link::of(&state);
-        if let Some(sentence) = link.told_since(&table.link, Instant::now()) {
+        if let Some(sentence) = link.told_since(&table.link) {
             face.tell(&sentence, &mut table)?;
         }
         table.link = link;

@@ -326,6 +326,18 @@ pub fn read_line(line: &str) -> Option<Intent> {
     }
 }
 
+/// How long something still takes, in a unit that one can imagine.
+#[must_use]
+pub fn time(left: Duration) -> String {
+    let seconds = left.as_secs_f64();
+    match seconds / 60.0 {
+        minutes if minutes <= 2.0 => format!("{} s", seconds.ceil()),
+        minutes if minutes <= 120.0 => format!("{} min", minutes.ceil()),
+        minutes if minutes <= 48.0 * 60.0 => format!("{} h", (minutes / 60.0).ceil()),
+        minutes => format!("{} days", (minutes / 60.0 / 24.0).ceil()),
+    }
+}
+
 /// What an event is worth telling in words; states and the like show by themselves.
 #[must_use]
 pub fn told(event: &RoomEvent<TicTacToe>) -> Option<String> {
@@ -333,7 +345,7 @@ pub fn told(event: &RoomEvent<TicTacToe>) -> Option<String> {
         RoomEvent::Joined(Member { username, role: Role::Player, .. }) => format!("{} sat down.", printable(username)),
         RoomEvent::Joined(Member { username, .. }) => format!("{} is watching.", printable(username)),
         RoomEvent::Disconnected { username, grace, .. } => {
-            format!("{} lost the connection; the seat is kept for {} s.", printable(username), grace.as_secs())
+            format!("{} lost the connection; the seat is kept for {}.", printable(username), time(*grace))
         }
         RoomEvent::Reconnected { username, .. } => format!("{} is back.", printable(username)),
         RoomEvent::Left { username, reason: LeftReason::TimedOut, .. } => {
@@ -343,6 +355,7 @@ pub fn told(event: &RoomEvent<TicTacToe>) -> Option<String> {
         RoomEvent::Error(error) => printable(&error.message),
         RoomEvent::Unreadable { kind, reason } => printable(&format!("{kind} could not be read: {reason}")),
         RoomEvent::Missed { events } => format!("{events} events were missed."),
+        RoomEvent::Gap { missed: 0 } => "The server was started anew; this is how things stand.".into(),
         RoomEvent::Gap { missed } => format!("{missed} messages or more were lost; this is how things stand now."),
         RoomEvent::Closed(end) => printable(&end.to_string()),
         _ => return None,

@@ -239,7 +239,7 @@ fn a_match_goes_on_over_every_transport_and_through_a_lost_connection() {
         ada.until(&format!("The match goes on over {transport}."));
         bob.until("Your turn.");
         relay.cut();
-        bob.until("The connection is lost; your seat is kept for 60 s.");
+        bob.until("The connection is lost; your seat is kept meanwhile.");
         bob.line(o);
         bob.until("Connected again, over WebSocket.");
     }

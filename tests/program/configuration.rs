@@ -12,7 +12,7 @@ use toml::{Table, Value};
 /// What the file sets for production, where the default is that of a first look.
 const DIFFERENT: [&str; 4] = ["listen", "tls.certificate", "tls.key", "auth.token_key_file"];
 /// What has no default, and stays out because something else is set, or only some need it.
-const LEFT_OUT: [&str; 3] = ["listen_udp", "public_url", "auth.token_key"];
+const LEFT_OUT: [&str; 5] = ["listen_udp", "public_url", "auth.token_key", "store.path", "store.resume_key_file"];
 
 fn text() -> String {
     std::fs::read_to_string(repository().join("deploy/anteroom.toml")).unwrap()
@@ -60,6 +60,8 @@ fn all_keys() -> Vec<String> {
     config.tls.key = Some("x".into());
     config.auth.token_key = Some("x".into());
     config.auth.token_key_file = Some("x".into());
+    config.store.path = Some("x".into());
+    config.store.resume_key_file = Some("x".into());
     flat(&Table::try_from(&config).unwrap()).into_keys().collect()
 }
 
@@ -247,6 +249,7 @@ async fn mistakes_are_named_with_their_line_and_the_nearest_key() {
         ("guests = false", "guests = \"no\"", "guests = ", "expected a boolean"),
         ("grace_ms = 60000", "grace_ms = -1", "grace_ms = ", "expected u64"),
         ("tcp = \"on\"", "tcp = \"maybe\"", "tcp = ", "unknown variant `maybe`"),
+        ("kind = \"memory\"", "kind = \"redis\"", "kind = ", "unknown variant `redis`, expected `memory` or `sqlite`"),
         ("guests = false", "guests = false\nguests = true", "guests = true", "duplicate key"),
     ] {
         let changed = text.replacen(&format!("\n{right}\n"), &format!("\n{wrong}\n"), 1);
@@ -293,6 +296,10 @@ async fn values_that_make_no_sense_are_refused() {
         ("demo = false", "public_url = \"play.example.com\"", "`public_url` \"play.example.com\" is no address"),
         ("demo = false", "public_url = \"https://play.example.com/ws\"", "begins with /ws"),
         ("http_idle_ms = 75000", "http_idle_ms = 0", "`times.http_idle_ms` must be 1 to 86400000"),
+        ("kind = \"memory\"", "kind = \"sqlite\"", "`store.path` must name a folder to keep the data in"),
+        ("stored_rooms_max = 1000000", "stored_rooms_max = 0", "`limits.stored_rooms_max` must be at least 1"),
+        ("durable_seat_ms = 604800000", "durable_seat_ms = 0", "`times.durable_seat_ms` must be 1 to 31622400000"),
+        ("hibernate_after_ms = 600000", "hibernate_after_ms = 0", "`times.hibernate_after_ms` must be 1 to"),
         ("key = \"certs/key.pem\"", "", "needs both `certificate` and `key`"),
         (
             "guests = false",

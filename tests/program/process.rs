@@ -79,6 +79,13 @@ async fn wrong_usage_ends_it_with_2_and_a_sentence() {
         (&["--listen", "127.0.0.1:0", "--listen-udp", "0.0.0.0:0"], "`listen_udp` is not this machine alone"),
         (&["--listen", "0.0.0.0:0"], "--danger-dev-on-network"),
         (&["--log", "=,=", "--listen", "127.0.0.1:0"], "is not a log filter"),
+        (&["--store", "redis"], "invalid value 'redis'"),
+        (&["store"], "Usage"),
+        (&["store", "backup"], "<FILE>"),
+        (&["store", "export", ""], "1 to 64 bytes"),
+        (&["store", "check", "--data", "x", "--config", "y"], "cannot be used with"),
+        (&["store", "check", "--data", "/nowhere"], "there is no store in /nowhere"),
+        (&["store", "check", "--config", "/nowhere/anteroom.toml"], "cannot read the configuration"),
         (&["completions", "nonsense"], "invalid value"),
         (&["cert", "ünï.example", "--out", "/nowhere"], "cannot make a certificate"),
         // What only servers take is taken by nobody else, and a server's belongs behind its command.
@@ -156,6 +163,12 @@ async fn the_help_fits_a_terminal_and_says_how_to_begin() {
         &["token", "--help"],
         &["token", "mint", "--help"],
         &["token", "inspect", "--help"],
+        &["store", "--help"],
+        &["store", "check", "--help"],
+        &["store", "backup", "--help"],
+        &["store", "vacuum", "--help"],
+        &["store", "export", "--help"],
+        &["store", "erase", "--help"],
         &["bench", "--help"],
         &["bench", "broadcast", "--help"],
         &["bench", "lobby", "-h"],
@@ -171,7 +184,7 @@ async fn the_help_fits_a_terminal_and_says_how_to_begin() {
         assert!(!help.stdout.contains('\u{1b}'), "colours without a terminal: {arguments:?}");
         // `-h` and `--help` of the program itself come first.
         let serves = matches!(arguments[0], "-h" | "--help" | "serve");
-        for option in ["--listen", "--log"] {
+        for option in ["--listen", "--log", "--store"] {
             assert_eq!(help.stdout.contains(&format!("{option} <")), serves, "{arguments:?}: {option}");
         }
     }
@@ -181,10 +194,13 @@ async fn the_help_fits_a_terminal_and_says_how_to_begin() {
         "cert",
         "config",
         "token",
+        "store",
         "bench",
         "completions",
         "--listen",
         "--log",
+        "--data",
+        "--store",
         "native_quic",
         "ANTEROOM_",
         "Exit codes",

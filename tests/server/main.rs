@@ -8,6 +8,7 @@ mod changing_tokens;
 mod fault;
 mod floods;
 mod lanes;
+mod lasting;
 mod limits;
 mod lobby;
 mod memory;

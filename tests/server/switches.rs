@@ -177,8 +177,8 @@ async fn a_lost_network_says_so() {
             in_time("the answer", far.client().list_rooms(None)),
             in_time("the session's end", far.client().ended())
         );
-        assert!(matches!(&end, SessionEnd::GraceOver { grace: kept, .. } if *kept == grace), "{choice}: {end:?}");
-        let said = format!("no connection for {grace:?}, so the seats are given up: ");
+        assert!(matches!(&end, SessionEnd::Unreachable { after, .. } if *after == grace), "{choice}: {end:?}");
+        let said = format!("no connection for {grace:?}, so the session is given up: ");
         assert!(end.to_string().starts_with(&said), "{choice}: {end}");
         assert_eq!(asked, Err(ClientError::Closed(end.clone())), "{choice}");
         assert_eq!(far.client().state(), SessionState::Ended(end.clone()));

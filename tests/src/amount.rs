@@ -12,9 +12,17 @@ use std::str::FromStr;
 /// If the variable says something else.
 #[must_use]
 pub fn seeds() -> Range<u64> {
-    let Ok(text) = env::var("ANTEROOM_SEEDS") else { return 0..80 };
-    let (from, to) = text.split_once("..").expect("ANTEROOM_SEEDS is FROM..TO");
-    from.parse().unwrap()..to.parse().unwrap()
+    range("ANTEROOM_SEEDS", 0..80)
+}
+
+/// The seeds of servers that go away and come back, in virtual time: 2,000 of them, others by
+/// `ANTEROOM_LASTING_SEEDS=FROM..TO`.
+///
+/// # Panics
+/// If the variable says something else.
+#[must_use]
+pub fn lasting_seeds() -> Range<u64> {
+    range("ANTEROOM_LASTING_SEEDS", 0..2000)
 }
 
 /// How many sessions go through a storm: 100, or `ANTEROOM_SESSIONS`.
@@ -29,10 +37,22 @@ pub fn seed() -> u32 {
     number("ANTEROOM_SEED", 1)
 }
 
+/// How often the program is killed and started again: 30 times, or `ANTEROOM_TEST_ROUNDS`.
+#[must_use]
+pub fn rounds() -> u64 {
+    number("ANTEROOM_TEST_ROUNDS", 30)
+}
+
 /// Whether a browser looks at each view in all its looks: with `ANTEROOM_VIEWS=all`.
 #[must_use]
 pub fn every_look() -> bool {
     env::var("ANTEROOM_VIEWS").is_ok_and(|value| value == "all")
+}
+
+fn range(name: &str, usual: Range<u64>) -> Range<u64> {
+    let Ok(text) = env::var(name) else { return usual };
+    let (from, to) = text.split_once("..").unwrap_or_else(|| panic!("{name} is FROM..TO"));
+    from.parse().unwrap()..to.parse().unwrap()
 }
 
 fn number<T: FromStr>(name: &str, usual: T) -> T {

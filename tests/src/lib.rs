@@ -11,6 +11,7 @@ pub mod certificates;
 pub mod fault;
 pub mod frame;
 pub mod http;
+pub mod lasting;
 pub mod message;
 pub mod peer;
 pub mod program;

@@ -56,6 +56,13 @@ impl Message {
     pub fn code(&self) -> &'static str {
         self.error.as_ref().map_or("", |error| error.code.name())
     }
+
+    /// The number of the message that it refuses, if it says so.
+    #[must_use]
+    pub fn refused_n(&self) -> Option<u64> {
+        let details: Value = self.error.as_ref()?.details.as_ref()?.decode().ok()?;
+        details["n"].as_u64()
+    }
 }
 
 /// Which game is played in which room; binary views cannot be read without.
@@ -117,10 +124,10 @@ fn decoded<T: DeserializeOwned + Serialize + anteroom_protocol::bincode::Decode<
 
 fn joined(joined: RoomJoined, games: &mut GamesOfRooms) -> Value {
     games.insert(joined.room_id.to_string(), joined.game.clone());
-    let RoomJoined { lane, room_id, game, game_version, name, seat, role, members, view } = joined;
+    let RoomJoined { lane, room_id, game, game_version, name, seat, role, durable, members, view } = joined;
     let view = self::view(&game, view.data());
     json!({"lane": lane, "room_id": room_id, "game": game, "game_version": game_version, "name": name, "seat": seat,
-        "role": role, "members": members, "view": view})
+        "role": role, "durable": durable, "members": members, "view": view})
 }
 
 fn view(game: &str, data: Data<'_>) -> Value {

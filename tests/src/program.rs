@@ -60,7 +60,8 @@ fn build(what: &[&str]) -> PathBuf {
     target().join("debug")
 }
 
-/// A command with none of this shell's settings for the server.
+/// A command with none of this shell's settings for the server. A development server keeps nothing, unless `--data` says where:
+/// tests neither leave anything in the folder they run in, nor find what others left.
 #[must_use]
 pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
@@ -71,6 +72,9 @@ pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
         }
     }
     command.env_remove("NO_COLOR");
+    if arguments.first().is_none_or(|first| first.starts_with('-')) {
+        command.env("ANTEROOM_STORE__KIND", "memory");
+    }
     command
 }
 
@@ -209,12 +213,21 @@ impl Running {
         self.stdin = None;
     }
 
+    /// Its process, as the system numbers it.
+    ///
+    /// # Panics
+    /// If it has ended already.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// Sends it a signal, such as `TERM`.
     ///
     /// # Panics
     /// If it has ended already.
     pub async fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
         assert!(sent.success());
     }

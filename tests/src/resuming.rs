@@ -36,6 +36,17 @@ pub enum Carrying {
     Live,
 }
 
+/// What came of an attempt to go on with a server that may go away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// The session goes on.
+    Here,
+    /// The server was not there for long enough to say so.
+    Gone,
+    /// The server does not know the session.
+    Unknown,
+}
+
 /// Something that has come, and the lane it came on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
@@ -83,6 +94,8 @@ pub struct Resuming {
     codec: Codec,
     /// Whether the server keeps what is not acknowledged.
     keeps: bool,
+    /// Whether the server may be another process after a reconnect, which has forgotten what was on its way.
+    pub outlives: bool,
     games: GamesOfRooms,
     links: Vec<Link>,
     made: u64,
@@ -117,8 +130,21 @@ impl Resuming {
 
     /// The same, on a connection that stands.
     pub async fn over(mut peer: Peer, handshake: Value) -> Self {
-        let (way, keeps) = (peer.way, handshake["resume"] == json!(true));
-        let accepted: HandshakeAccepted = serde_json::from_value(peer.handshake(handshake).await).unwrap();
+        let keeps = handshake["resume"] == json!(true);
+        let accepted = peer.handshake(handshake).await;
+        Self::accepted(peer, accepted, keeps)
+    }
+
+    /// The same with a server that may go away; none if it does.
+    pub async fn try_over(mut peer: Peer, handshake: Value) -> Option<Self> {
+        let keeps = handshake["resume"] == json!(true);
+        let accepted = peer.try_handshake(handshake).await.ok()?;
+        Some(Self::accepted(peer, accepted, keeps))
+    }
+
+    fn accepted(peer: Peer, accepted: Value, keeps: bool) -> Self {
+        let way = peer.way;
+        let accepted: HandshakeAccepted = serde_json::from_value(accepted).unwrap();
         let mut client = Self {
             user_id: accepted.user_id.to_string(),
             session_id: accepted.session_id.to_string(),
@@ -132,6 +158,7 @@ impl Resuming {
             last_bytes: 0,
             codec: way.codec,
             keeps,
+            outlives: false,
             games: GamesOfRooms::new(),
             links: Vec::new(),
             made: 0,
@@ -299,9 +326,7 @@ impl Resuming {
     /// If the server refuses.
     pub async fn present(&mut self, server: &TestServer, via: Via, claim: Value) -> Message {
         let peer = pair::present(server, self.way(via), &claim).await;
-        let link = self.link(peer);
-        link.waiting = Some(Waiting::default());
-        link.moves = claim.get("received").is_none() && claim["fresh"] != json!(true);
+        self.await_answer(peer, &claim);
         let answer = loop {
             match self.answer.take() {
                 Some(answer) => break answer,
@@ -310,6 +335,47 @@ impl Resuming {
         };
         assert_eq!(answer.success, Some(true), "{claim}: {answer:?}");
         answer
+    }
+
+    /// Goes on with the session on a connection to a server that may go away at any moment, or have forgotten the session.
+    ///
+    /// # Panics
+    /// If the server refuses for another reason.
+    pub async fn try_reconnect(&mut self, mut peer: Peer) -> Back {
+        self.cut();
+        let claim = self.claim(Carrying::Received);
+        let reconnect = json!({"type": "reconnect", "data": claim}).to_string();
+        if peer.try_bytes(Codec::Json, reconnect.as_bytes()).await.is_err() {
+            return Back::Gone;
+        }
+        self.await_answer(peer, &claim);
+        while self.answer.is_none() && self.is_connected() {
+            self.step().await;
+        }
+        match self.answer.take().map(|answer| answer.success) {
+            Some(Some(true)) => Back::Here,
+            Some(_) => Back::Unknown,
+            None => Back::Gone,
+        }
+    }
+
+    fn await_answer(&mut self, peer: Peer, claim: &Value) {
+        let link = self.link(peer);
+        link.waiting = Some(Waiting::default());
+        link.moves = claim.get("received").is_none() && claim["fresh"] != json!(true);
+    }
+
+    /// Whether every lane that has not ended is open on some connection.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let mut lanes = self.lanes.iter().filter(|(_, reading)| !reading.ended);
+        lanes.all(|(lane, _)| self.protocol.connection_of(LaneId(*lane)).is_some())
+    }
+
+    /// Whether there is a connection, as far as is known.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        !self.links.is_empty()
     }
 
     /// Says goodbye, and waits until the server closes.

@@ -139,7 +139,7 @@ async fn play(seed: u64) -> Story {
 }
 
 /// Waits for all of them, looking at them in their order.
-async fn in_turn(mut parts: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
+pub(crate) async fn in_turn(mut parts: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
     std::future::poll_fn(|cx| {
         parts.retain_mut(|part| part.as_mut().poll(cx).is_pending());
         if parts.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }

@@ -86,17 +86,18 @@ STRING = Shape(lambda text: BYTES.put(text.encode()), lambda reader: BYTES.take(
 JSON = Shape(lambda value: STRING.put(json.dumps(value)), lambda reader: json.loads(STRING.take(reader)))
 NOTHING = fields()
 
-SCHEMA = "f625d0cd82f61bb4"  # names the shapes below
+SCHEMA = "49ee957c2f38a832"  # names the shapes below
 
 ERRORS = {
     1: "unknown_type", 2: "invalid_data", 3: "internal", 4: "busy", 5: "rate_limited", 6: "limit_reached",
-    7: "shutting_down", 20: "already_authenticated", 21: "invalid_name", 22: "session_unknown", 23: "outcome_unknown",
-    24: "timeout", 40: "room_not_found", 41: "room_full", 42: "not_in_room", 43: "already_in_room",
-    44: "game_not_found", 45: "invalid_options", 46: "not_a_player", 47: "spectators_refused", 60: "not_your_turn",
-    61: "invalid_move", 62: "not_playing", 63: "rejected",
+    7: "shutting_down", 8: "storage_unavailable", 20: "already_authenticated", 21: "invalid_name", 22: "session_unknown",
+    23: "outcome_unknown", 24: "timeout", 40: "room_not_found", 41: "room_full", 42: "not_in_room",
+    43: "already_in_room", 44: "game_not_found", 45: "invalid_options", 46: "not_a_player", 47: "spectators_refused",
+    52: "room_suspended", 60: "not_your_turn", 61: "invalid_move", 62: "not_playing", 63: "rejected",
 }  # fmt: skip
 RETRYABLE = {
-    "internal", "busy", "rate_limited", "limit_reached", "shutting_down", "timeout", "room_full", "not_playing",
+    "internal", "busy", "rate_limited", "limit_reached", "shutting_down", "storage_unavailable", "timeout", "room_full",
+    "not_playing",
 }  # fmt: skip
 
 
@@ -112,11 +113,11 @@ ERROR = fields(code=ERROR_CODE, message=STRING, retryable=BOOL, details=option(J
 MEMBER = fields(user_id=STRING, username=STRING, role=ROLE, seat=option(UINT), connected=BOOL)
 ROOM = fields(
     room_id=STRING, game=STRING, name=STRING, players=UINT, seats_max=UINT, spectators=UINT,
-    state=enum("waiting", "playing", "finished"),
+    state=enum("waiting", "playing", "finished"), durable=BOOL,
 )  # fmt: skip
 JOINED = fields(
     lane=UINT, room_id=STRING, game=STRING, game_version=UINT, name=STRING, seat=option(UINT), role=ROLE,
-    members=list_of(MEMBER), view=BYTES,
+    durable=BOOL, members=list_of(MEMBER), view=BYTES,
 )  # fmt: skip
 ROOMS = fields(rooms=list_of(ROOM), total=UINT)
 COUNTS = Shape(  # of lane to count; the keys are numbers here and strings in JSON
@@ -132,7 +133,7 @@ ENVELOPE = fields(
 SHAPES = {
     "ping": fields(ts=JSON),
     "pong": fields(ts=JSON, server_time_ms=UINT),
-    "create_room": fields(game=STRING, name=option(STRING), options=option(JSON)),
+    "create_room": fields(game=STRING, name=option(STRING), options=option(JSON), durable=option(BOOL)),
     "join_room": fields(room_id=option(STRING), game=option(STRING), quick=BOOL, **{"as": option(ROLE)}),
     "leave_room": fields(room_id=option(STRING)),
     "list_rooms": fields(game=option(STRING)),

@@ -29,7 +29,15 @@ impl Server {
             // Each of them becomes the program it starts, so the process is the server's in the end.
             .args(["netns", "exec", namespace.name(), "setpriv", "--pdeathsig", "KILL"])
             .arg(anteroom)
-            .args(["--listen", &format!("{SERVER}:0"), "--danger-dev-on-network", "--log", "error"])
+            .args([
+                "--listen",
+                &format!("{SERVER}:0"),
+                "--danger-dev-on-network",
+                "--log",
+                "error",
+                "--store",
+                "memory",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

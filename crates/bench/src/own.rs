@@ -42,7 +42,8 @@ impl OwnServer {
         command.env("ANTEROOM_LIMITS__SESSIONS_MAX", sessions);
         command.env("ANTEROOM_LIMITS__ROOMS_MAX", needs.rooms.saturating_mul(2).max(10_000).to_string());
         command.env("ANTEROOM_LIMITS__ROOMS_PER_SESSION_MAX", needs.rooms_of_session.max(16).to_string());
-        command.args(["--listen", "127.0.0.1:0", "--log", "error", "--ends-with-stdin"]);
+        // Nothing is left behind in the folder, and nothing is found there.
+        command.args(["--listen", "127.0.0.1:0", "--store", "memory", "--log", "error", "--ends-with-stdin"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| failed(&error))?;
         let Some(stdout) = child.stdout.take() else { return Err(failed(&"it has no output")) };

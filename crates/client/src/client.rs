@@ -57,6 +57,8 @@ pub struct NewRoom {
     pub name: Option<String>,
     /// The game's options; its defaults without.
     pub options: Option<Json>,
+    /// Whether the room outlives the server's process, where the game leaves the choice; as the game has it without.
+    pub durable: Option<bool>,
 }
 
 impl Client {
@@ -134,7 +136,7 @@ impl Client {
     fn begin(links: Links, accepted: HandshakeAccepted, options: &SessionOptions) -> Self {
         let (shared, inlets) = Shared::new(accepted, links.transport(), options.request_timeout);
         let (stop, stopped) = oneshot::channel();
-        let driver = Driver::new(shared.clone(), inlets, stopped, links, options.resume);
+        let driver = Driver::new(shared.clone(), inlets, stopped, links, options);
         let task = tokio::spawn(Box::pin(driver.run()));
         Self { shared, stop, task }
     }
@@ -170,8 +172,8 @@ impl Client {
     /// [`ClientError`]; of the server's codes `game_not_found`, `invalid_name`, `invalid_options` and
     /// `limit_reached` among others.
     pub async fn create_room<G: Game>(&self, room: NewRoom) -> Result<Room<G>, ClientError> {
-        let NewRoom { name, options } = room;
-        self.enter(&CreateRoom { game: G::KIND.to_owned(), name, options }, None).await
+        let NewRoom { name, options, durable } = room;
+        self.enter(&CreateRoom { game: G::KIND.to_owned(), name, options, durable }, None).await
     }
 
     /// Joins a room, to play or to watch.

@@ -30,6 +30,7 @@ use crate::draft::Draft;
 use crate::error::{ConnectError, RoomEnd, SessionEnd};
 use crate::handshake::Refusal;
 use crate::inbox::Inbox;
+use crate::options::SessionOptions;
 use crate::session::{ConnectionId, Session};
 use crate::shared::{Answer, Command, Inlets, Move, Shared};
 use crate::state::SessionState;
@@ -59,9 +60,12 @@ pub(crate) struct Driver {
     subscribing: Option<(u64, Option<String>)>,
     /// Requests that lead into a room, and which, if they name it.
     entering: BTreeMap<u64, Option<RoomId>>,
+    /// Rooms that this session is in, while it is not known who has asked for them.
+    unclaimed: BTreeMap<LaneId, RoomId>,
     /// What the server's goodbye said.
     goodbye: Option<Goodbye>,
     started: Instant,
+    away_max: Duration,
 }
 
 /// What happens next.
@@ -84,9 +88,9 @@ impl Driver {
         inlets: Inlets,
         stop: oneshot::Receiver<()>,
         links: Links,
-        resumes: bool,
+        options: &SessionOptions,
     ) -> Self {
-        let session = Session::new(&shared.accepted, resumes, ConnectionId(0));
+        let session = Session::new(&shared.accepted, options.resume, ConnectionId(0));
         Self {
             shared,
             session,
@@ -97,8 +101,10 @@ impl Driver {
             lobby: None,
             subscribing: None,
             entering: BTreeMap::new(),
+            unclaimed: BTreeMap::new(),
             goodbye: None,
             started: Instant::now(),
+            away_max: options.away_max,
         }
     }
 

@@ -188,11 +188,12 @@ pub enum SessionEnd {
     /// The connection was lost, and there is no way to make another one.
     #[error(transparent)]
     Lost(#[from] Closed),
-    /// The connection was lost, and no other one could be made while the server keeps the seats.
-    #[error("no connection for {grace:?}, so the seats are given up: {lost}")]
-    GraceOver {
-        /// How long the seats are kept.
-        grace: Duration,
+    /// The connection was lost, and no other one could be made for the grace time and
+    /// [`SessionOptions::away_max`](crate::SessionOptions::away_max).
+    #[error("no connection for {after:?}, so the session is given up: {lost}")]
+    Unreachable {
+        /// How long it was tried.
+        after: Duration,
         /// How the connection was lost.
         lost: Closed,
     },

@@ -112,4 +112,4 @@ pub use anteroom_protocol::message::push::{ClosedReason, LeftReason};
 pub use anteroom_protocol::message::result::RoomList;
 pub use anteroom_protocol::message::{Member, Role, RoomState, RoomSummary};
 pub use anteroom_protocol::{CloseCode, Codec, ErrorBody, ErrorCode, Json, Limits, RoomId, SessionId, UserId, bincode};
-pub use anteroom_transport::{Connection, DialError, Transport};
+pub use anteroom_transport::{Closed, Connection, DialError, Transport};

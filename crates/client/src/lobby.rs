@@ -83,6 +83,7 @@ mod tests {
             seats_max: 2,
             spectators: 0,
             state: RoomState::Waiting,
+            durable: false,
         }
     }
 

@@ -110,6 +110,10 @@ pub struct SessionOptions {
     /// Whether the server keeps what has not arrived, so that nothing is lost with a connection. Without, the session
     /// goes on after a loss as well, but each room with a gap.
     pub resume: bool,
+    /// How long a session without a connection goes on trying beyond the grace time. A server that was started anew begins
+    /// to count the grace time when it is back, so no client can know when its seats are given up. One that is reached, and
+    /// does not know the session any more, ends it at once.
+    pub away_max: Duration,
     /// What to draw the session's random numbers from, for simulations that are to be repeated. They must not be
     /// guessed, so real sessions leave it out.
     pub seed: Option<u64>,
@@ -124,6 +128,7 @@ impl Default for SessionOptions {
             software: Some(concat!("anteroom-client/", env!("CARGO_PKG_VERSION")).to_owned()),
             request_timeout: Duration::from_secs(10),
             resume: true,
+            away_max: Duration::from_secs(60 * 60),
             seed: None,
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anteroom_protocol::message::push::{ClientDisconnected, ClientLeft, ClientReconnected, LeftReason};
 use anteroom_protocol::message::request::LeaveRoom;
+use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{Member, Role};
 use anteroom_protocol::variant::{self, VariantError};
 use anteroom_protocol::{Codec, ErrorBody, RoomId, UserId};
@@ -25,6 +26,7 @@ pub struct Room<G: Game> {
     name: String,
     seat: Option<u16>,
     role: Role,
+    durable: bool,
     members: Vec<Member>,
     view: G::View,
 }
@@ -76,7 +78,7 @@ pub enum RoomEvent<G: Game> {
     /// Messages were lost on the way, because the connection was lost or slow for longer than the server keeps them.
     /// [`Room::members`] is right again, and the state as it is now follows.
     Gap {
-        /// How many, at least.
+        /// How many, at least. 0 if the server was started anew, which does not know whether there were any.
         missed: u64,
     },
     /// [`Room::next`] was not called for so long that events were dropped. [`Room::members`] is right again, and the
@@ -101,7 +103,8 @@ impl<G: Game> Room<G> {
         }
         let view =
             room.view.data().decode().map_err(|error| ClientError::InvalidAnswer(format!("the view: {error}")))?;
-        Ok(Self { place, name: room.name, seat: room.seat, role: room.role, members: room.members, view })
+        let RoomJoined { name, seat, role, durable, members, .. } = room;
+        Ok(Self { place, name, seat, role, durable, members, view })
     }
 
     /// The room's id, for others to join by.
@@ -126,6 +129,12 @@ impl<G: Game> Room<G> {
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// Whether the room outlives the server's process: nothing that was acknowledged here is lost when it ends.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.durable
     }
 
     /// Everyone in the room as of the last event that [`next`](Self::next) gave, this session among them.

@@ -237,6 +237,13 @@ impl Session {
         }
     }
 
+    /// Whether a request is not known to have come to its lane's owner: it is sent again where the lane goes on, and
+    /// answered then.
+    #[must_use]
+    pub fn is_kept(&self, reference: u64) -> bool {
+        self.asked.get(&reference).and_then(|asked| asked.n).is_some_and(|n| self.unacknowledged.has(n))
+    }
+
     /// A message without a mark was refused before it came to its lane's owner.
     pub fn refused(&mut self, n: u64) {
         self.unacknowledged.answered(n);

@@ -1,6 +1,6 @@
 //! How a session is connected just now.
 
-use anteroom_transport::Transport;
+use anteroom_transport::{Closed, Transport};
 use tokio::time::Instant;
 
 use crate::error::SessionEnd;
@@ -30,8 +30,11 @@ pub enum SessionState {
         next_try: Instant,
         /// When the connection was lost.
         since: Instant,
-        /// When the seats are given up.
+        /// When this client gives up. The server gives the seats up earlier, if it is there all the time.
         until: Instant,
+        /// How the connection was lost: closed with [`CloseCode::ShuttingDown`](crate::CloseCode::ShuttingDown) by a
+        /// server that goes, and comes back.
+        why: Closed,
     },
     /// The server has closed the connection for what this program sent: something malformed (4501), too large (4502) or
     /// of the other codec (4507). The same would happen again, so no other connection is made, and what is sent or

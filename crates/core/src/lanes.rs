@@ -7,12 +7,14 @@
 //! Knows no player, no room and no socket: who may resume is proven elsewhere, and only the number of the proof
 //! comes in here.
 
+mod answers;
 mod faults;
 mod lane;
 mod restore;
 mod resume;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,17 +27,20 @@ use anteroom_protocol::{Batch, Codec, Header, LaneId, RoomId, Tally};
 pub use lane::{DATAGRAMS_MAX, LANES_KEPT_MAX};
 pub use restore::{KeptLane, KeptLanes};
 pub use resume::{Accepted, Carrying, Claim, NotMoving, Refused};
+pub use upstream::Verdict;
 
 use crate::flush::Outgoing;
 use crate::time::Time;
 use lane::Lane;
 
-/// The most refused numbers that are remembered; no client that keeps to its limits has more on the way.
-const REFUSED_MAX: usize = 1024;
-
 /// Names one connection of a session. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    /// Before the first connection of a session, or of one that was restored.
+    pub const NONE: Self = Self(0);
+}
 
 /// How much a session keeps and lets wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,22 +64,14 @@ pub enum Write {
     LaneEnded(LaneId),
 }
 
-/// What becomes of a message from the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is new.
-    New,
-    /// It was taken before, or comes on a connection that the lanes are not attached to. It is to be ignored: if it
-    /// matters, it is on its way again.
-    Ignored,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Lanes {
     codec: Codec,
     keeps: bool,
     bounds: SessionBounds,
+    /// How often the session was restored.
+    generation: u16,
     proof: resume::Proof,
     carrying: resume::Connections,
     faults: faults::Faults,
@@ -88,6 +85,8 @@ pub struct Lanes {
     /// Numbers that were refused in the place of a lane's owner, whose mark therefore does not cover them. The answers
     /// are on the control lane.
     refused: BTreeSet<u64>,
+    /// What the control lane's mark does not cover, because something in front of it waits for its answer.
+    answers: answers::Answers,
     ack: AckDue,
     /// The control lane waits for more than it may. Its connection is as good as lost, and what is put there from now
     /// on is.
@@ -116,6 +115,7 @@ impl Lanes {
             codec,
             keeps,
             bounds,
+            generation: 0,
             proof: resume::Proof::default(),
             carrying,
             faults: faults::Faults::default(),
@@ -125,6 +125,7 @@ impl Lanes {
             last_lane: LaneId::CONTROL,
             last_n: 0,
             refused: BTreeSet::new(),
+            answers: answers::Answers::default(),
             ack: AckDue::default(),
             overflowed: false,
             catching_up: false,
@@ -146,6 +147,12 @@ impl Lanes {
     #[must_use]
     pub fn codec(&self) -> Codec {
         self.codec
+    }
+
+    /// Whether the client acknowledges, so that what it has not got is kept for it.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.keeps
     }
 
     /// Opens a lane for a room, once the request for it was [taken](Self::took); a new room may have no id yet. Nothing
@@ -413,85 +420,6 @@ impl Lanes {
         Ok(())
     }
 
-    /// Judges a message that came on a lane: note that its owner has it by [`handed`](Self::handed), or [`took`](Self::took).
-    #[must_use]
-    pub fn judge(&self, connection: ConnectionId, lane: LaneId, n: Option<u64>) -> Verdict {
-        let was_refused = n.is_some_and(|n| self.refused.contains(&n));
-        let is_new = !was_refused && self.lane(lane).is_some_and(|lane| lane.marks.is_new(n));
-        if is_new && self.carrying.attached() == Some(connection) { Verdict::New } else { Verdict::Ignored }
-    }
-
-    /// Whether a message for a room, whose lane is over, was on that lane and has come to the room already: it is sent again
-    /// because it was not acknowledged then, and the lane's end says more than a refusal.
-    #[must_use]
-    pub fn has_passed(&self, room_id: &RoomId, n: Option<u64>) -> bool {
-        let of_room = self.rooms.iter().filter(|(_, lane)| lane.ended && lane.room_id.as_ref() == Some(room_id));
-        n.is_some_and(|n| of_room.into_iter().any(|(_, lane)| lane.marks.have_passed(n)))
-    }
-
-    /// Notes that a message of so many bytes was handed over to a lane's owner. It is not handed over again, and not
-    /// acknowledged before it is [applied](Self::applied).
-    pub fn handed(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
-        let Some(n) = n else { return };
-        self.last_n = self.last_n.max(n);
-        if let Some(lane) = self.lane_mut(lane) {
-            lane.marks.hand(now.as_millis(), n, bytes);
-        }
-    }
-
-    /// Notes that a lane's owner has acted on everything up to a number that was handed over, or refused it.
-    pub fn applied(&mut self, lane: LaneId, n: u64) {
-        if let Some(due) = self.lane_mut(lane).map(|lane| lane.marks.apply(n)) {
-            self.ack.add(due);
-        }
-    }
-
-    /// Notes that a lane's owner has a message of so many bytes and acts on it at once.
-    pub fn took(&mut self, now: Time, lane: LaneId, n: Option<u64>, bytes: usize) {
-        self.handed(now, lane, n, bytes);
-        if let Some(n) = n {
-            self.applied(lane, n);
-        }
-    }
-
-    /// When what a lane's owner has, and has not applied, would be to be acknowledged; nothing if there is none.
-    #[must_use]
-    pub fn in_flight_at(&self, lane: LaneId) -> Option<Time> {
-        self.lane(lane)?.marks.in_flight_at_ms().map(Time::from_millis)
-    }
-
-    /// Notes a number whose message is refused in the place of its lane's owner. The answer goes on the control lane
-    /// next; unless that is lost in a gap the message does not pass any more, so nobody is refused and obeyed as well.
-    pub fn saw(&mut self, n: Option<u64>) {
-        let Some(n) = n else { return };
-        self.last_n = self.last_n.max(n);
-        self.refused.insert(n);
-        if self.refused.len() > REFUSED_MAX {
-            self.refused.pop_first();
-        }
-    }
-
-    /// When to acknowledge what the client has sent, if there is anything; in the past if it is time.
-    #[must_use]
-    pub fn ack_at(&self) -> Option<Time> {
-        self.ack.at_ms().map(Time::from_millis)
-    }
-
-    /// What to acknowledge now: the marks that moved since the last time.
-    pub fn take_ack(&mut self) -> Counts {
-        self.ack.reset();
-        let rooms = self.rooms.iter_mut().map(|(id, lane)| (*id, lane));
-        let lanes = rooms.chain([(LaneId::CONTROL, &mut self.control)]);
-        lanes.filter_map(|(id, lane)| Some((id, lane.take_ack()?))).collect()
-    }
-
-    /// Forgets refusals that the client will not hear of: it will send those messages again.
-    fn forget_refusals(&mut self) {
-        if self.control.out.is_in_gap() {
-            self.refused.clear();
-        }
-    }
-
     /// The session is subscribed to something, for its snapshot. A second time replaces the first.
     pub fn subscribe(&mut self, subscription: Subscription) {
         self.unsubscribe(&subscription.to);
@@ -547,8 +475,9 @@ impl Lanes {
         for lane in self.rooms.iter_mut().map(|(_, lane)| lane).chain([&mut self.control]) {
             lane.out.shed_all();
         }
-        // Where refusals may be lost that move no mark, only a new connection makes the client ask again.
-        self.overflowed |= self.attached().is_some() && self.control.out.is_in_gap() && !self.refused.is_empty();
+        // Where answers may be lost that move no mark, only a new connection makes the client ask again.
+        let can_be_lost = !self.refused.is_empty() || self.answers.can_be_lost();
+        self.overflowed |= self.attached().is_some() && self.control.out.is_in_gap() && can_be_lost;
         if !self.overflowed {
             self.forget_refusals();
         }

@@ -23,7 +23,7 @@ pub mod room;
 pub mod testing;
 pub mod time;
 
-pub use game::{Context, FlushMode, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
+pub use game::{Context, Durable, FlushMode, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 pub use rng::Rng;
 pub use room::{Command, Flush, Room};
 pub use time::Time;

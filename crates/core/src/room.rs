@@ -5,6 +5,7 @@
 
 mod clock;
 mod command;
+mod erase;
 mod inputs;
 mod log;
 mod membership;
@@ -20,10 +21,11 @@ use anteroom_protocol::envelope::{Empty, Ref};
 use anteroom_protocol::limits::{SERVER_FRAME_BYTES_MAX, TYPE_BYTES_MAX};
 use anteroom_protocol::message::push::{ClosedReason, RoomClosed};
 use anteroom_protocol::message::{Message, RoomState, RoomSummary};
-use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Json, LaneId, Payload, Tally, UserId};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Json, LaneId, Payload, SessionId, Tally, UserId};
 
-pub use command::{Command, Join, MemberId, RoomPolicy, RoomSpec};
-pub use log::{DamagedLog, Log};
+pub use command::{AnswerTo, Command, Join, MemberId, RoomPolicy, RoomSpec};
+pub use log::{DamagedLog, Deed, Log};
+pub use membership::Membership;
 pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
 pub use snapshot::{RestoreError, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotError};
 pub use turn::{Answer, Effects, Flush};
@@ -50,6 +52,9 @@ struct Member {
     lane: LaneId,
     codec: Codec,
     connected: bool,
+    session_id: Option<SessionId>,
+    /// The number of the request to come in.
+    n: Option<u64>,
     /// The number of the last message that was acted on or refused.
     applied: u64,
     /// Where among the room's marks that is, if it has changed since the last flush.
@@ -61,7 +66,9 @@ pub struct Room {
     name: String,
     options: Option<Json>,
     kind: Kind,
+    /// Where the room's randomness began last.
     seed: u64,
+    durable: bool,
     seats: Seats,
     policy: RoomPolicy,
     flush_mode: FlushMode,
@@ -114,6 +121,7 @@ impl Room {
             options: spec.options,
             kind: *kind,
             seed: spec.seed,
+            durable: spec.durable,
             seats,
             flush_mode,
             policy: RoomPolicy { spectators_max, ..spec.policy },
@@ -136,7 +144,8 @@ impl Room {
         })
     }
 
-    /// Lets someone in at a time, which must not lie before that of an earlier call, and names the membership.
+    /// Lets someone in at a time, and names the membership. The room's time never goes back: what comes with an earlier one
+    /// happens now.
     ///
     /// # Errors
     /// Why the room does not let them in. Nothing changed then, except that `internal` means that the game failed,
@@ -160,8 +169,8 @@ impl Room {
         joined
     }
 
-    /// Lets something happen at a time, which must not lie before that of an earlier call. What a member is refused is
-    /// told on its lane; what comes from one who is not here any more, or after the end, changes nothing.
+    /// Lets something happen at a time, or now if that has passed already. What a member is refused is told on its lane; what
+    /// comes from one who is not here any more, or after the end, changes nothing.
     pub fn handle(&mut self, now: Time, command: Command<'_>, flush: &mut Flush) {
         if self.keeps_log {
             flush.log.push(now, &command);
@@ -178,9 +187,11 @@ impl Room {
             Command::Reconnect { member } => self.reconnect(member),
             Command::Expire { member } => self.expire(member, effects),
             Command::Abandon { member } => self.abandon(member, effects),
-            Command::Snapshot { member } => self.tell_snapshot(member, effects),
+            Command::Snapshot { member, answer } => self.tell_snapshot(member, answer.as_ref(), effects),
             Command::Act { member, kind, data, reference, n } => self.act(member, kind, data, reference.as_ref(), n),
             Command::Close { reason } => self.close(reason, effects),
+            Command::Reseed { seed } => self.reseed(seed),
+            Command::Erase { user_id, username } => self.erase(&user_id, username.as_deref(), effects),
         }
         self.seal_if_large(effects);
     }
@@ -236,6 +247,11 @@ impl Room {
         }
     }
 
+    fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
+        self.stage.rng = Rng::new(seed);
+    }
+
     fn answer(&mut self, to: MemberId, kind: &str, reference: Option<&Ref>, error: Option<&ErrorBody>) {
         let room_id = self.stage.room_id;
         let header = Header { reference, success: Some(error.is_none()), error, ..Header::new(kind) };
@@ -272,14 +288,15 @@ impl Room {
         let now = (self.turnover, self.stage.state);
         if !self.closed && self.listed != Some(now) {
             self.listed = Some(now);
-            effects.entry = Some(Entry { summary: self.summary(), presence: self.presence() });
+            effects.entry = Some(self.entry());
         }
         self.end_turn(flush);
         Ok(())
     }
 
     /// Ends the room because its game failed, and needs no flush afterwards. What was said until then is still heard,
-    /// and nothing of this turn counts as applied: some of it came to nothing.
+    /// and nothing of this turn counts as applied: some of it came to nothing. It is the room's last turn, whose log cannot be
+    /// replayed: whoever stores the room stores that it is gone.
     /// Touches nothing of the game, so it may be called after a panic in it.
     pub fn fail(&mut self, flush: &mut Flush) {
         let effects = &mut flush.effects;
@@ -337,7 +354,14 @@ impl Room {
             seats_max: self.seats.max,
             spectators: self.spectators,
             state: self.stage.state,
+            durable: self.durable,
         }
+    }
+
+    /// What the lobby knows of the room.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        Entry { summary: self.summary(), presence: self.presence() }
     }
 
     fn presence(&self) -> Presence {
@@ -346,6 +370,12 @@ impl Room {
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
         let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
         Presence { players: count(there.len()), spectators: count(here), away }
+    }
+
+    /// The kind of game that is played in it.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     /// When its owner is to let it handle what came, and flush.
@@ -383,7 +413,13 @@ impl Room {
         &self.stage.seating
     }
 
-    /// Where the room's randomness began, for a report.
+    /// Whether it outlives the server.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.durable
+    }
+
+    /// Where the room's randomness began last, for a report.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
 use anteroom_core::{
-    Context, Delivery, ErrorCode, FlushMode, Game, Json, Rejection, Seat, Seating, Seats, UserId, Viewer, Views,
+    Context, Delivery, Durable, ErrorCode, FlushMode, Game, Json, Rejection, Seat, Seating, Seats, UserId, Viewer,
+    Views,
 };
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +128,7 @@ impl Game for Relay {
 
     const KIND: &'static str = "relay";
     const VERSION: u16 = 1;
+    const DURABLE: Durable = Durable::Choice(false);
     const VIEWS: Views = Views::Shared;
 
     fn seats(options: &Options) -> Seats {

@@ -7,7 +7,7 @@ mod board;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
-use anteroom_core::{Context, Game, Outcome, Rejection, Rng, Seat, Seating, Seats, UserId, Viewer, Views};
+use anteroom_core::{Context, Durable, Game, Outcome, Rejection, Rng, Seat, Seating, Seats, UserId, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
 pub use board::{Board, Cell, Mark, best_move};
@@ -178,6 +178,7 @@ impl Game for TicTacToe {
 
     const KIND: &'static str = "tic_tac_toe";
     const VERSION: u16 = 1;
+    const DURABLE: Durable = Durable::Choice(true);
     const VIEWS: Views = Views::Shared;
 
     fn seats(_options: &Options) -> Seats {

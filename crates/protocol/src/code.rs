@@ -54,6 +54,8 @@ error_codes! {
     LimitReached = 6, "limit_reached", true;
     /// The server is draining and takes on nothing new.
     ShuttingDown = 7, "shutting_down", true;
+    /// What has to be stored cannot be stored just now. Said in front of a room, and nothing was done.
+    StorageUnavailable = 8, "storage_unavailable", true;
     /// A second handshake on a session that has one.
     AlreadyAuthenticated = 20, "already_authenticated", false;
     /// The name is empty, too long, or has characters that names may not have.
@@ -80,6 +82,8 @@ error_codes! {
     NotAPlayer = 46, "not_a_player", false;
     /// This game does not allow spectators.
     SpectatorsRefused = 47, "spectators_refused", false;
+    /// The room is kept, and cannot be played: what is stored of it cannot be read by this server.
+    RoomSuspended = 52, "room_suspended", false;
     /// It is another player's turn.
     NotYourTurn = 60, "not_your_turn", false;
     /// The rules do not allow that move.
@@ -247,6 +251,7 @@ mod tests {
                 "5 rate_limited",
                 "6 limit_reached",
                 "7 shutting_down",
+                "8 storage_unavailable",
                 "20 already_authenticated",
                 "21 invalid_name",
                 "22 session_unknown",
@@ -260,6 +265,7 @@ mod tests {
                 "45 invalid_options",
                 "46 not_a_player",
                 "47 spectators_refused",
+                "52 room_suspended",
                 "60 not_your_turn",
                 "61 invalid_move",
                 "62 not_playing",

@@ -7,7 +7,9 @@ mod builder;
 mod quic;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anteroom_core::game::Registry;
 use anteroom_protocol::Codec;
@@ -28,11 +30,21 @@ pub use crate::error::StartError;
 use crate::hooks::Hooked;
 use crate::lobby::Lobby;
 pub use crate::mode::Mode;
-use crate::panics::kept_up;
+use crate::panics::{caught, kept_up};
 use crate::parts::Parts;
 use crate::random::Randomness;
+use crate::recovery::recover;
+use crate::services::Services;
 use crate::sessions::keep_to_budget;
+#[cfg(unix)]
+use crate::stores::control::Control;
+use crate::stores::{Opened, Sqlite, Store};
+#[cfg(unix)]
+use crate::upkeep::Live;
 use crate::{http, renewal};
+
+/// How often it is noted that the server runs: a restart puts everything off by that much more at most.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// A running server. Clones are the same one. Dropping it leaves its tasks running; call [`Server::shutdown`].
 #[derive(Debug, Clone)]
@@ -103,6 +115,7 @@ impl Server {
         if config.auth.token_key_file.is_some() {
             wrong.extend(config.auth.token_key().err().map(StartError::Config));
         }
+        wrong.extend(config.store.key_problems());
         wrong
     }
 
@@ -112,9 +125,23 @@ impl Server {
     /// # Errors
     /// [`StartError::Config`].
     pub fn simulate(config: Config, games: Registry, seed: u64) -> Result<Self, StartError> {
+        Self::simulate_with(config, games, seed, None)
+    }
+
+    /// The same with a store: what is in it goes on.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn simulate_with(
+        config: Config,
+        games: Registry,
+        seed: u64,
+        store: Option<Arc<dyn Store>>,
+    ) -> Result<Self, StartError> {
         config.validate()?;
+        let clock = store.as_ref().map_or_else(Clock::simulated, |store| Clock::start_at(store.boot().start_ms));
         let startup = Startup {
-            clock: Clock::simulated(),
+            clock,
             randomness: Randomness::seeded(seed),
             mode: Mode::Development { on_network: false },
             local_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -123,6 +150,8 @@ impl Server {
             names: Names::default(),
             games,
             hooks: Hooked::default(),
+            // One that has the store of another goes on with its tokens.
+            opened: Opened::given(store, vec![0; 32]),
         };
         let server = Self { parts: assembly::parts(&config, startup)?, quic: None };
         server.spawn_keepers();
@@ -175,6 +204,10 @@ impl Server {
 
     fn spawn_keepers(&self) {
         let Parts { lifecycle, services, .. } = &self.parts;
+        match &services.store {
+            Some(store) => self.spawn_keepers_of(store),
+            None => lifecycle.restored.cancel(),
+        }
         let (lobby, stop) = (services.lobby.clone(), lifecycle.stop_serving.clone());
         lifecycle.connections.spawn(async move {
             tokio::select! {
@@ -201,15 +234,87 @@ impl Server {
         });
     }
 
+    /// Answers whoever looks after the store, as soon as everything is restored.
+    #[cfg(unix)]
+    fn spawn_control(&self, store: Arc<Sqlite>, folder: PathBuf) {
+        let Parts { lifecycle, services, .. } = &self.parts;
+        let Some(control) = Control::listen(&folder) else { return };
+        let live = Live { services: services.clone(), store, folder };
+        let (stop, restored) = (lifecycle.stop_serving.clone(), lifecycle.restored.clone());
+        let answer = async move {
+            restored.cancelled().await;
+            kept_up("the control socket", || control.serve(&live)).await;
+        };
+        lifecycle.connections.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = answer => {}
+            }
+        });
+    }
+
+    /// There are no such sockets here.
+    #[cfg(not(unix))]
+    fn spawn_control(&self, _: Arc<Sqlite>, _: PathBuf) {}
+
+    /// Restores what is stored, and keeps the store up to date.
+    fn spawn_keepers_of(&self, store: &Arc<dyn Store>) {
+        let Parts { lifecycle, services, .. } = &self.parts;
+        let (known, store, restored) = (services.clone(), store.clone(), lifecycle.restored.clone());
+        lifecycle.connections.spawn(async move {
+            // Half a recovery is none: the server serves nobody then, and says why.
+            if let Err(why) = caught(recover(&known, &store)).await {
+                return tracing::error!(why, "what is stored could not be restored");
+            }
+            restored.cancel();
+        });
+        let (sessions, stop) = (services.sessions.clone(), lifecycle.stop_serving.clone());
+        lifecycle.connections.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = kept_up("storing sessions", || sessions.write_behind()) => {}
+            }
+        });
+        let (rooms, stop) = (services.rooms.clone(), lifecycle.stop_serving.clone());
+        lifecycle.connections.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = kept_up("waking rooms", || rooms.wake_those_due()) => {}
+            }
+        });
+        let (known, stop) = (services.clone(), lifecycle.stop_serving.clone());
+        lifecycle.connections.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = kept_up("the store's clock", || note_alive(&known)) => {}
+            }
+        });
+    }
+
     /// Where the server listens: for TCP, and for UDP as well unless that has an address of its own.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.parts.settings.local_addr
     }
 
+    /// How many rooms are in memory: durable ones in which nobody has been for a while are not.
+    #[must_use]
+    pub fn rooms_in_memory(&self) -> usize {
+        self.parts.services.rooms.in_memory()
+    }
+
     /// Whether there is a page to try it out.
     pub(crate) fn has_demo(&self) -> bool {
         self.parts.settings.demo
+    }
+
+    /// Where the data is, in words.
+    pub(crate) fn data(&self) -> &str {
+        &self.parts.settings.data
     }
 
     /// Where the server listens for UDP.
@@ -239,11 +344,35 @@ impl Server {
     }
 
     /// Shuts down: stops accepting, closes the rooms, says goodbye to every session and waits until all is written,
-    /// as long as the configuration allows. Not cancel-safe: what was not told yet stays untold.
+    /// as long as the configuration allows. With a store nothing ends: rooms and sessions are stored as they are, and clients
+    /// come back when the server does. Not cancel-safe: what was not told yet stays untold.
     pub async fn shutdown(self) {
         let Self { parts: Parts { lifecycle, services, .. }, quic } = self;
         let end_all_who_are_away = || services.sessions.end_all_who_are_away();
-        lifecycle.shut_down(quic.as_deref(), services.rooms.close(), end_all_who_are_away).await;
+        let close_rooms = async {
+            services.rooms.close().await;
+            if let Some(store) = &services.store {
+                services.sessions.keep_all().await;
+                drop(store.alive(store.place().await, services.clock.now().as_millis()));
+                store.close().await;
+            }
+        };
+        lifecycle.shut_down(quic.as_deref(), services.store.is_some(), close_rooms, end_all_who_are_away).await;
+    }
+}
+
+/// Notes in the store that the server runs, for ever: what is not noted counts as down-time.
+async fn note_alive(services: &Services) {
+    let Some(store) = &services.store else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(ALIVE_EVERY).await;
+        if services.rooms.in_memory() == 0 {
+            // What falls due in a room that sleeps can wait for as long as nobody was there.
+            continue;
+        }
+        let place = store.place().await;
+        // If the store is closed there is nobody to tell.
+        drop(store.alive(place, services.clock.now().as_millis()).committed().await);
     }
 }
 

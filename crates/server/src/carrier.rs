@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
-use anteroom_core::lanes::{ConnectionId, Lanes, SessionBounds};
+use anteroom_core::lanes::{ConnectionId, KeptLanes, Lanes, SessionBounds};
 use anteroom_protocol::message::resume::Counts;
 use anteroom_protocol::{Batch, CloseCode, Codec, LaneId, SessionId};
 use anteroom_transport::Connection;
@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 pub(crate) use applied::Applied;
 pub(crate) use door::{Knock, Presence};
-pub(crate) use upstream::Judged;
+pub(crate) use upstream::{DoneLater, Judged};
 pub(crate) use writing::Written;
 
 use crate::budget::Budget;
@@ -151,6 +151,39 @@ impl Carrier {
         let (state, changed) = (Mutex::new(state), Notify::new());
         let carrier = Self { id, codec, keeps, clock, outbox_bytes_max, budget, state, changed };
         (Arc::new(carrier), place)
+    }
+
+    /// Goes on with lanes that were stored. Nobody is connected.
+    pub(crate) fn restored(
+        clock: Clock,
+        id: SessionId,
+        lanes: Lanes,
+        outbox_bytes_max: usize,
+        budget: Arc<Budget>,
+    ) -> Arc<Self> {
+        let presence = Presence { connection: ConnectionId::NONE, is_away: true };
+        let (codec, keeps) = (lanes.codec(), lanes.keeps());
+        let state = State {
+            lanes: lanes.counted(budget.total().clone()),
+            applied: Vec::new(),
+            knocking: None,
+            watches: Vec::new(),
+            pipes: Vec::new(),
+            held: Held::default(),
+            away_since: Some(Instant::now()),
+            presence,
+            ended: false,
+        };
+        let (state, changed) = (Mutex::new(state), Notify::new());
+        Arc::new(Self { id, codec, keeps, clock, outbox_bytes_max, budget, state, changed })
+    }
+
+    /// What has to be stored to go on with the lanes elsewhere.
+    pub(crate) fn kept(&self) -> KeptLanes {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        state.look_at_applied(now);
+        state.lanes.kept()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well, 1 something failed while running, 2 wrong usage or configuration, 3 the port is taken.
 
 mod serving;
+mod store;
 mod token;
 
 use std::io::{self, Write};
@@ -19,12 +20,16 @@ use clap_complete::Shell;
 use tokio::sync::oneshot;
 
 use crate::app::{Mode, Server, StartError};
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, StoreKind, StoreSection};
 use crate::{certificate, listen, output};
 
 pub use serving::runtime;
+use store::StoreCommand;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1, commit ", env!("BUILD_COMMIT"), ")");
+
+/// Where the development server keeps its data, below the folder that it is started in.
+const DATA: &str = ".anteroom";
 
 const AFTER_HELP: &str = "\
 Without a command this starts the development server: on this machine only,
@@ -74,6 +79,16 @@ struct ServerOptions {
     #[arg(long, value_name = "HOST:PORT")]
     listen_udp: Option<String>,
 
+    /// The folder to keep rooms and sessions in, so that they outlive the server [default: .anteroom, or store.path of
+    /// the configuration].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// What keeps them: sqlite, in that folder, or memory, which keeps nothing
+    /// [default: sqlite, or store.kind of the configuration].
+    #[arg(long, value_name = "KIND", hide_possible_values = true)]
+    store: Option<StoreKind>,
+
     /// What to log to stderr: error, warn, info, debug, trace, or a list such as info,anteroom_server=debug.
     #[arg(long, value_name = "FILTER", env = "ANTEROOM_LOG", default_value = "info")]
     log: String,
@@ -107,6 +122,13 @@ enum Command {
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Look after what is stored: check, back up, compact; export or erase one user.
+    ///
+    /// While a server runs in the folder, it is asked to do it; otherwise it is done right here.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
     },
     /// Measure a server: how much it carries, how fast, at what cost.
     #[cfg(feature = "bench")]
@@ -178,7 +200,7 @@ impl Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
-            StartError::Config(_) | StartError::Certificate(_) => 2,
+            StartError::Config(_) | StartError::Certificate(_) | StartError::Store(_) => 2,
             StartError::PortInUse(_) => 3,
             StartError::Listen(..) => 1,
         };
@@ -217,7 +239,8 @@ fn run(arguments: Arguments, games: Registry) -> Result<ExitCode, Failure> {
     let Arguments { command, server, danger_dev_on_network, ends_with_stdin } = arguments;
     match command {
         None => {
-            let configured = configured(&Config::development(), None, Some(&server))?;
+            let base = Config { store: StoreSection::in_folder(DATA), ..Config::development() };
+            let configured = configured(&base, None, Some(&server))?;
             let mode = Mode::Development { on_network: danger_dev_on_network };
             serving::start(configured, mode, games, &server.log, ends_with_stdin.then(end_of_stdin))?;
         }
@@ -236,6 +259,7 @@ fn run(arguments: Arguments, games: Registry) -> Result<ExitCode, Failure> {
             say(&seen.words)?;
             return Ok(if seen.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Some(Command::Store { command }) => return store::run(command, games),
         #[cfg(feature = "bench")]
         Some(Command::Bench(arguments)) => {
             anteroom_bench::main(&arguments, |game| games.names().any(|name| name == game), output::print)?;
@@ -268,6 +292,13 @@ fn configured(base: &Config, file: Option<&Path>, typed: Option<&ServerOptions>)
     if let Some(listen) = typed.and_then(|typed| typed.listen_udp.as_deref()) {
         config.listen_udp = Some(listen::typed_addr(listen));
         config.listen_udp_addr().map_err(|why| Failure(2, format!("--listen-udp {why}")))?;
+    }
+    if let Some(data) = typed.and_then(|typed| typed.data.as_deref()) {
+        config.store.kind = StoreKind::Sqlite;
+        config.store.path = Some(data.to_owned());
+    }
+    if let Some(kind) = typed.and_then(|typed| typed.store) {
+        config.store.kind = kind;
     }
     Ok(Configured { config, remarks })
 }

@@ -16,8 +16,20 @@ impl Clock {
     /// A clock that starts now.
     #[must_use]
     pub(crate) fn start() -> Self {
+        Self::start_at(Self::wall_ms())
+    }
+
+    /// A clock that starts now, at a time that is given in Unix milliseconds.
+    #[must_use]
+    pub(crate) fn start_at(start_ms: u64) -> Self {
+        Self { start: Instant::now(), start_ms }
+    }
+
+    /// The wall clock's time, in Unix milliseconds.
+    #[must_use]
+    pub(crate) fn wall_ms() -> u64 {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX) }
+        u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// A clock that says the same in every simulation: the wall time is made up.

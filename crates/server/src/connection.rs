@@ -96,6 +96,7 @@ struct Stall {
 
 /// Runs a connection from its first byte to its last. `permit` is dropped with it.
 pub(crate) async fn run<P>(parts: Parts, connection: Connection, arrival: Arrival, permit: P) {
+    parts.lifecycle.restored.cancelled().await;
     Box::pin(carry(parts, connection, arrival)).await;
     drop(permit);
 }

@@ -25,6 +25,9 @@ pub enum StartError {
     /// The certificate and the key do not work together.
     #[error("the certificate cannot be used: {0}; check that the key belongs to it")]
     Certificate(String),
+    /// The store cannot be used.
+    #[error("{0}")]
+    Store(String),
 }
 
 /// The configuration cannot be used. Each is one sentence with the next step.
@@ -93,6 +96,13 @@ impl Problems {
     pub(crate) fn milliseconds(&mut self, key: &'static str, value: u64) {
         if value == 0 || value > 24 * 3600 * 1000 {
             self.add(key, "must be 1 to 86400000 (a day)");
+        }
+    }
+
+    /// A time that may be longer than anybody waits for.
+    pub(crate) fn long_milliseconds(&mut self, key: &'static str, value: u64) {
+        if value == 0 || value > 366 * 24 * 3600 * 1000 {
+            self.add(key, "must be 1 to 31622400000 (a year)");
         }
     }
 

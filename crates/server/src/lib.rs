@@ -29,9 +29,11 @@ mod panics;
 mod parts;
 mod permission;
 mod random;
+mod recovery;
 mod renewal;
 mod requests;
 mod rooms;
+mod secret;
 mod services;
 mod session;
 mod sessions;
@@ -40,6 +42,7 @@ mod slice;
 pub mod stores;
 mod tables;
 mod topic;
+mod upkeep;
 
 pub use app::{Server, ServerBuilder};
 /// What routes of an embedder are made of, in the version that this server serves them with.

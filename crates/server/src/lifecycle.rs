@@ -29,6 +29,8 @@ pub(crate) struct Lifecycle {
     pub(crate) session_tasks: TaskTracker,
     /// The tasks of everything else.
     pub(crate) connections: TaskTracker,
+    /// Cancelled when what was stored has been restored: nobody is served before.
+    pub(crate) restored: CancellationToken,
     /// Step one of a shutdown.
     pub(crate) stop_accepting: CancellationToken,
     /// Step two: sessions say goodbye.
@@ -74,6 +76,7 @@ impl Lifecycle {
             writing_max: Duration::from_millis(times.shutdown_ms),
             session_tasks: TaskTracker::new(),
             connections: TaskTracker::new(),
+            restored: CancellationToken::new(),
             stop_accepting: CancellationToken::new(),
             shutdown: Shutdown::default(),
             stop_serving: CancellationToken::new(),
@@ -90,10 +93,12 @@ impl Lifecycle {
     }
 
     /// All steps of a shutdown, in their order. `close_rooms` ends when the last room has told its members; `end_away` ends the
-    /// sessions that nobody is connected to. Not cancel-safe.
+    /// sessions that nobody is connected to. Where everything `lasts` nothing ends: connections close first, so that rooms are
+    /// stored as they were. Not cancel-safe.
     pub(crate) async fn shut_down(
         &self,
         quic: Option<&Listener>,
+        lasts: bool,
         close_rooms: impl Future<Output = ()>,
         end_away: impl Fn(),
     ) {
@@ -102,6 +107,12 @@ impl Lifecycle {
         self.stop_accepting.cancel();
         quic.into_iter().for_each(Listener::stop_accepting);
         let goodbyes = async {
+            if lasts {
+                self.shutdown.begin();
+                self.session_tasks.close();
+                self.session_tasks.wait().await;
+                return close_rooms.await;
+            }
             close_rooms.await;
             self.shutdown.begin();
             end_away();

@@ -283,6 +283,7 @@ mod tests {
             seats_max: 2,
             spectators: 0,
             state: RoomState::Waiting,
+            durable: false,
         };
         Entry { summary, presence: Presence { players, ..Presence::default() } }
     }

@@ -2,13 +2,19 @@
 //!
 //! A room's task drains its mailbox, lets the room react to all of it, and flushes once. It never waits for a
 //! session. Players' input has a share of the mailbox for each of them, and is refused with `busy` beyond it; coming and
-//! going waits its turn.
+//! going waits its turn. A durable room is stored turn by turn, and out of memory while nobody is in it.
 
+mod asleep;
+mod erasing;
+mod journal;
 mod limits;
 mod link;
 mod member;
+mod record;
+mod restoring;
 mod seeking;
 mod task;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +26,7 @@ use anteroom_core::room::{Join, Room, RoomSpec};
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::message::request::CreateRoom;
 use anteroom_protocol::{ErrorBody, ErrorCode, Json, RoomId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
@@ -28,11 +34,17 @@ use crate::clock::Clock;
 use crate::hooks::Hooked;
 use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
+use crate::stores::Store;
+use asleep::Asleep;
+pub(crate) use erasing::{Erased, Forgotten};
+use journal::Journal;
 pub(crate) use limits::RoomLimits;
-pub(crate) use link::{Admitted, Declined, Entrance, Input, Reply, RoomHandle, RoomLink, gone};
+pub(crate) use link::{Admitted, Declined, Entrance, Input, Reply, RoomHandle, RoomLink, gone, unavailable};
 use link::{Inbox, Mail};
 pub(crate) use member::Visitor;
+pub(crate) use record::deeds;
 pub(crate) use seeking::Sought;
+use task::Opening;
 
 /// How many commands a room takes in before it flushes.
 const TURN_MESSAGES_MAX: usize = 256;
@@ -57,8 +69,47 @@ pub(crate) struct Rooms {
     budget: Arc<Budget>,
     /// Who is told that rooms open and close, and how matches end.
     hooks: Hooked,
-    running: Mutex<BTreeMap<RoomId, RoomHandle>>,
+    /// Where durable rooms are stored; without it there are none.
+    store: Option<Arc<dyn Store>>,
+    places: Mutex<Places>,
+    /// A room sleeps whose time comes before that of all others.
+    due_changed: Notify,
     tasks: TaskTracker,
+}
+
+/// What the rooms of a server need to know of it.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) registry: Registry,
+    pub(crate) lobby: Arc<Lobby>,
+    pub(crate) clock: Clock,
+    pub(crate) limits: RoomLimits,
+    pub(crate) randomness: Arc<Randomness>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) hooks: Hooked,
+    pub(crate) store: Option<Arc<dyn Store>>,
+}
+
+/// Where rooms are.
+#[derive(Debug, Default)]
+struct Places {
+    /// In memory.
+    running: BTreeMap<RoomId, RoomHandle>,
+    /// In the store alone.
+    asleep: Asleep,
+    /// In the store, and not to be restored; why.
+    suspended: BTreeMap<RoomId, String>,
+}
+
+impl Places {
+    fn has(&self, room_id: &RoomId) -> bool {
+        self.running.contains_key(room_id) || self.asleep.has(room_id) || self.suspended.contains_key(room_id)
+    }
+
+    /// How many rooms there are, in memory or not.
+    fn len(&self) -> usize {
+        self.running.len() + self.asleep.len() + self.suspended.len()
+    }
 }
 
 /// What a room that is to be made has already. Nobody is told of it yet, but whoever knows the id can knock.
@@ -68,18 +119,18 @@ pub(crate) struct Slot {
     mailbox: mpsc::Receiver<Mail>,
 }
 
+impl Slot {
+    /// Whether the room that is to be made is durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.handle.is_durable()
+    }
+}
+
 impl Rooms {
     /// No rooms yet.
     #[must_use]
-    pub(crate) fn new(
-        registry: Registry,
-        lobby: Arc<Lobby>,
-        clock: Clock,
-        limits: RoomLimits,
-        randomness: Arc<Randomness>,
-        budget: Arc<Budget>,
-        hooks: Hooked,
-    ) -> Arc<Self> {
+    pub(crate) fn new(surroundings: Surroundings) -> Arc<Self> {
+        let Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, store } = surroundings;
         Arc::new(Self {
             registry,
             lobby,
@@ -88,23 +139,26 @@ impl Rooms {
             randomness,
             budget,
             hooks,
-            running: Mutex::default(),
+            store,
+            places: Mutex::default(),
+            due_changed: Notify::new(),
             tasks: TaskTracker::new(),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RoomId, RoomHandle>> {
+    fn lock(&self) -> MutexGuard<'_, Places> {
         // Nothing panics while it holds the lock.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The room with this id.
+    /// The room with this id. One that sleeps is woken: it takes what is said to it when it is.
     ///
     /// # Errors
-    /// `room_not_found`, also for what is no room id at all.
-    pub(crate) fn find(&self, room_id: &str) -> Result<RoomHandle, ErrorBody> {
-        let found = room_id.parse().ok().and_then(|room_id: RoomId| self.lock().get(&room_id).cloned());
-        found.ok_or_else(|| ErrorBody::new(ErrorCode::RoomNotFound, "There is no such room."))
+    /// `room_not_found`, also for what is no room id at all; `room_suspended`.
+    pub(crate) fn find(self: &Arc<Self>, room_id: &str) -> Result<RoomHandle, ErrorBody> {
+        let not_found = || ErrorBody::new(ErrorCode::RoomNotFound, "There is no such room.");
+        let room_id: RoomId = room_id.parse().map_err(|_| not_found())?;
+        self.reach(&room_id)?.ok_or_else(not_found)
     }
 
     /// Checks that a game exists.
@@ -127,19 +181,46 @@ impl Rooms {
         visitor: Visitor,
     ) -> Result<oneshot::Receiver<Reply>, Declined> {
         let kind = *self.registry.kind(&request.game)?;
+        let durable = self.settle_durable(&kind, request.durable)?;
         let name = match &request.name {
             Some(name) => name::checked(name)?,
             None => default_name(&join.username),
         };
         // Rooms are counted before the game runs, so that a flood of creations costs nothing.
-        let slot = self.reserve(|| RoomId::from_bits(self.randomness.bits()))?;
+        let slot = self.reserve(durable, || RoomId::from_bits(self.randomness.bits()))?;
         let spec = self.spec(&slot, name, request.options.clone());
         self.open(slot, &kind, spec, join, visitor, None)
     }
 
     fn spec(&self, slot: &Slot, name: String, options: Option<Json>) -> RoomSpec {
         let (room_id, seed) = (slot.handle.room_id, self.randomness.seed());
-        RoomSpec { room_id, name, options, seed, policy: self.limits.policy }
+        let durable = slot.handle.is_durable();
+        RoomSpec { room_id, name, options, seed, policy: self.limits.policy(durable), durable }
+    }
+
+    /// Whether a room of a game would be durable.
+    ///
+    /// # Errors
+    /// `game_not_found`, `invalid_options`, `storage_unavailable`.
+    pub(crate) fn is_durable(&self, game: &str, asked: Option<bool>) -> Result<bool, ErrorBody> {
+        self.settle_durable(self.registry.kind(game)?, asked)
+    }
+
+    /// The same of a kind.
+    ///
+    /// # Errors
+    /// `invalid_options` if that is asked for and cannot be; `storage_unavailable`.
+    fn settle_durable(&self, kind: &Kind, asked: Option<bool>) -> Result<bool, ErrorBody> {
+        let durable = kind.durable.settle(asked)?;
+        match &self.store {
+            None if asked == Some(true) => {
+                let sentence = "This server keeps nothing: no room outlives it.";
+                Err(ErrorBody::new(ErrorCode::InvalidOptions, sentence))
+            }
+            None => Ok(false),
+            Some(store) if durable && !store.health().is_good() => Err(unavailable()),
+            Some(_) => Ok(durable),
+        }
     }
 
     /// Makes a room in its place.
@@ -170,44 +251,65 @@ impl Rooms {
         // Its creator knocks before the room runs: one that nobody is in would close.
         let answered = handle.try_join(join, visitor, seat);
         let inbox = Inbox { mailbox, filling: handle.filling.clone() };
-        self.tasks.spawn(task::run(self.clone(), room, inbox, handle));
+        let journal = self.store.clone().filter(|_| room.is_durable());
+        let journal = journal.map(|store| Journal::new(store, room_id));
+        let room = if journal.is_some() { room.logged() } else { room };
+        self.tasks.spawn(task::run(self.clone(), Opening::new(room, journal), inbox, handle));
         answered
     }
 
     /// Makes a slot for a room, under an id that no other room has.
-    fn reserve(&self, id: impl FnMut() -> RoomId) -> Result<Slot, ErrorBody> {
-        let mut running = self.lock();
+    fn reserve(&self, durable: bool, id: impl FnMut() -> RoomId) -> Result<Slot, ErrorBody> {
+        let mut places = self.lock();
         if self.tasks.is_closed() {
             return Err(ErrorBody::new(ErrorCode::ShuttingDown, "The server is shutting down."));
         }
-        if running.len() >= self.limits.rooms_max {
+        let is_full = places.running.len() >= self.limits.rooms_max;
+        if is_full || durable && places.len() >= self.limits.stored_rooms_max {
             return Err(ErrorBody::new(ErrorCode::LimitReached, "The server has no space for another room just now."));
         }
-        let free = std::iter::repeat_with(id).take(ID_TRIES).find(|room_id| !running.contains_key(room_id));
+        let free = std::iter::repeat_with(id).take(ID_TRIES).find(|room_id| !places.has(room_id));
         let Some(room_id) = free else {
             tracing::error!("made-up room ids are taken, one after the other");
             return Err(ErrorBody::new(ErrorCode::Internal, "No id was found for the room."));
         };
-        let (handle, mailbox) = RoomHandle::new(room_id, self.tasks.clone());
-        running.insert(room_id, handle.clone());
-        Ok(Slot { handle, mailbox })
+        Ok(self.slot(&mut places, room_id, durable))
     }
 
-    /// A room that runs.
-    fn running(&self, room_id: &RoomId) -> Option<RoomHandle> {
-        self.lock().get(room_id).cloned()
+    fn slot(&self, places: &mut Places, room_id: RoomId, durable: bool) -> Slot {
+        let store = self.store.clone().filter(|_| durable);
+        let (handle, mailbox) = RoomHandle::new(room_id, self.tasks.clone(), store);
+        places.running.insert(room_id, handle.clone());
+        Slot { handle, mailbox }
     }
 
     fn forget(&self, room_id: &RoomId) {
-        self.lock().remove(room_id);
+        self.lock().running.remove(room_id);
         self.lobby.remove(room_id);
     }
 
-    /// Closes every room, makes no more, and waits until all are gone.
+    /// How many rooms are in memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        self.lock().running.len()
+    }
+
+    /// The games that can be played.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Whether rooms outlive the server.
+    pub(crate) fn last(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// Makes no more rooms, and waits until all are gone: closed, or stored if there is where.
     pub(crate) async fn close(&self) {
         self.tasks.close();
-        let running: Vec<RoomHandle> = self.lock().values().cloned().collect();
-        running.iter().for_each(|room| room.close(ClosedReason::ShuttingDown));
+        let running: Vec<RoomHandle> = self.lock().running.values().cloned().collect();
+        for room in running {
+            if self.last() { room.park() } else { room.close(ClosedReason::ShuttingDown) }
+        }
         self.tasks.wait().await;
     }
 }
@@ -228,9 +330,10 @@ mod tests {
         let limits = RoomLimits::of(&LimitList::default(), &Times::default());
         let lobby = Arc::new(Lobby::default());
         let (randomness, budget) = (Arc::new(Randomness::seeded(1)), Arc::new(Budget::new(usize::MAX)));
-        let rooms = Rooms::new(games, lobby, Clock::start(), limits, randomness, budget, Hooked::default());
+        let (registry, clock, hooks, store) = (games, Clock::start(), Hooked::default(), None);
+        let rooms = Rooms::new(Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, store });
         let mut made_up = [1, 1, 1, 2].into_iter().chain(std::iter::repeat(2));
-        let mut reserve = || rooms.reserve(|| RoomId::from_bits(made_up.next().unwrap()));
+        let mut reserve = || rooms.reserve(false, || RoomId::from_bits(made_up.next().unwrap()));
         let (first, second) = (reserve().unwrap(), reserve().unwrap());
         assert_eq!([&first, &second].map(|slot| slot.handle.room_id), [1, 2].map(RoomId::from_bits));
         // Randomness that has nothing new to say is no reason to give somebody else's room away, or to go on for ever.

@@ -14,6 +14,7 @@ use crate::origin::Origins;
 use crate::random::Randomness;
 use crate::rooms::Rooms;
 use crate::sessions::Sessions;
+use crate::stores::Store;
 
 /// See the module.
 #[derive(Debug)]
@@ -27,4 +28,6 @@ pub(crate) struct Services {
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) budget: Arc<Budget>,
+    /// What outlives the server, if anything does.
+    pub(crate) store: Option<Arc<dyn Store>>,
 }

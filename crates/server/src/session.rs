@@ -5,7 +5,7 @@
 
 mod questions;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anteroom_core::lanes::ConnectionId;
@@ -29,6 +29,9 @@ pub(crate) struct Membership {
     pub(crate) member: MemberId,
     /// How much of the session's input may wait for the room; none if it only watches.
     pub(crate) share: Option<Arc<Share>>,
+    /// The number of the request that it came in by, if the server was started again since: whether that was answered is not
+    /// known.
+    pub(crate) joined_by: Option<u64>,
 }
 
 impl Membership {
@@ -41,7 +44,7 @@ impl Membership {
         let Self { room, member, .. } = self;
         match departure {
             // One that is over needs no telling.
-            Departure::Goodbye => drop(room.leave(*member, None, None)),
+            Departure::Goodbye => drop(room.leave(*member, None, None, None)),
             Departure::Expired => room.expire(*member),
             Departure::Abandoned | Departure::Forgotten => room.abandon(*member),
         }
@@ -82,6 +85,8 @@ pub(crate) struct Session {
     state: Mutex<State>,
     /// Whether there are questions: for those who look at it all the time.
     is_asking: AtomicBool,
+    /// Whether it was stored.
+    is_kept: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -110,7 +115,17 @@ impl Session {
             budget,
             state: Mutex::default(),
             is_asking: AtomicBool::new(false),
+            is_kept: AtomicBool::new(false),
         })
+    }
+
+    /// Whether it was stored, so that a room may count on it after a restart.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_kept.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_kept(&self) {
+        self.is_kept.store(true, Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -168,6 +183,16 @@ impl Session {
     /// The room has answered that the session is in.
     pub(crate) fn enter(&self) {
         self.looked().entering = None;
+    }
+
+    /// A room that was restored has the session in it.
+    pub(crate) fn rejoin(&self, membership: Membership) {
+        self.lock().rooms.push(membership);
+    }
+
+    /// The membership that a request has made before the server was started again.
+    pub(crate) fn joined_by(&self, n: u64) -> Option<Membership> {
+        self.looked().rooms(&self.carrier).iter().find(|there| there.joined_by == Some(n)).cloned()
     }
 
     /// The session leaves a room: the membership is over, and its lane's end is to come.
@@ -259,7 +284,7 @@ impl State {
     fn look_at_entrance(&mut self) {
         let Some((lane, entrance)) = &self.entering else { return };
         let Some(Admitted { room, member, share }) = entrance.take() else { return };
-        let membership = Membership { room, lane: *lane, member, share };
+        let membership = Membership { room, lane: *lane, member, share, joined_by: None };
         self.entering = None;
         match self.departed {
             None => self.rooms.push(membership),

@@ -5,7 +5,9 @@
 //! [carrier](crate::carrier) knows.
 
 mod grace;
+mod keeping;
 mod limits;
+mod record;
 mod relief;
 
 use std::collections::HashMap;
@@ -24,7 +26,9 @@ use crate::hooks::Hooked;
 use crate::identity::Identity;
 use crate::lobby::Lobby;
 use crate::session::{Departure, Session};
+use crate::stores::Store;
 use grace::Waiting;
+use keeping::Keeping;
 pub(crate) use limits::SessionLimits;
 pub(crate) use relief::keep_to_budget;
 
@@ -44,6 +48,8 @@ pub(crate) struct Sessions {
     hooks: Hooked,
     live: Mutex<Live>,
     waiting: Waiting,
+    /// What is written behind to the store, if there is one.
+    keeping: Option<Keeping>,
 }
 
 /// What the sessions of a server need to know of it.
@@ -55,6 +61,8 @@ pub(crate) struct Surroundings {
     pub(crate) lobby: Arc<Lobby>,
     /// Who is told that sessions begin and end.
     pub(crate) hooks: Hooked,
+    /// Where they are stored, if they outlive the server.
+    pub(crate) store: Option<Arc<dyn Store>>,
 }
 
 #[derive(Debug, Default)]
@@ -108,10 +116,10 @@ impl Live {
 impl Sessions {
     /// No sessions yet. `key` signs their tokens.
     pub(crate) fn new(key: &[u8], surroundings: Surroundings) -> Self {
-        let Surroundings { limits, clock, budget, lobby, hooks } = surroundings;
+        let Surroundings { limits, clock, budget, lobby, hooks, store } = surroundings;
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         let (live, waiting) = (Mutex::default(), Waiting::default());
-        Self { key, limits, clock, budget, lobby, hooks, live, waiting }
+        Self { key, limits, clock, budget, lobby, hooks, live, waiting, keeping: store.map(Keeping::new) }
     }
 
     /// What each session may use, and all of them.
@@ -143,12 +151,33 @@ impl Sessions {
         }
         self.budget.total().add(SESSION_BYTES);
         self.budget.is_too_much(|| 0);
+        self.has_come(&session);
         self.hooks.tell(|hooks| hooks.session_began(&session.facts()));
         // Only now can a client find it, and end it.
         if let Some(nonce) = nonce {
             self.lock().add_nonce(&session, nonce);
         }
         Some((session, place))
+    }
+
+    /// Adds a session that was stored.
+    fn add(&self, session: &Arc<Session>, nonce: Option<&str>) {
+        let mut live = self.lock();
+        live.add(session);
+        if let Some(nonce) = nonce {
+            live.add_nonce(session, nonce);
+        }
+        self.budget.total().add(SESSION_BYTES);
+    }
+
+    /// The nonce that a session is found by.
+    fn nonce_of(&self, session: &Session) -> Option<Box<str>> {
+        self.lock().by_id.get(&session.id).and_then(|entry| entry.nonce.clone())
+    }
+
+    /// Whether sessions outlive the server.
+    pub(crate) fn last(&self) -> bool {
+        self.keeping.is_some()
     }
 
     /// A connection of a session is gone. If it was the last one, the rooms are told, and the session waits for its client.
@@ -195,6 +224,7 @@ impl Sessions {
 
     /// Whoever is back may go again before this is noted, so nobody is taken off those who wait: their time shows it.
     fn is_back(&self, session: &Session) {
+        self.has_changed(session);
         session.tell_rooms();
     }
 
@@ -210,6 +240,8 @@ impl Sessions {
         if self.lock().remove(session) {
             self.budget.total().take(SESSION_BYTES);
         }
+        // What is stored of it.
+        self.is_over(session);
         // What it watches.
         self.lobby.topic.unwatch(&session.carrier);
         // Its rooms.
@@ -283,8 +315,8 @@ mod tests {
         let budget = Arc::new(Budget::new(usize::MAX));
         let lobby = Arc::new(Lobby::default());
         let limits = SessionLimits { sessions_max: 3, ..SessionLimits::of(&LimitList::default(), &Times::default()) };
-        let (clock, hooks) = (Clock::start(), Hooked::default());
-        Arc::new(Sessions::new(key, Surroundings { limits, clock, budget, lobby, hooks }))
+        let (clock, hooks, store) = (Clock::start(), Hooked::default(), None);
+        Arc::new(Sessions::new(key, Surroundings { limits, clock, budget, lobby, hooks, store }))
     }
 
     fn begin(sessions: &Sessions, user: &str, id: u128, nonce: Option<&str>) -> Option<(Arc<Session>, Place)> {

@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     /// Whether the certificate is one that the server has made.
     pub(crate) makes_certificates: bool,
     pub(crate) demo: bool,
+    /// Where the data is, in words.
+    pub(crate) data: String,
     pub(crate) connection: ConnectionLimits,
     pub(crate) http: HttpLimits,
 }

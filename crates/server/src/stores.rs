@@ -8,8 +8,12 @@
 
 #[cfg(test)]
 mod conformance;
+pub(crate) mod control;
+mod key;
 mod memory;
+mod open;
 mod record;
+mod section;
 mod sqlite;
 mod write;
 
@@ -23,7 +27,9 @@ use anteroom_protocol::{RoomId, SessionId, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub use memory::Memory;
+pub(crate) use open::{Opened, open};
 pub use record::{Kept, KeptRow, Kind, RECORD_BYTES_MAX, RoomRow, Sealed, SealedError, SessionRow, Turn, UserRow};
+pub use section::{StoreKind, StoreSection};
 pub use sqlite::{OpenError, Report, Sqlite, backup, check, vacuum};
 
 /// What an object-safe method that waits gives back.

@@ -15,6 +15,8 @@ pub struct LimitList {
     pub connections_max: u32,
     /// Rooms at a time.
     pub rooms_max: u32,
+    /// Rooms in the store at a time, those that sleep included.
+    pub stored_rooms_max: u32,
     /// Rooms one session may be in at a time.
     pub rooms_per_session_max: u32,
     /// Members who only watch, in each room.
@@ -44,6 +46,10 @@ pub struct LimitList {
 pub struct Times {
     /// How long a session, and its seats, are kept for a player who lost the connection, in milliseconds.
     pub grace_ms: u64,
+    /// The same in durable rooms, whose seats outlive the session, in milliseconds.
+    pub durable_seat_ms: u64,
+    /// How long nobody is connected to a durable room until it leaves memory, in milliseconds.
+    pub hibernate_after_ms: u64,
     /// How long a connection may take to send its handshake, in milliseconds.
     pub handshake_ms: u64,
     /// How often an idle WebSocket is pinged, in milliseconds.
@@ -66,6 +72,7 @@ impl Default for LimitList {
             message_bytes_max: Limits::default().message_bytes_max,
             connections_max: 50_000,
             rooms_max: 10_000,
+            stored_rooms_max: 1_000_000,
             rooms_per_session_max: Limits::default().rooms_max,
             spectators_per_room_max: 256,
             sessions_max: 100_000,
@@ -84,6 +91,8 @@ impl Default for Times {
     fn default() -> Self {
         Self {
             grace_ms: 60_000,
+            durable_seat_ms: 7 * 24 * 3600 * 1000,
+            hibernate_after_ms: 600_000,
             handshake_ms: 10_000,
             websocket_ping_ms: 25_000,
             quic_keep_alive_ms: 20_000,

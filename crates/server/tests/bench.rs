@@ -69,7 +69,7 @@ fn ended(mut running: Running) -> Ended {
 
 /// A development server, and where it listens.
 fn server(variables: &[(&str, &str)]) -> (Running, String) {
-    let mut command = command(&["--listen", "127.0.0.1:0", "--log", "error"]);
+    let mut command = command(&["--listen", "127.0.0.1:0", "--store", "memory", "--log", "error"]);
     command.envs(variables.iter().copied());
     let mut running = Running(command.spawn().unwrap());
     let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines();

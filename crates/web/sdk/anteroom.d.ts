@@ -30,6 +30,7 @@ export type RoomRow = {
     seats_max: number;
     spectators: number;
     state: "waiting" | "playing" | "finished";
+    durable: boolean;
 };
 export type Member = {
     user_id: string;
@@ -199,6 +200,13 @@ export class Lobby extends Emitter<LobbyEvents> {
     restored: boolean;
     /** Why that session could not go on. @type {AnteroomError|null} */
     lost: AnteroomError | null;
+    /**
+     * Why there is no connection, while the state is `resuming`: `shutting_down` if the server goes, and comes back;
+     * `unreachable` if it does not answer; else how the connection was lost.
+     *
+     * @type {AnteroomError|null}
+     */
+    reason: AnteroomError | null;
     /** Why the lobby is closed. @type {AnteroomError|null} */
     error: AnteroomError | null;
     /** The rooms that the session is in, by their ids. @type {Map<string, Room>} */
@@ -210,7 +218,7 @@ export class Lobby extends Emitter<LobbyEvents> {
     /**
      * Makes a room and takes a seat in it.
      *
-     * @param {{game: string, name?: string, options?: any}} what
+     * @param {{game: string, name?: string, options?: any, durable?: boolean}} what
      * @param {RequestOptions} [options]
      * @returns {Promise<Room>}
      */
@@ -218,6 +226,7 @@ export class Lobby extends Emitter<LobbyEvents> {
         game: string;
         name?: string;
         options?: any;
+        durable?: boolean;
     }, options?: RequestOptions): Promise<Room>;
     /**
      * Takes a seat in a room, or a place to watch from.
@@ -337,6 +346,8 @@ export class Room extends Emitter<RoomEvents> {
     /** @type {"player"|"spectator"} */
     role: "player" | "spectator";
     name: string;
+    /** Whether the room is kept when the server ends, and goes on when it is back. */
+    durable: boolean;
     /**
      * Why the room has ended, for this member: `left`, `replaced`, `game_failed`, `shutting_down`, `session_lost` or
      * `closed`. Null while it has not.

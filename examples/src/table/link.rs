@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
-use anteroom_client::SessionState;
+use anteroom_client::{CloseCode, Closed, SessionState};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub enum Link {
         attempt: u32,
         /// When it is made.
         next_try: Instant,
-        /// When the seat is given up.
-        until: Instant,
+        /// Whether the server has said that it goes and comes back.
+        is_away: bool,
     },
     /// There will be none.
     Over,
@@ -40,8 +40,9 @@ impl Link {
         match state {
             SessionState::Connected { transport } => Self::Up { transport: transport.to_string() },
             SessionState::Moving { from, to } => Self::Moving { from: from.to_string(), to: to.to_string() },
-            SessionState::Reconnecting { attempt, next_try, until, .. } => {
-                Self::Down { attempt: *attempt, next_try: next_try.into_std(), until: until.into_std() }
+            SessionState::Reconnecting { attempt, next_try, why, .. } => {
+                let is_away = matches!(why, Closed::ByPeer { code, .. } if *code == CloseCode::ShuttingDown.number());
+                Self::Down { attempt: *attempt, next_try: next_try.into_std(), is_away }
             }
             _ => Self::Over,
         }
@@ -50,23 +51,23 @@ impl Link {
     /// What is wrong with it, if anything is.
     #[must_use]
     pub fn trouble(&self, now: Instant) -> Option<String> {
-        let Self::Down { attempt, next_try, until } = self else { return None };
-        let kept = until.saturating_duration_since(now).as_secs_f64().ceil();
+        let Self::Down { attempt, next_try, is_away } = self else { return None };
         let wait = next_try.saturating_duration_since(now);
         let next =
             if wait.is_zero() { "trying now".into() } else { format!("next try in {:.1} s", wait.as_secs_f64()) };
-        Some(format!("Reconnecting ({attempt}, {next}) - your seat is kept for {kept} s."))
+        let meanwhile = if *is_away { "the server is away" } else { "your seat is kept meanwhile" };
+        Some(format!("Reconnecting ({attempt}, {next}) - {meanwhile}."))
     }
 
     /// What has changed since it was another, if that is worth telling.
     #[must_use]
-    pub fn told_since(&self, before: &Self, now: Instant) -> Option<String> {
+    pub fn told_since(&self, before: &Self) -> Option<String> {
         match (before, self) {
             (Self::Down { .. }, Self::Down { .. }) | (_, Self::Moving { .. } | Self::Over) => None,
-            (_, Self::Down { until, .. }) => {
-                let kept = until.saturating_duration_since(now).as_secs_f64().ceil();
-                Some(format!("The connection is lost; your seat is kept for {kept} s."))
+            (_, Self::Down { is_away: true, .. }) => {
+                Some("The server is away; the match goes on when it is back.".into())
             }
+            (_, Self::Down { .. }) => Some("The connection is lost; your seat is kept meanwhile.".into()),
             (Self::Down { .. }, Self::Up { transport }) => Some(format!("Connected again, over {transport}.")),
             (Self::Moving { from, .. }, Self::Up { transport }) if from == transport => None,
             (Self::Up { transport: from }, Self::Up { transport }) if from == transport => None,
@@ -95,22 +96,21 @@ mod tests {
     fn what_happens_to_the_connection_is_told_once() {
         let now = Instant::now();
         let up = |transport: &str| Link::Up { transport: transport.into() };
-        let down = |attempt, ms| Link::Down {
-            attempt,
-            next_try: now + Duration::from_millis(ms),
-            until: now + Duration::from_millis(51_200),
-        };
+        let down = |attempt, ms| Link::Down { attempt, next_try: now + Duration::from_millis(ms), is_away: false };
         assert_eq!(up("QUIC").trouble(now), None);
-        let trouble = "Reconnecting (2, next try in 0.8 s) - your seat is kept for 52 s.";
+        let trouble = "Reconnecting (2, next try in 0.8 s) - your seat is kept meanwhile.";
         assert_eq!(down(2, 800).trouble(now).unwrap(), trouble);
-        let told = "The connection is lost; your seat is kept for 52 s.";
-        assert_eq!(down(2, 800).told_since(&up("QUIC"), now).unwrap(), told);
-        assert_eq!(down(3, 0).told_since(&down(2, 800), now), None);
+        let told = "The connection is lost; your seat is kept meanwhile.";
+        assert_eq!(down(2, 800).told_since(&up("QUIC")).unwrap(), told);
+        let away = Link::Down { attempt: 1, next_try: now, is_away: true };
+        assert_eq!(away.trouble(now).unwrap(), "Reconnecting (1, trying now) - the server is away.");
+        assert!(away.told_since(&up("QUIC")).unwrap().starts_with("The server is away"));
+        assert_eq!(down(3, 0).told_since(&down(2, 800)), None);
         assert!(down(3, 0).trouble(now).unwrap().contains("(3, trying now)"));
-        assert_eq!(up("QUIC").told_since(&down(3, 0), now).unwrap(), "Connected again, over QUIC.");
+        assert_eq!(up("QUIC").told_since(&down(3, 0)).unwrap(), "Connected again, over QUIC.");
         let moving = Link::Moving { from: "WebSocket".into(), to: "quic".into() };
-        assert_eq!((moving.told_since(&up("WebSocket"), now), moving.to_string()), (None, "WebSocket → quic".into()));
-        assert_eq!(up("WebSocket").told_since(&moving, now), None);
-        assert_eq!(up("QUIC").told_since(&moving, now).unwrap(), "The match goes on over QUIC.");
+        assert_eq!((moving.told_since(&up("WebSocket")), moving.to_string()), (None, "WebSocket → quic".into()));
+        assert_eq!(up("WebSocket").told_since(&moving), None);
+        assert_eq!(up("QUIC").told_since(&moving).unwrap(), "The match goes on over QUIC.");
     }
 }

@@ -85,10 +85,10 @@ fn a_lost_player_is_waited_for() {
 fn a_player_without_a_connection_is_told_and_plays_on() {
     let mut table = table("ada", "");
     let now = Instant::now();
-    table.link = Link::Down { attempt: 1, next_try: now, until: now + Duration::from_secs(60) };
+    table.link = Link::Down { attempt: 1, next_try: now, is_away: false };
     let (headline, mood) = table.headline(now);
     assert_eq!(mood, Mood::Sorry);
-    assert_eq!(headline, "Reconnecting (1, trying now) - your seat is kept for 60 s.");
+    assert_eq!(headline, "Reconnecting (1, trying now) - your seat is kept meanwhile.");
     assert!(table.hint().contains("sent when the connection is back"));
     assert!(table.enter(now).is_some());
     let members = vec![member("ada", Some(0)), member("bob", Some(1))];

@@ -12,7 +12,7 @@ use anteroom_protocol::lane::is_counted;
 use anteroom_protocol::message::resume::Counts;
 use anteroom_protocol::{Batch, Codec, Header, LaneId};
 use anteroom_transport::{Closed, Event};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::reading::{Reading, opens};
 use super::{Heard, Link, Resuming};
@@ -86,6 +86,29 @@ impl Resuming {
         }
     }
 
+    /// The same, unless something else is done first. What has begun to come is taken in all the same.
+    pub async fn step_unless(&mut self, other: impl Future<Output = ()>) {
+        if self.acknowledges && self.protocol.owes_ack(self.began.elapsed().as_millis() as u64) {
+            return self.acknowledge().await;
+        }
+        tokio::select! {
+            biased;
+            () = other => {}
+            (place, event) = next_event(&mut self.links) => self.on_event(place, event).await,
+            () = sleep(DEADLINE) => panic!("nothing comes; unread: {:?}", self.unread),
+        }
+    }
+
+    /// Takes in what has come already. Whether there was anything.
+    pub async fn step_if_ready(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            (place, event) = next_event(&mut self.links) => self.on_event(place, event).await,
+            () = std::future::ready(()) => return false,
+        }
+        true
+    }
+
     /// Acknowledges what has come, whether it is time to or not.
     pub async fn acknowledge(&mut self) {
         if let Some(ack) = self.protocol.ack(u64::MAX) {
@@ -133,7 +156,12 @@ impl Resuming {
                 link.waiting = Some(waiting);
                 return;
             }
-            assert_eq!((&*answer.kind, answer.success), ("reconnect_result", Some(true)), "{answer:?}");
+            assert_eq!(answer.kind, "reconnect_result", "{answer:?}");
+            if answer.code() == "session_unknown" && self.outlives {
+                self.answer = Some(answer);
+                return;
+            }
+            assert_eq!(answer.success, Some(true), "{answer:?}");
             self.answer = Some(answer);
         }
         let Some(result) = waiting.take(lane, codec, payload).unwrap() else {
@@ -148,9 +176,9 @@ impl Resuming {
             return;
         }
         self.current = number;
-        // One that is kept does not end without saying so.
+        // One that is kept does not end without saying so, but for a server that forgot what it had said.
         for ended in self.protocol.reconnected(ConnectionId(number), result) {
-            assert!(!self.keeps, "lane {} is not listed, and nobody said that it ended", ended.lane);
+            assert!(self.outlives || !self.keeps, "lane {} is not listed, and nobody said that it ended", ended.lane);
             self.lanes.entry(ended.lane.0).or_default().ended = true;
             self.unknown.extend(ended.unanswered);
         }
@@ -197,7 +225,11 @@ impl Resuming {
         }
         let reading = self.lanes.get_mut(&lane.0).unwrap_or_else(|| panic!("on a lane of nobody's: {message:?}"));
         if counts {
-            reading.take(&message);
+            reading.take(&message, self.outlives);
+        }
+        // A message that was refused in front of its lane's owner has no mark.
+        if let Some(n) = message.refused_n().filter(|_| self.outlives && message.reference.is_none()) {
+            self.protocol.refused(n);
         }
         if let Some(n) = message.reference.as_ref().and_then(serde_json::Value::as_u64) {
             self.protocol.answered(n);

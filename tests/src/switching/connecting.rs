@@ -22,6 +22,8 @@ pub fn options(server: &TestServer, through: SocketAddr, transport: TransportCho
     options.paths = PathMemory::new();
     options.connect_timeout = PATIENCE;
     options.session.request_timeout = PATIENCE;
+    // These servers are there all the time.
+    options.session.away_max = Duration::ZERO;
     options
 }
 

@@ -66,6 +66,7 @@ impl Driver {
             Arrival::Opened(opened) => self.on_opened(opened),
             Arrival::Dropped => {}
         }
+        self.leave_unclaimed();
         Ok(())
     }
 
@@ -130,13 +131,14 @@ impl Driver {
         let room: RoomJoined = match message.data.decode() {
             Ok(room) => room,
             Err(error) => {
-                self.leave_unknown(lane, message);
+                self.leave_unknown(lane, room_of(message));
                 return Answer::Invalid(error.to_string());
             }
         };
         let room_id = room.room_id;
         let inbox = Arc::new(Inbox::new(room.members.clone()));
         self.rooms.insert(lane, RoomEntry { room_id, inbox: Some(inbox.clone()) });
+        self.unclaimed.remove(&lane);
         let place = Place { shared: self.shared.clone(), inbox, room_id, lane };
         Answer::Joined(Box::new(Joined { room, place }))
     }
@@ -144,9 +146,9 @@ impl Driver {
     /// Everything in a room as it is now, because what led to it was lost.
     fn on_snapshot(&mut self, lane: LaneId, missed: u64, message: &Envelope<'_>) {
         let Some(entry) = self.rooms.get(&lane) else {
-            // The answer of some request was lost. Nobody has the room, so it is left again.
-            self.entered_unheard(message);
-            return self.leave_unknown(lane, message);
+            // The answer of some request was lost, unless it comes again.
+            self.unclaimed.extend(room_of(message).map(|room_id| (lane, room_id)));
+            return;
         };
         let Some(inbox) = &entry.inbox else { return };
         match message.data.decode::<RoomJoined>() {
@@ -165,7 +167,7 @@ impl Driver {
         let end = if message.kind == RoomClosed::TYPE { closed(message.data) } else { RoomEnd::Left };
         match self.rooms.remove(&lane) {
             Some(entry) => entry.end(end),
-            None => self.entered_unheard(message),
+            None => self.unclaimed.extend(room_of(message).map(|room_id| (lane, room_id))),
         }
         let ended = self.session.end_lane(lane);
         self.unanswered(ended.unanswered);
@@ -207,6 +209,11 @@ impl Driver {
             inbox.put(Happening::Error(error.clone()));
         }
     }
+}
+
+/// The room that a message names.
+pub(super) fn room_of(message: &Envelope<'_>) -> Option<RoomId> {
+    message.room_id.as_ref().and_then(|room_id| room_id.parse().ok())
 }
 
 fn malformed(error: impl std::fmt::Display) -> Refusal {

@@ -1,7 +1,7 @@
 //! The ways into rooms, and out of those that nobody has.
 
 use anteroom_protocol::message::request::LeaveRoom;
-use anteroom_protocol::{Envelope, ErrorBody, ErrorCode, LaneId, RoomId};
+use anteroom_protocol::{ErrorBody, ErrorCode, LaneId, RoomId};
 
 use super::{Driver, RoomEntry};
 use crate::draft::Draft;
@@ -27,13 +27,24 @@ impl Driver {
         self.submit(draft);
     }
 
-    /// The answer that led into a room will not come. It was asked for by a request that names the room, or else by the
-    /// first that names none.
-    pub(super) fn entered_unheard(&mut self, message: &Envelope<'_>) {
-        let room_id: Option<RoomId> = message.room_id.as_ref().and_then(|room_id| room_id.parse().ok());
+    /// The request that led into a room: one that names it, or else the first that names none.
+    fn entered_by(&self, room_id: RoomId) -> Option<u64> {
         let asked = |named| self.entering.iter().find(|entry| *entry.1 == named).map(|(reference, _)| *reference);
-        let reference = asked(room_id).or_else(|| asked(None));
-        self.answer(reference, Answer::Lost);
+        asked(Some(room_id)).or_else(|| asked(None))
+    }
+
+    /// Leaves the rooms that nobody can be given, because the answer that led into them is lost, and tells who asked. A
+    /// request that the server is to get again is answered again, so its room waits for that.
+    pub(super) fn leave_unclaimed(&mut self) {
+        let is_kept = |room_id| self.entered_by(room_id).is_some_and(|asked| self.session.is_kept(asked));
+        let lost = self.unclaimed.iter().find(|(_, room_id)| !is_kept(**room_id));
+        if let Some((lane, room_id)) = lost.map(|(lane, room_id)| (*lane, *room_id)) {
+            self.unclaimed.remove(&lane);
+            self.answer(self.entered_by(room_id), Answer::Lost);
+            if self.session.is_live(lane) {
+                self.leave_unknown(lane, Some(room_id));
+            }
+        }
     }
 
     /// Leaves the rooms whose handles are gone. Each is asked for by a `ref`, so that its lane ends with the answer.
@@ -51,8 +62,8 @@ impl Driver {
     }
 
     /// Gets out of a room that this build cannot understand, or that nobody knows to have asked for.
-    pub(super) fn leave_unknown(&mut self, lane: LaneId, message: &Envelope<'_>) {
-        if let Some(room_id) = message.room_id.as_ref().and_then(|room_id| room_id.parse().ok()) {
+    pub(super) fn leave_unknown(&mut self, lane: LaneId, room_id: Option<RoomId>) {
+        if let Some(room_id) = room_id {
             self.rooms.insert(lane, RoomEntry { room_id, inbox: None });
             self.leave(room_id, lane);
         }

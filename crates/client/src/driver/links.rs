@@ -44,12 +44,24 @@ pub(crate) struct Links {
 /// The connection is lost.
 pub(super) struct Down {
     pub(super) since: Instant,
-    pub(super) until: Instant,
+    /// How long the server keeps the seats, while it is there.
+    pub(super) grace: Duration,
+    /// How long it is waited for beyond that: for a server that was away the grace time begins when it is back.
+    pub(super) away_max: Duration,
     pub(super) lost: Closed,
     pub(super) attempt: u32,
     pub(super) next_try: Instant,
     /// Why there will be no other one unless the program asks for it.
     pub(super) closed: Option<SessionEnd>,
+}
+
+impl Down {
+    /// When the session is given up.
+    pub(super) fn until(&self) -> Instant {
+        // A server that closes a connection is there.
+        let away_max = if self.closed.is_some() { Duration::ZERO } else { self.away_max };
+        self.since + self.grace + away_max
+    }
 }
 
 /// The session is on its way to another connection, or shall be.
@@ -129,7 +141,7 @@ impl Links {
         let down = self.down.as_ref();
         let next_try = down.filter(|_| self.is_idle_down()).map(|down| down.next_try);
         let upgrade = self.upgrade_at.filter(|_| self.is_free());
-        let over = down.filter(|_| self.is_alone()).map(|down| down.until);
+        let over = down.filter(|_| self.is_alone()).map(Down::until);
         [next_try, upgrade, over, self.attach_by, self.old_until].into_iter().flatten().min()
     }
 

@@ -35,11 +35,12 @@ impl Driver {
     }
 
     fn state(&self) -> SessionState {
-        if let Some(Down { since, until, attempt, next_try, closed, .. }) = &self.links.down {
-            let (attempt, next_try, since, until) = (*attempt, *next_try, *since, *until);
-            return match closed.clone() {
+        if let Some(down) = &self.links.down {
+            let Down { since, attempt, next_try, .. } = *down;
+            let until = down.until();
+            return match down.closed.clone() {
                 Some(why) => SessionState::Closed { why, until },
-                None => SessionState::Reconnecting { attempt, next_try, since, until },
+                None => SessionState::Reconnecting { attempt, next_try, since, until, why: down.lost.clone() },
             };
         }
         let is_dialing = matches!(self.links.approach, Some(Approach::Dialing(_)));
@@ -52,9 +53,8 @@ impl Driver {
     pub(super) fn on_link_deadline(&mut self) -> Result<(), SessionEnd> {
         let now = Instant::now();
         let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if let Some(down) = self.links.down.as_ref().filter(|down| down.until <= now && self.links.is_alone()) {
-            let grace = Duration::from_millis(self.shared.accepted.grace_ms);
-            let over = || SessionEnd::GraceOver { grace, lost: down.lost.clone() };
+        if let Some(down) = self.links.down.as_ref().filter(|down| down.until() <= now && self.links.is_alone()) {
+            let over = || SessionEnd::Unreachable { after: down.grace + down.away_max, lost: down.lost.clone() };
             return Err(down.closed.clone().unwrap_or_else(over));
         }
         if is_past(self.links.attach_by) {
@@ -132,14 +132,14 @@ impl Driver {
 
     /// Begins to look for another connection, or goes on with that.
     fn go_down(&mut self, lost: Closed, now: Instant) {
-        let grace = Duration::from_millis(self.shared.accepted.grace_ms);
+        let (grace, away_max) = (Duration::from_millis(self.shared.accepted.grace_ms), self.away_max);
         let links = &mut self.links;
         if links.down.is_none() && now.duration_since(links.attached_at) >= LASTING {
             links.backoff.reset();
         }
         let floods = matches!(lost, Closed::ByPeer { code, .. } if code == CloseCode::Flooded.number());
         let next_try = now + if floods { links.backoff.next_after_pause() } else { links.backoff.next() };
-        let nothing = Down { since: now, until: now + grace, lost, attempt: 0, next_try, closed: None };
+        let nothing = Down { since: now, grace, away_max, lost, attempt: 0, next_try, closed: None };
         let down = links.down.get_or_insert(nothing);
         down.attempt = down.attempt.saturating_add(1);
         down.next_try = next_try;
@@ -278,6 +278,7 @@ impl Driver {
 
     /// A room ended unseen.
     fn gone(&mut self, ended: EndedLane) {
+        self.unclaimed.remove(&ended.lane);
         if let Some(entry) = self.rooms.remove(&ended.lane) {
             entry.end(RoomEnd::Gone);
         }

@@ -1,5 +1,6 @@
 //! What arrives: deliver it, drop what has arrived before, or notice that the server breaks the rules.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anteroom_protocol::bincode::Decode;
@@ -167,7 +168,9 @@ impl Session {
         lane.pipe = Some(pipe);
         self.place(pipe, room_id, id);
         self.unacknowledged.acknowledge(id, applied);
-        let swallowed = |n: Option<u64>| gap && n.is_some_and(|n| n <= applied);
+        // What is not sent again was answered, and the answer may be among what was lost.
+        let sent: BTreeSet<u64> = self.unacknowledged.resend(id, applied).map(|message| message.n).collect();
+        let swallowed = |n: Option<u64>| gap && n.is_some_and(|n| !sent.contains(&n));
         let unanswered = self.take_asked(|asked| asked.lane == id && swallowed(asked.n));
         let resend = if comes_over && is_current { self.resend(id, applied) } else { Vec::new() };
         Ok(Arrival::Opened(Opened { lane: id, resend, unanswered }))
@@ -188,6 +191,8 @@ fn deliver(lane: &mut Lane, id: LaneId, message: &Envelope<'_>) -> Result<Arriva
     match lane.gap.take() {
         Some(missed) if is_snapshot => Ok(Arrival::Snapshot { lane: id, missed }),
         None if is_snapshot => Ok(Arrival::Snapshot { lane: id, missed: 0 }),
+        // A join that was carried out before the server was started anew is answered by what stands there.
+        Some(_) if id != LaneId::CONTROL && is_join(message) => Ok(Arrival::Deliver(id)),
         // What was lost is told all the same if the membership has ended.
         Some(_) if id != LaneId::CONTROL && is_farewell(message) => Ok(Arrival::Deliver(id)),
         Some(_) => Err(Violation::NoSnapshot { kind: message.kind.to_string() }),

@@ -8,6 +8,7 @@ mod delivery;
 mod moving;
 mod race;
 mod requests;
+mod restart;
 mod resume;
 mod rooms;
 mod session;

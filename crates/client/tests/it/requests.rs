@@ -25,6 +25,7 @@ fn summary(number: u128) -> RoomSummary {
         seats_max: 2,
         spectators: 0,
         state: RoomState::Waiting,
+        durable: false,
     }
 }
 

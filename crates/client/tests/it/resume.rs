@@ -184,6 +184,7 @@ async fn a_subscription_is_renewed_after_a_gap_of_the_session() {
         seats_max: 2,
         spectators: 0,
         state: anteroom_client::RoomState::Waiting,
+        durable: false,
     };
     let (watch, ()) = tokio::join!(client.subscribe_rooms(Some("duel")), async {
         let asked = peer.expect("subscribe_rooms").await;

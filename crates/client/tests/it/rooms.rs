@@ -35,16 +35,17 @@ async fn next(room: &mut Room<Duel>) -> RoomEvent<Duel> {
 #[tokio::test]
 async fn a_room_is_asked_for_as_documented() {
     let (client, mut peer) = session(Codec::Bincode, 1).await;
-    let new = NewRoom { name: Some("Den".into()), options: Some(Json::new(&[1]).unwrap()) };
+    let new = NewRoom { name: Some("Den".into()), options: Some(Json::new(&[1]).unwrap()), durable: Some(true) };
     let (created, ()) = tokio::join!(client.create_room::<Duel>(new.clone()), async {
         let asked = peer.expect("create_room").await;
-        let NewRoom { name, options } = new.clone();
-        assert_eq!(asked.read::<CreateRoom>(), CreateRoom { game: "duel".into(), name, options });
+        let NewRoom { name, options, durable } = new.clone();
+        assert_eq!(asked.read::<CreateRoom>(), CreateRoom { game: "duel".into(), name, options, durable });
         peer.admit(&asked, 1, room_id(1)).await;
     });
     let created = created.unwrap();
     assert_eq!((created.room_id(), created.name(), created.seat()), (room_id(1), "Ada's room", Some(0)));
     assert_eq!((created.role(), created.members()), (Role::Player, &[member("ada", Some(0))][..]));
+    assert!(created.is_durable());
     let (joined, ()) = tokio::join!(client.join_room::<Duel>(room_id(2), Role::Spectator), async {
         let asked = peer.expect("join_room").await;
         let JoinRoom { room_id: named, game, quick, role } = asked.read();

@@ -462,6 +462,7 @@ impl Peer {
             name: "Ada's room".into(),
             seat: Some(0),
             role: Role::Player,
+            durable: true,
             members: vec![member("ada", Some(0))],
             view: Payload::encode(self.codec, &View { turn: 0 }).unwrap(),
         }

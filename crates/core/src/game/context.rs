@@ -141,10 +141,11 @@ pub(crate) struct Stage {
     pub(crate) outcomes: Vec<Outcome>,
 }
 
-/// What a game had told the room at some moment; see [`Stage::mark`].
-#[derive(Debug, Clone, Copy)]
+/// What a game had told the room at some moment, and its randomness; see [`Stage::mark`].
+#[derive(Debug)]
 pub(crate) struct StageMark {
     pub(crate) said: Mark,
+    rng: Rng,
     state: RoomState,
     outcomes: usize,
 }
@@ -152,12 +153,14 @@ pub(crate) struct StageMark {
 impl Stage {
     /// This moment.
     pub(crate) fn mark(&self) -> StageMark {
-        StageMark { said: self.said.mark(), state: self.state, outcomes: self.outcomes.len() }
+        let Self { said, rng, state, outcomes, .. } = self;
+        StageMark { said: said.mark(), rng: rng.clone(), state: *state, outcomes: outcomes.len() }
     }
 
-    /// Takes back what the game said and announced since the mark.
+    /// Takes back what the game said and announced since the mark, and the dice that it threw.
     pub(crate) fn take_back(&mut self, mark: StageMark) {
         self.said.take_back(mark.said);
+        self.rng = mark.rng;
         self.state = mark.state;
         self.outcomes.truncate(mark.outcomes);
     }

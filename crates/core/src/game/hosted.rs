@@ -44,24 +44,19 @@ pub(crate) trait HostedGame: Send {
     /// # Errors
     /// [`InvalidData`] if the game refuses to be serialized.
     fn snapshot(&self) -> Result<GameSnapshot, InvalidData>;
+    /// Puts every timer off.
+    fn put_off(&mut self, by: Duration);
 }
 
 /// A game as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct GameSnapshot {
     pub(crate) state: Json,
     /// In the order they fall due.
     pub(crate) timers: Vec<(TimerId, Json)>,
     /// How many timers there ever were, and how many of them before timers were put off.
     timers_ever: (u64, u64),
-}
-
-impl GameSnapshot {
-    /// Puts every timer off.
-    pub(crate) fn put_off(&mut self, by: Duration) {
-        self.timers.iter_mut().for_each(|(id, _)| *id = id.later(by));
-        self.timers_ever.1 = self.timers_ever.0;
-    }
 }
 
 pub(super) struct Hosted<G: Game> {
@@ -155,6 +150,10 @@ impl<G: Game> HostedGame for Hosted<G> {
             timers: timers.collect::<Result<_, InvalidData>>()?,
             timers_ever: self.timers.counts(),
         })
+    }
+
+    fn put_off(&mut self, by: Duration) {
+        self.timers.put_off(by);
     }
 }
 

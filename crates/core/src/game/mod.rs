@@ -4,6 +4,7 @@
 //! its [`Context`]. It is deterministic in the seed, the options, and the commands with their times.
 
 mod context;
+mod durable;
 mod hosted;
 mod registry;
 mod seating;
@@ -12,12 +13,13 @@ mod timers;
 use std::time::Duration;
 
 use anteroom_protocol::bincode::{Decode, Encode};
-use anteroom_protocol::{ErrorBody, ErrorCode};
+use anteroom_protocol::{ErrorBody, ErrorCode, Json};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use context::Context;
 pub(crate) use context::Stage;
+pub use durable::Durable;
 pub(crate) use hosted::{GameSnapshot, HostedGame};
 pub use registry::{Kind, Registry, RegistryError};
 pub use seating::{Occupant, Seating};
@@ -57,6 +59,9 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
     /// The time between two calls of [`Game::tick`], in whole milliseconds (a part of one is dropped); none for games
     /// that only react.
     const TICK: Option<Duration> = None;
+    /// Whether rooms outlive the server that runs them. What happens in one that does is stored before anybody sees it, which
+    /// costs a write to the disk for each turn: right for games that are played in turns, and too slow for others.
+    const DURABLE: Durable = Durable::Never;
 
     /// The places at the table.
     fn seats(options: &Self::Options) -> Seats;
@@ -105,6 +110,13 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
 
     /// What a computer player in this seat does next.
     fn bot(&self, _seat: Seat, _rng: &mut Rng) -> Option<Self::Action> {
+        None
+    }
+
+    /// The state that a lower or higher [`Game::VERSION`] has stored, in the form that this one reads; `None` if that cannot
+    /// be, and then the room is kept as it is, and nobody gets in. Timers are read as they were stored, and the randomness goes
+    /// on where it was.
+    fn migrate(_version: u16, _state: Json) -> Option<Json> {
         None
     }
 }

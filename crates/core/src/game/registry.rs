@@ -8,12 +8,13 @@ use anteroom_protocol::message::RESERVED_TYPES;
 use anteroom_protocol::{ErrorBody, ErrorCode, Json, variant};
 
 use super::hosted::Hosted;
-use super::{FLUSH_TICK_MAX, FlushMode, Game, GameSnapshot, HostedGame, SEATS_MAX, Seats, Stage, Wire};
+use super::{Durable, FLUSH_TICK_MAX, FlushMode, Game, GameSnapshot, HostedGame, SEATS_MAX, Seats, Stage, Wire};
 
 type Seated = fn(Option<&Json>) -> Result<Seats, ErrorBody>;
 type Flushed = fn(Option<&Json>) -> Result<FlushMode, ErrorBody>;
 type Create = fn(Option<&Json>, &mut Stage) -> Result<Box<dyn HostedGame>, ErrorBody>;
 type Restore = fn(&GameSnapshot) -> Result<Box<dyn HostedGame>, String>;
+type Migrate = fn(u16, Json) -> Option<Json>;
 
 /// One kind of game, its types erased.
 #[derive(Debug, Clone, Copy)]
@@ -24,10 +25,13 @@ pub struct Kind {
     pub version: u16,
     /// The time between its ticks, if it has any.
     pub tick: Option<Duration>,
+    /// Whether its rooms outlive the server.
+    pub durable: Durable,
     seats: Seated,
     flush: Flushed,
     create: Create,
     restore: Restore,
+    migrate: Migrate,
 }
 
 impl Kind {
@@ -38,6 +42,7 @@ impl Kind {
             name: G::KIND,
             version: G::VERSION,
             tick: G::TICK,
+            durable: G::DURABLE,
             seats: |options| {
                 let seats = G::seats(&Hosted::<G>::options(options)?);
                 if seats.max == 0 || seats.max > SEATS_MAX || seats.min > seats.max {
@@ -56,6 +61,7 @@ impl Kind {
             },
             create: |options, stage| Ok(Box::new(Hosted::<G>::create(Hosted::<G>::options(options)?, stage)?)),
             restore: |snapshot| Ok(Box::new(Hosted::<G>::restore(snapshot)?)),
+            migrate: G::migrate,
         }
     }
 
@@ -81,6 +87,10 @@ impl Kind {
 
     pub(crate) fn restore(&self, snapshot: &GameSnapshot) -> Result<Box<dyn HostedGame>, String> {
         (self.restore)(snapshot)
+    }
+
+    pub(crate) fn migrate(&self, version: u16, state: Json) -> Option<Json> {
+        (self.migrate)(version, state)
     }
 }
 

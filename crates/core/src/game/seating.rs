@@ -3,6 +3,7 @@
 //! A user has at most one seat, and keeps it for a while without a connection. Knows nothing of the game.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use anteroom_protocol::UserId;
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,18 @@ impl Seating {
             occupant.kept_until = until;
             self.kept.extend(until.map(|until| (until, seat)));
         }
+    }
+
+    /// Puts off when seats are given up.
+    pub(crate) fn put_off(&mut self, by: Duration) {
+        let waiting = self.seats.iter_mut().flatten();
+        waiting.for_each(|occupant| occupant.kept_until = occupant.kept_until.map(|until| until + by));
+        self.kept = self.kept.iter().map(|(until, seat)| (*until + by, *seat)).collect();
+    }
+
+    /// Forgets that a user had a seat.
+    pub(crate) fn forget_former(&mut self, user_id: &UserId) {
+        self.former.retain(|_, former| former != user_id);
     }
 
     /// Makes a seat free.

@@ -69,6 +69,12 @@ impl<T> Timers<T> {
         (entry.key().0 <= now).then(|| entry.remove())
     }
 
+    /// Puts every one off.
+    pub(super) fn put_off(&mut self, by: Duration) {
+        self.due = std::mem::take(&mut self.due).into_iter().map(|(id, timer)| (id.later(by), timer)).collect();
+        self.put_off = self.asked;
+    }
+
     /// How many were ever asked for, and how many of them before timers were put off.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.asked, self.put_off)

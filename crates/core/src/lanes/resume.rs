@@ -1,7 +1,9 @@
 //! Going on with a session on another connection: who may, which connection wins, and where each lane goes on.
 //!
 //! Tokens are numbered. The server stores the number of the newest one that the client is known to have; one more
-//! may have been offered. Offering it twice is harmless, and using one that is retired shows that somebody copied it.
+//! may have been offered. Offering it twice is harmless, and using one that is retired shows that somebody copied it. What is
+//! stored may be behind, and nobody else can make a token: one that was proven genuine, and is above all that are known, is the
+//! newest.
 
 use anteroom_protocol::LaneId;
 use anteroom_protocol::lane::CountNotSent;
@@ -49,8 +51,8 @@ pub struct Accepted {
 /// Why a claim is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// No such token was ever offered.
-    #[error("no such token was offered")]
+    /// There is no such session, or not any more. Not said here.
+    #[error("there is no such session")]
     Unknown,
     /// A newer attempt was accepted. This connection is over, and nothing else.
     #[error("a newer attempt was accepted")]
@@ -81,19 +83,28 @@ pub(super) struct Proof {
     newest: u64,
     /// The next one was offered, on this connection last.
     offered: Option<ConnectionId>,
+    /// Newer ones rise: a client that begins anew counts its attempts anew, in a round of their own.
+    round: u64,
     attempt: Option<u64>,
 }
 
 impl Proof {
     /// What was known when the session was kept.
-    pub(super) fn restored(newest: u64, attempt: Option<u64>) -> Self {
-        Self { newest, offered: None, attempt }
+    pub(super) fn restored(newest: u64, round: u64, attempt: Option<u64>) -> Self {
+        Self { newest, offered: None, round, attempt }
+    }
+
+    /// What has to be known to go on: the newest token, and the newest round and attempt.
+    pub(super) fn kept(&self) -> (u64, u64, Option<u64>) {
+        (self.newest, self.round, self.attempt)
+    }
+
+    /// The client begins anew, and nothing proves anything that comes late on a connection of before.
+    fn begin_round(&mut self) {
+        *self = Self { newest: self.newest, offered: None, round: self.round + 1, attempt: None };
     }
 
     fn check(&self, claim: &Claim) -> Result<(), Refused> {
-        if claim.token > self.newest + u64::from(self.offered.is_some()) {
-            return Err(Refused::Unknown);
-        }
         if self.attempt.is_some_and(|attempt| claim.attempt <= attempt) {
             return Err(Refused::Superseded);
         }
@@ -105,7 +116,7 @@ impl Proof {
 
     /// Accepts a claim; gives the number of the token to answer with.
     fn accept(&mut self, claim: &Claim, connection: ConnectionId) -> u64 {
-        // Who presents the token that was offered has it.
+        // Who presents the token that was offered has it, and any above it was offered before something was forgotten.
         self.newest = claim.token;
         self.attempt = Some(claim.attempt);
         self.offered = Some(connection);
@@ -193,8 +204,7 @@ impl Lanes {
         if unheard {
             self.control.out.skip_opening();
         }
-        // It begins to count its attempts anew, and nothing that comes late elsewhere proves anything.
-        self.proof = Proof { newest: self.proof.newest, ..Proof::default() };
+        self.proof.begin_round();
         let token = self.proof.newest;
         Accepted { connection: connection.id, token, lanes: self.lanes(), last_n: self.last_n, displaced }
     }

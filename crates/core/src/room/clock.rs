@@ -26,7 +26,8 @@ impl Room {
         [kept, self.game.next_timer(), self.next_tick].into_iter().flatten().min()
     }
 
-    /// Lets happen what falls due until `now`, each at its own time and in that order.
+    /// Lets happen what falls due until `now`, each at its own time and in that order. The room's time never goes back: if it is
+    /// ahead of `now`, that is what counts.
     ///
     /// One call does a bounded amount. What is left is still the next deadline, and happens as if it fell due then.
     /// How many ticks a late room drops depends on when this is called, so they are in the log.
@@ -38,7 +39,17 @@ impl Room {
         self.pass_time(now, &mut flush.effects);
     }
 
+    /// Puts everything off that is due, for a room between turns: the time in which nobody ran it is nobody's fault, and takes
+    /// nothing from anyone's. Times that a game keeps in its own state stay as they are; timers do not.
+    pub fn put_off(&mut self, by: Duration) {
+        self.stage.now = self.stage.now + by;
+        self.next_tick = self.next_tick.map(|tick| tick + by);
+        self.stage.seating.put_off(by);
+        self.game.put_off(by);
+    }
+
     pub(super) fn pass_time(&mut self, now: Time, effects: &mut Effects) {
+        let now = now.max(self.stage.now);
         self.skip_missed_ticks(now);
         for _ in 0..STEPS_MAX {
             let Some(due) = self.next_deadline().filter(|due| *due <= now) else { break };
@@ -46,7 +57,7 @@ impl Room {
             self.step(due);
             self.seal_if_large(effects);
         }
-        self.stage.now = self.stage.now.max(now);
+        self.stage.now = now;
     }
 
     fn step(&mut self, due: Time) {

@@ -6,7 +6,7 @@ use anteroom_protocol::bincode::{Decode, Encode};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::ClosedReason;
-use anteroom_protocol::{Codec, Data, Json, LaneId, RoomId, UserId};
+use anteroom_protocol::{Codec, Data, Json, LaneId, RoomId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// Names one membership: one session's time in one room. The room gives them out, from 1 on, and none twice.
@@ -27,13 +27,18 @@ pub struct RoomSpec {
     pub seed: u64,
     /// How the room treats its members.
     pub policy: RoomPolicy,
+    /// Whether it outlives the server: its owner stores each turn before anybody hears of it.
+    pub durable: bool,
 }
 
 /// How a room treats its members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomPolicy {
-    /// How long a seat is kept for a player who lost the connection.
+    /// How long a session is waited for that has lost its connection, and a seat is kept that outlives its session.
     pub grace: Duration,
+    /// In a durable room: how long a seat is kept that outlives its session, and it outlives one that is not waited for any
+    /// more, too. None: as in other rooms.
+    pub seat_kept: Option<Duration>,
     /// The most members who only watch; [`SPECTATORS_MAX`](super::SPECTATORS_MAX) at most, however large this is.
     pub spectators_max: u16,
 }
@@ -57,6 +62,10 @@ pub struct Join {
     pub reference: Option<Ref>,
     /// The number of the session's last message before it came in: none up to there was meant for this membership.
     pub applied: u64,
+    /// Whose membership it is, for whoever makes sessions of memberships again; none for one that nobody comes back to.
+    pub session_id: Option<SessionId>,
+    /// The number of the request: one that comes again was carried out.
+    pub n: Option<u64>,
 }
 
 /// What can happen to a room, besides [joins](super::Room::join).
@@ -83,13 +92,14 @@ pub enum Command<'a> {
         /// Who.
         member: MemberId,
     },
-    /// A member's session was without a connection for too long: the place is free.
+    /// A member's session was without a connection for too long: the place is free, unless a durable room
+    /// [keeps the seat](RoomPolicy::seat_kept).
     Expire {
         /// Who.
         member: MemberId,
     },
-    /// A member's session is gone without a goodbye; a player's seat is kept for the grace time, for another session
-    /// of theirs.
+    /// A member's session is gone without a goodbye; a player's seat is kept for another session of theirs, for the grace
+    /// time, or in a durable room for as long as that [keeps it](RoomPolicy::seat_kept).
     Abandon {
         /// Who.
         member: MemberId,
@@ -98,6 +108,9 @@ pub enum Command<'a> {
     Snapshot {
         /// Who.
         member: MemberId,
+        /// The request that is answered with it: one that came again, and was carried out before. The answer follows like
+        /// anything else that is said; the snapshot ends a gap, and is dropped where there is none.
+        answer: Option<AnswerTo>,
     },
     /// A member does something in the game. With a number that is not above the member's mark it has been dealt with
     /// before, and nothing happens.
@@ -118,4 +131,26 @@ pub enum Command<'a> {
         /// Why.
         reason: ClosedReason,
     },
+    /// The room's randomness begins anew, so that what one match has shown does not foretell the next.
+    Reseed {
+        /// Where.
+        seed: u64,
+    },
+    /// A user is to be forgotten. Their memberships end, their seat is free, and from the next turn on the room neither says nor
+    /// keeps who they were. What happened before, this included, is for the owner to delete.
+    Erase {
+        /// Who.
+        user_id: UserId,
+        /// The name that they were known by: a room that is named after them gets another name.
+        username: Option<String>,
+    },
+}
+
+/// A request to come in that is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnswerTo {
+    /// The `type` of the answer.
+    pub kind: &'static str,
+    /// The mark of the request.
+    pub reference: Option<Ref>,
 }

@@ -5,6 +5,8 @@
 //! turns again says the same again. That a game has failed is not among what happened: a room that [fails](Room::fail) is over,
 //! and whoever stores logs stores that.
 
+mod deeds;
+
 use std::fmt;
 
 use anteroom_protocol::bincode::{Decode, Encode};
@@ -12,10 +14,11 @@ use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::ClosedReason;
-use anteroom_protocol::{Codec, Data, LaneId, UserId, binary};
+use anteroom_protocol::{Codec, Data, LaneId, SessionId, UserId, binary};
 
-use super::{Command, Flush, Join, MemberId, Room};
+use super::{AnswerTo, Command, Flush, Join, MemberId, Room};
 use crate::time::Time;
+pub use deeds::Deed;
 
 /// The types that a join is answered with.
 const ANSWERS: [&str; 2] = ["create_room_result", "join_room_result"];
@@ -58,6 +61,8 @@ enum What {
         answer: String,
         reference: Option<String>,
         applied: u64,
+        session_id: Option<SessionId>,
+        n: Option<u64>,
     },
     Leave {
         member: MemberId,
@@ -79,6 +84,8 @@ enum What {
     },
     Snapshot {
         member: MemberId,
+        /// The `type` of the answer, and the mark of the request.
+        answer: Option<(String, Option<String>)>,
     },
     Act {
         member: MemberId,
@@ -90,6 +97,13 @@ enum What {
     },
     Close {
         reason: ClosedReason,
+    },
+    Reseed {
+        seed: u64,
+    },
+    Erase {
+        user_id: UserId,
+        username: Option<String>,
     },
 }
 
@@ -140,6 +154,8 @@ impl Log {
             answer: join.answer.to_owned(),
             reference: text_of(join.reference.as_ref()),
             applied: join.applied,
+            session_id: join.session_id,
+            n: join.n,
         };
         self.records.push(Record { at, what });
     }
@@ -153,7 +169,10 @@ impl Log {
             Command::Reconnect { member } => What::Reconnect { member },
             Command::Expire { member } => What::Expire { member },
             Command::Abandon { member } => What::Abandon { member },
-            Command::Snapshot { member } => What::Snapshot { member },
+            Command::Snapshot { member, ref answer } => {
+                let text_of = |to: &AnswerTo| (to.kind.to_owned(), text_of(to.reference.as_ref()));
+                What::Snapshot { member, answer: answer.as_ref().map(text_of) }
+            }
             Command::Act { member, kind, data, ref reference, n } => {
                 let (is_binary, data) = match data {
                     Data::Json(text) => (false, text.as_bytes()),
@@ -163,6 +182,10 @@ impl Log {
                 What::Act { member, kind, is_binary, data, reference, n }
             }
             Command::Close { reason } => What::Close { reason },
+            Command::Reseed { seed } => What::Reseed { seed },
+            Command::Erase { ref user_id, ref username } => {
+                What::Erase { user_id: user_id.clone(), username: username.clone() }
+            }
         };
         self.records.push(Record { at, what });
     }
@@ -189,19 +212,21 @@ impl Room {
 
 impl What {
     fn join(&self) -> Result<Join, DamagedLog> {
-        let Self::Join { user_id, username, role, lane, is_binary, answer, reference, applied } = self else {
+        let Self::Join { user_id, username, role, lane, is_binary, answer, reference, applied, session_id, n } = self
+        else {
             return Err(damaged("a join expected"));
         };
-        let known = ANSWERS.into_iter().find(|known| known == answer);
         Ok(Join {
             user_id: user_id.clone(),
             username: username.clone(),
             role: *role,
             lane: *lane,
             codec: if *is_binary { Codec::Bincode } else { Codec::Json },
-            answer: known.ok_or_else(|| damaged("the answer to a join expected"))?,
+            answer: answer_of(answer)?,
             reference: reference_of(reference.as_deref())?,
             applied: *applied,
+            session_id: *session_id,
+            n: *n,
         })
     }
 
@@ -215,7 +240,12 @@ impl What {
             Self::Reconnect { member } => Command::Reconnect { member },
             Self::Expire { member } => Command::Expire { member },
             Self::Abandon { member } => Command::Abandon { member },
-            Self::Snapshot { member } => Command::Snapshot { member },
+            Self::Snapshot { member, ref answer } => {
+                let read = |(kind, reference): &(String, Option<String>)| {
+                    Ok(AnswerTo { kind: answer_of(kind)?, reference: reference_of(reference.as_deref())? })
+                };
+                Command::Snapshot { member, answer: answer.as_ref().map(read).transpose()? }
+            }
             Self::Act { member, ref kind, is_binary, ref data, ref reference, n } => {
                 let data = match is_binary {
                     true => Data::Binary(data),
@@ -224,8 +254,16 @@ impl What {
                 Command::Act { member, kind, data, reference: reference_of(reference.as_deref())?, n }
             }
             Self::Close { reason } => Command::Close { reason },
+            Self::Reseed { seed } => Command::Reseed { seed },
+            Self::Erase { ref user_id, ref username } => {
+                Command::Erase { user_id: user_id.clone(), username: username.clone() }
+            }
         })
     }
+}
+
+fn answer_of(kind: &str) -> Result<&'static str, DamagedLog> {
+    ANSWERS.into_iter().find(|known| *known == kind).ok_or_else(|| damaged("the answer to a join expected"))
 }
 
 fn text_of(reference: Option<&Ref>) -> Option<String> {

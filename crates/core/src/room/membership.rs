@@ -1,6 +1,7 @@
 //! Coming, going, and coming back: the seats of a room and who holds them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::push::{
@@ -8,14 +9,37 @@ use anteroom_protocol::message::push::{
 };
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{self, Role};
-use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, UserId};
+use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, SessionId, UserId};
 
-use super::{Effects, Join, Member, MemberId, Room};
+use super::{AnswerTo, Effects, Join, Member, MemberId, Room};
 use crate::flush::{Dispatch, Outgoing, To};
 use crate::game::{Seat, Viewer};
 
 /// The `type` of a snapshot: what a newcomer would be told.
 const SNAPSHOT: &str = "join_room_result";
+
+/// One session's time in a room: what has to be known to go on with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Which it is.
+    pub member: MemberId,
+    /// Whose it is, if anybody comes back to it.
+    pub session_id: Option<SessionId>,
+    /// The number of the request to come in.
+    pub n: Option<u64>,
+    /// The user.
+    pub user_id: UserId,
+    /// As what they take part.
+    pub role: Role,
+    /// The lane that the session has given to the room.
+    pub lane: LaneId,
+    /// The codec of the session.
+    pub codec: Codec,
+    /// Whether the session has a connection, as far as the room was told.
+    pub connected: bool,
+    /// The number of the last message that was acted on or refused.
+    pub applied: u64,
+}
 
 /// How a player comes by a seat.
 enum Taken {
@@ -27,6 +51,21 @@ enum Taken {
 }
 
 impl Room {
+    /// Who is in the room, from which sessions; a seat that is kept for somebody is no membership.
+    pub fn memberships(&self) -> impl Iterator<Item = Membership> {
+        self.members.iter().map(|(id, member)| Membership {
+            member: *id,
+            session_id: member.session_id,
+            n: member.n,
+            user_id: member.user_id.clone(),
+            role: role_of(member.seat),
+            lane: member.lane,
+            codec: member.codec,
+            connected: member.connected,
+            applied: member.applied,
+        })
+    }
+
     pub(super) fn let_in(&mut self, join: &Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
         let mut taken = match join.role {
             Role::Player => Some(self.seat_for(join)?),
@@ -143,15 +182,25 @@ impl Room {
     }
 
     fn admit(&mut self, id: MemberId, join: &Join, seat: Option<Seat>) {
-        let Join { user_id, username, role, lane, codec, applied, .. } = join;
+        let Join { user_id, username, role, lane, codec, applied, session_id, n, .. } = join;
         self.turnover += 1;
         match seat {
             Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), id),
             None => self.spectators += 1,
         }
         let (user_id, username) = (user_id.clone(), username.clone());
-        let (connected, applied, marked) = (true, *applied, None);
-        let here = Member { user_id, username, seat, lane: *lane, codec: *codec, connected, applied, marked };
+        let here = Member {
+            user_id,
+            username,
+            seat,
+            lane: *lane,
+            codec: *codec,
+            connected: true,
+            session_id: *session_id,
+            n: *n,
+            applied: *applied,
+            marked: None,
+        };
         self.members.insert(id, here);
         self.stage.said.add(id, *role, *codec);
     }
@@ -176,8 +225,9 @@ impl Room {
         self.tell_state(id, seat, join.lane, join.codec, &header);
     }
 
-    /// Tells a member whose lane has lost messages what a newcomer would be told.
-    pub(super) fn tell_snapshot(&mut self, id: MemberId, effects: &mut Effects) {
+    /// Tells a member what a newcomer would be told: because its lane has lost messages, or because it asks again to come in. An
+    /// answer stands behind a snapshot, since nothing is heard on a lane in a gap.
+    pub(super) fn tell_snapshot(&mut self, id: MemberId, answer: Option<&AnswerTo>, effects: &mut Effects) {
         let Some(&Member { seat, lane, codec, applied, .. }) = self.members.get(&id) else { return };
         self.stage.said.seal(&mut effects.dispatches);
         let before = effects.dispatches.len();
@@ -187,6 +237,10 @@ impl Room {
             if let Dispatch::Say { outgoing, .. } = dispatch {
                 *outgoing = Outgoing::Snapshot { applied, message: outgoing.batch().clone() };
             }
+        }
+        if let Some(AnswerTo { kind, reference }) = answer {
+            let header = Header { reference: reference.as_ref(), success: Some(true), ..Header::new(kind) };
+            self.tell_state(id, seat, lane, codec, &header);
         }
     }
 
@@ -204,7 +258,8 @@ impl Room {
             game_version: self.kind.version,
             name: self.name.clone(),
             seat: seat.map(|seat| seat.0),
-            role: if seat.is_some() { Role::Player } else { Role::Spectator },
+            role: role_of(seat),
+            durable: self.durable,
             members: self.member_list(),
             view,
         };
@@ -246,7 +301,8 @@ impl Room {
         }
         let Some(seat) = self.set_connected(id, false) else { return };
         if !self.is_seen_elsewhere(id) {
-            self.tell_away(id);
+            // The session is waited for, and a seat may outlive it.
+            self.tell_away(id, self.policy.grace + seat.and(self.seat_kept()).unwrap_or_default());
         }
         if let Some(seat) = seat {
             self.game.disconnected(seat, &mut self.stage);
@@ -284,14 +340,21 @@ impl Room {
         Some(seat)
     }
 
-    fn tell_away(&mut self, id: MemberId) {
+    fn seat_kept(&self) -> Option<Duration> {
+        self.policy.seat_kept.filter(|_| self.durable)
+    }
+
+    fn tell_away(&mut self, id: MemberId, kept: Duration) {
         let Some(Member { user_id, username, .. }) = self.members.get(&id) else { return };
         let (user_id, username) = (user_id.clone(), username.clone());
-        let grace_ms = u64::try_from(self.policy.grace.as_millis()).unwrap_or(u64::MAX);
+        let grace_ms = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
         self.say(To::Except(id), &ClientDisconnected { user_id, username, grace_ms });
     }
 
     pub(super) fn expire(&mut self, id: MemberId, effects: &mut Effects) {
+        if self.seat_kept().is_some() && self.members.get(&id).is_some_and(|member| member.seat.is_some()) {
+            return self.abandon(id, effects);
+        }
         match self.dismiss(id, effects) {
             Some(Member { seat: Some(seat), .. }) => self.give_up_seat(seat, LeftReason::TimedOut),
             Some(member) => self.stop_watching(member, LeftReason::Disconnected),
@@ -302,23 +365,23 @@ impl Room {
     pub(super) fn abandon(&mut self, id: MemberId, effects: &mut Effects) {
         let Some(seat) = self.members.get(&id).map(|member| member.seat) else { return };
         let is_news = self.set_connected(id, false).is_some();
+        let kept = self.seat_kept().unwrap_or(self.policy.grace);
         self.stage.said.seal(&mut effects.dispatches);
         if is_news && seat.is_some() {
-            self.tell_away(id);
+            self.tell_away(id, kept);
         }
         let Some(member) = self.dismiss(id, effects) else { return };
         let Some(seat) = member.seat else {
             return self.stop_watching(member, LeftReason::Disconnected);
         };
-        let kept_until = self.stage.now + self.policy.grace;
-        self.stage.seating.keep(seat, Some(kept_until));
+        self.stage.seating.keep(seat, Some(self.stage.now + kept));
         if is_news {
             self.game.disconnected(seat, &mut self.stage);
         }
     }
 
     /// Tells that a spectator is gone, unless the same user is still here in another session.
-    fn stop_watching(&mut self, member: Member, reason: LeftReason) {
+    pub(super) fn stop_watching(&mut self, member: Member, reason: LeftReason) {
         let Member { user_id, username, .. } = member;
         if !self.is_here(&user_id) {
             self.say(To::Everyone, &ClientLeft { user_id, username, reason });
@@ -340,6 +403,10 @@ impl Room {
         self.stage.seating.free_seat(seat);
         self.turnover += 1;
     }
+}
+
+fn role_of(seat: Option<Seat>) -> Role {
+    if seat.is_some() { Role::Player } else { Role::Spectator }
 }
 
 fn player(seat: Seat, user_id: &UserId, username: &str, connected: bool) -> message::Member {

@@ -5,11 +5,10 @@
 //! lanes.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::message::{Role, RoomState};
-use anteroom_protocol::{Codec, Json, LaneId, RoomId, UserId, json};
+use anteroom_protocol::{Codec, Json, LaneId, RoomId, SessionId, UserId, json};
 use serde::{Deserialize, Serialize};
 
 use super::{Member, MemberId, Room, RoomPolicy, SPECTATORS_MAX};
@@ -20,7 +19,7 @@ use crate::room::inputs::RecentInputs;
 use crate::time::Time;
 
 /// Which shape a snapshot has; raised whenever that changes.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 
 /// How large a stored snapshot may be, in bytes.
 pub const SNAPSHOT_BYTES_MAX: usize = 16 << 20;
@@ -30,6 +29,7 @@ const COUNT_MAX: u64 = u64::MAX / 2;
 
 /// A room as it is between two turns; see [`Room::snapshot`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Snapshot {
     format: u16,
     game: String,
@@ -38,6 +38,7 @@ pub struct Snapshot {
     name: String,
     options: Option<Json>,
     seed: u64,
+    durable: bool,
     policy: RoomPolicy,
     state: RoomState,
     now: Time,
@@ -55,6 +56,7 @@ pub struct Snapshot {
 
 /// A member in a snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Kept {
     id: MemberId,
     user_id: UserId,
@@ -63,6 +65,8 @@ struct Kept {
     lane: LaneId,
     codec: Codec,
     connected: bool,
+    session_id: Option<SessionId>,
+    n: Option<u64>,
     applied: u64,
 }
 
@@ -102,7 +106,7 @@ pub enum RestoreError {
         /// The game that was to be restored.
         expected: &'static str,
     },
-    /// The game has changed since.
+    /// The game has changed since, and does not [migrate](crate::Game::migrate) from there.
     #[error("the snapshot is of version {found} of {game}; this is version {expected}")]
     OtherVersion {
         /// The game.
@@ -128,6 +132,12 @@ impl Snapshot {
     #[must_use]
     pub fn game(&self) -> &str {
         &self.game
+    }
+
+    /// The version of the game that stored it.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        self.version
     }
 
     /// The room's id.
@@ -171,17 +181,61 @@ impl Snapshot {
         serde_json::from_slice(bytes).map_err(RestoreError::damaged)
     }
 
-    /// The same, with everything that is due put off by a while: that of a restart is nobody's fault, and takes nothing
-    /// from anyone's time. Times that a game keeps in its own state stay as they are; timers do not.
+    /// Whether it says anything of a user: that they are there, that a seat is kept for them, or that they had one.
     #[must_use]
-    pub fn put_off(mut self, by: Duration) -> Self {
-        self.now = self.now + by;
-        self.next_tick = self.next_tick.map(|tick| tick + by);
-        for (_, occupant) in &mut self.seats {
-            occupant.kept_until = occupant.kept_until.map(|until| until + by);
+    pub fn mentions(&self, user: &UserId) -> bool {
+        let seated = self.seats.iter().map(|(_, occupant)| &occupant.user_id);
+        let former = self.former.iter().map(|(_, user_id)| user_id);
+        let members = self.members.iter().map(|member| &member.user_id);
+        seated.chain(former).chain(members).any(|there| there == user)
+    }
+
+    /// Appends the stored form of the same room at the beginning of time: what [`is_as`](Self::is_as) compares, for a hash.
+    ///
+    /// # Errors
+    /// The same as [`encode`](Self::encode).
+    pub fn encode_but_for_time(&self, out: &mut Vec<u8>) -> Result<(), SnapshotError> {
+        Self { now: Time::from_millis(0), flushes: 0, ..self.clone() }.encode(out)
+    }
+
+    /// Whether it is the same as one that was taken before, but for the time and for how often the room has flushed since: then
+    /// nothing has happened that has to be stored.
+    #[must_use]
+    pub fn is_as(&self, before: &Self) -> bool {
+        let Self { now: _, flushes: _, .. } = self;
+        self.format == before.format
+            && self.game == before.game
+            && self.version == before.version
+            && self.room_id == before.room_id
+            && self.name == before.name
+            && self.options == before.options
+            && self.seed == before.seed
+            && self.durable == before.durable
+            && self.policy == before.policy
+            && self.state == before.state
+            && self.next_tick == before.next_tick
+            && self.rng == before.rng
+            && self.rules == before.rules
+            && self.seats == before.seats
+            && self.former == before.former
+            && self.members == before.members
+            && self.members_ever == before.members_ever
+            && self.turnover == before.turnover
+            && self.listed == before.listed
+    }
+
+    /// The same in the form of today's version of the game. The game ticks from then on as it does today.
+    fn migrated(mut self, kind: &Kind) -> Result<Self, RestoreError> {
+        let found = self.version;
+        // Of another game, or in another format, it is refused for that.
+        if found == kind.version || self.game != kind.name || self.format != FORMAT {
+            return Ok(self);
         }
-        self.rules.put_off(by);
-        self
+        let other = RestoreError::OtherVersion { game: kind.name, found, expected: kind.version };
+        self.rules.state = kind.migrate(found, self.rules.state).ok_or(other)?;
+        self.version = kind.version;
+        self.next_tick = kind.tick.map(|tick| self.next_tick.unwrap_or(self.now + tick));
+        Ok(self)
     }
 
     fn check(&self, kind: &Kind) -> Result<(), RestoreError> {
@@ -190,9 +244,6 @@ impl Snapshot {
         }
         if self.game != kind.name {
             return Err(RestoreError::OtherGame { found: self.game.clone(), expected: kind.name });
-        }
-        if self.version != kind.version {
-            return Err(RestoreError::OtherVersion { game: kind.name, found: self.version, expected: kind.version });
         }
         if self.next_tick.is_some() != kind.tick.is_some() {
             return Err(RestoreError::damaged("a game either ticks or does not"));
@@ -228,6 +279,7 @@ impl Room {
             name: self.name.clone(),
             options: self.options.clone(),
             seed: self.seed,
+            durable: self.durable,
             policy: self.policy,
             state: *state,
             now: *now,
@@ -252,8 +304,9 @@ impl Room {
     /// # Errors
     /// [`RestoreError`]. A game that does not read back what it wrote may panic instead.
     pub fn restore(kind: &Kind, snapshot: Snapshot) -> Result<Self, RestoreError> {
+        let snapshot = snapshot.migrated(kind)?;
         snapshot.check(kind)?;
-        let Snapshot { room_id, name, options, seed, policy, state, now, next_tick, rng, .. } = snapshot;
+        let Snapshot { room_id, name, options, seed, durable, policy, state, now, next_tick, rng, .. } = snapshot;
         if !rng.is_sound() {
             return Err(RestoreError::damaged("no randomness is all zeros"));
         }
@@ -275,6 +328,7 @@ impl Room {
             options,
             kind: *kind,
             seed,
+            durable,
             seats,
             policy,
             flush_mode,
@@ -298,16 +352,25 @@ impl Room {
 }
 
 fn kept(id: MemberId, member: &Member) -> Kept {
-    let Member { user_id, username, seat, lane, codec, connected, applied, marked: _ } = member;
-    let (user_id, username) = (user_id.clone(), username.clone());
-    Kept { id, user_id, username, seat: *seat, lane: *lane, codec: *codec, connected: *connected, applied: *applied }
+    Kept {
+        id,
+        user_id: member.user_id.clone(),
+        username: member.username.clone(),
+        seat: member.seat,
+        lane: member.lane,
+        codec: member.codec,
+        connected: member.connected,
+        session_id: member.session_id,
+        n: member.n,
+        applied: member.applied,
+    }
 }
 
 /// The members, each with the seat that knows them.
 fn restored(list: Vec<Kept>, ever: u64, seating: &Seating) -> Result<BTreeMap<MemberId, Member>, RestoreError> {
     let mut members = BTreeMap::new();
     let mut seated = 0;
-    for Kept { id, user_id, username, seat, lane, codec, connected, applied } in list {
+    for Kept { id, user_id, username, seat, lane, codec, connected, session_id, n, applied } in list {
         if id.0 == 0 || id.0 > ever {
             return Err(RestoreError::damaged("a member whose number was not given out"));
         }
@@ -319,7 +382,8 @@ fn restored(list: Vec<Kept>, ever: u64, seating: &Seating) -> Result<BTreeMap<Me
                 return Err(RestoreError::damaged("a member and a seat that do not know each other"));
             }
         }
-        let member = Member { user_id, username, seat, lane, codec, connected, applied, marked: None };
+        let marked = None;
+        let member = Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked };
         if members.insert(id, member).is_some() {
             return Err(RestoreError::damaged("a member who is there twice"));
         }

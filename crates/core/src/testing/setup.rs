@@ -19,7 +19,7 @@ pub struct Setup {
 impl Default for Setup {
     /// The game's default options, seed 1, 60 seconds of grace, 64 spectators.
     fn default() -> Self {
-        let policy = RoomPolicy { grace: Duration::from_secs(60), spectators_max: 64 };
+        let policy = RoomPolicy { grace: Duration::from_secs(60), seat_kept: None, spectators_max: 64 };
         Self { options: None, seed: 1, policy, rebuilds: false }
     }
 }

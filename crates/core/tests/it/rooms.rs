@@ -2,13 +2,18 @@
 
 mod acting;
 mod clock;
+mod erased;
 mod failing;
 mod house;
+mod lasting;
 mod marks;
+mod migrating;
 mod model;
 mod probe;
 mod rebuilt;
+mod refused;
 mod registry;
+mod script;
 mod seats;
 mod shares;
 mod stories;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec};
 use anteroom_core::testing::{Role, Setup, Table, assert_deterministic};
-use anteroom_core::{Command, ErrorCode, Flush, Json, Room, Time, Viewer};
+use anteroom_core::{Command, ErrorCode, Flush, Game, Json, Room, Time, Viewer};
 use anteroom_games::Relay;
 use anteroom_games::relay::{Action, DeliveryClass, Event, MEMBERS_MAX, Options, PAYLOAD_BYTES_MAX, View};
 use anteroom_protocol::{Codec, Data, LaneId, RoomId};
@@ -71,8 +71,15 @@ fn what_does_not_fit_is_refused() {
 
 /// A relay room with this many members, the odd ones binary.
 fn room(members: u16) -> (Room, Flush) {
-    let policy = RoomPolicy { grace: Duration::ZERO, spectators_max: 0 };
-    let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Relay".into(), options: None, seed: 0, policy };
+    let policy = RoomPolicy { grace: Duration::ZERO, seat_kept: None, spectators_max: 0 };
+    let spec = RoomSpec {
+        room_id: RoomId::from_bits(1),
+        name: "Relay".into(),
+        options: None,
+        seed: 0,
+        policy,
+        durable: false,
+    };
     let registry = anteroom_games::registry().unwrap();
     let mut room = Room::create(registry.kind("relay").unwrap(), spec, Time::default()).unwrap();
     let mut flush = Flush::default();
@@ -86,6 +93,8 @@ fn room(members: u16) -> (Room, Flush) {
             answer: "join_room_result",
             reference: None,
             applied: 0,
+            session_id: None,
+            n: None,
         };
         room.join(Time::default(), join, &mut flush).unwrap();
         flush.clear();
@@ -164,4 +173,10 @@ fn a_script_goes_the_same_way_twice() {
         }
         table.leave("ada");
     });
+}
+
+#[test]
+fn a_room_lasts_only_if_its_creator_says_so() {
+    assert_eq!(Relay::DURABLE.settle(None), Ok(false));
+    assert_eq!(Relay::DURABLE.settle(Some(true)), Ok(true));
 }

@@ -230,3 +230,9 @@ fn a_script_goes_the_same_way_twice() {
         table.advance(Duration::from_secs(61));
     });
 }
+
+#[test]
+fn a_room_lasts_unless_its_creator_says_otherwise() {
+    assert_eq!(TicTacToe::DURABLE.settle(None), Ok(true));
+    assert_eq!(TicTacToe::DURABLE.settle(Some(false)), Ok(false));
+}

@@ -1,5 +1,8 @@
 //! The receiving end of a lane from the server: counts what arrives, and drops what has arrived before.
 
+/// How many numbers of a lane belong to one generation. A server that was started anew goes on in a higher one.
+const GENERATION_BITS: u32 = 32;
+
 /// The receiver's count of one lane. It outlives connections; [`Inbound::opened`] places it on a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inbound {
@@ -14,7 +17,8 @@ pub enum Opened {
     GoesOn,
     /// Messages were lost, and the next counted message is a snapshot.
     Gap {
-        /// How many numbers were jumped. What a full queue swallowed has none, so more may be lost than this says.
+        /// How many numbers were jumped, or 0 if the server was started anew: then nobody knows. What a full queue
+        /// swallowed has none, so more may be lost than this says.
         missed: u64,
     },
 }
@@ -48,7 +52,8 @@ impl Inbound {
     /// [`UntoldGap`], which an honest server never causes.
     pub fn opened(&mut self, next: u64, gap: bool) -> Result<Opened, UntoldGap> {
         if gap {
-            let missed = next.saturating_sub(self.received.saturating_add(1));
+            let is_anew = next >> GENERATION_BITS != self.received >> GENERATION_BITS;
+            let missed = if is_anew { 0 } else { next.saturating_sub(self.received.saturating_add(1)) };
             // A snapshot is not a repetition, whatever its number.
             self.received = next.saturating_sub(1);
             self.next = next;
@@ -115,5 +120,17 @@ mod tests {
         // Asked for, as by a page that was loaded anew: nothing is lost, but a snapshot comes.
         assert_eq!(lane.opened(10, true), Ok(Opened::Gap { missed: 0 }));
         assert_eq!((lane.take(), lane.received()), (true, 10));
+    }
+
+    #[test]
+    fn what_a_server_that_was_started_anew_has_lost_is_not_known() {
+        let mut lane = Inbound::default();
+        assert!(lane.take());
+        for generation in [1, 2, u64::from(u16::MAX)] {
+            let first = (generation << 32) + 1;
+            assert_eq!(lane.opened(first, true), Ok(Opened::Gap { missed: 0 }));
+            assert_eq!((lane.take(), lane.received()), (true, first));
+            assert_eq!(lane.opened(first + 3, true), Ok(Opened::Gap { missed: 2 }));
+        }
     }
 }

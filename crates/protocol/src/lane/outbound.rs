@@ -181,8 +181,8 @@ impl Outbound {
     /// A lane that goes on behind a number without anything that was put on it: nobody knows how much of that the peer has. It
     /// is in a gap, and no number up to this one is given again.
     #[must_use]
-    pub fn restored(last: u64) -> Self {
-        let mut lane = Self::new(true, false);
+    pub fn restored(keeps: bool, last: u64) -> Self {
+        let mut lane = Self::new(keeps, false);
         (lane.last, lane.written) = (last, last);
         lane.start_gap();
         lane

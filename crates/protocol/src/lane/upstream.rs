@@ -56,6 +56,12 @@ impl Unacknowledged {
         self.queue.is_empty()
     }
 
+    /// Whether the message with this number waits.
+    #[must_use]
+    pub fn has(&self, n: u64) -> bool {
+        self.queue.iter().any(|message| message.n == n)
+    }
+
     /// Bytes of payload that wait.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -95,4 +95,7 @@ pub struct RoomSummary {
     pub spectators: u16,
     /// Where the match stands.
     pub state: RoomState,
+    /// Whether the room outlives the server's process.
+    #[serde(default)]
+    pub durable: bool,
 }

@@ -70,6 +70,9 @@ pub struct CreateRoom {
     /// The game's options; its defaults without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<Json>,
+    /// Whether the room outlives the server's process, where the game leaves the choice; as the game has it without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durable: Option<bool>,
 }
 
 /// `join_room`: by id, or any room of a game with a free seat (`quick`), made if there is none.

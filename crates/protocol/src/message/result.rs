@@ -55,6 +55,9 @@ pub struct RoomJoined {
     pub seat: Option<u16>,
     /// How this session takes part.
     pub role: Role,
+    /// Whether the room outlives the server's process: what was acknowledged there is never lost.
+    #[serde(default)]
+    pub durable: bool,
     /// Everyone in the room, this player among them.
     pub members: Vec<Member>,
     /// The game as this member sees it; what `game_state` brings anew.

@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn clients_of_these_releases_are_served_binary() {
         let served: Vec<_> = RELEASED.iter().map(|schema| schema.name).filter(|name| is_served(name)).collect();
-        assert_eq!(served, ["f625d0cd82f61bb4"]);
+        assert_eq!(served, [""; 0]);
         assert!(is_served(crate::SCHEMA) && !is_served("") && !is_served("0000000000000000"));
     }
 }

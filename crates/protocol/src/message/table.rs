@@ -15,7 +15,7 @@ use crate::codec::{Codec, Data, InvalidData, Payload};
 use crate::envelope::{Empty, Envelope};
 
 const ROOM_JOINED: &str = "lane: u32, room_id: string, game: string, game_version: u16, name: string, \
-    seat: option u16, role: Role, members: list of Member, view: bytes (the game's view)";
+    seat: option u16, role: Role, durable: bool, members: list of Member, view: bytes (the game's view)";
 const ROOM_LIST: &str = "rooms: list of Room, total: u32";
 
 messages! {
@@ -46,7 +46,8 @@ messages! {
         /// About a room: to make one, to come in, to go.
         Room(RoomRequest) {
             CreateRoom = "create_room": Client, Request, Inside, counted,
-                binary request::CreateRoom as "game: string, name: option string, options: option json"
+                binary request::CreateRoom
+                    as "game: string, name: option string, options: option json, durable: option bool"
                 => counted, binary result::RoomJoined as ROOM_JOINED;
             JoinRoom = "join_room": Client, Request, Inside, counted,
                 binary request::JoinRoom as "room_id: option string, game: option string, quick: bool, as: option Role"
@@ -90,7 +91,8 @@ pub const NAMED_SHAPES: &[(&str, &str)] = &[
     ("Member", "user_id: string, username: string, role: Role, seat: option u16, connected: bool"),
     (
         "Room",
-        "room_id: string, game: string, name: string, players: u16, seats_max: u16, spectators: u16, state: RoomState",
+        "room_id: string, game: string, name: string, players: u16, seats_max: u16, spectators: u16, \
+         state: RoomState, durable: bool",
     ),
     ("Counts", "map of u32 (the lane) to u64"),
     ("LaneOfRoom", "lane: u32, room_id: string"),

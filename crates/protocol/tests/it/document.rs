@@ -167,5 +167,5 @@ fn the_binary_example_is_right() {
     let envelope = decode_batch(Codec::Bincode, &bytes).expect("a batch").next().expect("one").expect("a message");
     assert_eq!((&*envelope.kind, envelope.reference), ("create_room", Some(7.into())));
     let name = Some("Ada's table".to_owned());
-    assert_eq!(envelope.data.decode(), Ok(CreateRoom { game: "tic_tac_toe".into(), name, options: None }));
+    assert_eq!(envelope.data.decode(), Ok(CreateRoom { game: "tic_tac_toe".into(), name, ..CreateRoom::default() }));
 }

@@ -23,11 +23,12 @@ use crate::mode::Mode;
 use crate::origin::{Origins, Own};
 use crate::parts::Parts;
 use crate::random::Randomness;
+use crate::renewal;
 use crate::rooms::{RoomLimits, Rooms};
 use crate::services::Services;
 use crate::sessions::{SessionLimits, Sessions, Surroundings};
 use crate::settings::{ConnectionLimits, PublicUrl};
-use crate::{random, renewal};
+use crate::stores::{self, Opened};
 
 /// What a server does not find in its configuration.
 pub(super) struct Startup {
@@ -41,11 +42,12 @@ pub(super) struct Startup {
     pub(super) names: Names,
     pub(super) games: Registry,
     pub(super) hooks: Hooked,
+    pub(super) opened: Opened,
 }
 
 /// Starts a server in the tokio runtime of the caller.
 pub(super) fn start(config: Config, mode: Mode, additions: Additions) -> Result<Server, StartError> {
-    let Additions { games, routes, hooks } = additions;
+    let Additions { games, routes, hooks, store } = additions;
     if let Some(error) = Server::check(&config, mode).into_iter().next() {
         return Err(error);
     }
@@ -69,8 +71,15 @@ pub(super) fn start(config: Config, mode: Mode, additions: Additions) -> Result<
     let transport = ConnectionLimits::of(&config.limits, &config.times).transport;
     let quic =
         Listener::bind(udp, certificate.tls, transport).map_err(|error| StartError::Certificate(error.to_string()))?;
-    let (clock, randomness) = (Clock::start(), Randomness::default());
-    let startup = Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks };
+    // Last of all that can fail: from here on the store is ours.
+    let opened = match store {
+        Some(store) => Opened::given(Some(store), config.store.resume_key_or_random()?),
+        None => stores::open(&config.store, mode, Clock::start().now().as_millis())?,
+    };
+    let clock = opened.store.as_ref().map_or_else(Clock::start, |store| Clock::start_at(store.boot().start_ms));
+    let randomness = Randomness::default();
+    let startup = Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks, opened };
+    let database = startup.opened.database.clone();
     let parts = parts(&config, startup)?;
     let settings = &parts.settings;
     let quic = Arc::new(quic.path_prefix(settings.prefix()));
@@ -83,14 +92,18 @@ pub(super) fn start(config: Config, mode: Mode, additions: Additions) -> Result<
     }
     let server = Server { parts, quic: Some(quic) };
     server.spawn(tcp, tcp_tls, routes);
+    if let Some((store, folder)) = database {
+        server.spawn_control(store, folder);
+    }
     Ok(server)
 }
 
 /// Puts the parts together.
 pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartError> {
-    let Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks } = startup;
+    let Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks, opened } = startup;
+    let Opened { store, resume_key, remark, .. } = opened;
     let Config { limits, times, auth, .. } = config;
-    let settings = config.settings(mode, local_addr, udp_addr)?;
+    let settings = config.settings(mode, local_addr, udp_addr, remark)?;
     let public = settings.public.as_ref().map(PublicUrl::origin);
     let own = Own { public, names, is_development: mode.is_development() };
     let budget = Arc::new(Budget::of(limits));
@@ -102,17 +115,29 @@ pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartErr
         budget: budget.clone(),
         lobby: lobby.clone(),
         hooks: hooks.clone(),
+        store: store.clone(),
+    };
+    let around_rooms = crate::rooms::Surroundings {
+        registry: games,
+        lobby: lobby.clone(),
+        clock,
+        limits: of_rooms,
+        randomness: randomness.clone(),
+        budget: budget.clone(),
+        hooks,
+        store: store.clone(),
     };
     let services = Services {
         clock,
         authority: Authority::new(auth.token_key()?.as_deref(), auth.guests),
         origins: Origins { allowed: config.origins.allowed(mode)?, own },
         hashes: Arc::new(hashes),
-        rooms: Rooms::new(games, lobby.clone(), clock, of_rooms, randomness.clone(), budget.clone(), hooks),
-        sessions: Arc::new(Sessions::new(&random::bytes::<32>(), surroundings)),
+        rooms: Rooms::new(around_rooms),
+        sessions: Arc::new(Sessions::new(&resume_key, surroundings)),
         randomness,
         lobby,
         budget,
+        store,
     };
     Ok(Parts {
         lifecycle: Arc::new(Lifecycle::of(limits, times)),

@@ -1,5 +1,7 @@
 //! What a server is put together from, besides its configuration: an embedder adds to it without changing the server.
 
+use std::sync::Arc;
+
 use anteroom_core::game::Registry;
 use axum::Router;
 
@@ -9,6 +11,7 @@ use crate::config::Config;
 use crate::error::StartError;
 use crate::hooks::{Hooked, Hooks};
 use crate::mode::Mode;
+use crate::stores::Store;
 
 /// A server that has not started. See [`Server::builder`].
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub(super) struct Additions {
     pub(super) games: Registry,
     pub(super) routes: Vec<Router>,
     pub(super) hooks: Hooked,
+    pub(super) store: Option<Arc<dyn Store>>,
 }
 
 impl ServerBuilder {
@@ -55,6 +59,12 @@ impl ServerBuilder {
     /// Who is told what happens. Called again, it replaces those before.
     pub fn hooks(mut self, hooks: impl Hooks) -> Self {
         self.additions.hooks = Hooked::to(hooks);
+        self
+    }
+
+    /// Where rooms and sessions are stored, in place of what the configuration says. One server at a time has a store.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.additions.store = Some(store);
         self
     }
 

@@ -104,6 +104,18 @@ impl Carrier {
         Some(applied)
     }
 
+    /// The lane of a room that was restored. Gives where the room tells how far it has applied what comes on it; nothing if there
+    /// is no such lane.
+    pub(crate) fn rejoin(&self, lane: LaneId) -> Option<Arc<Applied>> {
+        let mut state = self.lock();
+        if state.lanes.has_ended(lane) {
+            return None;
+        }
+        let applied = Arc::<Applied>::default();
+        state.applied.push((lane, applied.clone()));
+        Some(applied)
+    }
+
     /// The room has not, or nobody waits for it any more. `false` if it has, just now.
     pub(crate) fn retract_lane(&self, lane: LaneId) -> bool {
         let mut state = self.lock();

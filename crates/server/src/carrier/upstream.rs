@@ -1,5 +1,7 @@
 //! What comes from the client: whether it is new, who has it, and how far it has been heard.
 
+use std::sync::Arc;
+
 use anteroom_core::lanes::{ConnectionId, Verdict};
 use anteroom_protocol::lane::CountNotSent;
 use anteroom_protocol::message::resume::Counts;
@@ -14,6 +16,19 @@ pub(crate) struct Judged {
     pub(crate) bytes: usize,
     /// Whether its number is noted when its turn comes, and not when it comes in.
     pub(crate) is_taken_later: bool,
+}
+
+/// A question that is answered by what a room has still to store: whatever becomes of that, it is done then.
+#[derive(Debug)]
+pub(crate) struct DoneLater {
+    carrier: Arc<Carrier>,
+    n: u64,
+}
+
+impl Drop for DoneLater {
+    fn drop(&mut self) {
+        self.carrier.done(Some(self.n));
+    }
 }
 
 impl Carrier {
@@ -50,12 +65,17 @@ impl Carrier {
         match take(last_n) {
             Ok(taken) => {
                 if !is_taken_later {
-                    state.lanes.took(now, LaneId::CONTROL, n, bytes);
+                    // It is done when it is answered.
+                    state.lanes.handed(now, LaneId::CONTROL, n, bytes);
                 }
                 Ok(taken)
             }
             Err(error) => {
-                state.lanes.saw(n);
+                if is_taken_later {
+                    state.lanes.saw(n);
+                } else {
+                    state.lanes.saw_on_control(n);
+                }
                 Err(error)
             }
         }
@@ -100,6 +120,20 @@ impl Carrier {
         }
         state.lanes.saw(n);
         Err(ErrorBody::new(ErrorCode::NotInRoom, "You are not in that room."))
+    }
+
+    /// A question has been answered, and what follows from it cannot be lost any more: it may be acknowledged.
+    pub(crate) fn done(&self, n: Option<u64>) {
+        if n.is_some() {
+            let mut state = self.lock();
+            state.lanes.done(n);
+            state.wake();
+        }
+    }
+
+    /// The same, when what is given is dropped.
+    pub(crate) fn done_later(self: &Arc<Self>, n: Option<u64>) -> Option<DoneLater> {
+        n.map(|n| DoneLater { carrier: self.clone(), n })
     }
 
     /// Notes that a message came on a connection.

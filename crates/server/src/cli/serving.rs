@@ -97,6 +97,7 @@ fn announcement(server: &Server, mode: Mode, kinds: &str) -> String {
         Mode::Development { on_network: true } => "ANY machine that reaches this one",
         _ => "this machine only",
     };
+    let data = server.data();
     let page = if server.has_demo() {
         format!("  Play:  http://{address}/\n\nOpen it in two tabs, or play from a second terminal:")
     } else {
@@ -116,6 +117,7 @@ For programs of your own:
   WebSocket      ws://{address}/ws
   QUIC           {udp}, ALPN anteroom/1
   Games          {kinds}
+  Data           {data}
 
 Stop with Ctrl-C.
 ",

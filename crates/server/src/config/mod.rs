@@ -21,6 +21,7 @@ pub use crate::origin::OriginList;
 use crate::rooms::RoomLimits;
 use crate::sessions::SessionLimits;
 use crate::settings::{ConnectionLimits, HttpLimits, PublicUrl, Settings};
+pub use crate::stores::{StoreKind, StoreSection};
 pub use crate::tables::{LimitList, Times};
 pub use load::load;
 pub(crate) use load::remarks;
@@ -44,6 +45,8 @@ pub struct Config {
     pub auth: Auth,
     /// Which web pages may connect.
     pub origins: OriginList,
+    /// Where what outlives the process is kept.
+    pub store: StoreSection,
     /// What each session, and all of them together, may use.
     pub limits: LimitList,
     /// How long things may take.
@@ -60,6 +63,7 @@ impl Default for Config {
             tls: Tls::default(),
             auth: Auth::default(),
             origins: OriginList::default(),
+            store: StoreSection::default(),
             limits: LimitList::default(),
             times: Times::default(),
         }
@@ -88,7 +92,7 @@ impl Config {
         let (limits, times) = (&self.limits, &self.times);
         ConnectionLimits::check(limits, times, &mut problems);
         SessionLimits::check(limits, &mut problems);
-        RoomLimits::check(limits, &mut problems);
+        RoomLimits::check(limits, times, &mut problems);
         HttpLimits::check(times, &mut problems);
         Budget::check(limits, &mut problems);
         Lifecycle::check(limits, &mut problems);
@@ -103,6 +107,7 @@ impl Config {
         self.origins.check(&mut problems);
         self.tls.check(&mut problems);
         self.auth.check(&mut problems);
+        self.store.check(&mut problems);
         problems.into_errors()
     }
 
@@ -128,12 +133,13 @@ impl Config {
         self.listen_udp.as_deref().map(parse_addr).transpose()
     }
 
-    /// What it comes to for a server that listens on these two addresses.
+    /// What it comes to for a server that listens on these two addresses, and has its data there.
     pub(crate) fn settings(
         &self,
         mode: Mode,
         local_addr: SocketAddr,
         udp_addr: SocketAddr,
+        data: String,
     ) -> Result<Settings, ConfigError> {
         let invalid = |key| move |why| ConfigError::Invalid { key, why };
         Ok(Settings {
@@ -145,6 +151,7 @@ impl Config {
             tcp_tls: self.tls.tcp,
             makes_certificates: self.tls.is_made(),
             demo: self.demo,
+            data,
             connection: ConnectionLimits::of(&self.limits, &self.times),
             http: HttpLimits::of(&self.times),
         })

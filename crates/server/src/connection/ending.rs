@@ -8,12 +8,14 @@ use anteroom_protocol::message::Message;
 use anteroom_protocol::message::request::Goodbye;
 use anteroom_protocol::{Batch, CloseCode, Codec, Header, LaneId};
 use anteroom_transport::{Closed, Transport};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::{Carried, ConnectionTask};
 use crate::carrier::Written;
 use crate::session::Departure;
 
+/// How long an end waits until it is stored. A store that fails for longer gets it when it is back.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// RFC 6455, section 7.4.1.
 const NORMAL_CLOSURE: u16 = 1000;
 
@@ -90,6 +92,11 @@ impl ConnectionTask {
         if let Some(carried) = self.carried.take() {
             self.leave(carried, &mut end);
         }
+        let has_ended = carried.as_ref().is_some_and(|carried| carried.session.carrier.has_ended());
+        if has_ended || matches!(end, End::Close(CloseCode::TokenReused, _)) {
+            // Whoever hears that the session has ended does not find it again after a restart.
+            drop(timeout(SETTLE_MAX, self.services.sessions.settled()).await);
+        }
         match end {
             End::Close(code, reason) => {
                 if let (CloseCode::ShuttingDown, Some(deadline)) = (code, self.lifecycle.shutdown.deadline()) {
@@ -128,7 +135,7 @@ impl ConnectionTask {
             End::Goodbye if session.carrier.is_attached(place.id) => {
                 sessions.end(session, Departure::Goodbye, None, "goodbye");
             }
-            End::Close(code, _) if ends_session(*code) => {
+            End::Close(code, _) if ends_session(*code, sessions.last()) => {
                 sessions.end(session, Departure::Abandoned, Some(*code), &code.to_string());
             }
             End::Close(code, reason) if is_too_often => {
@@ -178,10 +185,14 @@ impl ConnectionTask {
     }
 }
 
-/// Whether a connection of a session that we close for this reason takes the session along. The protocol has the whole
+/// Whether a connection of a session that we close for this reason takes the session along, where sessions outlive the server
+/// or not. The protocol has the whole
 /// list, which is short: a retired token ends the session where it is found, and so does the end of the grace time.
-fn ends_session(code: CloseCode) -> bool {
-    matches!(code, CloseCode::ShuttingDown | CloseCode::BadAck)
+fn ends_session(code: CloseCode, sessions_last: bool) -> bool {
+    match code {
+        CloseCode::ShuttingDown => !sessions_last,
+        code => code == CloseCode::BadAck,
+    }
 }
 
 /// What is said when a fault ends the session. What was wrong in detail was said twice.
@@ -203,7 +214,8 @@ mod tests {
     /// Whoever adds a code decides it here, and in the protocol's list of what ends a session.
     #[test]
     fn few_closes_take_the_session_along() {
-        assert_eq!(which(ends_session), [4000, 4511]);
+        assert_eq!(which(|code| ends_session(code, false)), [4000, 4511]);
+        assert_eq!(which(|code| ends_session(code, true)), [4511]);
         assert_eq!(which(|code| End::from(code).is_fault()), [4005, 4501, 4502, 4507]);
     }
 

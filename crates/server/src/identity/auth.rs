@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, Problems};
-
-/// Shorter HMAC keys weaken the signature (RFC 7518, section 3.2).
-const TOKEN_KEY_BYTES_MIN: usize = 32;
+use crate::secret;
 
 /// Who may come in.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,7 +35,7 @@ impl Auth {
         if self.token_key.is_some() && self.token_key_file.is_some() {
             problems.add("auth", "takes `token_key` or `token_key_file`, not both");
         }
-        if self.token_key.as_ref().is_some_and(|key| key.len() < TOKEN_KEY_BYTES_MIN) {
+        if self.token_key.as_ref().is_some_and(|key| key.len() < secret::BYTES_MIN) {
             problems.add("auth.token_key", "must be at least 32 bytes: `openssl rand -base64 32` makes one");
         }
     }
@@ -57,20 +55,6 @@ impl Auth {
         let Some(path) = &self.token_key_file else {
             return Ok(self.token_key.clone().map(String::into_bytes));
         };
-        let bytes = std::fs::read(path).map_err(|source| ConfigError::Unreadable {
-            what: "token key",
-            path: path.clone(),
-            source,
-        })?;
-        let invalid = |why: &str| Err(ConfigError::Invalid { key: "auth.token_key_file", why: why.to_owned() });
-        // Bytes that are no text could end in what looks like white space.
-        let Ok(text) = String::from_utf8(bytes) else {
-            return invalid("names a file that is no text: `openssl rand -base64 32` makes a key");
-        };
-        let key = text.trim().as_bytes().to_vec();
-        if key.len() < TOKEN_KEY_BYTES_MIN {
-            return invalid("names a file with less than 32 bytes: `openssl rand -base64 32` makes a key");
-        }
-        Ok(Some(key))
+        secret::read(path, "token key", "auth.token_key_file").map(Some)
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::answer::{Refused, about_room, not_in_room};
-use crate::carrier::Knock;
+use crate::carrier::{DoneLater, Knock};
 use crate::lifecycle::Lifecycle;
 use crate::rooms::{self, Admitted, Declined, JOIN_PATIENCE, Reply, RoomLink, SEAT_PATIENCE, Sought, Visitor};
 use crate::services::Services;
@@ -53,7 +53,9 @@ pub(super) fn go_on(lifecycle: &Arc<Lifecycle>, mut asking: Pin<Box<dyn Future<O
 fn go(session: &Session, there: &Membership, asked: &Asked) -> Result<(), ErrorBody> {
     let Membership { room, lane, member, .. } = there;
     session.take_room(*lane);
-    leave(room, *member, None, asked)
+    // A room that is not stored has nothing to wait for.
+    let done = session.carrier.done_later(asked.n).filter(|_| room.is_durable());
+    leave(room, *member, None, asked, done)
 }
 
 /// The same for a wish that was said on the lane of the room.
@@ -64,12 +66,19 @@ pub(super) fn go_on_lane(
     asked: &Asked,
     bytes: usize,
 ) -> Result<(), ErrorBody> {
-    session
-        .hand_leave_over(connection, room_id, asked.n, bytes, |there| leave(&there.room, there.member, asked.n, asked))
+    session.hand_leave_over(connection, room_id, asked.n, bytes, |there| {
+        leave(&there.room, there.member, asked.n, asked, None)
+    })
 }
 
-fn leave(room: &RoomLink, member: MemberId, n: Option<u64>, asked: &Asked) -> Result<(), ErrorBody> {
-    let is_there = room.leave(member, n, asked.reference.clone());
+fn leave(
+    room: &RoomLink,
+    member: MemberId,
+    n: Option<u64>,
+    asked: &Asked,
+    done: Option<DoneLater>,
+) -> Result<(), ErrorBody> {
+    let is_there = room.leave(member, n, asked.reference.clone(), done);
     if is_there { Ok(()) } else { Err(not_in_room(Some(room.room_id().as_str()))) }
 }
 
@@ -99,6 +108,7 @@ impl Drop for Asking {
                 failed.take().or_else(|| self.session.next_question().map(|question| question.asked))
             {
                 refuse(&self.session, &asked, ErrorBody::new(ErrorCode::Internal, "The server failed at that."));
+                self.session.carrier.done(asked.n);
             }
             self.session.carrier.retract_waiting_lane();
         }
@@ -116,6 +126,7 @@ impl Asking {
     pub(super) async fn work_off(mut self) {
         while let Some(Question { wish, connection, asked, bytes }) = self.session.next_question() {
             self.current = Some(asked.clone());
+            let is_leave = matches!(wish, Wish::Leave(_));
             let done = match wish {
                 Wish::Create(request) => self.create(&request, &asked).await,
                 Wish::Join(request) => self.join(request, &asked).await,
@@ -128,15 +139,33 @@ impl Asking {
             };
             // One that was asked for again, and then was no more.
             self.session.carrier.retract_waiting_lane();
+            // A room that is left says itself when that is done.
+            let is_done = done.is_err() || !is_leave;
             if let Err(error) = done {
                 refuse(&self.session, &asked, error);
             }
+            if is_done {
+                self.session.carrier.done(asked.n);
+            }
+            self.services.sessions.has_changed(&self.session);
         }
         self.current = None;
     }
 
+    /// Answers a question again that was carried out before the server was started again. Whether it was.
+    fn answer_again(&self, kind: &'static str, asked: &Asked) -> bool {
+        let there = asked.n.and_then(|n| self.session.joined_by(n));
+        there.is_some_and(|there| there.room.answer_again(there.member, kind, asked.reference.clone()))
+    }
+
     async fn create(&self, request: &CreateRoom, asked: &Asked) -> Result<(), ErrorBody> {
+        if self.answer_again(CreateRoom::RESULT, asked) {
+            return Ok(());
+        }
         let rooms = &self.services.rooms;
+        if rooms.is_durable(&request.game, request.durable)? {
+            self.keep_session().await?;
+        }
         // Who has gone takes no seat, and who comes back has asked for one.
         while self.session.carrier.is_there().await {
             let (join, visitor, knock) = self.prepare(asked, CreateRoom::RESULT, Role::Player, None)?;
@@ -149,7 +178,19 @@ impl Asking {
         Ok(())
     }
 
+    /// Sees to it that the session is stored, before a durable room counts on it.
+    ///
+    /// # Errors
+    /// `storage_unavailable`.
+    async fn keep_session(&self) -> Result<(), ErrorBody> {
+        let stored = timeout(JOIN_PATIENCE, self.services.sessions.keep(&self.session)).await;
+        stored.map_err(|_| rooms::unavailable())
+    }
+
     async fn join(&self, request: JoinRoom, asked: &Asked) -> Result<(), ErrorBody> {
+        if self.answer_again(JoinRoom::RESULT, asked) {
+            return Ok(());
+        }
         let role = request.role.unwrap_or_default();
         match (&request.room_id, &request.game) {
             (Some(room_id), _) => {
@@ -166,12 +207,18 @@ impl Asking {
             if self.session.room(room_id).is_some() {
                 return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "You are in that room already."));
             }
+            room.check_storage()?;
+            if room.is_durable() {
+                self.keep_session().await?;
+            }
             let (join, visitor, knock) = self.prepare(asked, JoinRoom::RESULT, role, Some(*room.room_id()))?;
             let begun = Instant::now();
             let asking = timeout(JOIN_PATIENCE, room.join(join, visitor)).await;
             let patience = JOIN_PATIENCE.saturating_sub(begun.elapsed());
             match self.answer_of(&knock, asking.unwrap_or(Err(Declined::Late)), patience).await {
                 Err(Declined::Absent) => {}
+                // It has gone out of memory since it was found.
+                Err(Declined::Refused(_)) if self.services.rooms.has_moved(&room) => {}
                 joined => return answered(joined),
             }
         }
@@ -227,6 +274,9 @@ impl Asking {
         let sought = if makes_one { rooms.place_for(game) } else { rooms.seek(game, user_id, not_in) };
         Ok(match sought {
             Ok(Sought::Seat(room, seat)) => {
+                if room.is_durable() {
+                    self.keep_session().await?;
+                }
                 let asking = rooms.knock(&room, seat, join, visitor);
                 let joined = self.answer_of(&knock, asking, SEAT_PATIENCE).await;
                 if joined == Err(Declined::Late) {
@@ -235,6 +285,12 @@ impl Asking {
                 (Some(*room.room_id()), joined)
             }
             Ok(Sought::Slot(slot, seat)) => {
+                if slot.is_durable()
+                    && let Err(error) = self.keep_session().await
+                {
+                    rooms.give_back(&slot);
+                    return Err(error);
+                }
                 let making = rooms.make(game, slot, seat, join, visitor);
                 (None, self.answer_of(&knock, making, JOIN_PATIENCE).await)
             }
@@ -274,6 +330,8 @@ impl Asking {
             answer,
             reference: asked.reference.clone(),
             applied: knock.last_n,
+            session_id: Some(session.id),
+            n: asked.n,
         };
         let visitor = Visitor::Local { carrier: session.carrier.clone(), knock: knock.clone(), entrance };
         Ok((join, visitor, knock))

@@ -8,18 +8,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anteroom_core::room::{Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
+use anteroom_core::room::{AnswerTo, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::push::ClosedReason;
-use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId};
+use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId, UserId};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::member::Visitor;
-use crate::carrier::Presence;
+use crate::carrier::{DoneLater, Presence};
 use crate::lobby::Reservation;
+use crate::stores::Store;
 
 /// How many commands wait for a room: as much input as may wait, one more message of each player, and as many who come,
 /// go, or are told of. Memory is taken for those that do wait.
@@ -43,6 +44,8 @@ pub(crate) struct RoomHandle {
     waiting: Arc<Waiting>,
     late: Arc<Mutex<Late>>,
     tasks: TaskTracker,
+    /// Where it is stored, if it is durable.
+    store: Option<Arc<dyn Store>>,
 }
 
 /// The room's end of it.
@@ -64,25 +67,29 @@ struct Late {
 #[derive(Debug, Default)]
 struct News {
     presence: Option<Presence>,
-    wants_snapshot: bool,
+    /// A snapshot, under the request that it answers, if it does.
+    snapshot: Option<Option<AnswerTo>>,
     end: Option<Mail>,
 }
 
 impl News {
-    fn add(&mut self, mail: Mail) {
+    /// Gives what it takes the place of.
+    fn add(&mut self, mail: Mail) -> Option<Mail> {
         match mail {
             Mail::Presence { presence, .. } => self.presence = self.presence.max(Some(presence)),
-            Mail::Snapshot { .. } => self.wants_snapshot = true,
-            mail => self.end = Some(mail),
+            // At most one request made the member, so there is one answer.
+            Mail::Snapshot { answer, .. } => self.snapshot = Some(answer.or(self.snapshot.take().flatten())),
+            mail => return self.end.replace(mail),
         }
+        None
     }
 
     fn take(&mut self, member: MemberId) -> Option<Mail> {
         if let Some(presence) = self.presence.take() {
             return Some(Mail::Presence { member, presence });
         }
-        if std::mem::take(&mut self.wants_snapshot) {
-            return Some(Mail::Snapshot { member });
+        if let Some(answer) = self.snapshot.take() {
+            return Some(Mail::Snapshot { member, answer });
         }
         self.end.take()
     }
@@ -105,11 +112,15 @@ pub(super) enum Mail {
     },
     Snapshot {
         member: MemberId,
+        /// What is answered by it, if it is.
+        answer: Option<AnswerTo>,
     },
     Leave {
         member: MemberId,
         n: Option<u64>,
         reference: Option<Ref>,
+        /// Dropped when the member has left for good: the question that asked for it is done then.
+        done: Option<DoneLater>,
     },
     Expire {
         member: MemberId,
@@ -117,9 +128,17 @@ pub(super) enum Mail {
     Abandon {
         member: MemberId,
     },
+    /// A user is to be forgotten.
+    Erase {
+        user_id: UserId,
+        username: Option<String>,
+        done: oneshot::Sender<()>,
+    },
     Close {
         reason: ClosedReason,
     },
+    /// The server stops: the room is stored as it is.
+    Park,
 }
 
 impl Mail {
@@ -211,11 +230,23 @@ pub(crate) fn gone() -> ErrorBody {
     ErrorBody::new(ErrorCode::RoomNotFound, "The room has closed.")
 }
 
+/// Nothing can be stored just now, and so nothing is taken that would have to be.
+pub(crate) fn unavailable() -> ErrorBody {
+    ErrorBody::new(ErrorCode::StorageUnavailable, "The server cannot store anything just now; try again.")
+}
+
 fn not_a_player() -> ErrorBody {
     ErrorBody::new(ErrorCode::NotAPlayer, "Spectators watch; join as a player to act.")
 }
 
 impl RoomLink {
+    /// Whether the room is stored.
+    pub(crate) fn is_durable(&self) -> bool {
+        match self {
+            Self::Local(room) => room.is_durable(),
+        }
+    }
+
     /// The room's id.
     pub(crate) fn room_id(&self) -> &RoomId {
         match self {
@@ -251,14 +282,30 @@ impl RoomLink {
     pub(crate) fn ask_for_snapshot(&self, member: MemberId, presence: Presence) {
         let Self::Local(room) = self;
         room.post(member, Mail::Presence { member, presence });
-        room.post(member, Mail::Snapshot { member });
+        room.post(member, Mail::Snapshot { member, answer: None });
+    }
+
+    /// Answers a request again that has made the member: it was carried out before the server was started again, and its answer
+    /// was lost. `false` if the room is over.
+    pub(crate) fn answer_again(&self, member: MemberId, kind: &'static str, reference: Option<Ref>) -> bool {
+        match self {
+            Self::Local(room) => {
+                room.post(member, Mail::Snapshot { member, answer: Some(AnswerTo { kind, reference }) })
+            }
+        }
     }
 
     /// Says that a member goes for good; the room answers on the member's lane. `false` if the room is over: it has
     /// ended the lane already.
-    pub(crate) fn leave(&self, member: MemberId, n: Option<u64>, reference: Option<Ref>) -> bool {
+    pub(crate) fn leave(
+        &self,
+        member: MemberId,
+        n: Option<u64>,
+        reference: Option<Ref>,
+        done: Option<DoneLater>,
+    ) -> bool {
         match self {
-            Self::Local(room) => room.post(member, Mail::Leave { member, n, reference }),
+            Self::Local(room) => room.post(member, Mail::Leave { member, n, reference, done }),
         }
     }
 
@@ -284,10 +331,30 @@ impl RoomHandle {
     }
 
     /// A room's mailbox, and both ends of it.
-    pub(super) fn new(room_id: RoomId, tasks: TaskTracker) -> (Self, mpsc::Receiver<Mail>) {
+    pub(super) fn new(
+        room_id: RoomId,
+        tasks: TaskTracker,
+        store: Option<Arc<dyn Store>>,
+    ) -> (Self, mpsc::Receiver<Mail>) {
         let (mailbox, received) = mpsc::channel(MAILBOX_MESSAGES_MAX);
         let (filling, waiting, late) = (Arc::default(), Arc::default(), Arc::default());
-        (Self { room_id, mailbox, filling, waiting, late, tasks }, received)
+        (Self { room_id, mailbox, filling, waiting, late, tasks, store }, received)
+    }
+
+    /// Whether the room is stored, so that it outlives the server.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// Checks that what the room takes can be stored.
+    ///
+    /// # Errors
+    /// `storage_unavailable`.
+    pub(crate) fn check_storage(&self) -> Result<(), ErrorBody> {
+        match &self.store {
+            Some(store) if !store.health().is_good() => Err(unavailable()),
+            _ => Ok(()),
+        }
     }
 
     /// Asks the room to let someone in, and waits for its answer. Not cancel-safe: the answer may be that they are in.
@@ -329,6 +396,7 @@ impl RoomHandle {
 
     fn act(&self, member: MemberId, share: Option<&Arc<Share>>, n: Option<u64>, input: Input) -> Result<(), ErrorBody> {
         let share = share.ok_or_else(not_a_player)?;
+        self.check_storage()?;
         let busy = || {
             self.filling.notify_one();
             ErrorBody::new(ErrorCode::Busy, "The room has fallen behind; try again.")
@@ -346,7 +414,16 @@ impl RoomHandle {
 
     /// Closes the room for everyone.
     pub(super) fn close(&self, reason: ClosedReason) {
-        if let Err(mpsc::error::TrySendError::Full(mail)) = self.mailbox.try_send(Mail::Close { reason }) {
+        self.insist(Mail::Close { reason });
+    }
+
+    /// Has the room stored as it is, and taken out of memory.
+    pub(super) fn park(&self) {
+        self.insist(Mail::Park);
+    }
+
+    pub(super) fn insist(&self, mail: Mail) {
+        if let Err(mpsc::error::TrySendError::Full(mail)) = self.mailbox.try_send(mail) {
             let mailbox = self.mailbox.clone();
             // A room that is gone meanwhile needs no telling.
             self.tasks.spawn(async move { drop(mailbox.send(mail).await) });
@@ -364,21 +441,28 @@ impl RoomHandle {
         if self.mailbox.is_closed() {
             return false;
         }
+        let (is_there, dropped) = self.put(member, mail);
+        // What is done with it takes the session's lock, which is not taken under ours.
+        drop(dropped);
+        is_there
+    }
+
+    /// Whether the room is there, and the mail that nobody gets.
+    fn put(&self, member: MemberId, mail: Mail) -> (bool, Option<Mail>) {
         let mut late = self.late();
         if let Some(news) = late.news.get_mut(&member) {
-            news.add(mail);
-            return true;
+            return (true, news.add(mail));
         }
-        match self.mailbox.try_send(mail) {
-            Ok(()) => return true,
-            Err(mpsc::error::TrySendError::Closed(_)) => return false,
+        let dropped = match self.mailbox.try_send(mail) {
+            Ok(()) => return (true, None),
+            Err(mpsc::error::TrySendError::Closed(mail)) => return (false, Some(mail)),
             Err(mpsc::error::TrySendError::Full(mail)) => late.news.entry(member).or_default().add(mail),
-        }
+        };
         if !std::mem::replace(&mut late.is_told, true) {
             // One task for all members, however often they come and go.
             self.tasks.spawn(self.clone().tell_late());
         }
-        true
+        (true, dropped)
     }
 
     async fn tell_late(self) {
@@ -407,9 +491,9 @@ mod tests {
     async fn what_finds_no_place_waits_and_is_told_in_order_with_the_newest_fact() {
         let (carrier, place) = carrier();
         let tasks = TaskTracker::new();
-        let (room, mut mailbox) = RoomHandle::new(RoomId::from_bits(1), tasks.clone());
+        let (room, mut mailbox) = RoomHandle::new(RoomId::from_bits(1), tasks.clone(), None);
         let link = RoomLink::Local(room.clone());
-        while room.mailbox.try_send(Mail::Snapshot { member: MemberId(0) }).is_ok() {}
+        while room.mailbox.try_send(Mail::Snapshot { member: MemberId(0), answer: None }).is_ok() {}
         let here = carrier.presence();
         carrier.lost(place.id);
         let away = carrier.presence();
@@ -418,7 +502,7 @@ mod tests {
             link.tell(MemberId(1), here);
             link.ask_for_snapshot(MemberId(1), here);
         }
-        assert!(link.leave(MemberId(1), None, None));
+        assert!(link.leave(MemberId(1), None, None, None));
         link.expire(MemberId(2));
         assert_eq!((tasks.len(), room.late().news.len()), (1, 2), "one task, and one place for each member");
         for _ in 0..MAILBOX_MESSAGES_MAX {
@@ -427,7 +511,7 @@ mod tests {
         assert!(
             matches!(mailbox.recv().await, Some(Mail::Presence { member: MemberId(1), presence }) if presence == away)
         );
-        assert!(matches!(mailbox.recv().await, Some(Mail::Snapshot { member: MemberId(1) })));
+        assert!(matches!(mailbox.recv().await, Some(Mail::Snapshot { member: MemberId(1), answer: None })));
         assert!(matches!(mailbox.recv().await, Some(Mail::Leave { member: MemberId(1), .. })));
         assert!(matches!(mailbox.recv().await, Some(Mail::Expire { member: MemberId(2) })));
         // Then everything goes the short way again.
@@ -437,6 +521,6 @@ mod tests {
         link.tell(MemberId(2), away);
         assert!(mailbox.try_recv().is_ok());
         drop(mailbox);
-        assert!(!link.leave(MemberId(2), None, None), "the room is over");
+        assert!(!link.leave(MemberId(2), None, None, None), "the room is over");
     }
 }

@@ -56,6 +56,12 @@ impl Visitor {
 }
 
 impl MemberLink {
+    /// A member of a room that was restored: nobody is connected to the session yet.
+    pub(super) fn restored(carrier: Arc<Carrier>, lane: LaneId, applied: Arc<Applied>) -> Self {
+        let presence = carrier.presence();
+        Self::Local(LocalMember { carrier, lane, applied: Some(applied), presence })
+    }
+
     /// Whether they came in. One who has gone at that very moment was not told of the place, and will not come back to it.
     pub(super) fn is_in(&self) -> bool {
         match self {

@@ -28,9 +28,10 @@ impl Rooms {
     ///
     /// # Errors
     /// `game_not_found`, `limit_reached`, `shutting_down`.
-    pub(crate) fn seek(&self, game: &str, user_id: &UserId, not_in: &[RoomId]) -> Result<Sought, ErrorBody> {
+    pub(crate) fn seek(self: &Arc<Self>, game: &str, user_id: &UserId, not_in: &[RoomId]) -> Result<Sought, ErrorBody> {
         let passes = |room_id: &RoomId| !not_in.contains(room_id);
-        let found = |seat: Reservation| Some(Sought::Seat(self.running(&seat.room_id)?, seat));
+        // One that has just closed, or is suspended, is no place to be led to.
+        let found = |seat: Reservation| Some(Sought::Seat(self.reach(&seat.room_id).ok()??, seat));
         if let Some(seat) = self.lobby.seek(game, user_id, passes)
             && let Some(found) = found(seat)
         {
@@ -61,7 +62,8 @@ impl Rooms {
         let kind = *self.registry.kind(game)?;
         let failed = || ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made.");
         let seats = std::panic::catch_unwind(|| kind.seats(None)).map_err(|_| failed())??;
-        let slot = self.reserve(|| RoomId::from_bits(self.randomness.bits()))?;
+        let durable = self.settle_durable(&kind, None)?;
+        let slot = self.reserve(durable, || RoomId::from_bits(self.randomness.bits()))?;
         Ok((slot, seats.max))
     }
 

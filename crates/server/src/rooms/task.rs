@@ -1,19 +1,22 @@
 //! The task of one room.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::Arc;
 
 use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
-use anteroom_core::room::{Answer, Command, Flush, MemberId, Room};
+use anteroom_core::room::{Answer, Command, MemberId, Room};
 use anteroom_core::{Outcome, Time};
 use anteroom_protocol::message::RoomSummary;
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::link::{Admitted, Declined, Inbox, Mail, Reply, Request, RoomHandle, RoomLink};
+use super::journal::{self, Journal, Next};
+use super::link::{Admitted, Declined, Inbox, Mail, Request, RoomHandle, RoomLink};
 use super::member::{MemberLink, Visitor};
+use super::turn::{Caller, Told, Turn};
 use super::{Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
 use crate::carrier::Presence;
 use crate::clock::Clock;
@@ -33,46 +36,90 @@ struct RoomTask {
     room: Room,
     links: BTreeMap<MemberId, MemberLink>,
     /// What the present turn yields.
-    flush: Flush,
-    /// Those whom the room is letting in, or not, in the order of the answers in its flush.
-    callers: Vec<Caller>,
-    /// Those who are in with this flush, until their lanes begin.
+    turn: Turn,
+    /// What is being shown.
+    shown: Turn,
+    /// Those who are in with what is being shown, until their lanes begin.
     entering: BTreeMap<MemberId, (Visitor, Admitted)>,
-    /// What to tell those who knocked, once what follows from it can be seen by everyone.
-    replies: Vec<Told>,
+    /// Where its turns are stored before they are shown, if it is durable.
+    journal: Option<Journal>,
+    /// Since when nobody is in it, if it is durable.
+    empty_since: Option<Instant>,
+    /// Whoever waits until nothing is stored any more of a user that was erased.
+    erased: Vec<oneshot::Sender<()>>,
+    /// A match has ended: the next one is to have randomness of its own.
+    wants_seed: bool,
+    /// No turn follows.
+    ends: bool,
+    /// The server stops, and the room is to be stored as it is.
+    parks: bool,
 }
 
-/// Somebody who knocked and was there when the room got to it.
-struct Caller {
-    visitor: Visitor,
-    to: oneshot::Sender<Reply>,
-    seat: Option<Reservation>,
+/// A room that begins, or goes on.
+pub(super) struct Opening {
+    pub(super) room: Room,
+    pub(super) links: BTreeMap<MemberId, MemberLink>,
+    pub(super) journal: Option<Journal>,
+    /// What it is told first, in a turn of its own.
+    pub(super) first: Vec<Command<'static>>,
+    /// Whether it was stored before.
+    pub(super) is_restored: bool,
 }
 
-/// What somebody is told who knocked.
-struct Told {
-    to: oneshot::Sender<Reply>,
-    reply: Reply,
-    /// Reserved until the list shows what came of it.
-    seat: Option<Reservation>,
+impl Opening {
+    /// A new room.
+    pub(super) fn new(room: Room, journal: Option<Journal>) -> Self {
+        Self { room, links: BTreeMap::new(), journal, first: Vec::new(), is_restored: false }
+    }
 }
 
-pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, handle: RoomHandle) {
+/// How a room's task ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The room is over.
+    Over,
+    /// It is stored, and out of memory.
+    Stored,
+}
+
+pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, handle: RoomHandle) {
+    let Opening { room, links, journal, first, is_restored } = opening;
     let room_id = handle.room_id;
     let RoomSummary { game, name, .. } = room.summary();
     let facts = RoomFacts { room_id, game: &game, name: &name };
-    tracing::info!(%room_id, game, "room opened");
-    rooms.hooks.tell(|hooks| hooks.room_opened(&facts));
+    if is_restored {
+        tracing::info!(%room_id, game, "room restored");
+    } else {
+        tracing::info!(%room_id, game, "room opened");
+        rooms.hooks.tell(|hooks| hooks.room_opened(&facts));
+    }
     // Rooms that flush by ticks do so in turns: few enough that a wake-up does for many, and enough of them that none
     // waits for all others' writes.
     let phase = match room.flush_mode() {
         FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
         FlushMode::Immediate => 0,
     };
-    let (links, flush) = (BTreeMap::new(), Flush::default());
-    let (callers, entering, replies) = (Vec::new(), BTreeMap::new(), Vec::new());
-    let mut task = RoomTask { rooms, room_id, handle, room, links, flush, callers, entering, replies };
-    let ran = caught(task.go_on(&mut inbox, phase)).await;
+    let mut task = RoomTask {
+        rooms,
+        room_id,
+        handle,
+        room,
+        links,
+        turn: Turn::default(),
+        shown: Turn::default(),
+        entering: BTreeMap::new(),
+        empty_since: journal.as_ref().filter(|_| is_restored).map(|_| Instant::now()),
+        journal,
+        erased: Vec::new(),
+        wants_seed: false,
+        ends: false,
+        parks: false,
+    };
+    let ran = caught(task.go_on(&mut inbox, phase, first)).await;
+    if ran == Ok(Ended::Stored) {
+        tracing::debug!(%room_id, game, "room stored");
+        return;
+    }
     // Whoever knocks from now on hears that the room has closed.
     inbox.mailbox.close();
     if let Err(why) = ran {
@@ -83,10 +130,22 @@ pub(super) async fn run(rooms: Arc<Rooms>, room: Room, mut inbox: Inbox, handle:
     task.rooms.hooks.tell(|hooks| hooks.room_closed(&facts));
 }
 
+/// Waits for a room's journal, if it has one. Cancel-safe.
+async fn next_of(journal: &mut Option<Journal>) -> Next {
+    match journal {
+        Some(journal) => journal.next().await,
+        None => pending().await,
+    }
+}
+
+fn failed() -> ErrorBody {
+    ErrorBody::new(ErrorCode::Internal, "The room failed.")
+}
+
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }
 
@@ -118,42 +177,139 @@ impl Inbox {
 }
 
 impl RoomTask {
-    /// Takes turns until the room is over.
-    async fn go_on(&mut self, inbox: &mut Inbox, phase: u64) {
+    /// Takes turns until the room is over, or out of memory.
+    async fn go_on(&mut self, inbox: &mut Inbox, phase: u64, first: Vec<Command<'static>>) -> Ended {
+        if !first.is_empty() {
+            while self.journal.as_ref().is_some_and(|journal| !journal.may_begin()) {
+                let next = next_of(&mut self.journal).await;
+                if let Some(ended) = self.look_at(next).await {
+                    return ended;
+                }
+            }
+            self.begin(first);
+            if let Some(ended) = self.end_turn().await {
+                return ended;
+            }
+        }
         let mut mails = Vec::new();
-        while !self.flush.effects.closed {
-            self.flush.clear();
+        loop {
+            let may_begin = !self.ends && self.journal.as_ref().is_none_or(Journal::may_begin);
             let deadline = self.room.next_deadline().map(|deadline| self.rooms.clock.instant(deadline));
+            let sleeps_at = self.empty_since.map(|since| since + self.rooms.limits.hibernate_after);
             tokio::select! {
-                // What was posted comes before what falls due meanwhile: the creator, before the first tick.
+                // What is stored is shown first, and what was posted comes before what falls due meanwhile: the creator, before
+                // the first tick.
                 biased;
-                received = inbox.mailbox.recv_many(&mut mails, TURN_MESSAGES_MAX) => {
+                next = next_of(&mut self.journal) => match self.look_at(next).await {
+                    Some(ended) => return ended,
+                    None => continue,
+                },
+                received = inbox.mailbox.recv_many(&mut mails, TURN_MESSAGES_MAX), if may_begin => {
                     if received == 0 {
-                        break;
+                        return Ended::Over;
                     }
                 }
-                () = until(deadline) => {}
+                () = until(deadline), if may_begin => {}
+                () = until(sleeps_at), if may_begin => {
+                    if self.sleep(inbox).await {
+                        return Ended::Stored;
+                    }
+                    continue;
+                }
             }
             inbox.gather(self.room.flush_mode(), self.rooms.clock, phase, &mut mails).await;
-            if let Err(why) = self.turn(&mut mails).await {
+            if let Err(why) = self.take_turn(&mut mails).await {
                 self.fail(&why);
             }
-            self.deliver().await;
+            if let Some(ended) = self.end_turn().await {
+                return ended;
+            }
         }
+    }
+
+    /// Shows what is stored.
+    async fn look_at(&mut self, next: Next) -> Option<Ended> {
+        match next {
+            Next::Place => None,
+            Next::Show(turn) => {
+                self.shown = *turn;
+                self.deliver().await;
+                self.is_done().await
+            }
+            // Somebody else has the store, or what the room is cannot be stored: what was not shown never was.
+            Next::Closed => {
+                tracing::error!(room_id = %self.room_id, "the room cannot be stored any more: it stops");
+                self.end_lanes();
+                Some(Ended::Over)
+            }
+        }
+    }
+
+    /// Shows what the turn yields, now or when it is stored.
+    async fn end_turn(&mut self) -> Option<Ended> {
+        self.ends |= self.turn.flush.effects.closed;
+        self.wants_seed |= !self.turn.flush.effects.outcomes.is_empty();
+        let Some(journal) = &mut self.journal else {
+            std::mem::swap(&mut self.turn, &mut self.shown);
+            self.deliver().await;
+            return self.is_done().await;
+        };
+        let now = self.rooms.clock.now();
+        let Err(why) = journal.submit(now, &self.room, &mut self.turn) else { return None };
+        // What cannot be stored is not shown: the room ends, which can be.
+        self.turn.flush.clear();
+        self.fail(&why);
+        self.refuse_all();
+        self.ends = true;
+        let submitted = self.journal.as_mut().map(|journal| journal.submit(now, &self.room, &mut self.turn));
+        if submitted.is_some_and(|submitted| submitted.is_ok()) {
+            return None;
+        }
+        std::mem::swap(&mut self.turn, &mut self.shown);
+        self.deliver().await;
+        Some(Ended::Over)
+    }
+
+    /// How the task ends, if everything that there will be was shown.
+    async fn is_done(&mut self) -> Option<Ended> {
+        if self.journal.as_ref().is_some_and(|journal| !journal.is_idle()) {
+            return None;
+        }
+        if self.ends {
+            return Some(Ended::Over);
+        }
+        if self.parks {
+            self.park().await;
+            return Some(Ended::Stored);
+        }
+        if !self.erased.is_empty() {
+            self.forget_the_past().await;
+        }
+        None
     }
 
     /// After a panic that was not the game's: nobody stays in a room that is not there any more.
     async fn give_up(&mut self, why: &str) {
         tracing::error!(room_id = %self.room_id, why, "a room failed");
-        self.flush.clear();
+        self.turn.flush.clear();
         self.fail(why);
-        let callers = self.callers.drain(..);
-        let failed = || Err(ErrorBody::new(ErrorCode::Internal, "The room failed.").into());
-        self.replies.extend(callers.map(|Caller { to, seat, .. }| Told { to, reply: failed(), seat }));
-        self.replies.iter_mut().for_each(|told| told.reply = failed());
+        if let Some(journal) = &mut self.journal {
+            journal.forget().await;
+        }
+        // Whoever waits for an answer, of this turn or of the one that was being shown.
+        let Turn { callers, replies, .. } = std::mem::take(&mut self.shown);
+        self.turn.callers.extend(callers);
+        self.turn.replies.extend(replies);
+        self.refuse_all();
+        self.turn.replies.iter_mut().for_each(|told| told.reply = Err(failed().into()));
+        std::mem::swap(&mut self.turn, &mut self.shown);
         // If it fails again, nobody hears why.
         drop(caught(self.deliver()).await);
         // Whoever the flush that failed has let go of is not in the room any more, and has a lane still.
+        self.end_lanes();
+    }
+
+    fn end_lanes(&mut self) {
         let now = self.rooms.clock.now();
         for (_, link) in std::mem::take(&mut self.links) {
             // One that fails as well is no worse off than before.
@@ -161,45 +317,68 @@ impl RoomTask {
         }
     }
 
+    /// Those who knocked in this turn hear that the room failed.
+    fn refuse_all(&mut self) {
+        let Turn { callers, replies, .. } = &mut self.turn;
+        replies.extend(callers.drain(..).map(|Caller { to, seat, .. }| Told { to, reply: Err(failed().into()), seat }));
+    }
+
+    /// What a room is told that goes on, in a turn of its own.
+    fn begin(&mut self, first: Vec<Command<'static>>) {
+        let now = self.rooms.clock.now();
+        let begun = guarded(|| {
+            first.into_iter().for_each(|command| self.room.handle(now, command, &mut self.turn.flush));
+            self.room.flush(&mut self.turn.flush)
+        });
+        if let Err(why) = begun.and_then(|flushed| flushed.map_err(|error| error.to_string())) {
+            self.fail(&why);
+        }
+    }
+
     /// Lets the room react to everything that has come, and flushes once.
     /// Others get their turn in between, and see nothing of it before the end.
-    async fn turn(&mut self, mails: &mut Vec<Mail>) -> Result<(), Words> {
+    async fn take_turn(&mut self, mails: &mut Vec<Mail>) -> Result<(), Words> {
         let now = self.rooms.clock.now();
         let mut slice = Slice::timed();
+        if std::mem::take(&mut self.wants_seed) {
+            let seed = self.rooms.randomness.seed();
+            guarded(|| self.room.handle(now, Command::Reseed { seed }, &mut self.turn.flush))?;
+        }
         for mail in mails.drain(..) {
             slice.give_way().await;
             slice.spend(mail.bytes());
             guarded(|| self.react(now, mail))?;
         }
         guarded(|| {
-            self.room.advance(now, &mut self.flush);
-            self.room.flush(&mut self.flush)
+            self.room.advance(now, &mut self.turn.flush);
+            self.room.flush(&mut self.turn.flush)
         })?
         .map_err(|error| error.to_string())
     }
 
     fn react(&mut self, now: Time, mail: Mail) {
-        let (room, flush) = (&mut self.room, &mut self.flush);
+        let (room, Turn { flush, callers, replies, done }) = (&mut self.room, &mut self.turn);
         match mail {
             Mail::Join(request) => {
                 let Request { join, visitor, seat, answer: to } = *request;
                 if visitor.is_waiting() {
                     // Before the room is asked, so that there is one for every answer though the game may fail.
-                    self.callers.push(Caller { visitor, to, seat });
+                    callers.push(Caller { visitor, to, seat });
                     // The answer is in the flush.
                     drop(room.join(now, join, flush));
                 } else {
                     // Whoever has gone takes no seat.
-                    self.replies.push(Told { to, reply: Err(Declined::Absent), seat });
+                    replies.push(Told { to, reply: Err(Declined::Absent), seat });
                 }
             }
-            Mail::Leave { member, n, reference } => {
+            Mail::Leave { member, n, reference, done: is_done } => {
+                done.extend(is_done);
                 room.handle(now, Command::Leave { member, reference, n }, flush);
             }
             Mail::Presence { member, presence } => self.learn(now, member, presence),
             Mail::Expire { member } => room.handle(now, Command::Expire { member }, flush),
             Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, flush),
-            Mail::Snapshot { member } => room.handle(now, Command::Snapshot { member }, flush),
+            Mail::Snapshot { member, answer } => room.handle(now, Command::Snapshot { member, answer }, flush),
             Mail::Act { member, n, input, place } => {
                 drop(place);
                 let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
@@ -210,7 +389,12 @@ impl RoomTask {
                 let kind = text(&input.kind);
                 room.handle(now, Command::Act { member, kind, data, reference: input.reference, n }, flush);
             }
+            Mail::Erase { user_id, username, done } => {
+                room.handle(now, Command::Erase { user_id, username }, flush);
+                self.erased.push(done);
+            }
             Mail::Close { reason } => room.handle(now, Command::Close { reason }, flush),
+            Mail::Park => self.parks = true,
         }
     }
 
@@ -222,13 +406,13 @@ impl RoomTask {
             true => Command::Reconnect { member },
             false => Command::Disconnect { member, kept: link.keeps() },
         };
-        self.room.handle(now, command, &mut self.flush);
+        self.room.handle(now, command, &mut self.turn.flush);
     }
 
     fn fail(&mut self, why: &str) {
         let recent: Vec<String> = self.room.recent_inputs().collect();
         tracing::error!(room_id = %self.room_id, seed = self.room.seed(), ?recent, why, "game failed");
-        self.room.fail(&mut self.flush);
+        self.room.fail(&mut self.turn.flush);
     }
 
     /// Puts on the members' lanes what they are to hear. With many members others get their turn in between.
@@ -237,17 +421,17 @@ impl RoomTask {
         tests::fail(&self.room);
         self.answer_callers();
         // First, so that whoever hears that somebody came or went finds the list to say so.
-        let seats: Vec<Reservation> = self.replies.iter_mut().filter_map(|told| told.seat.take()).collect();
-        if self.flush.effects.entry.is_some() || !self.replies.is_empty() {
-            self.rooms.lobby.settle(&self.room_id, self.flush.effects.entry.take(), seats);
+        let seats: Vec<Reservation> = self.shown.replies.iter_mut().filter_map(|told| told.seat.take()).collect();
+        if self.shown.flush.effects.entry.is_some() || !self.shown.replies.is_empty() {
+            self.rooms.lobby.settle(&self.room_id, self.shown.flush.effects.entry.take(), seats);
         }
-        for outcome in std::mem::take(&mut self.flush.effects.outcomes) {
+        for outcome in std::mem::take(&mut self.shown.flush.effects.outcomes) {
             self.tell_of(&outcome);
         }
         let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
-            self.flush.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
-        let mut dispatches = std::mem::take(&mut self.flush.effects.dispatches);
+            self.shown.flush.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
+        let mut dispatches = std::mem::take(&mut self.shown.flush.effects.dispatches);
         let mut slice = Slice::timed();
         for dispatch in dispatches.drain(..) {
             slice.give_way().await;
@@ -263,9 +447,9 @@ impl RoomTask {
                 }
             }
         }
-        self.flush.effects.dispatches = dispatches;
+        self.shown.flush.effects.dispatches = dispatches;
         // Behind what shows it, and in front of the end of a lane.
-        for (member, n) in self.flush.effects.applied.drain(..) {
+        for (member, n) in self.shown.flush.effects.applied.drain(..) {
             if let Some(link) = self.links.get(&member) {
                 link.applied(n);
             }
@@ -280,9 +464,13 @@ impl RoomTask {
         if self.room.kept_bytes() > self.rooms.limits.kept_bytes_max {
             self.shed();
         }
-        for Told { to, reply, .. } in self.replies.drain(..) {
+        for Told { to, reply, .. } in self.shown.replies.drain(..) {
             // A session that has gone meanwhile is told of the room when it ends, and tells it so.
             drop(to.send(reply));
+        }
+        self.shown.clear();
+        if self.journal.is_some() {
+            self.empty_since = self.links.is_empty().then(|| self.empty_since.unwrap_or_else(Instant::now));
         }
     }
 
@@ -297,7 +485,7 @@ impl RoomTask {
 
     /// Notes what the room has answered those who knocked, and who comes in with this flush.
     fn answer_callers(&mut self) {
-        for (answer, caller) in self.flush.answers.drain(..).zip(self.callers.drain(..)) {
+        for (answer, caller) in self.shown.flush.answers.drain(..).zip(self.shown.callers.drain(..)) {
             let (Answer { role, joined, .. }, Caller { visitor, to, seat }) = (answer, caller);
             let reply = joined.map_err(Declined::Refused).map(|member| {
                 let room = RoomLink::Local(self.handle.clone());
@@ -305,7 +493,7 @@ impl RoomTask {
                 self.entering.insert(member, (visitor, admitted.clone()));
                 admitted
             });
-            self.replies.push(Told { to, reply, seat });
+            self.shown.replies.push(Told { to, reply, seat });
         }
     }
 
@@ -315,13 +503,61 @@ impl RoomTask {
         let link = visitor.enter(admitted);
         if !link.is_in() {
             // One who has gone at this very moment has not been told of the seat, and will not come back to it.
-            RoomLink::Local(self.handle.clone()).leave(member, None, None);
+            RoomLink::Local(self.handle.clone()).leave(member, None, None, None);
         }
         self.links.insert(member, link);
     }
 }
 
 impl RoomTask {
+    /// Goes out of memory, if nothing has come meanwhile; whoever wants in wakes it.
+    async fn sleep(&mut self, inbox: &mut Inbox) -> bool {
+        let Some(journal) = self.journal.as_mut().filter(|journal| journal.is_idle()) else { return false };
+        let now = self.rooms.clock.now();
+        if let Err(why) = journal.rest(now, &mut self.room).await {
+            tracing::warn!(room_id = %self.room_id, why, "the room stays in memory");
+            self.empty_since = Some(Instant::now());
+            return false;
+        }
+        self.rooms.lay_down(&self.room_id, self.room.next_deadline(), inbox)
+    }
+
+    /// Stores the room as it is, and nothing of what it was: somebody was erased.
+    async fn forget_the_past(&mut self) {
+        let now = self.rooms.clock.now();
+        if let Some(journal) = &mut self.journal
+            && let Err(why) = journal.renew(now, &mut self.room).await
+        {
+            tracing::error!(room_id = %self.room_id, why, "what was before somebody was erased is still stored");
+            return;
+        }
+        for done in self.erased.drain(..) {
+            // Whoever asked may have gone.
+            let _ = done.send(());
+        }
+    }
+
+    /// Stores the room as it is, durable or not: the server stops.
+    async fn park(&mut self) {
+        let now = self.rooms.clock.now();
+        let parked = match &mut self.journal {
+            Some(journal) => journal.rest(now, &mut self.room).await,
+            None => match &self.rooms.store {
+                Some(store) => {
+                    let place = store.place().await;
+                    match journal::keep(store.as_ref(), place, now, &self.room, 1, false, &[]) {
+                        Ok(mut receipt) => receipt.committed().await.map_err(|error| error.to_string()),
+                        Err(why) => Err(why),
+                    }
+                }
+                None => return,
+            },
+        };
+        if let Err(why) = parked {
+            tracing::warn!(room_id = %self.room_id, why, "the room is not kept");
+        }
+    }
+
     /// Lets go of what is kept for the members who are behind, those above an equal share. They get a snapshot when they
     /// read again. Nobody else is touched: what is kept elsewhere, such as for lanes that have ended, is bounded there.
     fn shed(&self) {

@@ -31,6 +31,7 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Waiting {
     writes: VecDeque<Queued>,
+    is_held: bool,
     is_closed: bool,
 }
 
@@ -81,11 +82,22 @@ impl Memory {
         }
     }
 
-    /// From now on, nothing is committed; or, again, everything is, and first what was submitted meanwhile.
+    /// From now on nothing is committed, though the store says that it is well; or, again, everything is, and first what was
+    /// submitted meanwhile.
+    pub fn hold(&self, holds: bool) {
+        self.set(holds, true);
+    }
+
+    /// The same, and the store says so.
     pub fn fail(&self, fails: bool) {
+        self.set(fails, !fails);
+    }
+
+    fn set(&self, holds: bool, is_good: bool) {
         let mut waiting = lock(&self.waiting);
-        self.health.note(!fails);
-        if !fails {
+        self.health.note(is_good);
+        waiting.is_held = holds;
+        if !holds {
             while let Some(queued) = waiting.writes.pop_front() {
                 self.commit(queued);
             }
@@ -99,10 +111,10 @@ impl Memory {
         if waiting.is_closed {
             return receipt;
         }
-        if self.health.is_good() {
-            self.commit(queued)
-        } else {
+        if waiting.is_held {
             waiting.writes.push_back(queued)
+        } else {
+            self.commit(queued)
         }
         receipt
     }

@@ -1,6 +1,7 @@
 //! A server and clients in memory: what it does with time, tasks and bounds, most of it in virtual time.
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
+mod durable;
 mod echoes;
 mod embedding;
 mod failing;
@@ -13,4 +14,5 @@ mod readers;
 mod requests;
 mod shares;
 mod ticks;
+mod unstored;
 mod watching;

@@ -4,11 +4,10 @@
  */
 
 import { AnteroomError, CLOSE_CODES, UNREADABLE, refusal, unanswered } from "./errors.js";
-import { JOINED } from "./ledger.js";
+import { JOINED, RESTART_JUMP } from "./ledger.js";
 import { nextTurn, quietly } from "./platform.js";
 import { Room } from "./room.js";
 /** @import { Lane, Outgoing } from "./ledger.js" */
-/** @import { Asked } from "./outbox.js" */
 /** @import { Pipe } from "./pipe.js" */
 /** @import { Session } from "./session.js" */
 
@@ -25,6 +24,8 @@ export class Inbox {
   /** @type {(() => void)[]} */
   #tasks = [];
   #isPaused = false;
+  /** Rooms that nobody on this page was given yet. @type {Set<Room>} */
+  #found = new Set();
 
   /** @param {Session} session */
   constructor(session) {
@@ -97,6 +98,7 @@ export class Inbox {
         if (lane) this.#deliver(lane, message);
         this.#acknowledge();
       }
+      this.#handOver();
     } catch (error) {
       const why = `The server breaks the protocol: ${/** @type {Error} */ (error).message}.`;
       const closeCode = CLOSE_CODES.malformed.number;
@@ -107,12 +109,13 @@ export class Inbox {
   }
 
   /** @param {Lane|null} lane @param {any} opened @param {Pipe} pipe */
-  #onLane(lane, { applied, gap }, pipe) {
+  #onLane(lane, { gap }, pipe) {
     if (!lane) return;
     const { session } = this;
     if (gap) {
-      // Their answers may be among what was lost.
-      const isSwallowed = (/** @type {Outgoing} */ { lane: id, n }) => id === lane.id && n > 0 && n <= applied;
+      // What is not sent again was answered, and the answer may be among what was lost.
+      const { kept } = session.ledger;
+      const isSwallowed = (/** @type {Outgoing} */ it) => it.lane === lane.id && it.n > 0 && !kept.includes(it);
       session.outbox.abandon(unanswered(), isSwallowed);
     }
     if (lane.id === 0 && pipe === session.ledger.current && pipe !== session.attachedTo) session.attached();
@@ -123,6 +126,7 @@ export class Inbox {
   /** @param {Lane} lane @param {any} message */
   #deliver(lane, message) {
     const { session } = this;
+    const { lobby } = session;
     const { type, ref, success, error, latest } = message;
     const data = message.data ?? {};
     const isFarewell = lane.id > 0 && (type === "room_closed" || (type === "leave_room_result" && success));
@@ -131,29 +135,26 @@ export class Inbox {
     const { n } = error?.details ?? {};
     if (n) session.ledger.remove((outgoing) => outgoing.n === n);
     if (missed !== null) lane.gap = null;
-    if (!lane.id && (missed !== null || type === "session_state")) this.#onControlGap(missed ?? 0);
+    if (!lane.id && (missed !== null || type === "session_state")) {
+      if (missed) lobby.emit("gap", { missed: missed % RESTART_JUMP });
+      lobby.list?.again(session);
+    }
     else if (lane.id && isSnapshot) this.#onSnapshot(lane, data, missed ?? 0);
     else if (ref != null) this.#onAnswer(lane, message);
     else if (lane.id) {
       const { room } = lane;
       session.later(() => room?.receive(message));
     }
-    else if (type === "rooms_changed") session.lobby.list?.change(data);
-    else if (error) this.#onRefusal(refusal(error));
+    else if (type === "rooms_changed") lobby.list?.change(data);
+    // What was refused before it reached its room.
+    else if (error) lobby.rooms.get(error.details?.room_id)?.emit("error", refusal(error));
     // A subscriber that was too slow for the changes gets the whole list, unasked.
-    else if (type === "subscribe_rooms_result") session.lobby.list?.replace(data);
+    else if (type === "subscribe_rooms_result") lobby.list?.replace(data);
     if (!isFarewell) return;
     session.endLane(lane, data.reason ?? "left", data.message ?? "You left the room.");
     session.awaited.delete(lane.id);
     session.isReady();
     session.settle();
-  }
-
-  /** @param {number} missed */
-  #onControlGap(missed) {
-    const { lobby } = this.session;
-    if (missed) lobby.emit("gap", { missed });
-    lobby.list?.again(this.session);
   }
 
   /** Everything in a room as it is now. @param {Lane} lane @param {any} data @param {number} missed */
@@ -162,24 +163,35 @@ export class Inbox {
     const { room: known } = lane;
     if (known) return session.later(() => known.renew(data, missed));
     // The answer to a request was lost, or this page was loaded anew.
+    const isAwaited = session.awaited.has(lane.id);
     const room = this.#enter(lane, data);
-    const isAskedBy = (/** @type {Asked} */ { type, request }) => {
-      const { room_id = data.room_id, game = data.game } = request;
-      return /^(join|create)_room$/.test(type) && room_id === data.room_id && game === data.game;
-    };
-    const isAwaited = session.awaited.delete(lane.id);
-    const asked = [...session.outbox.asked].find(([, asked]) => !isAwaited && isAskedBy(asked));
-    if (asked) session.outbox.settle(asked[0])?.resolve(room);
-    else if (!isAwaited) session.lobby.emit("room", room);
-    session.isReady();
+    if (!isAwaited) this.#found.add(room);
+  }
+
+  /** Gives the rooms that were found to who asked for them, but not while the server is to answer that itself. */
+  #handOver() {
+    const { ledger, lobby, outbox } = this.session;
+    for (const room of this.#found) {
+      const [ref, asked] = [...outbox.asked].find(([, { type, request, outgoing }]) => {
+        const { room_id = room.id, game = room.game } = request;
+        return outgoing.n && /^(join|create)_room$/.test(type) && room_id === room.id && game === room.game;
+      }) ?? [0];
+      if (asked && ledger.kept.includes(asked.outgoing)) continue;
+      this.#found.delete(room);
+      if (asked) outbox.settle(ref)?.resolve(room);
+      else if (room.isOpen) lobby.emit("room", room);
+    }
   }
 
   /** @param {Lane} lane @param {any} data */
   #enter(lane, data) {
-    const room = new Room(this.session, lane, data);
+    const { session } = this;
+    const room = new Room(session, lane, data);
     lane.room = room;
-    this.session.lobby.rooms.set(room.id, room);
+    session.lobby.rooms.set(room.id, room);
     this.#pause();
+    session.awaited.delete(lane.id);
+    session.isReady();
     return room;
   }
 
@@ -191,16 +203,18 @@ export class Inbox {
     if (!success) return asked?.reject(refusal(error));
     if (type === "subscribe_rooms_result") lobby.list?.replace(data);
     if (!JOINED.test(type)) return asked?.resolve(data ?? {});
-    const room = this.#enter(lane, data);
     const isOwn = ref > outbox.first && ref <= outbox.reference;
-    if (asked) asked.resolve(room);
+    const { room: known } = lane;
+    // What was carried out before the server was started anew is answered once the room is there.
+    const room = known ?? this.#enter(lane, data);
+    if (known) this.session.later(() => known.renew(data, 0));
+    if (asked) {
+      this.#found.delete(room);
+      asked.resolve(room);
+    }
+    else if (known) return;
     else if (isOwn) room.leave();
     else lobby.emit("room", room);
-  }
-
-  /** What was refused before it reached its room. @param {AnteroomError} error */
-  #onRefusal(error) {
-    this.session.lobby.rooms.get(error.details?.room_id)?.emit("error", error);
   }
 
   /** @param {number} lane @param {string} text */

@@ -8,6 +8,8 @@
 
 /** How many lanes that have ended are remembered. */
 const ENDED_MAX = 64;
+/** How far counts jump when the server was started anew. What was missed then is not known. */
+export const RESTART_JUMP = 4294967296;
 
 export const JOINED = /^(create|join)_room_result$/;
 
@@ -126,7 +128,8 @@ export class Ledger {
     if (pipe !== this.current && lane.pipe && lane.pipe !== pipe) return null;
     if (gap) {
       // A page that was loaded anew has missed nothing that it ever knew of.
-      lane.gap = isNew ? 0 : (lane.gap ?? 0) + Math.max(0, next - 1 - lane.received);
+      const jump = Math.max(0, next - 1 - lane.received);
+      lane.gap = isNew ? 0 : (lane.gap ?? 0) + (jump < RESTART_JUMP / 2 ? jump : RESTART_JUMP);
       lane.received = next - 1;
     } else if (next > lane.received + 1) {
       throw new Error("messages are missing, and no gap was told");

@@ -78,6 +78,13 @@ export class Lobby extends Emitter {
   restored = false;
   /** Why that session could not go on. @type {AnteroomError|null} */
   lost = null;
+  /**
+   * Why there is no connection, while the state is `resuming`: `shutting_down` if the server goes, and comes back;
+   * `unreachable` if it does not answer; else how the connection was lost.
+   *
+   * @type {AnteroomError|null}
+   */
+  reason = null;
   /** Why the lobby is closed. @type {AnteroomError|null} */
   error = null;
   /** The rooms that the session is in, by their ids. @type {Map<string, Room>} */
@@ -126,7 +133,7 @@ export class Lobby extends Emitter {
   /**
    * Makes a room and takes a seat in it.
    *
-   * @param {{game: string, name?: string, options?: any}} what
+   * @param {{game: string, name?: string, options?: any, durable?: boolean}} what
    * @param {RequestOptions} [options]
    * @returns {Promise<Room>}
    */

@@ -7,7 +7,7 @@ import { Emitter } from "./emitter.js";
 
 /**
  * @typedef {{room_id: string, game: string, name: string, players: number, seats_max: number, spectators: number,
- *   state: "waiting"|"playing"|"finished"}} RoomRow
+ *   state: "waiting"|"playing"|"finished", durable: boolean}} RoomRow
  */
 
 /**

@@ -4,6 +4,7 @@
 
 import { Emitter } from "./emitter.js";
 import { refusal } from "./errors.js";
+import { RESTART_JUMP } from "./ledger.js";
 import { handled, nothing } from "./platform.js";
 /** @import { AnteroomError } from "./errors.js" */
 /** @import { Lane } from "./ledger.js" */
@@ -45,6 +46,8 @@ export class Room extends Emitter {
   /** @type {"player"|"spectator"} */
   role = "player";
   name = "";
+  /** Whether the room is kept when the server ends, and goes on when it is back. */
+  durable = false;
   /**
    * Why the room has ended, for this member: `left`, `replaced`, `game_failed`, `shutting_down`, `session_lost` or
    * `closed`. Null while it has not.
@@ -65,8 +68,8 @@ export class Room extends Emitter {
   }
 
   /** @param {any} data */
-  #set({ name, role, seat, members, view }) {
-    Object.assign(this, { name, role, seat, members, view });
+  #set({ name, role, seat, durable, members, view }) {
+    Object.assign(this, { name, role, seat, durable, members, view });
   }
 
   get isOpen() {
@@ -125,7 +128,7 @@ export class Room extends Emitter {
   /** @internal @param {any} data @param {number} missed */
   renew(data, missed) {
     this.#set(data);
-    if (missed) this.emit("gap", { missed });
+    if (missed) this.emit("gap", { missed: missed % RESTART_JUMP });
     this.emit("game_state", this.view);
   }
 

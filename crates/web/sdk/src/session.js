@@ -20,7 +20,9 @@ import { BROKEN_MS } from "./route.js";
 
 /** How long a connection has to live to have been worth making. */
 const LASTING_MS = 5000;
-/** How many tries have to fail, once the grace time is over, before the lobby is closed. */
+/** How long a server may be away beyond the grace time, which begins for it when it is back. */
+const AWAY_MS = 3600000;
+/** How many tries have to fail after that, before the lobby is closed. */
 const LATE_TRIES = 8;
 /** Until something else happens. */
 const FOR_EVER_MS = 1000000000;
@@ -203,11 +205,14 @@ export class Session {
     const isBeginning = !this.lostAt;
     const isRefused = code !== "aborted" && (!retryable || (isBeginning && (closeCode || UNAVAILABLE.test(code))));
     if (code === "flooded") this.pauseMs = FLOODED_MS;
-    const isOver = Date.now() > this.lostAt + this.lobby.graceMs + ATTACH_MS;
+    const isOver = Date.now() > this.lostAt + this.lobby.graceMs + AWAY_MS;
     // A device that has just woken may need a moment.
     const isLate = !isBeginning && isOver && this.failures >= LATE_TRIES;
     if (isRefused || isLate) this.end(error, !retryable || isLate);
-    else this.tell("retry", message, { code });
+    else {
+      if (this.lobby.reason?.code === "lost") this.lobby.reason = error;
+      this.tell("retry", message, { code });
+    }
   }
 
   /** Whether this page knows nothing yet of the session that the page before it had. */
@@ -252,6 +257,7 @@ export class Session {
             ? ["renewed", renewed.message]
             : ["resumed", `Resumed over ${over} after ${seconds(Date.now() - lostAt)}.`];
     this.tell(type, message, { transport });
+    lobby.reason = null;
     Object.assign(this, { lostAt: 0, renewed: null, better: null, attachedTo: ledger.current, attachedAt: Date.now() });
     if (transport === "webtransport") this.route.noteOpen();
     this.attaching.resolve(0);
@@ -338,6 +344,7 @@ export class Session {
       this.lostAt = now;
       // What a server that goes takes with it is not given up for being away.
       this.#silentAt = error.code === "shutting_down" ? Infinity : this.pulse.heardAt;
+      this.lobby.reason = error;
       this.tell("lost", error.message, { transport, code: error.code });
       this.#setState("resuming");
       this.lobby.emit("transport", null);

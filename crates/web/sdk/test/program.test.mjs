@@ -25,7 +25,8 @@ async function start() {
   assert.ok(program, "ANTEROOM_BIN is not set");
   // Variables of that name are its configuration.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ANTEROOM_")));
-  const started = spawn(program, ["--listen", "127.0.0.1:0", "--log", "warn"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const options = ["--listen", "127.0.0.1:0", "--store", "memory", "--log", "warn"];
+  const started = spawn(program, options, { env, stdio: ["ignore", "pipe", "inherit"] });
   let said = "";
   started.stdout?.on("data", (text) => (said += text));
   const [, address] = await until(() => /^listening on (\S+)$/m.exec(said), "the server listens");

@@ -125,7 +125,7 @@ test("what begins a session, and goes on with it", async (t) => {
 
 /** @type {[string, (lobby: any) => any, string][]} */
 const REQUESTS = [
-  ["create_room", (lobby) => lobby.createRoom({ game: "relay", name: "Zoë 🎲", options: { seats: 4 } }),
+  ["create_room", (lobby) => lobby.createRoom({ game: "relay", name: "Zoë 🎲", options: { seats: 4 }, durable: true }),
     "create_room, ref a string, numbered"],
   ["create_room", (lobby) => lobby.createRoom({ game: "tic_tac_toe" }), "create_room, the least"],
   ["join_room", (lobby) => lobby.joinRoom(ROOM), "join_room by id"],

@@ -15,7 +15,11 @@ impl Server {
     pub(crate) fn work(&mut self, room: usize, refuse: bool, ledger: &mut Ledger) -> bool {
         let Some(command) = self.rooms[room].mailbox.pop_front() else { return false };
         match command {
-            Command::Join { lane, id, reference } => self.let_in(room, lane, id, reference.as_ref(), refuse, ledger),
+            // Otherwise nobody waits for it any more.
+            Command::Join { lane, id, n, reference } if self.rooms[room].lane == Some(lane) => {
+                self.let_in(room, lane, id, reference.as_ref(), refuse, ledger);
+                self.done(n);
+            }
             Command::Leave { lane, id, n, reference } if self.rooms[room].lane_of_member() == Some(lane) => {
                 ledger.does(id, lane);
                 self.apply(room, lane, n);
@@ -58,10 +62,6 @@ impl Server {
         refuse: bool,
         ledger: &mut Ledger,
     ) {
-        // Nobody waits for it any more.
-        if self.rooms[room].lane != Some(lane) {
-            return;
-        }
         if refuse {
             return self.keep_out(room, lane, id, reference, ErrorCode::RoomFull, ledger);
         }
@@ -92,11 +92,12 @@ impl Server {
     pub(crate) fn give_up_join(&mut self, room: usize, ledger: &mut Ledger) {
         let Some(lane) = self.rooms[room].lane.filter(|_| !self.rooms[room].is_in) else { return };
         let waiting = self.rooms[room].mailbox.iter().find_map(|command| match command {
-            Command::Join { lane: other, id, reference } if *other == lane => Some((*id, reference.clone())),
+            Command::Join { lane: other, id, n, reference } if *other == lane => Some((*id, *n, reference.clone())),
             _ => None,
         });
-        let (id, reference) = waiting.expect("the room has not answered");
+        let (id, n, reference) = waiting.expect("the room has not answered");
         self.keep_out(room, lane, id, reference.as_ref(), ErrorCode::Busy, ledger);
+        self.done(n);
     }
 
     fn act(&mut self, room: usize, lane: LaneId, id: u64, reference: Option<&Ref>, refuse: bool, ledger: &mut Ledger) {

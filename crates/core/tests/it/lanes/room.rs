@@ -12,7 +12,7 @@ const MAILBOX_MAX: usize = 6;
 
 #[derive(Debug)]
 pub(crate) enum Command {
-    Join { lane: LaneId, id: u64, reference: Option<Ref> },
+    Join { lane: LaneId, id: u64, n: Option<u64>, reference: Option<Ref> },
     Leave { lane: LaneId, id: u64, n: Option<u64>, reference: Option<Ref> },
     Act { lane: LaneId, id: u64, n: Option<u64>, reference: Option<Ref>, refuse: bool },
     Snapshot { lane: LaneId },

@@ -1,6 +1,6 @@
 //! The server's end: a session, the rooms it is in, and the connections that claim to be its client's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anteroom_core::Time;
@@ -38,6 +38,8 @@ pub(crate) struct Server {
     /// The newest connection on which a handshake came.
     shaken: Option<usize>,
     pub(crate) rooms: [Room; ROOMS],
+    /// Requests to be let in that are not answered.
+    asked: BTreeSet<u64>,
     pub(crate) told: BTreeMap<LaneId, Told>,
     pub(crate) owed: AllOwed,
     /// How many words the control lane had when the lanes came to the connection: what a snapshot there stands for.
@@ -61,6 +63,7 @@ impl Server {
             ends: Vec::new(),
             shaken: None,
             rooms: Default::default(),
+            asked: BTreeSet::new(),
             told: BTreeMap::new(),
             owed: AllOwed::new(),
             words_before: 0,
@@ -205,6 +208,9 @@ impl Server {
                 for (lane, count) in counts {
                     self.owed.get_mut(&lane).expect("it was opened").acknowledge(count);
                 }
+                if self.owed[&CONTROL].has_arrived() {
+                    self.owed.values_mut().for_each(Owed::hear_refusals);
+                }
             }
             Resume::TYPE => {
                 let Resume { received } = read(message);
@@ -226,22 +232,30 @@ impl Server {
         if self.session().judge(connection, CONTROL, message.n) == Verdict::Ignored {
             return;
         }
-        self.session().took(now, CONTROL, message.n, bytes);
+        self.session().handed(now, CONTROL, message.n, bytes);
+        self.asked.extend(message.n);
         let room = room_of(message.room_id.as_deref().unwrap());
         // The room may be quick with what came before.
         while word.id.is_multiple_of(2) && self.work(room, false, ledger) {}
         if self.rooms[room].lane.is_some() {
             ledger.refuses(word.id, CONTROL);
-            return self.refuse(message, CONTROL, None, word.id, ErrorCode::AlreadyInRoom);
+            self.refuse(message, CONTROL, None, word.id, ErrorCode::AlreadyInRoom);
+            return self.done(message.n);
         }
         let lane = self.session().open(Some(room_id(room)));
         // Up to here nothing was meant for it.
         let last_n = self.session().last_n();
         self.rooms[room].applied.insert(lane, last_n);
         self.begin(lane);
-        let join = Command::Join { lane, id: word.id, reference: message.reference.clone() };
+        let join = Command::Join { lane, id: word.id, n: message.n, reference: message.reference.clone() };
         self.rooms[room].lane = Some(lane);
         self.rooms[room].mailbox.push_back(join);
+    }
+
+    /// A request to be let in is answered.
+    pub(crate) fn done(&mut self, n: Option<u64>) {
+        n.into_iter().for_each(|n| assert!(self.asked.remove(&n), "{n} is answered once"));
+        self.session().done(n);
     }
 
     fn for_room(&mut self, connection: ConnectionId, message: &Envelope<'_>, bytes: usize, ledger: &mut Ledger) {
@@ -267,6 +281,7 @@ impl Server {
         let command = match &*message.kind {
             "leave_room" => Command::Leave { lane, id: word.id, n, reference },
             _ if self.rooms[place].turns_away() => {
+                self.owed.get_mut(&lane).expect("it was opened").turn_away();
                 return self.turn_away(message, word.id, ErrorCode::Busy, ledger);
             }
             kind => Command::Act { lane, id: word.id, n, reference, refuse: kind == "err" },
@@ -300,8 +315,11 @@ impl Server {
     /// What a client is told of as applied was.
     pub(crate) fn check_applied(&self, lane: LaneId, applied: u64) {
         let most = self.rooms.iter().filter_map(|room| room.applied.get(&lane)).max();
-        let is_applied = lane == CONTROL || most.is_some_and(|most| applied <= *most);
-        assert!(is_applied, "{lane:?}: {applied} is said to be applied, {most:?} was");
+        let is_applied = match lane {
+            CONTROL => self.asked.first().is_none_or(|first| applied < *first),
+            _ => most.is_some_and(|most| applied <= *most),
+        };
+        assert!(is_applied, "{lane:?}: {applied} is said to be applied, {most:?} was, and {:?} waits", self.asked);
     }
 
     /// Acknowledges if it is time, and closes a connection on which too much waits.

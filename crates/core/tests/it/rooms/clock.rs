@@ -134,3 +134,25 @@ fn how_often_time_is_told_makes_no_difference() {
     assert_eq!(heard, story(4));
     assert_eq!(heard, story(30));
 }
+
+#[test]
+fn the_time_of_a_room_never_goes_back() {
+    let mut house = House::new::<Open>();
+    let ada = house.sit("ada");
+    house.advance(100);
+    house.tell(ada, Action::Remind { ms: 50, n: 1 });
+    house.hush();
+    // Whoever reads the clock has read it earlier than somebody else.
+    house.now = Time::from_millis(40);
+    house.tell(ada, Action::Remind { ms: 10, n: 2 });
+    assert_eq!(house.room.next_deadline(), Some(Time::from_millis(110)));
+    house.disconnect(ada);
+    house.advance(5);
+    house.sit("bob");
+    house.flush();
+    assert_eq!(house.room.next_deadline(), Some(Time::from_millis(110)));
+    house.now = Time::from_millis(100);
+    house.advance(GRACE_MS - 1);
+    house.flush();
+    assert_eq!(house.room.next_deadline(), Some(Time::from_millis(100 + GRACE_MS)), "the seat of ada");
+}

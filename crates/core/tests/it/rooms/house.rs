@@ -15,11 +15,13 @@ use anteroom_protocol::message::push::{
 };
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{Member, Message, Role, RoomSummary};
-use anteroom_protocol::{Batch, Codec, Data, Envelope, ErrorBody, LaneId, RoomId, variant};
+use anteroom_protocol::{Batch, Codec, Data, Envelope, ErrorBody, LaneId, RoomId, SessionId, variant};
 
 use crate::rooms::probe::{Action, Event, View};
 
 pub(crate) const GRACE_MS: u64 = 30;
+/// How long a durable room keeps a seat that outlives its session.
+pub(crate) const SEAT_KEPT_MS: u64 = 500;
 pub(crate) const SPECTATORS_MAX: u16 = 2;
 /// The number of everyone's last message before they came in.
 pub(crate) const APPLIED: u64 = 10;
@@ -58,10 +60,22 @@ impl House {
         Self::with::<G>("{}").unwrap()
     }
 
+    pub(crate) fn durable<G: Game>() -> Self {
+        Self::make::<G>("{}", true).unwrap()
+    }
+
     pub(crate) fn with<G: Game>(options: &str) -> Result<Self, ErrorBody> {
-        let policy = RoomPolicy { grace: Duration::from_millis(GRACE_MS), spectators_max: SPECTATORS_MAX };
+        Self::make::<G>(options, false)
+    }
+
+    fn make<G: Game>(options: &str, durable: bool) -> Result<Self, ErrorBody> {
+        let policy = RoomPolicy {
+            grace: Duration::from_millis(GRACE_MS),
+            seat_kept: Some(Duration::from_millis(SEAT_KEPT_MS)),
+            spectators_max: SPECTATORS_MAX,
+        };
         let options = Some(Json::from_text(options.into()).unwrap());
-        let spec = RoomSpec { room_id: RoomId::from_bits(5), name: "House".into(), options, seed: 42, policy };
+        let spec = RoomSpec { room_id: RoomId::from_bits(5), name: "House".into(), options, seed: 42, policy, durable };
         Ok(Self {
             room: Room::create(&Kind::of::<G>(), spec, Time::default())?,
             now: Time::default(),
@@ -93,6 +107,8 @@ impl House {
             answer: "join_room_result",
             reference: Some(Ref::from(number)),
             applied: APPLIED,
+            session_id: Some(SessionId::from_bits(number.into())),
+            n: Some(APPLIED),
         };
         let member = self.room.join(self.now, join, &mut self.flush)?;
         self.lanes.insert(member, Lane::default());
@@ -137,7 +153,7 @@ impl House {
 
     /// The lane has lost messages.
     pub(crate) fn snapshot(&mut self, member: MemberId) {
-        self.handle(Command::Snapshot { member });
+        self.handle(Command::Snapshot { member, answer: None });
     }
 
     pub(crate) fn close(&mut self) {
@@ -296,9 +312,9 @@ impl Lane {
             }
             ClientDisconnected::TYPE => {
                 let ClientDisconnected { user_id, grace_ms, .. } = read(envelope);
-                assert_eq!(grace_ms, GRACE_MS);
+                let kept = if grace_ms == GRACE_MS { String::new() } else { format!(" for {grace_ms} ms") };
                 self.roster.get_mut(user_id.as_str()).expect("someone who is there").connected = false;
-                format!("~{user_id}")
+                format!("~{user_id}{kept}")
             }
             ClientReconnected::TYPE => {
                 let ClientReconnected { user_id, .. } = read(envelope);

@@ -142,7 +142,7 @@ impl<const HIDDEN: bool, const TICK_MS: u64> Game for Probe<HIDDEN, TICK_MS> {
                 ctx.publish(self);
             }
             Action::Refuse {} => {
-                Self::note("a slip of the tongue".into(), ctx);
+                Self::note(format!("a slip of the tongue, {}", ctx.rng().next_u64()), ctx);
                 ctx.publish(self);
                 ctx.begin();
                 ctx.finish(Outcome::won_by(seat));

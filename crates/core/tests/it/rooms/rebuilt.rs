@@ -3,166 +3,18 @@
 use std::time::Duration;
 
 use anteroom_core::game::Kind;
-use anteroom_core::room::{Join, Log, MemberId, RestoreError, RoomPolicy, RoomSpec, Snapshot, SnapshotError};
-use anteroom_core::{Command, Flush, Game, Json, Room, Time};
-use anteroom_protocol::envelope::Ref;
+use anteroom_core::room::{Log, MemberId, RestoreError, Snapshot, SnapshotError};
+use anteroom_core::{Command, Flush, Game, Room, Time};
+use anteroom_protocol::Codec;
 use anteroom_protocol::message::Role;
-use anteroom_protocol::message::push::ClosedReason;
-use anteroom_protocol::{Codec, Data, LaneId, RoomId, variant};
 use proptest::prelude::*;
 
-use super::probe::{Action, Hidden, HiddenTicking, Open, SEAT_0, Ticking};
-
-const USERS: [&str; 5] = ["ada", "bob", "cyd", "dan", "eve"];
-/// More than ever come in, so that some commands come from nobody.
-const MEMBERS: u64 = 12;
-/// A long time after the beginning of time, as on a server.
-const START: Time = Time::from_millis(1_700_000_000_000);
-
-#[derive(Debug, Clone)]
-enum Step {
-    Join { user: usize, watch: bool, codec: Codec },
-    Leave(MemberId),
-    Disconnect { member: MemberId, kept: bool },
-    Reconnect(MemberId),
-    Expire(MemberId),
-    Abandon(MemberId),
-    Snapshot(MemberId),
-    Act { member: MemberId, what: What, codec: Codec, answer: bool, n: Option<u64> },
-    Wait(u64),
-    Close,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum What {
-    Say(u32),
-    SayLatest(u32),
-    Whisper(u32),
-    Publish,
-    Refuse,
-    Remind(u64, u32),
-    Cancel,
-    Roll,
-    Begin,
-    Finish,
-}
-
-fn action(what: What) -> Action {
-    match what {
-        What::Say(n) => Action::Say { n },
-        What::SayLatest(n) => Action::SayLatest { key: "x".into(), n },
-        What::Whisper(n) => Action::Whisper { seat: SEAT_0, n },
-        What::Publish => Action::Publish {},
-        What::Refuse => Action::Refuse {},
-        What::Remind(ms, n) => Action::Remind { ms, n },
-        What::Cancel => Action::Cancel {},
-        What::Roll => Action::Roll {},
-        What::Begin => Action::Begin {},
-        What::Finish => Action::Finish {},
-    }
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let member = || (1..=MEMBERS).prop_map(MemberId);
-    let codec = || any::<bool>().prop_map(|binary| if binary { Codec::Bincode } else { Codec::Json });
-    let what = prop_oneof![
-        1 => any::<u8>().prop_map(|n| What::Say(n.into())),
-        1 => any::<u8>().prop_map(|n| What::SayLatest(n.into())),
-        1 => any::<u8>().prop_map(|n| What::Whisper(n.into())),
-        3 => Just(What::Publish),
-        1 => Just(What::Refuse),
-        4 => (0..60_u64, any::<u8>()).prop_map(|(ms, n)| What::Remind(ms, n.into())),
-        1 => Just(What::Cancel),
-        2 => Just(What::Roll),
-        1 => Just(What::Begin),
-        1 => Just(What::Finish),
-    ];
-    let act = (member(), what, codec(), any::<bool>(), prop::option::of(1..40_u64));
-    prop_oneof![
-        8 => (0..USERS.len(), any::<bool>(), codec()).prop_map(|(user, watch, codec)| Step::Join { user, watch, codec }),
-        1 => member().prop_map(Step::Leave),
-        3 => (member(), any::<bool>()).prop_map(|(member, kept)| Step::Disconnect { member, kept }),
-        2 => member().prop_map(Step::Reconnect),
-        1 => member().prop_map(Step::Expire),
-        3 => member().prop_map(Step::Abandon),
-        2 => member().prop_map(Step::Snapshot),
-        16 => act.prop_map(|(member, what, codec, answer, n)| Step::Act { member, what, codec, answer, n }),
-        6 => (0..40_u64).prop_map(Step::Wait),
-    ]
-}
-
-fn room<G: Game>() -> Room {
-    let policy = RoomPolicy { grace: Duration::from_millis(50), spectators_max: 2 };
-    let options = Some(Json::from_text(r#"{"seats":3}"#.into()).unwrap());
-    let spec = RoomSpec { room_id: RoomId::from_bits(5), name: "House".into(), options, seed: 42, policy };
-    Room::create(&Kind::of::<G>(), spec, START).unwrap()
-}
-
-/// Does a step, and moves the time.
-fn take(step: &Step, now: &mut Time, room: &mut Room, flush: &mut Flush) {
-    let command = match step.clone() {
-        Step::Join { user, watch, codec } => {
-            let join = Join {
-                user_id: USERS[user].parse().unwrap(),
-                username: USERS[user].to_uppercase(),
-                role: if watch { Role::Spectator } else { Role::Player },
-                lane: LaneId(7),
-                codec,
-                answer: if watch { "join_room_result" } else { "create_room_result" },
-                reference: watch.then(|| Ref::from(3)),
-                applied: 2,
-            };
-            return drop(room.join(*now, join, flush));
-        }
-        Step::Act { member, what, codec, answer, n } => {
-            let mut bytes = Vec::new();
-            let kind = variant::encode(codec, &action(what), &mut bytes).unwrap();
-            let data = match codec {
-                Codec::Json => Data::Json(std::str::from_utf8(&bytes).unwrap()),
-                Codec::Bincode => Data::Binary(&bytes),
-            };
-            let reference = answer.then(|| Ref::from(9));
-            return room.handle(*now, Command::Act { member, kind, data, reference, n }, flush);
-        }
-        Step::Wait(ms) => {
-            *now = *now + Duration::from_millis(ms);
-            return room.advance(*now, flush);
-        }
-        Step::Leave(member) => Command::Leave { member, reference: Some(Ref::from(4)), n: None },
-        Step::Disconnect { member, kept } => Command::Disconnect { member, kept },
-        Step::Reconnect(member) => Command::Reconnect { member },
-        Step::Expire(member) => Command::Expire { member },
-        Step::Abandon(member) => Command::Abandon { member },
-        Step::Snapshot(member) => Command::Snapshot { member },
-        Step::Close => Command::Close { reason: ClosedReason::ShuttingDown },
-    };
-    room.handle(*now, command, flush);
-}
-
-/// What a turn of these steps yields.
-fn turn(steps: &[Step], now: &mut Time, room: &mut Room) -> Flush {
-    let mut flush = Flush::default();
-    steps.iter().for_each(|step| take(step, now, room, &mut flush));
-    room.flush(&mut flush).unwrap();
-    flush
-}
-
-const FIRST: Step = Step::Join { user: 0, watch: false, codec: Codec::Json };
-
-fn stored(room: &Room) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    room.snapshot().unwrap().encode(&mut bytes).unwrap();
-    bytes
-}
-
-/// A room made of what another one was stored as.
-fn rebuilt<G: Game>(room: &Room) -> Room {
-    Room::restore(&Kind::of::<G>(), Snapshot::decode(&stored(room)).unwrap()).unwrap()
-}
+use super::probe::{Hidden, HiddenTicking, Open, Ticking};
+use super::script::{FIRST, START, Step, What, rebuilt, room, session_of, step, stored, take, turn};
 
 /// Plays a script in a room, in one that was rebuilt at some time, and in one that is rebuilt all the time.
-fn goes_on<G: Game>(steps: &[Step], at: usize) {
-    let (mut now, mut rooms) = (START, vec![room::<G>()]);
+fn goes_on<G: Game>(steps: &[Step], durable: bool, at: usize) {
+    let (mut now, mut rooms) = (START, vec![room::<G>(durable)]);
     turn(&[FIRST], &mut now, &mut rooms[0]);
     rooms.push(rebuilt::<G>(&rooms[0]));
     for (place, step) in steps.iter().chain([&Step::Wait(500), &Step::Close]).enumerate() {
@@ -179,6 +31,7 @@ fn goes_on<G: Game>(steps: &[Step], at: usize) {
             .collect();
         let deadline = rooms[0].next_deadline();
         for (room, flush) in rooms.iter().zip(&flushes).skip(1) {
+            assert!(room.memberships().eq(rooms[0].memberships()));
             assert_eq!(flush, &flushes[0]);
             assert_eq!(room.next_deadline(), deadline);
         }
@@ -193,9 +46,9 @@ fn goes_on<G: Game>(steps: &[Step], at: usize) {
 
 /// Plays a script in a room that keeps a log, and replays that: all of it in a new room, and the rest of it in one that
 /// was rebuilt after some turns.
-fn replays<G: Game>(turns: &[Vec<Step>], at: usize) {
-    let (mut now, mut first) = (START, room::<G>().logged());
-    let mut again = vec![room::<G>().logged()];
+fn replays<G: Game>(turns: &[Vec<Step>], durable: bool, at: usize) {
+    let (mut now, mut first) = (START, room::<G>(durable).logged());
+    let mut again = vec![room::<G>(durable).logged()];
     for (place, steps) in [vec![FIRST]].iter().chain(turns).enumerate() {
         let flush = turn(steps, &mut now, &mut first);
         assert_eq!(flush.log.len(), steps.len());
@@ -222,19 +75,58 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_restored_room_goes_on_as_the_first(steps in prop::collection::vec(step(), 1..60), at: usize) {
-        goes_on::<Open>(&steps, at);
-        goes_on::<Hidden>(&steps, at);
-        goes_on::<HiddenTicking>(&steps, at);
+    fn a_restored_room_goes_on_as_the_first(
+        steps in prop::collection::vec(step(), 1..60),
+        durable: bool,
+        at: usize,
+    ) {
+        goes_on::<Open>(&steps, durable, at);
+        goes_on::<Hidden>(&steps, durable, at);
+        goes_on::<HiddenTicking>(&steps, durable, at);
     }
 
     #[test]
     fn a_replayed_log_says_the_same(
         turns in prop::collection::vec(prop::collection::vec(step(), 0..6), 1..20),
+        durable: bool,
         at in 0..20_usize,
     ) {
-        replays::<Hidden>(&turns, at);
-        replays::<Ticking>(&turns, at);
+        replays::<Hidden>(&turns, durable, at);
+        replays::<Ticking>(&turns, durable, at);
+    }
+
+    #[test]
+    fn what_is_put_off_goes_on_later_in_the_same_order(
+        steps in prop::collection::vec(step(), 1..40),
+        durable: bool,
+        by in 0..100_000_u64,
+    ) {
+        let (mut now, mut first) = (START, room::<HiddenTicking>(durable));
+        turn(&[FIRST], &mut now, &mut first);
+        for step in &steps {
+            if turn(std::slice::from_ref(step), &mut now, &mut first).effects.closed {
+                return Ok(());
+            }
+        }
+        let (mut later, by) = (rebuilt::<HiddenTicking>(&first), Duration::from_millis(by));
+        later.put_off(by);
+        prop_assert_eq!(later.next_deadline(), first.next_deadline().map(|due| due + by));
+        let mut again = rebuilt::<HiddenTicking>(&later);
+        // The same happens, each thing so much later.
+        for _ in 0..20 {
+            let Some(due) = first.next_deadline() else { break };
+            let happens = |room: &mut Room, now: Time| {
+                let mut flush = Flush::default();
+                room.advance(now, &mut flush);
+                room.flush(&mut flush).unwrap();
+                flush
+            };
+            let (early, late) = (happens(&mut first, due), happens(&mut later, due + by));
+            prop_assert_eq!(&late, &happens(&mut again, due + by));
+            prop_assert_eq!(early.effects.dispatches.len(), late.effects.dispatches.len());
+            prop_assert_eq!(early.effects.closed, late.effects.closed);
+            prop_assert_eq!(later.next_deadline(), first.next_deadline().map(|due| due + by));
+        }
     }
 
     /// Some of it may make a room all the same: one with another name, say.
@@ -244,7 +136,7 @@ proptest! {
         changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..4),
         cut in prop::option::of(any::<usize>()),
     ) {
-        let (mut now, mut first) = (START, room::<HiddenTicking>());
+        let (mut now, mut first) = (START, room::<HiddenTicking>(true));
         turn(&[FIRST], &mut now, &mut first);
         for step in &steps {
             if turn(std::slice::from_ref(step), &mut now, &mut first).effects.closed {
@@ -263,7 +155,7 @@ proptest! {
         if let Ok(mut room) = restored {
             stored(&room);
             let mut flush = Flush::default();
-            room.handle(now, Command::Snapshot { member: MemberId(1) }, &mut flush);
+            room.handle(now, Command::Snapshot { member: MemberId(1), answer: None }, &mut flush);
             room.handle(now, Command::Abandon { member: MemberId(1) }, &mut flush);
             drop(room.flush(&mut flush));
         }
@@ -271,8 +163,18 @@ proptest! {
 }
 
 #[test]
+fn a_restored_room_knows_whose_its_memberships_are() {
+    let (mut now, mut first) = (START, room::<Open>(true));
+    turn(&[FIRST, Step::Join { user: 3, watch: true, codec: Codec::Bincode }], &mut now, &mut first);
+    let there: Vec<_> = rebuilt::<Open>(&first).memberships().collect();
+    let known: Vec<_> = there.iter().map(|there| (there.session_id, there.n, there.role)).collect();
+    assert_eq!(known, [(Some(session_of(0)), None, Role::Player), (Some(session_of(3)), Some(3), Role::Spectator)]);
+    assert_eq!(there, first.memberships().collect::<Vec<_>>());
+}
+
+#[test]
 fn a_seat_that_was_kept_expires_in_a_restored_room() {
-    let (mut now, mut first) = (START, room::<Open>());
+    let (mut now, mut first) = (START, room::<Open>(false));
     let bob = Step::Join { user: 1, watch: false, codec: Codec::Json };
     turn(&[FIRST, bob, Step::Abandon(MemberId(1))], &mut now, &mut first);
     let mut room = rebuilt::<Open>(&first);
@@ -286,7 +188,7 @@ fn a_seat_that_was_kept_expires_in_a_restored_room() {
 
 #[test]
 fn a_timer_rings_in_a_restored_room() {
-    let (mut now, mut first) = (START, room::<Open>());
+    let (mut now, mut first) = (START, room::<Open>(false));
     let what = What::Remind(20, 7);
     let remind = Step::Act { member: MemberId(1), what, codec: Codec::Json, answer: false, n: None };
     turn(&[FIRST, remind], &mut now, &mut first);
@@ -300,10 +202,11 @@ fn a_timer_rings_in_a_restored_room() {
 /// A room that was stored after this, and restored an hour later with everything put off.
 fn an_hour_later<G: Game>(steps: &[Step]) -> (Time, Room) {
     let hour = Duration::from_secs(3600);
-    let (mut now, mut first) = (START, room::<G>());
+    let (mut now, mut first) = (START, room::<G>(false));
     turn(steps, &mut now, &mut first);
-    let snapshot = first.snapshot().unwrap().put_off(hour);
-    (now + hour, Room::restore(&Kind::of::<G>(), snapshot).unwrap())
+    let mut room = rebuilt::<G>(&first);
+    room.put_off(hour);
+    (now + hour, room)
 }
 
 #[test]
@@ -324,7 +227,7 @@ fn what_is_put_off_has_as_long_to_go_as_before() {
 
 #[test]
 fn there_is_a_snapshot_between_turns_only() {
-    let (mut now, mut room) = (START, room::<Ticking>());
+    let (mut now, mut room) = (START, room::<Ticking>(false));
     assert_eq!(room.snapshot(), Err(SnapshotError::Unfinished), "nobody has come in yet");
     let mut flush = Flush::default();
     for step in [FIRST, Step::Wait(0), Step::Reconnect(MemberId(9))] {
@@ -340,7 +243,7 @@ fn there_is_a_snapshot_between_turns_only() {
 
 #[test]
 fn another_game_version_or_format_is_refused_with_a_reason() {
-    let (mut now, mut first) = (START, room::<Open>());
+    let (mut now, mut first) = (START, room::<Open>(false));
     turn(&[FIRST], &mut now, &mut first);
     let text = String::from_utf8(stored(&first)).unwrap();
     let refused = |from: &str, to: &str| {
@@ -352,7 +255,7 @@ fn another_game_version_or_format_is_refused_with_a_reason() {
     };
     assert_eq!(refused(r#""version":3"#, r#""version":4"#), "the snapshot is of version 4 of probe; this is version 3");
     assert_eq!(refused(r#""game":"probe""#, r#""game":"dice""#), "the snapshot is one of dice, not of probe");
-    assert_eq!(refused(r#""format":1"#, r#""format":2"#), "the snapshot has format 2; 1 is known");
+    assert_eq!(refused(r#""format":2"#, r#""format":3"#), "the snapshot has format 3; 2 is known");
     for (from, to) in [
         (r#""members_ever":1"#, r#""members_ever":0"#),
         (r#""members_ever":1"#, r#""members_ever":18446744073709551615"#),

@@ -329,13 +329,22 @@ fn spectator(user: &str) -> Join {
         answer: "join_room_result",
         reference: None,
         applied: 0,
+        session_id: None,
+        n: None,
     }
 }
 
 #[test]
 fn no_policy_lets_in_more_spectators_than_a_list_can_hold() {
-    let policy = RoomPolicy { grace: Duration::ZERO, spectators_max: u16::MAX };
-    let spec = RoomSpec { room_id: RoomId::from_bits(1), name: "Arena".into(), options: None, seed: 0, policy };
+    let policy = RoomPolicy { grace: Duration::ZERO, seat_kept: None, spectators_max: u16::MAX };
+    let spec = RoomSpec {
+        room_id: RoomId::from_bits(1),
+        name: "Arena".into(),
+        options: None,
+        seed: 0,
+        policy,
+        durable: false,
+    };
     let (now, mut flush) = (Time::default(), Flush::default());
     let mut room = Room::create(&Kind::of::<Open>(), spec, now).unwrap();
     for _ in 0..SPECTATORS_MAX {

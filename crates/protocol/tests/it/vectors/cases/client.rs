@@ -113,7 +113,7 @@ fn create_room() -> Vec<Vector> {
         message(
             "create_room, ref a number",
             Header { reference: Some(&number), ..Header::new("create_room") },
-            &CreateRoom { game: "tic_tac_toe".into(), name: Some("Ada's table".into()), options: None },
+            &CreateRoom { game: "tic_tac_toe".into(), name: Some("Ada's table".into()), ..CreateRoom::default() },
         ),
         message(
             "create_room, ref a string, numbered",
@@ -122,6 +122,7 @@ fn create_room() -> Vec<Vector> {
                 game: "relay".into(),
                 name: Some("Zoë 🎲".into()),
                 options: Some(Json::from_text(r#"{"seats":4}"#.into()).expect("JSON")),
+                durable: Some(true),
             },
         ),
     ]

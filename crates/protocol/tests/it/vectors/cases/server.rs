@@ -145,6 +145,7 @@ fn joined() -> Vec<Vector> {
         name: "Ada's table".into(),
         seat,
         role,
+        durable: lane == 1,
         members: members(),
         view: Payload::encode(codec, &view()).expect("a view"),
     };
@@ -177,6 +178,7 @@ fn summary(name: &str, players: u16, state: RoomState) -> RoomSummary {
         seats_max: 2,
         spectators: 1000,
         state,
+        durable: players == 2,
     }
 }
 

@@ -128,7 +128,7 @@ impl Bed for Shaky {
 /// Fails ever more seldom, so that every group passes in the end. Every other time the call has done what it was asked.
 pub(super) fn now_and_then(call: u64) -> Option<How> {
     let root = call.isqrt();
-    (root * root == call).then_some(if root % 2 == 0 { How::Before } else { How::After })
+    (root * root == call).then_some(if root.is_multiple_of(2) { How::Before } else { How::After })
 }
 
 mod conformance {
