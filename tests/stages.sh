@@ -130,6 +130,13 @@ stage_stories() {
 
 stage_seeds() { ANTEROOM_SEEDS=0..2000 cargo test --locked --workspace --test server simulation::; }
 
+stage_lasting() {
+  ANTEROOM_LASTING_SEEDS=0..100000 CARGO_PROFILE_TEST_OPT_LEVEL=2 CARGO_TARGET_DIR=$TARGET/optimized \
+    cargo test --locked --workspace --test server lasting::
+}
+
+stage_restarts() { ANTEROOM_TEST_ROUNDS=2000 cargo test --locked --workspace --test program restart::whoever; }
+
 stage_storm() { ANTEROOM_SESSIONS=1000 cargo test --locked --workspace --test server sessions_survive_forced_switches; }
 
 stage_troubles() {

@@ -12,4 +12,5 @@ mod serve;
 mod store;
 mod stranger;
 mod tokens;
+mod troubles;
 mod upkeep;

@@ -191,18 +191,31 @@ impl Peer {
     ///
     /// # Panics
     /// If it is refused.
-    pub async fn handshake(&mut self, mut data: Value) -> Value {
+    pub async fn handshake(&mut self, data: Value) -> Value {
+        let way = self.way;
+        self.try_handshake(data).await.unwrap_or_else(|closed| panic!("{way:?}: no answer to a handshake: {closed}"))
+    }
+
+    /// The same with a server that may go away.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn try_handshake(&mut self, mut data: Value) -> Result<Value, Closed> {
         if self.way.codec == Codec::Bincode {
             data["codec"] = json!("bincode");
             data["schema"] = json!(SCHEMA);
         }
-        self.json(&json!({"type": "handshake", "data": data})).await;
+        let handshake = json!({"type": "handshake", "data": data}).to_string();
+        self.try_bytes(Codec::Json, handshake.as_bytes()).await?;
         // Where lanes have streams, those of a session that goes on may be faster.
-        let accepted = self.until("an answer", |message| !matches!(message.by, By::Stream(1..))).await;
+        let accepted = self.try_until("an answer", |message| !matches!(message.by, By::Stream(1..))).await?;
         assert_eq!(accepted.kind, "handshake_accepted", "{:?}: {accepted:?}", self.way);
         assert_eq!(accepted.data["codec"], self.way.codec.to_string());
         self.user_id = accepted.data["user_id"].as_str().unwrap().to_owned();
-        accepted.data
+        Ok(accepted.data)
     }
 
     /// Sends a message in the session's codec.
@@ -302,17 +315,20 @@ impl Peer {
     /// # Panics
     /// If the connection ends before it comes.
     pub async fn until(&mut self, what: &str, wanted: impl Fn(&Message) -> bool) -> Message {
+        match self.try_until(what, wanted).await {
+            Ok(message) => message,
+            Err(closed) => panic!("{:?}: waiting for {what}: {closed}; unread: {:?}", self.way, self.unread),
+        }
+    }
+
+    async fn try_until(&mut self, what: &str, wanted: impl Fn(&Message) -> bool) -> Result<Message, Closed> {
+        let mut known = 0;
         loop {
-            if let Some(place) = self.unread.iter().position(&wanted) {
-                return self.unread.remove(place).unwrap();
-            }
-            let known = self.unread.len();
-            if let Err(closed) = self.read(what).await {
-                panic!("{:?}: waiting for {what}: {closed}; unread: {:?}", self.way, self.unread);
-            }
             if let Some(place) = self.unread.iter().skip(known).position(&wanted) {
-                return self.unread.remove(known + place).unwrap();
+                return Ok(self.unread.remove(known + place).unwrap());
             }
+            known = self.unread.len();
+            self.read(what).await?;
         }
     }
 

@@ -213,12 +213,21 @@ impl Running {
         self.stdin = None;
     }
 
+    /// Its process, as the system numbers it.
+    ///
+    /// # Panics
+    /// If it has ended already.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// Sends it a signal, such as `TERM`.
     ///
     /// # Panics
     /// If it has ended already.
     pub async fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
         assert!(sent.success());
     }

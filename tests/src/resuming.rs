@@ -130,8 +130,21 @@ impl Resuming {
 
     /// The same, on a connection that stands.
     pub async fn over(mut peer: Peer, handshake: Value) -> Self {
-        let (way, keeps) = (peer.way, handshake["resume"] == json!(true));
-        let accepted: HandshakeAccepted = serde_json::from_value(peer.handshake(handshake).await).unwrap();
+        let keeps = handshake["resume"] == json!(true);
+        let accepted = peer.handshake(handshake).await;
+        Self::accepted(peer, accepted, keeps)
+    }
+
+    /// The same with a server that may go away; none if it does.
+    pub async fn try_over(mut peer: Peer, handshake: Value) -> Option<Self> {
+        let keeps = handshake["resume"] == json!(true);
+        let accepted = peer.try_handshake(handshake).await.ok()?;
+        Some(Self::accepted(peer, accepted, keeps))
+    }
+
+    fn accepted(peer: Peer, accepted: Value, keeps: bool) -> Self {
+        let way = peer.way;
+        let accepted: HandshakeAccepted = serde_json::from_value(accepted).unwrap();
         let mut client = Self {
             user_id: accepted.user_id.to_string(),
             session_id: accepted.session_id.to_string(),

@@ -101,10 +101,10 @@ impl Life {
     }
 }
 
-pub(super) async fn client(host: &impl Host, life: &Life, rng: &mut Rng, user_id: &str) -> Resuming {
-    let way = Player::way(rng, &life.ways);
-    let peer = host.dial(way).await.unwrap();
-    Resuming::over(peer, json!({"version": 1, "resume": true, "token": token::of(user_id)})).await
+/// A session of a user; none if the server is not there for long enough.
+pub(super) async fn client(host: &impl Host, life: &Life, rng: &mut Rng, user_id: &str) -> Option<Resuming> {
+    let peer = host.dial(Player::way(rng, &life.ways)).await?;
+    Resuming::try_over(peer, json!({"version": 1, "resume": true, "token": token::of(user_id)})).await
 }
 
 /// See the module.
@@ -122,8 +122,8 @@ impl Pairs {
         let mut all = Vec::new();
         for number in 0..pairs {
             let clients = [
-                client(host, life, rng, &format!("ada-{number}")).await,
-                client(host, life, rng, &format!("bob-{number}")).await,
+                client(host, life, rng, &format!("ada-{number}")).await.unwrap(),
+                client(host, life, rng, &format!("bob-{number}")).await.unwrap(),
             ];
             let users = [0, 1].map(|who: usize| clients[who].user_id.clone());
             let table = Rc::new(RefCell::new(Table::new(users)));
@@ -142,7 +142,7 @@ impl Pairs {
     pub async fn come_anew(&mut self, life: &Life, host: &impl Host) {
         for player in self.players() {
             let user_id = player.client.user_id.clone();
-            let client = client(host, life, &mut player.rng, &user_id).await;
+            let client = client(host, life, &mut player.rng, &user_id).await.unwrap();
             player.come_anew(client);
         }
     }

@@ -218,12 +218,17 @@ impl Player {
         let user_id = self.client.user_id.clone();
         self.asked.clear();
         self.unanswered.clear();
-        let client = tokio::select! {
-            biased;
-            () = life.over() => return,
-            client = super::life::client(host, life, &mut self.rng, &user_id) => client,
-        };
-        self.come_anew(client);
+        while !life.is_over() {
+            let client = tokio::select! {
+                biased;
+                () = life.over() => return,
+                client = super::life::client(host, life, &mut self.rng, &user_id) => client,
+            };
+            match client {
+                Some(client) => return self.come_anew(client),
+                None => life.breathe().await,
+            }
+        }
     }
 
     /// Whether all that was said has arrived, and nothing is waited for.

@@ -14,4 +14,5 @@ mod readers;
 mod requests;
 mod shares;
 mod ticks;
+mod unstored;
 mod watching;
