@@ -1,17 +1,13 @@
 //! The demo in a real browser when something is wrong: every time a sentence, and a way on.
 
-use anteroom_tests::program::{Running, anteroom, command};
-use anteroom_tests::server::TestServer;
+use anteroom_tests::program::{self, Running, anteroom, command};
+use anteroom_tests::server::{TestServer, scratch};
 use anteroom_tests::{browser, token};
 use serde_json::{Value, json};
 
-/// A development server as a process of its own.
-fn start(listen: &str) -> Running {
-    Running::start(command(anteroom(), &["--listen", listen]))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_gone_and_comes_back() {
+/// Tells a story about a development server, a process of its own that is killed, stopped and started again.
+async fn tell_of_a_process(story: &str, arguments: &[&str], more: Value) {
+    let start = |listen: &str| Running::start(command(anteroom(), &[&["--listen", listen], arguments].concat()));
     let mut server = start("127.0.0.1:0");
     let addr = server.listening().await;
     let mut server = Some(server);
@@ -31,7 +27,24 @@ async fn a_server_that_is_gone_and_comes_back() {
         }
         json!(null)
     };
-    browser::tell("server_gone.mjs", &json!({"url": format!("http://{addr}")}), act).await;
+    let mut about = json!({"url": format!("http://{addr}")});
+    about.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    browser::tell(story, &about, act).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_gone_and_comes_back() {
+    tell_of_a_process("server_gone.mjs", &[], json!({})).await;
+}
+
+/// Pictures of the pages that wait are left in `target/tests/screenshots`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_match_goes_on_after_the_server_was_killed() {
+    let data = scratch("kept");
+    let folder = program::target().join("tests/screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    let arguments = ["--data", data.to_str().unwrap()];
+    tell_of_a_process("restart.mjs", &arguments, json!({"folder": folder.to_str().unwrap()})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

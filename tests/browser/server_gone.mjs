@@ -25,7 +25,8 @@ await tellStory(async (story) => {
   await story.ask("kill");
   for (const player of [ada, bob]) {
     await player.hasState("resuming");
-    await player.page.getByText("The connection is gone; trying again. Your seat is kept for ").waitFor();
+    const notice = "The server does not answer. Reconnecting… If it has ended, so has this game.";
+    await player.page.getByText(notice).waitFor();
   }
 
   story.step("it is back, and knows nothing");
@@ -44,7 +45,7 @@ await tellStory(async (story) => {
   await story.ask("stop");
   for (const player of [ada, bob]) {
     await player.hasState("resuming");
-    const notice = player.page.locator("#notice").filter({ hasText: "The server is shutting down." });
+    const notice = player.page.locator("#notice").filter({ hasText: "The server is away. Reconnecting…" });
     await notice.waitFor();
     // What becomes of the session is not this page's to promise, nor whether a move is sent.
     assert.doesNotMatch(await player.page.locator("main").innerText(), /kept|is sent/);

@@ -80,15 +80,14 @@ function welcome(session) {
 
 function listen(session) {
   const ifCurrent = (act) => (value) => session === lobby && act(value);
-  let lostBy = "";
-  session.on("activity", ({ type, code }) => {
-    if (type === "lost") lostBy = code;
-  });
-  session.on("state", ifCurrent((state) => followState(state, placeOf(session), lostBy)));
+  const follow = ifCurrent(() => followState(session.state, placeOf(session), session.reason));
+  session.on("state", follow);
+  session.on("activity", ({ type }) => type === "retry" && follow());
   session.on("room", ifCurrent((entered) => room || openRoom(entered)));
   session.on("renewed", ifCurrent(renewed));
   const lost = "Messages of the lobby were lost; here is how it stands.";
-  session.on("gap", () => addToLog({ type: "gap", message: lost }));
+  // A server that was started anew is told of at the table.
+  session.on("gap", ({ missed }) => missed && addToLog({ type: "gap", message: lost }));
   session.on("closed", ifCurrent(openClosed));
 }
 
@@ -167,7 +166,7 @@ function openClosed(error) {
 }
 
 function placeOf({ graceMs }) {
-  return { graceMs, isPlayer: room?.role === "player", isInRoom: Boolean(room) };
+  return { graceMs, isPlayer: room?.role === "player", isInRoom: Boolean(room), isDurable: Boolean(room?.durable) };
 }
 
 /** The command for a terminal, which names the server if it is not where the program looks by itself. */

@@ -59,9 +59,14 @@ export function setCountdown(element, { text, time = "", rest = "" }) {
   element.replaceChildren(text, ...(time ? [make("span", { "aria-hidden": "true" }, time), rest] : [rest]));
 }
 
-/** Whole seconds from now to a moment of this page's clock, never below zero. */
-export function secondsUntil(moment) {
-  return Math.max(0, Math.ceil((moment - Date.now()) / 1000));
+/** How long it is to a moment of this page's clock, never less than nothing, in a unit that one can imagine. */
+export function timeUntil(moment) {
+  const seconds = Math.max(0, Math.ceil((moment - Date.now()) / 1000));
+  if (seconds <= 120) return `${seconds} s`;
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes <= 120) return `${minutes} min`;
+  const hours = Math.ceil(minutes / 60);
+  return hours <= 48 ? `${hours} hours` : `${Math.ceil(hours / 24)} days`;
 }
 
 /**

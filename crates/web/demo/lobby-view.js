@@ -1,6 +1,7 @@
 /** The lobby: the rooms as they are this moment, and the ways into one. */
 
 import { byId, make, sentence, setAttribute, setText } from "./dom.js";
+import { refusalOf } from "./words.js";
 
 export const GAME = "tic_tac_toe";
 
@@ -86,7 +87,7 @@ async function go(enter, ifFull = null) {
 function refused(session, error, ifFull) {
   const here = error?.code === "already_in_room" ? [...session.rooms.values()].at(-1) : null;
   if (here) opened(here);
-  else refuse(sentence(error), error?.code === "room_full" ? ifFull : null);
+  else refuse(refusalOf(error), error?.code === "room_full" ? ifFull : null);
   setAttribute(nameField, "aria-invalid", error?.code === "invalid_name" ? "true" : null);
 }
 
@@ -146,9 +147,9 @@ function hasSeat({ players, seats_max: seats }) {
   return players < seats;
 }
 
-function facts({ players, seats_max: seats, spectators }) {
+function facts({ players, seats_max: seats, spectators, durable }) {
   const watching = spectators ? `, ${spectators} watching` : "";
-  return `${players} of ${seats} players${watching}`;
+  return `${players} of ${seats} players${watching}${durable ? " · kept" : ""}`;
 }
 
 function stateOf(data) {

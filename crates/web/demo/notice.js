@@ -1,6 +1,6 @@
 /** The place where the page says what has happened to the session. One notice at a time. */
 
-import { byId, make, secondsUntil, setCountdown } from "./dom.js";
+import { byId, make, setCountdown, timeUntil } from "./dom.js";
 
 const slot = byId("notice");
 let current = null;
@@ -40,7 +40,7 @@ export function clearNotice() {
 
 function setWords(words, text, until) {
   if (!until) words.textContent = text;
-  else setCountdown(words, { text, time: ` for ${secondsUntil(until)} s`, rest: "." });
+  else setCountdown(words, { text, time: ` for ${timeUntil(until)}`, rest: "." });
 }
 
 function actionButton({ label, run }, clear) {

@@ -2,7 +2,7 @@
 
 import { byId, make, setAttribute, setText } from "./dom.js";
 import { drawMark } from "./marks.js";
-import { listOf } from "./words.js";
+import { awayWord, listOf } from "./words.js";
 
 const plates = byId("plates");
 const watchers = byId("watchers");
@@ -43,12 +43,12 @@ function showPlate(row, mark, table) {
   setText(row.querySelector(".plate-note"), plateNote(userId, isAway, table));
 }
 
-function plateNote(userId, isAway, { userId: self }) {
-  if (isAway) return "reconnecting";
+function plateNote(userId, isAway, { userId: self, isDurable }) {
+  if (isAway) return awayWord(isDurable);
   return userId === self ? "you" : "";
 }
 
-function watcherName(member, { userId }) {
+function watcherName(member, { userId, isDurable }) {
   if (member.user_id === userId) return "you";
-  return member.connected ? member.username : `${member.username} (reconnecting)`;
+  return member.connected ? member.username : `${member.username} (${awayWord(isDurable)})`;
 }

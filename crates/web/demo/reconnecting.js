@@ -1,6 +1,7 @@
 /**
- * The notice while the connection is away: what is kept, and until when, or that the server goes, of which it may keep
- * nothing. A connection that is back within a blink needs no words, so it waits a moment before it speaks.
+ * The notice while the connection is away: what is kept, and until when, as far as this page can know. A server that is
+ * away begins to count the time that a session is kept when it is back; one that is only out of reach counts it now. A
+ * connection that is back within a blink needs no words, so it waits a moment before it speaks.
  */
 
 import { showNotice } from "./notice.js";
@@ -10,41 +11,63 @@ const THANKS_MS = 4000;
 
 let timer = null;
 let clear = null;
-let isServerGoing = false;
+let lostAt = 0;
+/** What is said, or will be in a moment. */
+let said = { text: "", until: 0 };
+let isServerAway = false;
 
 /**
- * Follows the state of a session.
+ * Follows the state of a session. Called again while it goes on, since what is known of the reason changes.
  * @param {string} state
- * @param {{graceMs: number, isPlayer: boolean, isInRoom: boolean}} place
- * @param {string} lostBy the code that the last connection was lost with
+ * @param {{graceMs: number, isPlayer: boolean, isInRoom: boolean, isDurable: boolean}} place
+ * @param {{code: string} | null} reason why there is no connection
  */
-export function followState(state, place, lostBy) {
-  isServerGoing = state === "resuming" && lostBy === "shutting_down";
-  if (state !== "resuming") end(state === "open");
-  else if (isServerGoing) begin("The server is shutting down. This page tries to come back.");
-  else begin(`The connection is gone; trying again. ${what(place)} is kept`, Date.now() + place.graceMs);
+export function followState(state, place, reason) {
+  const code = navigator.onLine === false ? "lost" : reason?.code;
+  isServerAway = state === "resuming" && ["shutting_down", "unreachable"].includes(code);
+  if (state !== "resuming") return end(state === "open");
+  lostAt ||= Date.now();
+  const until = lostAt + place.graceMs;
+  if (code === "shutting_down") say(`The server is away. ${whileAway(place)}`);
+  else if (code === "unreachable") say(`The server does not answer. ${whileSilent(place, Date.now() < until)}`);
+  else if (Date.now() < until) say(`The connection is gone; trying again. ${what(place)} is kept`, until);
+  else say("The connection is gone; trying again.");
 }
 
-/** Whether a session is kept while its connection is away, as far as this page can know. */
-export function isKept() {
-  return !isServerGoing;
+/** Whether what is done meanwhile is done when there is a connection again, as far as this page can know. */
+export function isKept({ durable }) {
+  return durable || !isServerAway;
+}
+
+function whileAway({ isInRoom, isDurable }) {
+  if (isDurable) return "Your game is kept; reconnecting…";
+  return isInRoom ? "Reconnecting… This game goes on if the server has kept it." : "Reconnecting…";
+}
+
+function whileSilent({ isInRoom, isDurable }, isInTime) {
+  if (isDurable) return isInTime ? "Your game is kept; reconnecting…" : "If it is away, your game is kept; reconnecting…";
+  return isInRoom ? "Reconnecting… If it has ended, so has this game." : "Reconnecting…";
 }
 
 function what({ isPlayer, isInRoom }) {
   return isPlayer ? "Your seat" : isInRoom ? "Your place" : "Your session";
 }
 
-function begin(text, until) {
-  if (timer || clear) return;
-  timer = setTimeout(() => {
-    timer = null;
-    clear = showNotice(text, { kind: "warning", until, lasts: true });
-  }, BLINK_MS);
+function say(text, until = 0) {
+  if (said.text === text) return;
+  said = { text, until };
+  if (clear) show();
+  else timer ??= setTimeout(show, BLINK_MS);
+}
+
+function show() {
+  timer = null;
+  clear = showNotice(said.text, { kind: "warning", until: said.until || undefined, lasts: true });
 }
 
 function end(isBack) {
   clearTimeout(timer);
-  timer = null;
+  [timer, lostAt, said] = [null, 0, { text: "", until: 0 }];
   if (!clear) return;
   clear();
   clear = null;

@@ -1,12 +1,12 @@
 /** A room: the table, who sits at it, and the way out. Shows what the server said and nothing else. */
 
 import { createBoard } from "./board.js";
-import { byId, sentence, setAttribute, setCountdown, setText } from "./dom.js";
+import { byId, setAttribute, setCountdown, setText } from "./dom.js";
 import { addToLog } from "./log.js";
 import { invitationLink } from "./memory.js";
 import { showPeople } from "./people.js";
 import { isKept } from "./reconnecting.js";
-import { hintOf, opponentOf, rematchNote, statusOf, titleOf } from "./words.js";
+import { hintOf, opponentOf, refusalOf, rematchNote, statusOf, titleOf } from "./words.js";
 
 const leave = byId("leave");
 const rematch = byId("rematch");
@@ -74,11 +74,16 @@ function onEvent(event) {
   const { type, data } = event;
   if (type === "client_disconnected") keptUntil.set(data.user_id, Date.now() + data.grace_ms);
   if (type === "client_reconnected" || type === "client_left") keptUntil.delete(data.user_id);
-  if (type === "error") refuse(sentence(data));
-  if (type === "gap") addToLog({ type, message: "Messages of this table were lost; here is how it stands." });
+  if (type === "error") refuse(refusalOf(data));
+  if (type === "gap") addToLog({ type, message: `${whyGap(data)}; here is how this table stands.` });
   if (type === "room_closed") return onLeft(room.end ?? data ?? null);
   if (type === "game_state" || type === "gap") refuse("");
   render();
+}
+
+/** Of a server that was started anew nobody knows how much was lost, if anything was. */
+function whyGap({ missed }) {
+  return missed ? "Messages of this table were lost" : "The server was started anew";
 }
 
 /** @returns {import("./words.js").Table} */
@@ -90,7 +95,8 @@ function table() {
     userId: lobby.userId,
     isPlayer: room.role === "player",
     isConnected: lobby.state === "open",
-    isKept: isKept(),
+    isKept: isKept(room),
+    isDurable: room.durable,
     nameOf: (userId) => names.get(userId) ?? "the other player",
     keptUntil,
   };
@@ -102,6 +108,7 @@ function render() {
   setText(byId("room-id"), room.id);
   copy.classList.toggle("primary", now.isPlayer && now.view.status === "waiting");
   setText(byId("room-role"), now.isPlayer ? "" : " · you are watching");
+  setText(byId("room-kept"), now.isDurable ? " · kept" : "");
   showPeople(now);
   setCountdown(byId("status"), statusOf(now));
   showBoard(now);
@@ -150,7 +157,7 @@ async function send(type, data, after) {
   try {
     await target.send(type, data);
   } catch (error) {
-    if (room === target && target.isOpen) refuse(sentence(error));
+    if (room === target && target.isOpen) refuse(refusalOf(error));
   }
   if (room !== target) return;
   after();
@@ -190,7 +197,7 @@ async function leaveRoom() {
     await target.leave();
     if (room === target) onLeft(null);
   } catch (error) {
-    if (room === target && target.isOpen) refuse(sentence(error));
+    if (room === target && target.isOpen) refuse(refusalOf(error));
   } finally {
     setAttribute(leave, "aria-disabled", null);
   }

@@ -1,6 +1,6 @@
 /** What is said about a match: sentences made from the game's view and the room's members. */
 
-import { secondsUntil } from "./dom.js";
+import { sentence, timeUntil } from "./dom.js";
 
 /**
  * @typedef {object} Table What the sentences are about.
@@ -9,7 +9,8 @@ import { secondsUntil } from "./dom.js";
  * @property {string} userId who is looking
  * @property {boolean} isPlayer whether they play or watch
  * @property {boolean} isConnected whether there is a connection just now
- * @property {boolean} isKept whether the session is known to be kept until there is one again
+ * @property {boolean} isKept whether what is done meanwhile is known to be done when there is one again
+ * @property {boolean} isDurable whether the room outlives the server
  * @property {(userId: string | null) => string} nameOf
  * @property {Map<string, number>} keptUntil until when the seats of those who are away are kept, if known
  */
@@ -98,10 +99,28 @@ function awayPlayer({ view, members, userId }) {
   return members.find((one) => others.includes(one.user_id) && !one.connected)?.user_id ?? null;
 }
 
-function kept({ nameOf, keptUntil }, away) {
+function kept({ nameOf, keptUntil, isDurable }, away) {
   const until = keptUntil.get(away);
-  const text = `${nameOf(away)} is reconnecting; their seat is kept`;
-  return { text, time: until ? ` for ${secondsUntil(until)} s` : "", rest: "." };
+  const text = `${nameOf(away)} is ${awayWord(isDurable)}; their seat is kept`;
+  return { text, time: until ? ` for ${timeUntil(until)}` : "", rest: "." };
+}
+
+/** What somebody without a connection is, in a word: where a seat is kept for days they may have gone to bed. */
+export function awayWord(isDurable) {
+  return isDurable ? "away" : "reconnecting";
+}
+
+/**
+ * What to say about something that was refused.
+ * @param {unknown} error
+ */
+export function refusalOf(error) {
+  const { code, details } = /** @type {any} */ (error) ?? {};
+  if (code === "storage_unavailable") {
+    return "The server cannot store anything just now, so nothing was done. Try again in a moment.";
+  }
+  if (code !== "room_suspended") return sentence(error);
+  return `This room is kept, but this server cannot go on with it${details?.reason ? `: ${details.reason}` : "."}`;
 }
 
 function outcome({ view, userId, nameOf }) {

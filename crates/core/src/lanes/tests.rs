@@ -406,3 +406,32 @@ fn whoever_is_told_of_a_gap_is_told_whose_answers_it_may_have_swallowed() {
         decode_batch(Codec::Json, opened.payload()).unwrap().next().unwrap().unwrap().data.decode().unwrap();
     assert_eq!((opened.applied, opened.gap), (1, true));
 }
+
+/// A later message on the lane was acknowledged, so the client does not send again what was refused.
+#[test]
+fn a_refusal_that_is_lost_behind_an_acknowledgement_is_told_on_the_lane_of_its_message() {
+    let room_bounds = Bounds { waiting_bytes_max: 100, ..ALL };
+    let bounds = SessionBounds { control: ALL, room: room_bounds };
+    for is_refused in [false, true] {
+        let (mut session, first) = Lanes::new(Codec::Json, true, bounds, None);
+        let (lane, other) = (session.open(room(1)), session.open(room(2)));
+        session.put(NOW, lane, said(1));
+        session.put(NOW, other, said(1));
+        session.handed(NOW, other, Some(1), 10);
+        if is_refused {
+            session.saw(Some(2));
+        }
+        session.handed(NOW, lane, Some(3), 10);
+        session.applied(lane, 3);
+        session.writes(first);
+        session.take_ack();
+        // The refusal is among these.
+        for _ in 0..20 {
+            session.put(NOW, LaneId::CONTROL, said(1));
+        }
+        session.lost(first);
+        let accepted = session.moves(1, received(&[(1, 1), (2, 1)]));
+        let lane_goes_on = if is_refused { "1?" } else { "1 lane" };
+        assert_eq!(session.writes(accepted.connection), ["0 lane", "0 session_state", lane_goes_on, "2 lane"]);
+    }
+}

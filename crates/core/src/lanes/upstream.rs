@@ -3,6 +3,7 @@
 use anteroom_protocol::message::resume::Counts;
 use anteroom_protocol::{LaneId, RoomId};
 
+use super::lane::Lane;
 use super::{ConnectionId, Lanes};
 use crate::time::Time;
 
@@ -124,9 +125,15 @@ impl Lanes {
 
     /// Forgets refusals and answers that the client will not hear of: it will send those messages again.
     pub(super) fn forget_refusals(&mut self) {
-        if self.control.out.is_in_gap() {
-            self.refused.clear();
-            self.answers.lose();
+        if !self.control.out.is_in_gap() {
+            return;
         }
+        self.answers.lose();
+        // What a room has acknowledged since with a later message is not sent again. A gap there says that answers are lost.
+        let refused = std::mem::take(&mut self.refused);
+        let has_passed = |lane: &Lane| refused.iter().any(|n| lane.marks.have_passed(*n));
+        let rooms = self.rooms.iter_mut().map(|(_, lane)| lane);
+        let passed = rooms.filter(|lane| !lane.ended && !lane.out.is_in_gap() && has_passed(lane));
+        passed.for_each(|lane| lane.out.start_gap());
     }
 }

@@ -108,8 +108,8 @@ pub enum Command<'a> {
     Snapshot {
         /// Who.
         member: MemberId,
-        /// The request that is answered with it: one that came again, and was carried out before. Then it is said like anything
-        /// else; otherwise it ends a gap, and is dropped where there is none.
+        /// The request that is answered with it: one that came again, and was carried out before. The answer follows like
+        /// anything else that is said; the snapshot ends a gap, and is dropped where there is none.
         answer: Option<AnswerTo>,
     },
     /// A member does something in the game. With a number that is not above the member's mark it has been dealt with

@@ -225,13 +225,10 @@ impl Room {
         self.tell_state(id, seat, join.lane, join.codec, &header);
     }
 
-    /// Tells a member what a newcomer would be told: because its lane has lost messages, or because it asks again to come in.
+    /// Tells a member what a newcomer would be told: because its lane has lost messages, or because it asks again to come in. An
+    /// answer stands behind a snapshot, since nothing is heard on a lane in a gap.
     pub(super) fn tell_snapshot(&mut self, id: MemberId, answer: Option<&AnswerTo>, effects: &mut Effects) {
         let Some(&Member { seat, lane, codec, applied, .. }) = self.members.get(&id) else { return };
-        if let Some(AnswerTo { kind, reference }) = answer {
-            let header = Header { reference: reference.as_ref(), success: Some(true), ..Header::new(kind) };
-            return self.tell_state(id, seat, lane, codec, &header);
-        }
         self.stage.said.seal(&mut effects.dispatches);
         let before = effects.dispatches.len();
         self.tell_state(id, seat, lane, codec, &Header { success: Some(true), ..Header::new(SNAPSHOT) });
@@ -240,6 +237,10 @@ impl Room {
             if let Dispatch::Say { outgoing, .. } = dispatch {
                 *outgoing = Outgoing::Snapshot { applied, message: outgoing.batch().clone() };
             }
+        }
+        if let Some(AnswerTo { kind, reference }) = answer {
+            let header = Header { reference: reference.as_ref(), success: Some(true), ..Header::new(kind) };
+            self.tell_state(id, seat, lane, codec, &header);
         }
     }
 

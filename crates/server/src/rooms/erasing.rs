@@ -244,3 +244,117 @@ fn ask(room: &RoomHandle, forgotten: Forgotten<'_>) -> impl Future<Output = bool
         goes_on
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use anteroom_core::room::{Join, RoomPolicy, RoomSpec, Snapshot};
+    use anteroom_protocol::message::Role;
+    use anteroom_protocol::{Codec, LaneId, SessionId};
+
+    use super::*;
+    use crate::stores::{Medium, Memory, RoomStore};
+
+    const ADA: (&str, &str) = ("user:ada-51c9", "Ada Xylander");
+    const BOB: (&str, &str) = ("user:bob-93e7", "Bob Quandt");
+    fn the_room() -> RoomId {
+        RoomId::from_bits(5)
+    }
+
+    /// A room that is named after ada, as it is stored when these players are in it.
+    fn snapshot(players: &[(&str, &str)]) -> Vec<u8> {
+        let games = anteroom_games::registry().unwrap();
+        let policy = RoomPolicy { grace: Duration::from_secs(60), seat_kept: None, spectators_max: 8 };
+        let name = format!("{}'s room", ADA.1);
+        let spec = RoomSpec { room_id: the_room(), name, options: None, seed: 1, policy, durable: true };
+        let mut room = Room::create(games.kind("tic_tac_toe").unwrap(), spec, Time::from_millis(1000)).unwrap();
+        let mut flush = Flush::default();
+        for (at, (user_id, username)) in players.iter().enumerate() {
+            let join = Join {
+                user_id: user_id.parse().unwrap(),
+                username: (*username).into(),
+                role: Role::Player,
+                lane: LaneId(1),
+                codec: Codec::Json,
+                answer: "join_room_result",
+                reference: None,
+                applied: 0,
+                session_id: Some(SessionId::from_bits(at as u128)),
+                n: None,
+            };
+            room.join(Time::from_millis(1000), join, &mut flush).unwrap();
+        }
+        room.flush(&mut flush).unwrap();
+        let mut bytes = Vec::new();
+        room.snapshot().unwrap().encode(&mut bytes).unwrap();
+        bytes
+    }
+
+    async fn stored(snapshot: &[u8]) -> Memory {
+        let store = Memory::new(5000);
+        let row =
+            RoomRow { durable: true, members: 2, entry: br#"{"away":["user:ada-51c9"]}"#.into(), ..RoomRow::default() };
+        let sealed = Sealed::seal(Kind::Snapshot, snapshot).unwrap();
+        store.snapshot(store.place().await, 5000, the_room(), 3, row, sealed).committed().await.unwrap();
+        store
+    }
+
+    async fn erase(store: &Memory) -> Option<Erased> {
+        let (user_id, names) = (ADA.0.parse().unwrap(), BTreeSet::from([ADA.1.to_owned()]));
+        let forgotten = Forgotten { user_id: &user_id, names: &names };
+        forgotten.in_stored(store, &anteroom_games::registry().unwrap(), the_room()).await.unwrap()
+    }
+
+    fn has(kept: &Kept, text: &str) -> bool {
+        let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        has(kept.snapshot.stored()) || has(&kept.row.entry)
+    }
+
+    #[tokio::test]
+    async fn a_room_forgets_a_user_and_goes_on_with_the_others() {
+        let store = stored(&snapshot(&[ADA, BOB])).await;
+        assert_eq!(erase(&store).await, Some(Erased::Forgotten));
+        let kept = store.load(the_room()).await.unwrap().unwrap();
+        assert!(!has(&kept, ADA.0) && !has(&kept, ADA.1), "{kept:?}");
+        assert_eq!((kept.index, kept.row.members, kept.row.durable), (4, 1, true));
+        let (room, _) = record::restore(&anteroom_games::registry().unwrap(), &kept).unwrap();
+        assert_eq!(room.memberships().map(|there| there.user_id.to_string()).collect::<Vec<_>>(), [BOB.0]);
+        assert_eq!(room.summary().name, format!("Room {}", the_room()));
+    }
+
+    #[tokio::test]
+    async fn a_room_that_nobody_else_is_in_is_over() {
+        let store = stored(&snapshot(&[ADA])).await;
+        assert_eq!(erase(&store).await, Some(Erased::Over));
+        assert_eq!(store.load(the_room()).await.unwrap(), None);
+        assert_eq!(erase(&store).await, None);
+    }
+
+    /// A program that knows its version may still make it again.
+    #[tokio::test]
+    async fn in_a_room_that_cannot_be_restored_a_stranger_takes_the_place() {
+        let other = snapshot(&[ADA, BOB]);
+        let mut other: Value = serde_json::from_slice(&other).unwrap();
+        other["version"] = 999.into();
+        let store = stored(&serde_json::to_vec(&other).unwrap()).await;
+        assert_eq!(erase(&store).await, Some(Erased::Replaced));
+        let kept = store.load(the_room()).await.unwrap().unwrap();
+        assert!(!has(&kept, ADA.0) && !has(&kept, ADA.1) && has(&kept, BOB.0) && has(&kept, STRANGER), "{kept:?}");
+        assert!(kept.suspended.as_ref().is_some_and(|why| why.contains("999")), "{kept:?}");
+        // All that was stored is still there, in its shape.
+        let mut value: Value = serde_json::from_slice(kept.snapshot.open(Kind::Snapshot).unwrap()).unwrap();
+        value["version"] = serde_json::from_slice::<Value>(&snapshot(&[BOB])).unwrap()["version"].clone();
+        let snapshot = Snapshot::decode(&serde_json::to_vec(&value).unwrap()).unwrap();
+        let games = anteroom_games::registry().unwrap();
+        let room = Room::restore(games.kind("tic_tac_toe").unwrap(), snapshot).unwrap();
+        assert_eq!(room.memberships().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_room_with_turns_that_cannot_be_replayed_is_deleted() {
+        let store = stored(&snapshot(&[ADA, BOB])).await;
+        let turn = Sealed::seal(Kind::Turn, b"user:ada-51c9 was here").unwrap();
+        store.turn(store.place().await, 6000, the_room(), 4, RoomRow::default(), turn).committed().await.unwrap();
+        assert_eq!(erase(&store).await, Some(Erased::Deleted));
+        assert_eq!(store.load(the_room()).await.unwrap(), None);
+    }
+}

@@ -67,7 +67,7 @@ struct Tail {
 /// A turn that is not to be seen yet.
 #[derive(Debug)]
 struct Held {
-    turn: Turn,
+    turn: Box<Turn>,
     /// Nothing if it changed nothing, and waits for those before.
     receipt: Option<Receipt>,
     bytes: usize,
@@ -77,7 +77,7 @@ struct Held {
 #[derive(Debug)]
 pub(super) enum Next {
     /// A turn is stored.
-    Show(Turn),
+    Show(Box<Turn>),
     /// There is a place for another turn.
     Place,
     /// The store is closed, or somebody else's: nothing more is shown.
@@ -144,23 +144,19 @@ impl Journal {
         }
     }
 
-    /// Stores a turn, as soon as the store gets to it, and holds it until then.
+    /// Stores a turn, as soon as the store gets to it, and holds it until then. It is taken.
     ///
     /// # Errors
-    /// The turn, and why the room cannot be stored as it is.
-    pub(super) fn submit(&mut self, now: Time, room: &Room, turn: Turn) -> Result<(), (Turn, String)> {
+    /// Why the room cannot be stored as it is; the turn is not taken.
+    pub(super) fn submit(&mut self, now: Time, room: &Room, turn: &mut Turn) -> Result<(), String> {
         if let Some(entry) = &turn.flush.effects.entry {
             self.entry = encoded(entry);
         }
-        match self.record(now, room, &turn) {
-            Ok(receipt) => {
-                let bytes = turn.bytes();
-                self.held_bytes += bytes;
-                self.held.push_back(Held { turn, receipt, bytes });
-                Ok(())
-            }
-            Err(why) => Err((turn, why)),
-        }
+        let receipt = self.record(now, room, turn)?;
+        let bytes = turn.bytes();
+        self.held_bytes += bytes;
+        self.held.push_back(Held { turn: Box::new(std::mem::take(turn)), receipt, bytes });
+        Ok(())
     }
 
     fn record(&mut self, now: Time, room: &Room, turn: &Turn) -> Result<Option<Receipt>, String> {
@@ -232,7 +228,7 @@ impl Journal {
     }
 }
 
-async fn first(held: &mut VecDeque<Held>, held_bytes: &mut usize) -> Result<Turn, StoreError> {
+async fn first(held: &mut VecDeque<Held>, held_bytes: &mut usize) -> Result<Box<Turn>, StoreError> {
     let Some(Held { receipt, .. }) = held.front_mut() else { return pending().await };
     if let Some(receipt) = receipt {
         receipt.committed().await?;

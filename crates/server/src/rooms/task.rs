@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anteroom_core::FlushMode;
 use anteroom_core::flush::{Dispatch, Outgoing};
-use anteroom_core::room::{Answer, Command, Flush, MemberId, Room};
+use anteroom_core::room::{Answer, Command, MemberId, Room};
 use anteroom_core::{Outcome, Time};
 use anteroom_protocol::message::RoomSummary;
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, RoomId};
@@ -232,7 +232,7 @@ impl RoomTask {
         match next {
             Next::Place => None,
             Next::Show(turn) => {
-                self.shown = turn;
+                self.shown = *turn;
                 self.deliver().await;
                 self.is_done().await
             }
@@ -255,21 +255,19 @@ impl RoomTask {
             return self.is_done().await;
         };
         let now = self.rooms.clock.now();
-        if let Err((turn, why)) = journal.submit(now, &self.room, std::mem::take(&mut self.turn)) {
-            // What cannot be stored is not shown: the room ends, which can be.
-            self.turn = Turn { flush: Flush::default(), ..turn };
-            self.fail(&why);
-            self.refuse_all();
-            self.ends = true;
-            let turn = std::mem::take(&mut self.turn);
-            let submitted = self.journal.as_mut().map(|journal| journal.submit(now, &self.room, turn));
-            if let Some(Err((turn, _))) = submitted {
-                self.shown = turn;
-                self.deliver().await;
-                return Some(Ended::Over);
-            }
+        let Err(why) = journal.submit(now, &self.room, &mut self.turn) else { return None };
+        // What cannot be stored is not shown: the room ends, which can be.
+        self.turn.flush.clear();
+        self.fail(&why);
+        self.refuse_all();
+        self.ends = true;
+        let submitted = self.journal.as_mut().map(|journal| journal.submit(now, &self.room, &mut self.turn));
+        if submitted.is_some_and(|submitted| submitted.is_ok()) {
+            return None;
         }
-        None
+        std::mem::swap(&mut self.turn, &mut self.shown);
+        self.deliver().await;
+        Some(Ended::Over)
     }
 
     /// How the task ends, if everything that there will be was shown.

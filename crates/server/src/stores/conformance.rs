@@ -147,6 +147,11 @@ impl<'a> Script<'a> {
         self.receipts.push(self.store.keep(place, rows));
     }
 
+    pub(super) async fn forget(&mut self, n: u128) {
+        let place = self.store.place().await;
+        self.receipts.push(self.store.forget(place, vec![session(n)]));
+    }
+
     /// Waits for all of them.
     pub(super) async fn results(self) -> Vec<Result<(), StoreError>> {
         let mut results = Vec::new();

@@ -86,3 +86,42 @@ fn concerning(value: &Value, user_id: &UserId, at: &str, found: &mut Map<String,
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use anteroom_protocol::SessionId;
+
+    use super::*;
+    use crate::stores::{Medium, Memory, Sealed, SessionStore, UserRow, UserStore};
+
+    #[tokio::test]
+    async fn everything_of_one_user_is_told_and_nothing_with_which_another_could_go_on() {
+        let store = Memory::new(1);
+        let ada: UserId = "ada".parse().unwrap();
+        for (bits, user_id) in [(1, "ada"), (2, "bob")] {
+            let record = json!({"username": user_id.to_uppercase(), "nonce": "a secret", "codec": "json"});
+            let session = Sealed::seal(Kind::Session, record.to_string().as_bytes()).unwrap();
+            let (session_id, user_id) = (SessionId::from_bits(bits), user_id.parse::<UserId>().unwrap());
+            let row = SessionRow { session_id, user_id: user_id.clone(), generation: 3, session };
+            store.keep(store.place().await, vec![row]).committed().await.unwrap();
+            let row = UserRow { user_id, username: "Ada".into(), is_guest: false, seen_ms: 9 };
+            store.note(store.place().await, vec![row]).committed().await.unwrap();
+        }
+        let session_id = SessionId::from_bits(1);
+        let exported = export(&store, &Registry::new(), ada).await.unwrap();
+        let session = json!({
+            "session_id": session_id, "user_id": "ada", "generation": 3, "username": "ADA", "codec": "json",
+        });
+        let user = json!({"user_id": "ada", "username": "Ada", "is_guest": false, "seen_ms": 9});
+        assert_eq!(exported, json!({"user_id": "ada", "user": user, "sessions": [session], "rooms": []}));
+    }
+
+    #[test]
+    fn what_is_said_of_a_user_is_found_wherever_it_is() {
+        let value =
+            json!({"a": [{"user_id": "ada", "seat": 1}, {"user_id": "bob"}], "b": {"c": [[0, "ada"], [1, "bob"]]}});
+        let mut found = Map::new();
+        concerning(&value, &"ada".parse().unwrap(), "", &mut found);
+        assert_eq!(Value::from(found), json!({"a.0": {"user_id": "ada", "seat": 1}, "b.c.0": [0, "ada"]}));
+    }
+}

@@ -64,3 +64,49 @@ impl Record {
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use anteroom_protocol::message::Role;
+    use anteroom_protocol::{Codec, Data, LaneId};
+
+    use super::*;
+    use crate::room::{Command, Join};
+
+    fn join(user_id: &str) -> Join {
+        Join {
+            user_id: user_id.parse().unwrap(),
+            username: user_id.to_uppercase(),
+            role: Role::Player,
+            lane: LaneId(1),
+            codec: Codec::Json,
+            answer: "join_room_result",
+            reference: None,
+            applied: 0,
+            session_id: None,
+            n: None,
+        }
+    }
+
+    #[test]
+    fn a_user_is_told_what_they_did_and_nothing_of_others() {
+        let (ada, bob, at) = (MemberId(1), MemberId(2), Time::from_millis(7));
+        let mut log = Log::default();
+        log.push_advance(at);
+        log.push_join(at, &join("ada"));
+        log.push_join(at, &join("bob"));
+        for (member, data) in
+            [(ada, Data::Json("{\"x\":1}")), (bob, Data::Json("{}")), (ada, Data::Binary(&[0xa, 0xff]))]
+        {
+            log.push(at, &Command::Act { member, kind: "move", data, reference: None, n: None });
+        }
+        log.push(at, &Command::Leave { member: bob, reference: None, n: None });
+        log.push(at, &Command::Disconnect { member: ada, kept: true });
+        let user_id = "ada".parse().unwrap();
+        let deeds = serde_json::to_value(log.deeds(&user_id, &[ada])).unwrap();
+        let act = |data| serde_json::json!({"at": 7, "what": "act", "kind": "move", "data": data});
+        let joined = serde_json::json!({"at": 7, "what": "join", "username": "ADA"});
+        let lost = serde_json::json!({"at": 7, "what": "disconnect"});
+        assert_eq!(deeds, serde_json::json!([joined, act("{\"x\":1}"), act("0aff"), lost]));
+    }
+}

@@ -2,12 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use anteroom_core::Time;
+use anteroom_core::flush::Outgoing;
 use anteroom_core::lanes::{Carrying, Claim, ConnectionId, Lanes, NotMoving, Refused, SessionBounds, Verdict};
 use anteroom_protocol::lane::Bounds;
-use anteroom_protocol::{Codec, LaneId};
+use anteroom_protocol::{Codec, Header, LaneId};
 use proptest::prelude::*;
 
-use crate::lanes::words::CONTROL;
+use crate::lanes::words::{CONTROL, one, room_id};
+
+const NOW: Time = Time::from_millis(1);
+
+fn said() -> Outgoing {
+    Outgoing::Reliable(one(Codec::Json, &Header::new("said"), &0_u8))
+}
 
 pub(crate) fn session() -> (Lanes, ConnectionId) {
     Lanes::new(Codec::Json, true, SessionBounds { control: Bounds::NONE, room: Bounds::NONE }, None)
@@ -110,6 +118,22 @@ fn what_was_refused_in_front_of_a_room_is_not_done_later() {
     let fresh = Claim { carrying: Carrying::Fresh, ..claim(0, 2) };
     let connection = session.reconnect(&fresh, None).unwrap().connection;
     assert_eq!(session.judge(connection, lane, Some(1)), Verdict::New);
+}
+
+/// It is sent again because the end of the lane came before the acknowledgement: the end says more than a refusal.
+#[test]
+fn what_a_room_has_had_is_known_when_its_lane_has_ended() {
+    let room_id = room_id(1);
+    let (mut session, _) = session();
+    session.took(NOW, CONTROL, Some(1), 10);
+    let lane = session.open(Some(room_id));
+    session.put(NOW, lane, said());
+    session.handed(NOW, lane, Some(2), 10);
+    assert!(!session.has_passed(&room_id, Some(2)), "there is a lane to judge it by");
+    session.end(NOW, lane, vec![said()]);
+    let passed = [None, Some(1), Some(2), Some(3)].map(|n| session.has_passed(&room_id, n));
+    assert_eq!(passed, [false, false, true, false]);
+    assert!(!session.has_passed(&crate::lanes::words::room_id(0), Some(2)), "it was not said there");
 }
 
 proptest! {

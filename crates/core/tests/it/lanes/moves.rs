@@ -15,12 +15,10 @@ impl Server {
     pub(crate) fn work(&mut self, room: usize, refuse: bool, ledger: &mut Ledger) -> bool {
         let Some(command) = self.rooms[room].mailbox.pop_front() else { return false };
         match command {
-            Command::Join { lane, id, n, reference } => {
-                // Otherwise nobody waits for it any more.
-                if self.rooms[room].lane == Some(lane) {
-                    self.let_in(room, lane, id, reference.as_ref(), refuse, ledger);
-                    self.done(n);
-                }
+            // Otherwise nobody waits for it any more.
+            Command::Join { lane, id, n, reference } if self.rooms[room].lane == Some(lane) => {
+                self.let_in(room, lane, id, reference.as_ref(), refuse, ledger);
+                self.done(n);
             }
             Command::Leave { lane, id, n, reference } if self.rooms[room].lane_of_member() == Some(lane) => {
                 ledger.does(id, lane);

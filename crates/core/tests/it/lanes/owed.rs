@@ -66,6 +66,8 @@ pub(crate) struct Owed {
     is_snapshot: bool,
     /// Everything is dropped until there is a snapshot.
     in_gap: bool,
+    /// Something was turned away from here, and the client may not have heard of it, which a gap may have to say.
+    is_turned_away: bool,
     /// How many words had arrived with each message that was written, by its number.
     words_at: BTreeMap<u64, u64>,
     acked: u64,
@@ -93,6 +95,7 @@ impl Owed {
             next: 1,
             is_snapshot: false,
             in_gap: false,
+            is_turned_away: false,
             words_at: BTreeMap::new(),
             acked: 0,
             largest: 0,
@@ -270,9 +273,28 @@ impl Owed {
         }
     }
 
+    /// A message that came on the lane is refused in front of its owner, on the control lane.
+    pub(crate) fn turn_away(&mut self) {
+        self.is_turned_away = true;
+    }
+
+    /// The client has everything that was said on the control lane.
+    pub(crate) fn hear_refusals(&mut self) {
+        self.is_turned_away = false;
+    }
+
+    /// Whether the client has all that was said on the lane.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.has == self.said && !self.may_be_lost()
+    }
+
     /// Whether a gap is no breach of what was promised.
     fn may_be_lost(&self) -> bool {
-        self.has < self.lost_to || self.is_gone || self.value_lost.is_some() || self.due_until > 0
+        self.is_turned_away
+            || self.has < self.lost_to
+            || self.is_gone
+            || self.value_lost.is_some()
+            || self.due_until > 0
     }
 
     /// The lane is announced.

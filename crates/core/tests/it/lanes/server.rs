@@ -208,6 +208,9 @@ impl Server {
                 for (lane, count) in counts {
                     self.owed.get_mut(&lane).expect("it was opened").acknowledge(count);
                 }
+                if self.owed[&CONTROL].has_arrived() {
+                    self.owed.values_mut().for_each(Owed::hear_refusals);
+                }
             }
             Resume::TYPE => {
                 let Resume { received } = read(message);
@@ -278,6 +281,7 @@ impl Server {
         let command = match &*message.kind {
             "leave_room" => Command::Leave { lane, id: word.id, n, reference },
             _ if self.rooms[place].turns_away() => {
+                self.owed.get_mut(&lane).expect("it was opened").turn_away();
                 return self.turn_away(message, word.id, ErrorCode::Busy, ledger);
             }
             kind => Command::Act { lane, id: word.id, n, reference, refuse: kind == "err" },

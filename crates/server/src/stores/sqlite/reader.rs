@@ -81,7 +81,7 @@ impl Reader {
                 Question::Mentioning(bytes, answer) => self.answer(answer, |reads| schema::mentioning(reads, &bytes)),
                 Question::Sessions(answer) => self.answer(answer, |reads| schema::sessions(reads)),
                 Question::User(user_id, answer) => self.answer(answer, |reads| schema::user(reads, &user_id)),
-                Question::Check(answer) => self.answer(answer, |reads| report(reads)),
+                Question::Check(answer) => self.answer(answer, report),
                 Question::Backup(to, answer) => {
                     let _ = answer.send(self.backup(&to));
                 }

@@ -74,7 +74,6 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<(), Fault>
     Ok(())
 }
 
-/// One row is written, and nothing else when the snapshot is small and no turns were stored.
 fn put_snapshot(
     connection: &Connection,
     room_id: RoomId,
@@ -83,15 +82,24 @@ fn put_snapshot(
     snapshot: &Sealed,
 ) -> Result<(), Fault> {
     let inline = Some(snapshot.stored()).filter(|bytes| bytes.len() <= INLINE_BYTES_MAX);
+    let due = row.due.map(number).transpose()?;
+    let (room, index, down_ms) = (key(room_id), number(index)?, number(row.down_ms)?);
+    let values = params![room, index, row.durable, row.members, due, down_ms, row.entry, inline];
+    // Most turns are of a room that has no turns beside its snapshot, and that in its row: then there is no more to do.
+    let replace =
+        "UPDATE rooms SET newest = ?2, snapshot_index = ?2, durable = ?3, members = ?4, due = ?5, down_ms = ?6,
+            entry = ?7, snapshot = ?8, suspended = NULL
+        WHERE room = ?1 AND newest < ?2 AND newest = snapshot_index AND snapshot IS NOT NULL";
+    if inline.is_some() && execute(connection, replace, values)? == 1 {
+        return Ok(());
+    }
     let put = "INSERT INTO rooms (room, newest, snapshot_index, durable, members, due, down_ms, entry, snapshot)
         VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
         ON CONFLICT (room) DO UPDATE SET newest = excluded.newest, snapshot_index = excluded.snapshot_index,
             durable = excluded.durable, members = excluded.members, due = excluded.due, down_ms = excluded.down_ms,
             entry = excluded.entry, snapshot = excluded.snapshot, suspended = NULL
         WHERE excluded.newest > newest";
-    let due = row.due.map(number).transpose()?;
-    let (room, index, down_ms) = (key(room_id), number(index)?, number(row.down_ms)?);
-    if execute(connection, put, params![room, index, row.durable, row.members, due, down_ms, row.entry, inline])? == 0 {
+    if execute(connection, put, values)? == 0 {
         return Ok(());
     }
     execute(connection, "DELETE FROM turns WHERE room = ?1", [room])?;

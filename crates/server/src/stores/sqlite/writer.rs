@@ -30,6 +30,13 @@ pub(super) struct Backoff {
     pub(super) last: Duration,
 }
 
+impl Backoff {
+    /// The pause after this one.
+    fn after(self, pause: Duration) -> Duration {
+        (pause * 2).min(self.last)
+    }
+}
+
 impl Default for Backoff {
     fn default() -> Self {
         Self { first: Duration::from_millis(50), last: Duration::from_secs(5) }
@@ -140,7 +147,7 @@ impl<D: Disk> Writer<D> {
             if !self.shared.queue.pause(*pause) {
                 return false;
             }
-            *pause = (*pause * 2).min(self.backoff.last);
+            *pause = self.backoff.after(*pause);
             match self.disk.reopen().and_then(|()| self.disk.checkpoint(Checkpoint::Truncate)) {
                 Ok(true) => return true,
                 Ok(false) => tracing::debug!("store is read, so that its log cannot be emptied"),
@@ -176,15 +183,16 @@ impl<D: Disk> Writer<D> {
 
     fn idle(&mut self) {
         if self.is_ahead {
+            // Who reads is waited for, what fails is left to the next write.
             self.is_ahead = !self.checkpoint(Checkpoint::Truncate);
         }
     }
 
-    /// Not worth a pause when it fails: what is committed is safe in the log, and it is tried again.
+    /// Whether there is nothing more to do. What is committed is safe in the log, so nothing is held up if it fails.
     fn checkpoint(&mut self, how: Checkpoint) -> bool {
         self.disk.checkpoint(how).unwrap_or_else(|fault| {
             tracing::warn!(error = %fault, "checkpoint failed; the log of the store grows");
-            false
+            true
         })
     }
 
@@ -193,5 +201,18 @@ impl<D: Disk> Writer<D> {
         if let Err(fault) = self.disk.checkpoint(Checkpoint::Truncate) {
             tracing::warn!(error = %fault, "last checkpoint failed; the next start takes it");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_are_bounded() {
+        let backoff = Backoff::default();
+        let pauses = std::iter::successors(Some(backoff.first), |pause| Some(backoff.after(*pause)));
+        let pauses: Vec<u128> = pauses.take(10).map(|pause| pause.as_millis()).collect();
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::*;
-use crate::stores::conformance::{Script, WALL_MS, room, session_row, texts};
+use crate::stores::conformance::{Script, WALL_MS, room, session_row, texts, turn};
 use crate::stores::sqlite::disk::Checkpoint;
 use crate::stores::sqlite::fault::Fault;
 
@@ -23,15 +23,18 @@ type Plan = Box<dyn Fn(u64) -> Option<How> + Send>;
 /// Counts the calls of all media that have it.
 pub(super) struct Faults {
     calls: AtomicU64,
+    /// Their names.
+    names: Mutex<Vec<&'static str>>,
     plan: Mutex<Plan>,
 }
 
 impl Faults {
     fn new(plan: impl Fn(u64) -> Option<How> + Send + 'static) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicU64::new(0), plan: Mutex::new(Box::new(plan)) })
+        Arc::new(Self { calls: AtomicU64::new(0), names: Mutex::default(), plan: Mutex::new(Box::new(plan)) })
     }
 
-    fn next(&self) -> Option<How> {
+    fn next(&self, name: &'static str) -> Option<How> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).push(name);
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)(call)
     }
@@ -47,8 +50,12 @@ struct Failing {
 }
 
 impl Failing {
-    fn call<T>(&mut self, call: impl FnOnce(&mut Database) -> Result<T, Fault>) -> Result<T, Fault> {
-        match self.faults.next() {
+    fn call<T>(
+        &mut self,
+        name: &'static str,
+        call: impl FnOnce(&mut Database) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        match self.faults.next(name) {
             None => call(&mut self.disk),
             Some(How::Before) => Err(Fault::medium("it was told to fail")),
             Some(How::After) => call(&mut self.disk).and_then(|_| Err(Fault::medium("it was told to fail"))),
@@ -58,19 +65,19 @@ impl Failing {
 
 impl Disk for Failing {
     fn look(&mut self) -> Result<(), Fault> {
-        self.call(Database::look)
+        self.call("look", Database::look)
     }
 
     fn begin(&mut self, boot: u64, alive_ms: u64) -> Result<(), Fault> {
-        self.call(|disk| disk.begin(boot, alive_ms))
+        self.call("begin", |disk| disk.begin(boot, alive_ms))
     }
 
     fn apply(&mut self, write: &Write) -> Result<(), Fault> {
-        self.call(|disk| disk.apply(write))
+        self.call("apply", |disk| disk.apply(write))
     }
 
     fn commit(&mut self) -> Result<(), Fault> {
-        self.call(Database::commit)
+        self.call("commit", Database::commit)
     }
 
     fn roll_back(&mut self) {
@@ -78,15 +85,16 @@ impl Disk for Failing {
     }
 
     fn checkpoint(&mut self, how: Checkpoint) -> Result<bool, Fault> {
-        self.call(|disk| disk.checkpoint(how))
+        let name = if how == Checkpoint::Truncate { "truncate" } else { "restart" };
+        self.call(name, |disk| disk.checkpoint(how))
     }
 
     fn vacuum(&mut self) -> Result<(), Fault> {
-        self.call(Database::vacuum)
+        self.call("vacuum", Database::vacuum)
     }
 
     fn reopen(&mut self) -> Result<(), Fault> {
-        self.call(Database::reopen)
+        self.call("reopen", Database::reopen)
     }
 }
 
@@ -120,7 +128,7 @@ impl Bed for Shaky {
 /// Fails ever more seldom, so that every group passes in the end. Every other time the call has done what it was asked.
 fn now_and_then(call: u64) -> Option<How> {
     let root = call.isqrt();
-    (root * root == call).then_some(if root % 2 == 0 { How::Before } else { How::After })
+    (root * root == call).then_some(if root.is_multiple_of(2) { How::Before } else { How::After })
 }
 
 mod conformance {
@@ -183,8 +191,7 @@ async fn nothing_is_acknowledged_while_the_medium_fails() {
     let calls = Arc::clone(&shaky.faults);
     shaky.faults.set(|_| Some(How::Before));
     let place = store.place().await;
-    let mut receipt =
-        store.turn(place, WALL_MS, room(1), 2, Default::default(), crate::stores::conformance::turn("two"));
+    let mut receipt = store.turn(place, WALL_MS, room(1), 2, Default::default(), turn("two"));
     // Many tries later it is still not said to be committed, nor to be seen, and it is known that the store fails.
     let from = calls.calls.load(Ordering::Relaxed);
     while calls.calls.load(Ordering::Relaxed) < from + 1000 {
@@ -202,4 +209,43 @@ async fn nothing_is_acknowledged_while_the_medium_fails() {
     receipt.committed().await.unwrap();
     assert!(store.health().is_good());
     assert_eq!(store.load(room(1)).await.unwrap().unwrap().turns.len(), 1);
+}
+
+#[tokio::test]
+async fn after_a_commit_that_failed_all_is_written_once_more_before_the_same_goes_again() {
+    for how in [How::Before, How::After] {
+        let shaky = Shaky::new(move |call| (call == 3).then_some(how));
+        let store = shaky.store(WALL_MS);
+        let mut script = Script::new(&store);
+        script.snapshot(1, 1, "one").await;
+        script.committed().await;
+        let names = shaky.faults.names.lock().unwrap().clone();
+        let again = ["reopen", "truncate", "look", "begin", "apply", "commit"];
+        assert_eq!(names, [&["look", "begin", "apply", "commit"][..], &again].concat());
+    }
+}
+
+#[tokio::test]
+async fn what_no_medium_takes_suspends_its_room_and_no_other() {
+    let scratch = Scratch::new();
+    let store = Sqlite::open(scratch.path(), WALL_MS).unwrap();
+    let mut script = Script::new(&store);
+    script.snapshot(1, 1, "one").await;
+    script.snapshot(2, 1, "one").await;
+    script.committed().await;
+    let mut before = Script::new(&store);
+    before.turn(2, 2, "two").await;
+    let place = store.place().await;
+    let mut receipt = store.turn(place, WALL_MS, room(1), u64::MAX, RoomRow::default(), turn("too high a number"));
+    let mut behind = Script::new(&store);
+    behind.turn(2, 3, "three").await;
+    before.committed().await;
+    behind.committed().await;
+    assert_eq!(receipt.committed().await, Err(StoreError::Closed));
+    let suspended = |kept: Option<Kept>| kept.unwrap().suspended;
+    let why = "a turn of it could not be stored: 18446744073709551615 is too large for a column";
+    assert_eq!(suspended(store.load(room(1)).await.unwrap()).as_deref(), Some(why));
+    assert_eq!(suspended(store.load(room(2)).await.unwrap()), None);
+    assert_eq!(texts(&store, 2).await.unwrap().len(), 3);
+    assert!(store.health().is_good());
 }
