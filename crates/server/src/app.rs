@@ -17,6 +17,7 @@ use anteroom_transport::Connection;
 use anteroom_transport::quic::Listener;
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use self::assembly::Startup;
@@ -43,6 +44,8 @@ use crate::stores::{Opened, Sqlite, Store};
 use crate::upkeep::Live;
 use crate::{http, renewal};
 
+/// How long a store may take to close.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
 /// How often it is noted that the server runs: a restart puts everything off by that much more at most.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// The same while no room is in memory.
@@ -350,16 +353,23 @@ impl Server {
     /// come back when the server does. Not cancel-safe: what was not told yet stays untold.
     pub async fn shutdown(self) {
         let Self { parts: Parts { lifecycle, services, .. }, quic } = self;
-        let end_all_who_are_away = || services.sessions.end_all_who_are_away();
-        let close_rooms = async {
-            services.rooms.close().await;
-            if let Some(store) = &services.store {
-                services.sessions.keep_all().await;
-                drop(store.alive(store.place().await, services.clock.now().as_millis()));
-                store.close().await;
-            }
+        let Some(store) = &services.store else {
+            let end_all_who_are_away = || services.sessions.end_all_who_are_away();
+            return lifecycle.shut_down(quic.as_deref(), services.rooms.close(), end_all_who_are_away).await;
         };
-        lifecycle.shut_down(quic.as_deref(), services.store.is_some(), close_rooms, end_all_who_are_away).await;
+        let keep = async {
+            // Half a recovery is not to be stored.
+            lifecycle.restored.cancelled().await;
+            services.rooms.close().await;
+            services.sessions.keep_all().await;
+            drop(store.alive(store.place().await, services.clock.now().as_millis()));
+        };
+        if !lifecycle.shut_down_to_go_on(quic.as_deref(), keep).await {
+            let rooms = services.rooms.in_memory();
+            tracing::error!(rooms, "what could not be stored in time is as it was stored last, or lost");
+        }
+        // It waits for a medium that fails.
+        drop(timeout(CLOSE_MAX, store.close()).await);
     }
 }
 
