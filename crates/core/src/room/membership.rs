@@ -352,9 +352,11 @@ impl Room {
     }
 
     pub(super) fn expire(&mut self, id: MemberId, effects: &mut Effects) {
-        if let Some(kept) = self.seat_kept().filter(|_| self.members.get(&id).is_some_and(|it| it.seat.is_some())) {
+        let seated = self.members.get(&id).filter(|member| member.seat.is_some()).map(|member| member.connected);
+        if let (Some(kept), Some(connected)) = (self.seat_kept(), seated) {
             // What the session was waited for is part of it, as it was told.
-            return self.abandon_for(id, kept.saturating_sub(self.policy.grace), effects);
+            let waited = if connected { Duration::ZERO } else { self.policy.grace };
+            return self.abandon_for(id, kept.saturating_sub(waited), effects);
         }
         match self.dismiss(id, effects) {
             Some(Member { seat: Some(seat), .. }) => self.give_up_seat(seat, LeftReason::TimedOut),
