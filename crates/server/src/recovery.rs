@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::rooms::Rejoin;
 use crate::services::Services;
 use crate::session::Membership;
+use crate::sessions::NotRestored;
 use crate::stores::{Store, StoreError};
 
 /// How long to wait before a store is read again that could not be.
@@ -39,8 +40,11 @@ async fn try_to(services: &Services, store: &Arc<dyn Store>) -> Result<(), Store
         match sessions.restore(row, of_session) {
             Ok(_) => restored += 1,
             Err(why) => {
-                tracing::error!(session_id = %row.session_id, why, "a stored session cannot be restored");
-                damaged.push(row.session_id);
+                tracing::error!(session_id = %row.session_id, %why, "a stored session cannot be restored");
+                // What a newer program has stored waits for it.
+                if let NotRestored::Damaged(_) = why {
+                    damaged.push(row.session_id);
+                }
             }
         }
     }
