@@ -6,6 +6,7 @@
 mod codec;
 mod framing;
 mod lane;
+mod listing;
 mod messages;
 mod room;
 mod session;
@@ -43,7 +44,7 @@ impl Operation {
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Operation> {
-    [codec::ALL, framing::ALL, lane::ALL, session::ALL, room::ALL].into_iter().flatten()
+    [codec::ALL, framing::ALL, lane::ALL, session::ALL, room::ALL, room::STORED, listing::ALL].into_iter().flatten()
 }
 
 /// Those of one benchmark.

@@ -22,6 +22,10 @@ pub(crate) const ALL: &[Operation] = &[
     operation("1000_members_half_bincode", 1000, || flush(1000, &Codec::ALL)),
 ];
 
+/// A turn of a durable room of two, with what is stored of it, but for sealing and storing it.
+pub(crate) const STORED: &[Operation] =
+    &[Operation { group: "room_flush", name: "2_members_stored", repetitions: 256, messages: 2, prepare: stored }];
+
 const fn operation(name: &'static str, members: u32, prepare: fn() -> Step) -> Operation {
     let repetitions = if members > 100 { 64 } else { 256 };
     Operation { group: "room_flush", name, repetitions, messages: INPUTS * members, prepare }
@@ -63,6 +67,26 @@ fn flush(members: u32, codecs: &[Codec]) -> Step {
         room.flush(&mut flush).expect("messages that can be sent");
         assert!(flush.effects.dispatches.len() >= members as usize, "everyone hears of it");
         black_box(&flush);
+        flush.clear();
+    })
+}
+
+fn stored() -> Step {
+    let (room, mut flush) = seated(2, &[Codec::Json]);
+    let mut room = room.logged();
+    let input = Input::new(0, &[Codec::Json]);
+    let (mut n, mut last, mut bytes) = (0, room.snapshot().expect("it is between two turns"), Vec::new());
+    Box::new(move || {
+        n += 1;
+        let Command::Act { member, kind, data, reference, .. } = input.command() else { return };
+        room.handle(Time::default(), Command::Act { member, kind, data, reference, n: Some(n) }, &mut flush);
+        room.flush(&mut flush).expect("messages that can be sent");
+        let snapshot = room.snapshot().expect("it is between two turns");
+        assert!(!snapshot.is_as(&last), "a number was applied");
+        bytes.clear();
+        snapshot.encode(&mut bytes).expect("it has a stored form");
+        last = black_box(snapshot);
+        black_box((&flush, &bytes));
         flush.clear();
     })
 }

@@ -332,9 +332,9 @@ pub fn time(left: Duration) -> String {
     let seconds = left.as_secs_f64();
     match seconds / 60.0 {
         minutes if minutes <= 2.0 => format!("{} s", seconds.ceil()),
-        minutes if minutes <= 120.0 => format!("{} min", minutes.ceil()),
-        minutes if minutes <= 48.0 * 60.0 => format!("{} h", (minutes / 60.0).ceil()),
-        minutes => format!("{} days", (minutes / 60.0 / 24.0).ceil()),
+        minutes if minutes <= 120.0 => format!("{} min", minutes.round()),
+        minutes if minutes <= 48.0 * 60.0 => format!("{} h", (minutes / 60.0).round()),
+        minutes => format!("{} days", (minutes / 60.0 / 24.0).round()),
     }
 }
 

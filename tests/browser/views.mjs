@@ -72,7 +72,7 @@ async function goRound(story, tour, { device, looks }, rival) {
   }
   await rival.join(await extras[0].roomId());
   const full = ada.at(`room-${await extras[0].roomId()}`);
-  await full.filter({ hasText: "Full" }).waitFor();
+  await full.filter({ hasText: "2 of 2 players · kept" }).waitFor();
   await ada.page.bringToFront();
   await full.click();
   await ada.page.locator("#lobby-error").filter({ hasText: /./ }).waitFor();
@@ -81,6 +81,7 @@ async function goRound(story, tour, { device, looks }, rival) {
 
   story.step(`the table, ${tour}`);
   const roomId = await ada.create();
+  assert.equal(await ada.at("kept").textContent(), " · kept");
   await look(ada, "room-waiting");
   await rival.join(roomId);
   await ada.isTold("Your turn");
@@ -98,7 +99,7 @@ async function goRound(story, tour, { device, looks }, rival) {
   await ada.hasState("resuming");
   await ada.page.getByText("The connection is gone; trying again.").waitFor();
   await look(ada, "reconnecting");
-  await rival.isTold("Ada is reconnecting");
+  await rival.isTold("Ada is away; their seat is kept for 7 days.");
   if (tour === "desktop") await look(rival, "room-away");
   await story.ask("unplug", { on: false });
   await ada.hasState("open");

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use anteroom_server::config::{StoreKind, StoreSection};
 use anteroom_tests::browser::{self, Browser};
 use anteroom_tests::fault::Relay;
-use anteroom_tests::server::TestServer;
+use anteroom_tests::server::{TestServer, scratch};
 use anteroom_tests::{amount, program};
 use serde_json::json;
 
@@ -24,6 +25,7 @@ async fn every_view_is_fine(browser: Browser, folder: &str) {
         config.times.websocket_ping_ms = 500;
         config.times.quic_keep_alive_ms = 500;
         config.times.silence_ms = 2_000;
+        config.store = StoreSection { kind: StoreKind::Sqlite, path: Some(scratch("views")), resume_key_file: None };
     });
     let front = SocketAddr::new([127, 0, 0, 2].into(), server.addr().port());
     let relay = Relay::start_at(front, server.addr(), 1).unwrap();

@@ -15,8 +15,12 @@ const ADA: (&str, &str) = ("user:ada-51c9", "Ada Xylander");
 const BOB: (&str, &str) = ("user:bob-93e7", "Bob Quandt");
 
 fn start(folder: &Path) -> Running {
+    start_with(folder, &[])
+}
+
+fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Running {
     let mut server = command(anteroom(), &["--listen", "127.0.0.1:0", "--data", "data"]);
-    server.current_dir(folder).env("ANTEROOM_AUTH__TOKEN_KEY", token::KEY);
+    server.current_dir(folder).env("ANTEROOM_AUTH__TOKEN_KEY", token::KEY).envs(variables.iter().copied());
     Running::start(server)
 }
 
@@ -151,6 +155,37 @@ async fn a_user_who_is_erased_leaves_no_byte() {
     let mut dora = enter(addr, ("user:dora", "Dora")).await;
     let joined = dora.join(&room_id, "player").await;
     assert!(joined.to_string().contains("user:carl"), "{joined}");
+}
+
+/// Rooms that are only in the store are woken for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_erased_in_a_room_that_sleeps() {
+    let folder = scratch("asleep");
+    let mut server = start_with(&folder, &[("ANTEROOM_TIMES__GRACE_MS", "50")]);
+    let addr = server.listening().await;
+    let (ada, bob, room_id) = play(addr).await;
+    ada.hang_up().await;
+    bob.hang_up().await;
+    for user in [ADA, BOB] {
+        let gone = async { while exported(&folder, user).await["sessions"] != json!([]) {} };
+        anteroom_tests::in_time("the end of the session", gone).await;
+    }
+    server.signal("TERM").await;
+    assert_eq!(server.end().await.code, Some(0));
+
+    let mut server = start(&folder);
+    let addr = server.listening().await;
+    assert!(!traces(&folder, ADA).is_empty());
+    let erased = store(&folder, &["erase", ADA.0]).await;
+    assert!(good(&erased).contains("is forgotten: 0 sessions and 1 room"), "{erased:?}");
+    assert_eq!(traces(&folder, ADA), Vec::<PathBuf>::new());
+    // His seat is his still, and hers is free.
+    let joined = enter(addr, BOB).await.join(&room_id, "player").await;
+    assert_eq!(joined["seat"], 1, "{joined}");
+    assert_eq!(joined["members"].as_array().map(Vec::len), Some(1), "{joined}");
+    server.signal("TERM").await;
+    let ended = server.end().await;
+    assert!(ended.stderr.contains("\"asleep\":1"), "it slept: {ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -533,7 +533,7 @@ class Play:
             both = (put_uint(value).hex(), take_uint(Reader(bytes.fromhex(text))))
             checks.equal(f"binary: the integer {value}", both, (text, value))
         checks.equal("binary: zigzag", [INT.put(n).hex() for n in (0, -1, 1, -2)], ["00", "01", "02", "03"])
-        example = "0b6372656174655f726f6f6d 010137 0000000000 1a 0b7469635f7461635f746f65 010b4164612773207461626c65 00"
+        example = "0b6372656174655f726f6f6d 010137 0000000000 1b 0b7469635f7461635f746f65 010b4164612773207461626c65 0000"
         message = {"type": "create_room", "ref": 7, "data": {"game": "tic_tac_toe", "name": "Ada's table"}}
         checks.equal("binary: the example", Bincode().encode(message), bytes.fromhex(example))
 

@@ -15,6 +15,8 @@ pub struct Anteroom {
     pub codec: Codec,
     /// What the rooms are created with; the game's defaults without.
     pub options: Option<Json>,
+    /// Whether the rooms outlive the server's process; as the game has it without.
+    pub durable: Option<bool>,
     /// What lets them in, where a server asks for it.
     pub token: Option<String>,
 }
@@ -23,7 +25,7 @@ impl Dialect for Anteroom {
     fn open(&self, place: &Place<'_>) -> Result<Opening, BenchError> {
         let destination = match place.key {
             Some(room_id) => Destination::Room(room_id.to_owned()),
-            None => Destination::New(self.options.clone()),
+            None => Destination::New(self.options.clone(), self.durable),
         };
         let wish = Wish { codec: self.codec, token: self.token.clone(), destination };
         Ok(Opening {

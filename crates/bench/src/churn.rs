@@ -110,7 +110,7 @@ async fn visit(
 /// Makes the room and stays in it.
 async fn stay(players: &Players, place: usize, phase: &mut watch::Receiver<Phase>) -> Result<(), BenchError> {
     let options = Json::from_text(format!(r#"{{"members_max":{MEMBERS}}}"#)).map_err(BenchError::failed)?;
-    let mut client = players.enter(place, Destination::New(Some(options))).await?;
+    let mut client = players.enter(place, Destination::New(Some(options), None)).await?;
     players.set_key(place, &client);
     players.shared.entered.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
     wait_for_end(&mut client, phase).await?;

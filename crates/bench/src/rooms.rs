@@ -22,7 +22,7 @@ pub(crate) fn run(
     let plan = job.plan(rooms, members, load);
     plan.validate()?;
     let outcome = if is_plain(job) {
-        let dialect = Anteroom { codec: job.way.codec, options, token: job.way.token.clone() };
+        let dialect = Anteroom { codec: job.way.codec, options, durable: None, token: job.way.token.clone() };
         running::run(&job.target, &dialect, &plan, job.watch)?
     } else {
         job.play(&plan, "deliveries/s", |players, place, phase| talk(players, place, phase, options.clone()))?

@@ -45,8 +45,8 @@ pub(crate) enum Destination {
     /// Nowhere: the handshake is enough.
     #[default]
     Lobby,
-    /// Into a relay room of its own, with these options.
-    New(Option<Json>),
+    /// Into a relay room of its own, with these options; durable or not, if that is said.
+    New(Option<Json>, Option<bool>),
     /// Into a room that is there.
     Room(String),
 }
@@ -206,10 +206,10 @@ impl Session {
         self.begun = Some(Begun::new(&accepted, self.pipe));
         let say = match &self.wish.destination {
             Destination::Lobby => None,
-            Destination::New(options) => Some(self.request(
-                "create_room",
-                &CreateRoom { game: "relay".to_owned(), options: options.clone(), ..CreateRoom::default() },
-            )?),
+            Destination::New(options, durable) => {
+                let (game, options, durable) = ("relay".to_owned(), options.clone(), *durable);
+                Some(self.request("create_room", &CreateRoom { game, options, durable, ..CreateRoom::default() })?)
+            }
             Destination::Room(room_id) => {
                 Some(self.request("join_room", &JoinRoom { room_id: Some(room_id.clone()), ..JoinRoom::default() })?)
             }

@@ -167,7 +167,7 @@ pub(crate) async fn talk(
     options: Option<Json>,
 ) -> Result<(), BenchError> {
     let (room, seat) = players.meter.borrow().place(place);
-    let destination = if seat == 0 { Destination::New(options) } else { players.key(room).await? };
+    let destination = if seat == 0 { Destination::New(options, None) } else { players.key(room).await? };
     let mut client = players.enter(place, destination).await?;
     client.session.prepare()?;
     if seat == 0 {

@@ -129,7 +129,7 @@ fn long_lists() -> Vec<Vec<u8>> {
         bytes
     };
     // A `RoomSummary` without names, as `RoomList` and `RoomsChanged` have them, and a room id.
-    let summary = list(b"\x0a0000000000\0\0\0\0\0\0", 3_500);
+    let summary = list(b"\x0a0000000000\0\0\0\0\0\0\0", 3_300);
     let ids = list(b"\x0a0000000000", 5_000);
     // What a `SessionState` has lists of: rooms, tickets of one digit, and subscriptions to nothing.
     let state = [

@@ -17,6 +17,7 @@ use anteroom_transport::Connection;
 use anteroom_transport::quic::Listener;
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use self::assembly::Startup;
@@ -43,8 +44,12 @@ use crate::stores::{Opened, Sqlite, Store};
 use crate::upkeep::Live;
 use crate::{http, renewal};
 
+/// How long a store may take to close.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
 /// How often it is noted that the server runs: a restart puts everything off by that much more at most.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
+/// The same while no room is in memory.
+const ALIVE_EVERY_IDLE: Duration = Duration::from_secs(60);
 
 /// A running server. Clones are the same one. Dropping it leaves its tasks running; call [`Server::shutdown`].
 #[derive(Debug, Clone)]
@@ -348,16 +353,23 @@ impl Server {
     /// come back when the server does. Not cancel-safe: what was not told yet stays untold.
     pub async fn shutdown(self) {
         let Self { parts: Parts { lifecycle, services, .. }, quic } = self;
-        let end_all_who_are_away = || services.sessions.end_all_who_are_away();
-        let close_rooms = async {
-            services.rooms.close().await;
-            if let Some(store) = &services.store {
-                services.sessions.keep_all().await;
-                drop(store.alive(store.place().await, services.clock.now().as_millis()));
-                store.close().await;
-            }
+        let Some(store) = &services.store else {
+            let end_all_who_are_away = || services.sessions.end_all_who_are_away();
+            return lifecycle.shut_down(quic.as_deref(), services.rooms.close(), end_all_who_are_away).await;
         };
-        lifecycle.shut_down(quic.as_deref(), services.store.is_some(), close_rooms, end_all_who_are_away).await;
+        let keep = async {
+            // Half a recovery is not to be stored.
+            lifecycle.restored.cancelled().await;
+            services.rooms.close().await;
+            services.sessions.keep_all().await;
+            drop(store.alive(store.place().await, services.clock.now().as_millis()));
+        };
+        if !lifecycle.shut_down_to_go_on(quic.as_deref(), keep).await {
+            let rooms = services.rooms.in_memory();
+            tracing::error!(rooms, "what could not be stored in time is as it was stored last, or lost");
+        }
+        // It waits for a medium that fails.
+        drop(timeout(CLOSE_MAX, store.close()).await);
     }
 }
 
@@ -365,11 +377,9 @@ impl Server {
 async fn note_alive(services: &Services) {
     let Some(store) = &services.store else { return std::future::pending().await };
     loop {
-        tokio::time::sleep(ALIVE_EVERY).await;
-        if services.rooms.in_memory() == 0 {
-            // What falls due in a room that sleeps can wait for as long as nobody was there.
-            continue;
-        }
+        // What falls due in a room that sleeps is days away, and a disk may rest meanwhile.
+        let is_idle = services.rooms.in_memory() == 0;
+        tokio::time::sleep(if is_idle { ALIVE_EVERY_IDLE } else { ALIVE_EVERY }).await;
         let place = store.place().await;
         // If the store is closed there is nobody to tell.
         drop(store.alive(place, services.clock.now().as_millis()).committed().await);

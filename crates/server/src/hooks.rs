@@ -15,7 +15,7 @@ use crate::panics::guarded;
 ///
 /// They are called in tasks of the server, between its own work, so they must not block: put what takes time on a bounded
 /// channel of yours, and drop it where that is full. A panic is logged, and goes no further. A session and a room are told of
-/// from one place each, in order: that it began, then that it ended. Different ones may be told of at the same time.
+/// from one place each, in order: that it began, then that it ended, which may be in another process where there is a store. Different ones may be told of at the same time.
 pub trait Hooks: Send + Sync + 'static {
     /// A session has begun. Its player has not heard of it yet.
     fn session_began(&self, session: &SessionFacts<'_>) {

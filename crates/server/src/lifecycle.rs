@@ -1,7 +1,8 @@
 //! A server's life: who is let in, what it waits for when it ends, and the steps of that.
 //!
 //! Shutting down: no new connections; rooms close and tell their members; sessions say goodbye, write what is left, and
-//! close; then what is left of HTTP and QUIC. What rooms and sessions are is not known here.
+//! close; then what is left of HTTP and QUIC. Where rooms and sessions go on later they are stored instead, before anybody hears
+//! a goodbye. What rooms and sessions are is not known here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -31,6 +32,8 @@ pub(crate) struct Lifecycle {
     pub(crate) connections: TaskTracker,
     /// Cancelled when what was stored has been restored: nobody is served before.
     pub(crate) restored: CancellationToken,
+    /// Cancelled when everything is stored that goes on later: clients hear the goodbye then, and not before.
+    pub(crate) kept: CancellationToken,
     /// Step one of a shutdown.
     pub(crate) stop_accepting: CancellationToken,
     /// Step two: sessions say goodbye.
@@ -77,6 +80,7 @@ impl Lifecycle {
             session_tasks: TaskTracker::new(),
             connections: TaskTracker::new(),
             restored: CancellationToken::new(),
+            kept: CancellationToken::new(),
             stop_accepting: CancellationToken::new(),
             shutdown: Shutdown::default(),
             stop_serving: CancellationToken::new(),
@@ -92,27 +96,16 @@ impl Lifecycle {
         self.admission.clone().try_acquire_owned().ok()
     }
 
-    /// All steps of a shutdown, in their order. `close_rooms` ends when the last room has told its members; `end_away` ends the
-    /// sessions that nobody is connected to. Where everything `lasts` nothing ends: connections close first, so that rooms are
-    /// stored as they were. Not cancel-safe.
+    /// All steps of a shutdown after which nothing goes on, in their order. `close_rooms` ends when the last room has told its
+    /// members; `end_away` ends the sessions that nobody is connected to. Not cancel-safe.
     pub(crate) async fn shut_down(
         &self,
         quic: Option<&Listener>,
-        lasts: bool,
         close_rooms: impl Future<Output = ()>,
         end_away: impl Fn(),
     ) {
-        // Set once: shutting down takes the server.
-        let _ = self.shutdown.deadline.set(Instant::now() + self.writing_max);
-        self.stop_accepting.cancel();
-        quic.into_iter().for_each(Listener::stop_accepting);
+        self.stop_accepting(quic);
         let goodbyes = async {
-            if lasts {
-                self.shutdown.begin();
-                self.session_tasks.close();
-                self.session_tasks.wait().await;
-                return close_rooms.await;
-            }
             close_rooms.await;
             self.shutdown.begin();
             end_away();
@@ -125,6 +118,33 @@ impl Lifecycle {
             tracing::warn!(sessions = self.session_tasks.len(), "some sessions did not hear the goodbye");
         }
         self.shutdown.begin();
+        self.end(quic).await;
+    }
+
+    /// The same where everything goes on later: connections read nothing more, `keep` stores rooms and sessions as they are, and
+    /// only then clients hear the goodbye. How long a client takes to close costs nobody else anything. Whether all was kept in
+    /// time. Not cancel-safe.
+    pub(crate) async fn shut_down_to_go_on(&self, quic: Option<&Listener>, keep: impl Future<Output = ()>) -> bool {
+        self.stop_accepting(quic);
+        self.shutdown.begin();
+        let is_kept = timeout(self.writing_max, keep).await.is_ok();
+        self.kept.cancel();
+        self.session_tasks.close();
+        if timeout(TAIL_MAX, self.session_tasks.wait()).await.is_err() {
+            tracing::warn!(sessions = self.session_tasks.len(), "some sessions did not hear the goodbye");
+        }
+        self.end(quic).await;
+        is_kept
+    }
+
+    fn stop_accepting(&self, quic: Option<&Listener>) {
+        // Set once: shutting down takes the server.
+        let _ = self.shutdown.deadline.set(Instant::now() + self.writing_max);
+        self.stop_accepting.cancel();
+        quic.into_iter().for_each(Listener::stop_accepting);
+    }
+
+    async fn end(&self, quic: Option<&Listener>) {
         self.stop_serving.cancel();
         self.connections.close();
         let tail = async {

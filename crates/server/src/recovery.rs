@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::rooms::Rejoin;
 use crate::services::Services;
+use crate::session::Membership;
+use crate::sessions::NotRestored;
 use crate::stores::{Store, StoreError};
 
 /// How long to wait before a store is read again that could not be.
@@ -37,8 +40,11 @@ async fn try_to(services: &Services, store: &Arc<dyn Store>) -> Result<(), Store
         match sessions.restore(row, of_session) {
             Ok(_) => restored += 1,
             Err(why) => {
-                tracing::error!(session_id = %row.session_id, why, "a stored session cannot be restored");
-                damaged.push(row.session_id);
+                tracing::error!(session_id = %row.session_id, %why, "a stored session cannot be restored");
+                // What a newer program has stored waits for it.
+                if let NotRestored::Damaged(_) = why {
+                    damaged.push(row.session_id);
+                }
             }
         }
     }
@@ -46,7 +52,12 @@ async fn try_to(services: &Services, store: &Arc<dyn Store>) -> Result<(), Store
         drop(store.forget(store.place().await, damaged));
     }
     let in_play = recovered.len();
-    recovered.go_on(rooms, |id| sessions.find(id));
+    recovered.go_on(rooms, |session_id, Rejoin { room, lane, member, share, n }| {
+        let session = sessions.find(session_id)?;
+        let applied = session.carrier.rejoin(lane)?;
+        session.rejoin(Membership { room, lane, member, share, joined_by: n });
+        Some((session.carrier.clone(), applied))
+    });
     if in_play + restored + rooms.asleep() > 0 {
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(rooms = in_play, asleep = rooms.asleep(), sessions = restored, took_ms, "restored");

@@ -26,7 +26,7 @@ use anteroom_core::room::{Join, Room, RoomSpec};
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::message::request::CreateRoom;
 use anteroom_protocol::{ErrorBody, ErrorCode, Json, RoomId};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
@@ -43,6 +43,7 @@ pub(crate) use link::{Admitted, Declined, Entrance, Input, Reply, RoomHandle, Ro
 use link::{Inbox, Mail};
 pub(crate) use member::Visitor;
 pub(crate) use record::deeds;
+pub(crate) use restoring::Rejoin;
 pub(crate) use seeking::Sought;
 use task::Opening;
 
@@ -55,6 +56,8 @@ const TICK_MESSAGES_MAX: usize = 1024;
 pub(crate) const JOIN_PATIENCE: Duration = Duration::from_secs(15);
 /// The same for whoever would be as well off in another room.
 pub(crate) const SEAT_PATIENCE: Duration = Duration::from_secs(2);
+/// How many rooms are read from the store at a time: many may be due at once.
+const LOADS_MAX: usize = 64;
 /// How often an id is made up for a room. There are 2^50, so the second is free.
 const ID_TRIES: usize = 8;
 
@@ -74,6 +77,8 @@ pub(crate) struct Rooms {
     places: Mutex<Places>,
     /// A room sleeps whose time comes before that of all others.
     due_changed: Notify,
+    /// How many rooms are read from the store at a time.
+    loads: Semaphore,
     tasks: TaskTracker,
 }
 
@@ -142,6 +147,7 @@ impl Rooms {
             store,
             places: Mutex::default(),
             due_changed: Notify::new(),
+            loads: Semaphore::new(LOADS_MAX),
             tasks: TaskTracker::new(),
         })
     }

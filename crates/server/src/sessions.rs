@@ -30,6 +30,7 @@ use crate::stores::Store;
 use grace::Waiting;
 use keeping::Keeping;
 pub(crate) use limits::SessionLimits;
+pub(crate) use record::NotRestored;
 pub(crate) use relief::keep_to_budget;
 
 /// Bytes of a resume token's number.

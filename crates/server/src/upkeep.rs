@@ -34,7 +34,6 @@ pub(crate) fn ask(folder: &Path, question: &Question) -> Result<Option<Answer>, 
 
 /// There are no such sockets here.
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the other one may fail")]
 pub(crate) fn ask(_: &Path, _: &Question) -> Result<Option<Answer>, String> {
     Ok(None)
 }

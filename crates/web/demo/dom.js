@@ -63,10 +63,10 @@ export function setCountdown(element, { text, time = "", rest = "" }) {
 export function timeUntil(moment) {
   const seconds = Math.max(0, Math.ceil((moment - Date.now()) / 1000));
   if (seconds <= 120) return `${seconds} s`;
-  const minutes = Math.ceil(seconds / 60);
+  const minutes = Math.round(seconds / 60);
   if (minutes <= 120) return `${minutes} min`;
-  const hours = Math.ceil(minutes / 60);
-  return hours <= 48 ? `${hours} hours` : `${Math.ceil(hours / 24)} days`;
+  const hours = Math.round(minutes / 60);
+  return hours <= 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
 }
 
 /**

@@ -302,7 +302,7 @@ impl Room {
         let Some(seat) = self.set_connected(id, false) else { return };
         if !self.is_seen_elsewhere(id) {
             // The session is waited for, and a seat may outlive it.
-            self.tell_away(id, self.policy.grace + seat.and(self.seat_kept()).unwrap_or_default());
+            self.tell_away(id, self.policy.grace.max(seat.and(self.seat_kept()).unwrap_or_default()));
         }
         if let Some(seat) = seat {
             self.game.disconnected(seat, &mut self.stage);
@@ -352,8 +352,11 @@ impl Room {
     }
 
     pub(super) fn expire(&mut self, id: MemberId, effects: &mut Effects) {
-        if self.seat_kept().is_some() && self.members.get(&id).is_some_and(|member| member.seat.is_some()) {
-            return self.abandon(id, effects);
+        let seated = self.members.get(&id).filter(|member| member.seat.is_some()).map(|member| member.connected);
+        if let (Some(kept), Some(connected)) = (self.seat_kept(), seated) {
+            // What the session was waited for is part of it, as it was told.
+            let waited = if connected { Duration::ZERO } else { self.policy.grace };
+            return self.abandon_for(id, kept.saturating_sub(waited), effects);
         }
         match self.dismiss(id, effects) {
             Some(Member { seat: Some(seat), .. }) => self.give_up_seat(seat, LeftReason::TimedOut),
@@ -363,9 +366,13 @@ impl Room {
     }
 
     pub(super) fn abandon(&mut self, id: MemberId, effects: &mut Effects) {
+        self.abandon_for(id, self.seat_kept().unwrap_or(self.policy.grace), effects);
+    }
+
+    /// A seat is kept for so long for another session of the player.
+    fn abandon_for(&mut self, id: MemberId, kept: Duration, effects: &mut Effects) {
         let Some(seat) = self.members.get(&id).map(|member| member.seat) else { return };
         let is_news = self.set_connected(id, false).is_some();
-        let kept = self.seat_kept().unwrap_or(self.policy.grace);
         self.stage.said.seal(&mut effects.dispatches);
         if is_news && seat.is_some() {
             self.tell_away(id, kept);

@@ -92,14 +92,18 @@ impl ConnectionTask {
         if let Some(carried) = self.carried.take() {
             self.leave(carried, &mut end);
         }
-        let has_ended = carried.as_ref().is_some_and(|carried| carried.session.carrier.has_ended());
-        if has_ended || matches!(end, End::Close(CloseCode::TokenReused, _)) {
+        let was_stored = |carried: &Carried| carried.session.carrier.has_ended() && carried.session.is_kept();
+        if carried.as_ref().is_some_and(was_stored) || matches!(end, End::Close(CloseCode::TokenReused, _)) {
             // Whoever hears that the session has ended does not find it again after a restart.
             drop(timeout(SETTLE_MAX, self.services.sessions.settled()).await);
         }
         match end {
             End::Close(code, reason) => {
                 if let (CloseCode::ShuttingDown, Some(deadline)) = (code, self.lifecycle.shutdown.deadline()) {
+                    if self.services.sessions.last() {
+                        // Whoever hears it finds everything again.
+                        drop(timeout_at(deadline, self.lifecycle.kept.cancelled()).await);
+                    }
                     // Who has not read it all by then does not get the rest.
                     drop(timeout_at(deadline, self.write_all()).await);
                 }

@@ -72,8 +72,11 @@ pub(crate) fn cut(room_id: &str) -> &str {
     &room_id[..floor_char_boundary(room_id, ROOM_ID_BYTES_MAX)]
 }
 
-/// Says in the details which room it is about.
+/// Says in the details which room it is about, unless there is more to say there.
 pub(crate) fn about_room(error: ErrorBody, room_id: &str) -> ErrorBody {
+    if error.details.is_some() {
+        return error;
+    }
     error.with_details(&std::collections::BTreeMap::from([("room_id", cut(room_id))]))
 }
 

@@ -274,6 +274,7 @@ impl Asking {
         let sought = if makes_one { rooms.place_for(game) } else { rooms.seek(game, user_id, not_in) };
         Ok(match sought {
             Ok(Sought::Seat(room, seat)) => {
+                room.check_storage()?;
                 if room.is_durable() {
                     self.keep_session().await?;
                 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anteroom_core::Time;
 use anteroom_protocol::{ErrorBody, ErrorCode, RoomId};
+use serde::Serialize;
 use tokio::time::sleep_until;
 
 use super::link::Inbox;
@@ -108,6 +109,16 @@ impl Rooms {
         self.tasks.spawn(restoring::wake(self.clone(), handle, inbox));
     }
 
+    /// A room cannot be stored any more: it is kept as it was stored last.
+    pub(super) fn suspend_running(&self, room_id: &RoomId, why: &str) {
+        {
+            let mut places = self.lock();
+            places.running.remove(room_id);
+            places.suspended.insert(*room_id, why.to_owned());
+        }
+        self.lobby.remove(room_id);
+    }
+
     /// Takes a room out of memory that is stored, unless something has come for it meanwhile.
     pub(super) fn lay_down(self: &Arc<Self>, room_id: &RoomId, due: Option<Time>, inbox: &mut Inbox) -> bool {
         {
@@ -155,9 +166,11 @@ impl Rooms {
                 due.map(|(_, room_id)| *room_id).collect()
             };
             for room_id in due {
-                if self.rouse(&room_id).is_err() {
+                match self.rouse(&room_id) {
                     // The server stops.
-                    return std::future::pending().await;
+                    Err(ErrorBody { code: ErrorCode::ShuttingDown, .. }) => return std::future::pending().await,
+                    // Somebody else has found that it cannot go on.
+                    Ok(_) | Err(_) => {}
                 }
             }
             tokio::task::yield_now().await;
@@ -167,5 +180,10 @@ impl Rooms {
 
 /// Why nobody gets into a room that cannot be restored.
 pub(super) fn suspended(why: &str) -> ErrorBody {
-    ErrorBody::new(ErrorCode::RoomSuspended, format!("The room is kept, and cannot go on: {why}."))
+    #[derive(Serialize)]
+    struct Details<'a> {
+        reason: &'a str,
+    }
+    let words = "The room is kept, and cannot go on here for now.";
+    ErrorBody::new(ErrorCode::RoomSuspended, words).with_details(&Details { reason: why })
 }

@@ -251,8 +251,14 @@ mod tests {
     use anteroom_protocol::message::Role;
     use anteroom_protocol::{Codec, LaneId, SessionId};
 
+    use super::super::{RoomLimits, Surroundings};
     use super::*;
+    use crate::budget::Budget;
+    use crate::clock::Clock;
+    use crate::hooks::Hooked;
+    use crate::random::Randomness;
     use crate::stores::{Medium, Memory, RoomStore};
+    use crate::tables::{LimitList, Times};
 
     const ADA: (&str, &str) = ("user:ada-51c9", "Ada Xylander");
     const BOB: (&str, &str) = ("user:bob-93e7", "Bob Quandt");
@@ -347,6 +353,31 @@ mod tests {
         let games = anteroom_games::registry().unwrap();
         let room = Room::restore(games.kind("tic_tac_toe").unwrap(), snapshot).unwrap();
         assert_eq!(room.memberships().count(), 2);
+    }
+
+    /// The same in a server that has found it when it started.
+    #[tokio::test]
+    async fn a_server_erases_a_user_in_a_room_that_is_suspended() {
+        let mut other: Value = serde_json::from_slice(&snapshot(&[ADA, BOB])).unwrap();
+        other["version"] = 999.into();
+        let store = Arc::new(stored(&serde_json::to_vec(&other).unwrap()).await);
+        let rooms = Rooms::new(Surroundings {
+            registry: anteroom_games::registry().unwrap(),
+            lobby: Arc::default(),
+            clock: Clock::start(),
+            limits: RoomLimits::of(&LimitList::default(), &Times::default()),
+            randomness: Arc::new(Randomness::seeded(1)),
+            budget: Arc::new(Budget::new(usize::MAX)),
+            hooks: Hooked::default(),
+            store: Some(store.clone()),
+        });
+        rooms.recover().await.unwrap();
+        let (user_id, names) = (ADA.0.parse().unwrap(), BTreeSet::new());
+        let forgotten = Forgotten { user_id: &user_id, names: &names };
+        let erased = rooms.erase(forgotten, BTreeSet::from([the_room()])).await.unwrap();
+        assert_eq!(erased, BTreeMap::from([(the_room(), Erased::Replaced)]));
+        assert!(!has(&store.load(the_room()).await.unwrap().unwrap(), ADA.0));
+        assert!(rooms.find(the_room().as_str()).is_err(), "it is suspended still");
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use anteroom_protocol::RoomId;
 
 use super::record::{TurnRecord, state_of};
 use super::turn::Turn;
-use crate::stores::{Kind, Later, Place, Receipt, RoomRow, Sealed, Store, StoreError};
+use crate::stores::{Kind, Place, Receipt, RoomRow, Sealed, Store};
 
 /// How many turns are held.
 const HELD_TURNS_MAX: usize = 64;
@@ -41,19 +41,22 @@ pub(super) struct Journal {
     last: Option<Snapshot>,
     /// What is stored behind the last snapshot.
     tail: Tail,
-    /// For the next turn that is stored.
-    place: Option<Place>,
-    placing: Option<Placing>,
     held: VecDeque<Held>,
     held_bytes: usize,
 }
 
-struct Placing(Later<'static, Place>);
+/// A turn that is ready to be stored.
+#[derive(Debug)]
+pub(super) struct Prepared(What);
 
-impl std::fmt::Debug for Placing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Placing")
-    }
+#[derive(Debug)]
+enum What {
+    /// It changed nothing, and waits for those before.
+    Nothing,
+    /// The room is over.
+    Remove,
+    /// The room as it is, or what came in behind the last snapshot.
+    Store { row: RoomRow, record: Sealed, is_turn: bool },
 }
 
 #[derive(Debug, Default)]
@@ -78,8 +81,6 @@ struct Held {
 pub(super) enum Next {
     /// A turn is stored.
     Show(Box<Turn>),
-    /// There is a place for another turn.
-    Place,
     /// The store is closed, or somebody else's: nothing more is shown.
     Closed,
 }
@@ -94,26 +95,27 @@ impl Journal {
             index: 0,
             last: None,
             tail: Tail::default(),
-            place: None,
-            placing: None,
             held: VecDeque::new(),
             held_bytes: 0,
         }
     }
 
-    /// The journal of a room that was restored, behind a turn. The next record is a snapshot: the room's time was put off.
-    pub(super) fn restored(store: Arc<dyn Store>, room: &Room, index: u64, entry: Vec<u8>) -> Self {
-        let last = room.snapshot().ok();
-        Self { index, entry, last, ..Self::new(store, room.summary().room_id) }
+    /// The journal of a room that was restored, behind a turn, by replaying so many. The next record is a snapshot: the room's
+    /// time was put off.
+    pub(super) fn restored(store: Arc<dyn Store>, room: &Room, index: u64, turns: usize, entry: Vec<u8>) -> Self {
+        let (last, tail) = (room.snapshot().ok(), Tail { turns, ..Tail::default() });
+        Self { index, entry, last, tail, ..Self::new(store, room.summary().room_id) }
     }
 
-    /// Whether another turn may begin.
+    /// Whether another turn may begin. While the store fails none does that would have to wait behind others.
     pub(super) fn may_begin(&self) -> bool {
-        self.place.is_some() && self.has_room()
+        let fits = self.held.len() < HELD_TURNS_MAX && self.held_bytes < HELD_BYTES_MAX;
+        self.held.is_empty() || fits && self.store.health().is_good()
     }
 
-    fn has_room(&self) -> bool {
-        self.held.len() < HELD_TURNS_MAX && (self.held_bytes < HELD_BYTES_MAX || self.held.is_empty())
+    /// The room's time was put off while nothing was stored: what is stored next is all of it.
+    pub(super) fn begin_anew(&mut self) {
+        self.tail.snapshot_bytes = None;
     }
 
     /// Whether everything was shown.
@@ -121,73 +123,71 @@ impl Journal {
         self.held.is_empty()
     }
 
-    /// Waits until a turn is stored, or another one may begin. Cancel-safe.
+    /// Waits until a turn is stored. Cancel-safe.
     pub(super) async fn next(&mut self) -> Next {
-        let has_room = self.has_room();
-        let Self { store, place, placing, held, held_bytes, .. } = self;
-        if place.is_none() && has_room && placing.is_none() {
-            *placing = Some(Placing(store.place()));
+        let Self { held, held_bytes, .. } = self;
+        let Some(Held { receipt, .. }) = held.front_mut() else { return pending().await };
+        if let Some(receipt) = receipt
+            && receipt.committed().await.is_err()
+        {
+            return Next::Closed;
         }
-        tokio::select! {
-            biased;
-            shown = first(held, held_bytes) => shown.map_or(Next::Closed, Next::Show),
-            got = async {
-                match placing {
-                    Some(Placing(placing)) => placing.await,
-                    None => pending().await,
-                }
-            } => {
-                *placing = None;
-                *place = Some(got);
-                Next::Place
-            }
-        }
+        let Some(Held { turn, bytes, .. }) = held.pop_front() else { return pending().await };
+        *held_bytes -= bytes;
+        Next::Show(turn)
     }
 
-    /// Stores a turn, as soon as the store gets to it, and holds it until then. It is taken.
+    /// What is to be stored of a turn that has ended.
     ///
     /// # Errors
-    /// Why the room cannot be stored as it is; the turn is not taken.
-    pub(super) fn submit(&mut self, now: Time, room: &Room, turn: &mut Turn) -> Result<(), String> {
+    /// Why the room cannot be stored as it is.
+    pub(super) fn prepare(&mut self, room: &Room, turn: &Turn) -> Result<Prepared, String> {
         if let Some(entry) = &turn.flush.effects.entry {
             self.entry = encoded(entry);
         }
-        let receipt = self.record(now, room, turn)?;
-        let bytes = turn.bytes();
-        self.held_bytes += bytes;
-        self.held.push_back(Held { turn: Box::new(std::mem::take(turn)), receipt, bytes });
-        Ok(())
-    }
-
-    fn record(&mut self, now: Time, room: &Room, turn: &Turn) -> Result<Option<Receipt>, String> {
         if turn.flush.effects.closed {
-            let place = self.place.take().ok_or("there is no place in the queue")?;
-            return Ok(Some(self.store.remove(place, vec![self.room_id])));
+            return Ok(Prepared(What::Remove));
         }
         let snapshot = room.snapshot().map_err(|error| error.to_string())?;
         if self.last.as_ref().is_some_and(|last| snapshot.is_as(last)) {
-            return Ok(None);
+            return Ok(Prepared(What::Nothing));
         }
         let mut bytes = Vec::new();
         snapshot.encode(&mut bytes).map_err(|error| error.to_string())?;
         #[cfg(debug_assertions)]
         super::record::check(room, &snapshot, &bytes)?;
         let row = row(self.store.as_ref(), room, true, &self.entry);
-        let index = self.index + 1;
         let (record, is_turn) = match self.tail.takes(&bytes, &turn.flush.log, &snapshot) {
             Some(record) => (record, true),
             None => (Sealed::seal(Kind::Snapshot, &bytes).ok_or("the room is too large to be stored")?, false),
         };
-        let place = self.place.take().ok_or("there is no place in the queue")?;
-        let receipt = if is_turn {
-            self.store.turn(place, now.as_millis(), self.room_id, index, row, record)
-        } else {
+        if !is_turn {
             self.tail = Tail { snapshot_bytes: Some(bytes.len()), ..Tail::default() };
-            self.store.snapshot(place, now.as_millis(), self.room_id, index, row, record)
-        };
-        self.index = index;
+        }
         self.last = Some(snapshot);
-        Ok(Some(receipt))
+        Ok(Prepared(What::Store { row, record, is_turn }))
+    }
+
+    /// Submits a turn to the store, and holds it until it is stored. Waits for a place in the store's queue; a room that has
+    /// nothing to store has none. It is taken.
+    pub(super) async fn submit(&mut self, now: Time, prepared: Prepared, turn: &mut Turn) {
+        let Self { store, room_id, index, .. } = self;
+        let (now_ms, room_id) = (now.as_millis(), *room_id);
+        let receipt = match prepared.0 {
+            What::Nothing => None,
+            What::Remove => Some(store.remove(store.place().await, vec![room_id])),
+            What::Store { row, record, is_turn } => {
+                *index += 1;
+                let place = store.place().await;
+                Some(match is_turn {
+                    true => store.turn(place, now_ms, room_id, *index, row, record),
+                    false => store.snapshot(place, now_ms, room_id, *index, row, record),
+                })
+            }
+        };
+        let bytes = turn.bytes();
+        self.held_bytes += bytes;
+        self.held.push_back(Held { turn: Box::new(std::mem::take(turn)), receipt, bytes });
     }
 
     /// Stores the room as it is, so that nothing has to be replayed, and waits for it. For a room of which everything was shown.
@@ -208,10 +208,7 @@ impl Journal {
     /// The same.
     pub(super) async fn renew(&mut self, now: Time, room: &mut Room) -> Result<(), String> {
         self.index += 1;
-        let place = match self.place.take() {
-            Some(place) => place,
-            None => self.store.place().await,
-        };
+        let place = self.store.place().await;
         self.tail = Tail::default();
         let kept = keep(self.store.as_ref(), place, now, room, self.index, true, &self.entry);
         kept?.committed().await.map_err(|error| error.to_string())
@@ -219,23 +216,10 @@ impl Journal {
 
     /// Forgets the room; nothing of it was restored or nothing more of it will be shown.
     pub(super) async fn forget(&mut self) {
-        let place = match self.place.take() {
-            Some(place) => place,
-            None => self.store.place().await,
-        };
+        let place = self.store.place().await;
         // If the store is closed there is nobody to forget anything.
         drop(self.store.remove(place, vec![self.room_id]).committed().await);
     }
-}
-
-async fn first(held: &mut VecDeque<Held>, held_bytes: &mut usize) -> Result<Box<Turn>, StoreError> {
-    let Some(Held { receipt, .. }) = held.front_mut() else { return pending().await };
-    if let Some(receipt) = receipt {
-        receipt.committed().await?;
-    }
-    let Some(Held { turn, bytes, .. }) = held.pop_front() else { return pending().await };
-    *held_bytes -= bytes;
-    Ok(turn)
 }
 
 impl Tail {

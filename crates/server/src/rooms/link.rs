@@ -465,7 +465,17 @@ impl RoomHandle {
         (true, dropped)
     }
 
+    /// Tells what is late, until there is nothing more, or nobody to tell.
     async fn tell_late(self) {
+        self.clone().tell_in_turn().await;
+        if self.mailbox.is_closed() {
+            // Dropped outside of the lock: what is done with it takes a session's.
+            let never_told = std::mem::take(&mut self.late().news);
+            drop(never_told);
+        }
+    }
+
+    async fn tell_in_turn(self) {
         self.filling.notify_one();
         while let Ok(place) = self.mailbox.reserve().await {
             let mut late = self.late();

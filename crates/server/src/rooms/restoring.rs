@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use anteroom_core::lanes::KeptLane;
 use anteroom_core::listing::Entry;
-use anteroom_core::room::{Command, Membership, Room};
-use anteroom_protocol::{RoomId, SessionId};
+use anteroom_core::room::{Command, MemberId, Membership, Room, Share};
+use anteroom_protocol::{LaneId, RoomId, SessionId};
 
 use super::journal::Journal;
 use super::link::{Inbox, Mail, RoomLink, unavailable};
 use super::member::MemberLink;
 use super::task::{self, Opening};
 use super::{Declined, RoomHandle, Rooms, asleep, record};
-use crate::session::{self, Session};
+use crate::carrier::{Applied, Carrier};
 use crate::stores::{KeptRow, RoomRow, Store, StoreError};
 
 /// How many rooms are looked up at a time.
@@ -27,6 +27,8 @@ struct Restored {
     room: Room,
     /// The number of its last turn.
     index: u64,
+    /// How many turns were replayed.
+    turns: usize,
     row: RoomRow,
 }
 
@@ -47,8 +49,22 @@ pub(crate) struct Recovered {
     rooms: Vec<(Restored, RoomHandle, Inbox)>,
 }
 
+/// Where a session is that is in a room which was restored.
+#[derive(Debug)]
+pub(crate) struct Rejoin {
+    pub(crate) room: RoomLink,
+    pub(crate) lane: LaneId,
+    pub(crate) member: MemberId,
+    /// How much of the session's input may wait for the room.
+    pub(crate) share: Option<Arc<Share>>,
+    /// The number of the request that it came in by.
+    pub(crate) n: Option<u64>,
+}
+
 impl Rooms {
     async fn load(&self, store: &Arc<dyn Store>, room_id: RoomId) -> Result<Restored, NotRestored> {
+        // Nobody closes it.
+        let _turn = self.loads.acquire().await;
         let kept = store.load(room_id).await.map_err(|error| match error {
             StoreError::Damaged(why) => NotRestored::Suspended(why),
             error => NotRestored::Unavailable(error),
@@ -57,7 +73,8 @@ impl Rooms {
         let (mut room, index) = record::restore(&self.registry, &kept).map_err(NotRestored::Suspended)?;
         // What passed while no server ran takes nothing from anyone's time.
         room.put_off(Duration::from_millis(store.boot().down_ms.saturating_sub(kept.row.down_ms)));
-        Ok(Restored { room: room.counted(self.budget.total()), index, row: kept.row })
+        let (room, turns) = (room.counted(self.budget.total()), kept.turns.len());
+        Ok(Restored { room, index, turns, row: kept.row })
     }
 
     async fn suspend(&self, store: &Arc<dyn Store>, room_id: RoomId, why: &str) {
@@ -117,7 +134,9 @@ impl Rooms {
 
     fn add_asleep(&self, store: &Arc<dyn Store>, room_id: RoomId, row: &RoomRow) {
         let due = row.due.map(|due| anteroom_core::Time::from_millis(due + store.boot().down_ms));
-        self.lock().asleep.add(room_id, due);
+        if self.lock().asleep.add(room_id, due) {
+            self.due_changed.notify_one();
+        }
         match serde_json::from_slice::<Entry>(&row.entry) {
             Ok(entry) => self.lobby.settle(&room_id, Some(entry), Vec::new()),
             // It comes with the room.
@@ -145,23 +164,24 @@ impl Recovered {
         self.rooms.len()
     }
 
-    /// Lets the rooms go on, with the sessions that there are again. Nobody is connected to them yet; members whose session is
-    /// lost are not there.
-    pub(crate) fn go_on(self, rooms: &Arc<Rooms>, find: impl Fn(SessionId) -> Option<Arc<Session>>) {
+    /// Lets the rooms go on, with the sessions that there are again: `rejoin` tells a session where it is, and gives how it is
+    /// reached. Nobody is connected to them yet; members whose session is lost are not there.
+    pub(crate) fn go_on(
+        self,
+        rooms: &Arc<Rooms>,
+        rejoin: impl Fn(SessionId, Rejoin) -> Option<(Arc<Carrier>, Arc<Applied>)>,
+    ) {
         for (restored, handle, inbox) in self.rooms {
             let (mut links, mut first) = (BTreeMap::new(), Vec::new());
             for there in restored.room.memberships() {
                 let Membership { member, lane, n, role, connected, .. } = there;
-                let session = there.session_id.and_then(&find);
-                let joined = session.as_ref().and_then(|session| {
-                    let share = handle.share(role);
-                    let room = RoomLink::Local(handle.clone());
-                    let applied = session.carrier.rejoin(lane)?;
-                    session.rejoin(session::Membership { room, lane, member, share, joined_by: n });
-                    Some(MemberLink::restored(session.carrier.clone(), lane, applied))
+                let joined = there.session_id.and_then(|session_id| {
+                    let (room, share) = (RoomLink::Local(handle.clone()), handle.share(role));
+                    rejoin(session_id, Rejoin { room, lane, member, share, n })
                 });
                 match joined {
-                    Some(link) => {
+                    Some((carrier, applied)) => {
+                        let link = MemberLink::restored(carrier, lane, applied);
                         if connected {
                             first.push(Command::Disconnect { member, kept: link.keeps() });
                         }
@@ -181,12 +201,12 @@ impl Restored {
     fn opening(
         self,
         store: Option<Arc<dyn Store>>,
-        links: BTreeMap<anteroom_core::room::MemberId, MemberLink>,
+        links: BTreeMap<MemberId, MemberLink>,
         first: Vec<Command<'static>>,
     ) -> Opening {
-        let Self { room, index, row } = self;
+        let Self { room, index, turns, row } = self;
         let store = store.filter(|_| row.durable);
-        let journal = store.map(|store| Journal::restored(store, &room, index, row.entry));
+        let journal = store.map(|store| Journal::restored(store, &room, index, turns, row.entry));
         Opening { room, links, journal, first, is_restored: true }
     }
 }

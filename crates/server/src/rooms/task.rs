@@ -45,6 +45,10 @@ struct RoomTask {
     journal: Option<Journal>,
     /// Since when nobody is in it, if it is durable.
     empty_since: Option<Instant>,
+    /// Whether somebody has been in it since it is in memory: otherwise there is nothing to wait for before it leaves it again.
+    has_had_members: bool,
+    /// Since when it takes no turn, because what it says cannot be stored.
+    stands_since: Option<Instant>,
     /// Whoever waits until nothing is stored any more of a user that was erased.
     erased: Vec<oneshot::Sender<()>>,
     /// A match has ended: the next one is to have randomness of its own.
@@ -80,6 +84,8 @@ enum Ended {
     Over,
     /// It is stored, and out of memory.
     Stored,
+    /// It cannot be stored any more, and is kept as it was stored last.
+    Lost,
 }
 
 pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, handle: RoomHandle) {
@@ -99,6 +105,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
         FlushMode::Immediate => 0,
     };
+    let is_empty = links.is_empty();
     let mut task = RoomTask {
         rooms,
         room_id,
@@ -108,10 +115,13 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         turn: Turn::default(),
         shown: Turn::default(),
         entering: BTreeMap::new(),
-        empty_since: journal.as_ref().filter(|_| is_restored).map(|_| Instant::now()),
+        empty_since: (is_restored && is_empty && journal.is_some()).then(Instant::now),
+        has_had_members: !is_empty,
+        stands_since: None,
         journal,
         erased: Vec::new(),
-        wants_seed: false,
+        // What was wanted when it was stored is not known.
+        wants_seed: is_restored,
         ends: false,
         parks: false,
     };
@@ -120,10 +130,19 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         tracing::debug!(%room_id, game, "room stored");
         return;
     }
+    let ran_out = ran == Ok(Ended::Lost);
+    if ran == Ok(Ended::Lost) {
+        task.rooms.suspend_running(&room_id, "it could not be stored");
+    }
     // Whoever knocks from now on hears that the room has closed.
     inbox.mailbox.close();
-    if let Err(why) = ran {
-        task.give_up(&why).await;
+    match ran {
+        Err(why) => task.give_up(&why).await,
+        // Whoever was let go of in a turn that was never shown has a lane still.
+        Ok(_) => task.end_lanes(),
+    }
+    if ran_out {
+        return;
     }
     task.rooms.forget(&room_id);
     tracing::info!(%room_id, game, "room closed");
@@ -180,12 +199,6 @@ impl RoomTask {
     /// Takes turns until the room is over, or out of memory.
     async fn go_on(&mut self, inbox: &mut Inbox, phase: u64, first: Vec<Command<'static>>) -> Ended {
         if !first.is_empty() {
-            while self.journal.as_ref().is_some_and(|journal| !journal.may_begin()) {
-                let next = next_of(&mut self.journal).await;
-                if let Some(ended) = self.look_at(next).await {
-                    return ended;
-                }
-            }
             self.begin(first);
             if let Some(ended) = self.end_turn().await {
                 return ended;
@@ -193,9 +206,9 @@ impl RoomTask {
         }
         let mut mails = Vec::new();
         loop {
-            let may_begin = !self.ends && self.journal.as_ref().is_none_or(Journal::may_begin);
+            let may_begin = !self.ends && self.may_begin();
             let deadline = self.room.next_deadline().map(|deadline| self.rooms.clock.instant(deadline));
-            let sleeps_at = self.empty_since.map(|since| since + self.rooms.limits.hibernate_after);
+            let sleeps_at = self.sleeps_at();
             tokio::select! {
                 // What is stored is shown first, and what was posted comes before what falls due meanwhile: the creator, before
                 // the first tick.
@@ -230,7 +243,6 @@ impl RoomTask {
     /// Shows what is stored.
     async fn look_at(&mut self, next: Next) -> Option<Ended> {
         match next {
-            Next::Place => None,
             Next::Show(turn) => {
                 self.shown = *turn;
                 self.deliver().await;
@@ -239,8 +251,7 @@ impl RoomTask {
             // Somebody else has the store, or what the room is cannot be stored: what was not shown never was.
             Next::Closed => {
                 tracing::error!(room_id = %self.room_id, "the room cannot be stored any more: it stops");
-                self.end_lanes();
-                Some(Ended::Over)
+                Some(Ended::Lost)
             }
         }
     }
@@ -255,19 +266,20 @@ impl RoomTask {
             return self.is_done().await;
         };
         let now = self.rooms.clock.now();
-        let Err(why) = journal.submit(now, &self.room, &mut self.turn) else { return None };
-        // What cannot be stored is not shown: the room ends, which can be.
-        self.turn.flush.clear();
-        self.fail(&why);
-        self.refuse_all();
-        self.ends = true;
-        let submitted = self.journal.as_mut().map(|journal| journal.submit(now, &self.room, &mut self.turn));
-        if submitted.is_some_and(|submitted| submitted.is_ok()) {
-            return None;
+        let mut prepared = journal.prepare(&self.room, &self.turn);
+        if let Err(why) = &prepared {
+            // What cannot be stored is not shown: the room ends, which can be.
+            let why = why.clone();
+            self.turn.flush.clear();
+            self.fail(&why);
+            self.refuse_all();
+            self.ends = true;
+            prepared = self.journal.as_mut().map_or(Err(why), |journal| journal.prepare(&self.room, &self.turn));
         }
-        std::mem::swap(&mut self.turn, &mut self.shown);
-        self.deliver().await;
-        Some(Ended::Over)
+        if let (Some(journal), Ok(prepared)) = (&mut self.journal, prepared) {
+            journal.submit(now, prepared, &mut self.turn).await;
+        }
+        None
     }
 
     /// How the task ends, if everything that there will be was shown.
@@ -342,7 +354,9 @@ impl RoomTask {
         let mut slice = Slice::timed();
         if std::mem::take(&mut self.wants_seed) {
             let seed = self.rooms.randomness.seed();
-            guarded(|| self.room.handle(now, Command::Reseed { seed }, &mut self.turn.flush))?;
+            // At the room's own time: before a timer that may begin the next match.
+            let before = Time::from_millis(0);
+            guarded(|| self.room.handle(before, Command::Reseed { seed }, &mut self.turn.flush))?;
         }
         for mail in mails.drain(..) {
             slice.give_way().await;
@@ -506,13 +520,35 @@ impl RoomTask {
             RoomLink::Local(self.handle.clone()).leave(member, None, None, None);
         }
         self.links.insert(member, link);
+        self.has_had_members = true;
+    }
+
+    /// Whether another turn may begin. A room whose turns cannot be stored stands still, and its clock with it.
+    fn may_begin(&mut self) -> bool {
+        let Some(journal) = &mut self.journal else { return true };
+        if !journal.may_begin() {
+            self.stands_since.get_or_insert_with(Instant::now);
+            return false;
+        }
+        if let Some(since) = self.stands_since.take() {
+            self.room.put_off(since.elapsed());
+            journal.begin_anew();
+        }
+        true
+    }
+
+    /// When to leave memory, if nobody comes and everything was shown.
+    fn sleeps_at(&self) -> Option<Instant> {
+        let since = self.empty_since.filter(|_| self.journal.as_ref().is_some_and(Journal::is_idle))?;
+        Some(if self.has_had_members { since + self.rooms.limits.hibernate_after } else { since })
     }
 }
 
 impl RoomTask {
     /// Goes out of memory, if nothing has come meanwhile; whoever wants in wakes it.
     async fn sleep(&mut self, inbox: &mut Inbox) -> bool {
-        let Some(journal) = self.journal.as_mut().filter(|journal| journal.is_idle()) else { return false };
+        let journal = self.journal.as_mut().filter(|journal| journal.is_idle() && self.links.is_empty());
+        let Some(journal) = journal else { return false };
         let now = self.rooms.clock.now();
         if let Err(why) = journal.rest(now, &mut self.room).await {
             tracing::warn!(room_id = %self.room_id, why, "the room stays in memory");

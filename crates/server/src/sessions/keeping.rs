@@ -3,11 +3,11 @@
 //! Two things are waited for: a session is stored before a durable room lets it in, and that it has ended before its client is
 //! told. Without a store nothing is ever waited for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anteroom_protocol::SessionId;
+use anteroom_protocol::{SessionId, UserId};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
@@ -17,6 +17,8 @@ use crate::stores::{Receipt, Store, StoreError, UserRow};
 
 /// How long changes gather that nobody waits for.
 const GATHER: Duration = Duration::from_secs(1);
+/// How many users are noted at a time. What is known of others is older, while a store fails for long.
+const USERS_MAX: usize = 1 << 16;
 /// How many sessions are one write.
 const WRITE_SESSIONS_MAX: usize = 256;
 
@@ -37,9 +39,10 @@ pub(super) struct Keeping {
 struct Changes {
     /// Each once, however often it changes.
     keep: BTreeSet<SessionId>,
+    /// Those that are over, and were stored or are about to be.
     forget: Vec<SessionId>,
-    /// Those who came in.
-    users: Vec<UserRow>,
+    /// Those who came in, each once.
+    users: BTreeMap<UserId, UserRow>,
     /// The round that takes what is here.
     round: u64,
     is_urgent: bool,
@@ -93,7 +96,9 @@ impl Sessions {
             UserRow { user_id, username, is_guest: session.identity.is_guest, seen_ms: self.clock.now().as_millis() };
         keeping.note(false, |changes| {
             changes.keep.insert(session.id);
-            changes.users.push(row);
+            if changes.users.len() < USERS_MAX || changes.users.contains_key(&row.user_id) {
+                changes.users.insert(row.user_id.clone(), row);
+            }
         });
     }
 
@@ -101,8 +106,10 @@ impl Sessions {
     pub(super) fn is_over(&self, session: &Session) {
         if let Some(keeping) = &self.keeping {
             keeping.note(true, |changes| {
-                changes.keep.remove(&session.id);
-                changes.forget.push(session.id);
+                // One that was about to be stored for the first time has left nothing there.
+                if !changes.keep.remove(&session.id) || session.is_kept() {
+                    changes.forget.push(session.id);
+                }
             });
         }
     }
@@ -178,6 +185,7 @@ impl Sessions {
         for ids in forget.chunks(WRITE_SESSIONS_MAX) {
             receipts.push(store.forget(store.place().await, ids.to_vec()));
         }
+        let users: Vec<UserRow> = users.into_values().collect();
         for users in users.chunks(WRITE_SESSIONS_MAX) {
             receipts.push(store.note(store.place().await, users.to_vec()));
         }

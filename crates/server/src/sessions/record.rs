@@ -12,7 +12,7 @@ use super::Sessions;
 use crate::carrier::Carrier;
 use crate::identity::Identity;
 use crate::session::Session;
-use crate::stores::{Kind, Sealed, SessionRow};
+use crate::stores::{Kind, Sealed, SealedError, SessionRow};
 
 /// All of a session that is not a column.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,14 +44,29 @@ pub(super) fn row(session: &Session, nonce: Option<&str>) -> Option<SessionRow> 
     Sealed::seal(Kind::Session, &serde_json::to_vec(&record).ok()?).map(session_row)
 }
 
+/// Why a session cannot be restored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotRestored {
+    /// A newer program may.
+    #[error(transparent)]
+    Newer(SealedError),
+    /// Nobody can.
+    #[error("{0}")]
+    Damaged(String),
+}
+
 impl Sessions {
     /// Goes on with a session that was stored, which has these lanes. Nobody is connected to it, and its grace time begins.
     ///
     /// # Errors
-    /// A sentence, if the record is none.
-    pub(crate) fn restore(&self, row: &SessionRow, rooms: Vec<KeptLane>) -> Result<Arc<Session>, String> {
-        let bytes = row.session.open(Kind::Session).map_err(|error| error.to_string())?;
-        let record: Record = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    /// [`NotRestored`], if the record is none that is known here.
+    pub(crate) fn restore(&self, row: &SessionRow, rooms: Vec<KeptLane>) -> Result<Arc<Session>, NotRestored> {
+        let bytes = row.session.open(Kind::Session).map_err(|error| match error {
+            SealedError::OtherVersion(_) => NotRestored::Newer(error),
+            error => NotRestored::Damaged(error.to_string()),
+        })?;
+        let damaged = |error: serde_json::Error| NotRestored::Damaged(error.to_string());
+        let record: Record = serde_json::from_slice(bytes).map_err(damaged)?;
         let Record { username, is_guest, codec, keeps, nonce, lanes } = record;
         let lanes = KeptLanes { generation: row.generation, rooms, ..lanes };
         let lanes = Lanes::restore(codec, keeps, self.limits.bounds, &lanes);

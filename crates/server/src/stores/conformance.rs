@@ -69,7 +69,7 @@ pub(super) use conforms;
 
 /// Keeps what the store before left.
 #[derive(Default)]
-struct InMemory(std::sync::Mutex<Option<Arc<Memory>>>);
+pub(super) struct InMemory(std::sync::Mutex<Option<Arc<Memory>>>);
 
 impl Bed for InMemory {
     fn open(&self, wall_ms: u64) -> Arc<dyn Store> {

@@ -95,6 +95,7 @@ pub(crate) trait Operations: fmt::Debug + Send + Sync {
 
 impl Question {
     /// What is asked, without of whom.
+    #[cfg(unix)]
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Check => "check",

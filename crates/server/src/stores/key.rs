@@ -105,7 +105,6 @@ fn is_public(file: &File) -> io::Result<bool> {
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the other one asks the file")]
 fn is_public(_: &File) -> io::Result<bool> {
     Ok(false)
 }

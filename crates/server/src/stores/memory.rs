@@ -151,7 +151,7 @@ impl Content {
 
     /// Whether it could be written.
     fn apply(&mut self, write: Write) -> bool {
-        self.alive_ms = self.alive_ms.max(write.now_ms());
+        let now_ms = write.now_ms();
         match write {
             Write::Snapshot { room_id, index, row, snapshot, .. } => {
                 if self.rooms.get(&room_id).is_none_or(|room| room.newest < index) {
@@ -182,6 +182,7 @@ impl Content {
             }
             Write::Alive { .. } | Write::Tidy => {}
         }
+        self.alive_ms = self.alive_ms.max(now_ms);
         true
     }
 }

@@ -1,6 +1,7 @@
 //! A server and clients in memory: what it does with time, tasks and bounds, most of it in virtual time.
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
+mod asleep;
 mod durable;
 mod echoes;
 mod embedding;

@@ -5,6 +5,7 @@
 
 import { AnteroomError, CLOSE_CODES, UNREADABLE, refusal, unanswered } from "./errors.js";
 import { JOINED, RESTART_JUMP } from "./ledger.js";
+import { planUpgrade } from "./moves.js";
 import { nextTurn, quietly } from "./platform.js";
 import { Room } from "./room.js";
 /** @import { Lane, Outgoing } from "./ledger.js" */
@@ -138,6 +139,9 @@ export class Inbox {
     if (!lane.id && (missed !== null || type === "session_state")) {
       if (missed) lobby.emit("gap", { missed: missed % RESTART_JUMP });
       lobby.list?.again(session);
+      // It was the server that went, not UDP.
+      if ((missed ?? 0) >= RESTART_JUMP) session.route.noteOpen();
+      planUpgrade(session);
     }
     else if (lane.id && isSnapshot) this.#onSnapshot(lane, data, missed ?? 0);
     else if (ref != null) this.#onAnswer(lane, message);

@@ -184,3 +184,23 @@ for (const transport of ["websocket", "webtransport"]) {
     assert.equal(events.filter(({ type }) => type === "told").length, 2, "what comes again is dropped");
   });
 }
+
+test("that the server was started anew is not held against UDP", async (t) => {
+  const world = new World(t, { server: false, webTransport: true });
+  const { lobby, link } = await begun(world);
+  assert.equal(lobby.transport, "webtransport");
+  await world.pass(6000);
+  link.cut();
+  const back = await world.eventually(() => world.network.links[1]);
+  assert.equal(back.transport, "websocket", "it may be UDP that failed");
+  await back.read("reconnect");
+  back.write(resumed("T1", [], 0), opened(0, base(1) + 1, 0, true), STATE);
+  await until(() => lobby.state === "open");
+  const better = await world.eventually(() => world.network.links[2]);
+  assert.equal(better.transport, "webtransport");
+  assert.ok(!("received" in (await better.read("reconnect")).data), "it moves");
+  better.write(resumed("T2", [], 0));
+  await better.read("resume");
+  better.write(opened(0, base(1) + 2, 0));
+  await until(() => lobby.transport === "webtransport");
+});

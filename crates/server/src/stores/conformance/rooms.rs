@@ -66,8 +66,13 @@ pub(in crate::stores) async fn a_repetition_changes_nothing(bed: &impl Bed) {
     script.snapshot(1, 5, "five, otherwise").await;
     script.snapshot(1, 6, "six, otherwise").await;
     script.turn(1, 4, "four").await;
+    // The same of a room that has nothing but its snapshot.
+    script.snapshot(2, 5, "five").await;
+    script.snapshot(2, 5, "five, otherwise").await;
+    script.snapshot(2, 4, "four").await;
     script.committed().await;
     assert_eq!(texts(&*store, 1).await, owned(&[(5, "five"), (6, "six")]));
+    assert_eq!(texts(&*store, 2).await, owned(&[(5, "five")]));
 }
 
 pub(in crate::stores) async fn a_write_of_who_had_it_before_is_dropped(bed: &impl Bed) {

@@ -18,8 +18,9 @@ pub(super) trait Disk: Send {
     /// Checks that the files are still the ones that were opened.
     fn look(&mut self) -> Result<(), Fault>;
 
-    /// Begins a transaction, if the store still belongs to that boot, and notes that it was alive then.
-    fn begin(&mut self, boot: u64, alive_ms: u64) -> Result<(), Fault>;
+    /// Begins the transaction of a group, if the store still belongs to that boot, and notes that it was alive then. Whether it is
+    /// to be applied: a commit that failed may have been one all the same.
+    fn begin(&mut self, boot: u64, group: u64, alive_ms: u64) -> Result<bool, Fault>;
 
     /// Writes within it.
     fn apply(&mut self, write: &Write) -> Result<(), Fault>;
@@ -81,9 +82,9 @@ impl Disk for Database {
         self.identity.check(&self.folder)
     }
 
-    fn begin(&mut self, boot: u64, alive_ms: u64) -> Result<(), Fault> {
+    fn begin(&mut self, boot: u64, group: u64, alive_ms: u64) -> Result<bool, Fault> {
         self.execute("BEGIN IMMEDIATE")?;
-        schema::touch(self.connection()?, boot, alive_ms)
+        schema::touch(self.connection()?, boot, group, alive_ms)
     }
 
     fn apply(&mut self, write: &Write) -> Result<(), Fault> {

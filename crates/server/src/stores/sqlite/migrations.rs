@@ -15,7 +15,8 @@ pub(super) const STEPS: &[&str] = &[
          one INTEGER PRIMARY KEY CHECK (one = 1),
          boot INTEGER NOT NULL,
          alive_ms INTEGER NOT NULL,
-         down_ms INTEGER NOT NULL
+         down_ms INTEGER NOT NULL,
+         newest_group INTEGER NOT NULL
      ) STRICT;
      CREATE TABLE rooms (
          room INTEGER PRIMARY KEY,

@@ -79,7 +79,7 @@ fn boot(connection: &mut Connection, wall_ms: u64) -> rusqlite::Result<Boot> {
         }
     };
     let numbers = [boot.number, boot.start_ms, boot.down_ms].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
-    transaction.execute("INSERT OR REPLACE INTO store VALUES (1, ?1, ?2, ?3)", numbers)?;
+    transaction.execute("INSERT OR REPLACE INTO store VALUES (1, ?1, ?2, ?3, 0)", numbers)?;
     // A generation is 16 bits wide.
     transaction.execute("DELETE FROM sessions WHERE generation >= ?1", params![u16::MAX])?;
     transaction.execute("UPDATE sessions SET generation = generation + 1", [])?;

@@ -2,6 +2,8 @@
 //!
 //! It does not say when a transaction begins and ends, and knows nothing of what happens when one fails.
 
+use std::cmp::Ordering;
+
 use anteroom_protocol::{RoomId, SessionId, UserId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
@@ -15,14 +17,20 @@ const INLINE_BYTES_MAX: usize = 4608;
 /// The columns of a room's row, in the order of [`room_row`].
 const ROOM: &str = "durable, members, due, down_ms, entry, suspended";
 
-/// Notes when the store was alive, if it is still ours; else says which boot it belongs to.
-pub(super) fn touch(connection: &Connection, boot: u64, alive_ms: u64) -> Result<(), Fault> {
-    let mut touch = connection.prepare_cached("UPDATE store SET alive_ms = max(alive_ms, ?2) WHERE boot = ?1")?;
-    if touch.execute(params![number(boot)?, number(alive_ms)?])? == 1 {
-        return Ok(());
+/// Notes that a group of writes is applied, and when the store was alive, if it is still ours; else says whose it is. Whether the
+/// group is new: one that was committed although that failed is not applied again.
+pub(super) fn touch(connection: &Connection, boot: u64, group: u64, alive_ms: u64) -> Result<bool, Fault> {
+    let touch =
+        "UPDATE store SET alive_ms = max(alive_ms, ?3), newest_group = ?2 WHERE boot = ?1 AND newest_group < ?2";
+    if execute(connection, touch, params![number(boot)?, number(group)?, number(alive_ms)?])? == 1 {
+        return Ok(true);
     }
     let found: i64 = connection.query_row("SELECT boot FROM store", [], |row| row.get(0))?;
-    if natural(found) > boot { Err(Fault::Fenced) } else { Err(Fault::medium("it is not the store that was opened")) }
+    match natural(found).cmp(&boot) {
+        Ordering::Equal => Ok(false),
+        Ordering::Greater => Err(Fault::Fenced),
+        Ordering::Less => Err(Fault::medium("it is not the store that was opened")),
+    }
 }
 
 /// Does what a write says, within a transaction.

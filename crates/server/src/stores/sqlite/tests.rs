@@ -1,5 +1,6 @@
 //! What this medium adds: files, another process, a medium that fails.
 
+mod agreeing;
 mod crashing;
 mod failing;
 mod losing;

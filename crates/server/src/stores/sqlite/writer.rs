@@ -48,6 +48,8 @@ pub(super) struct Writer<D> {
     shared: Arc<Shared>,
     backoff: Backoff,
     checkpointer: Checkpointer,
+    /// The number of the transaction: when it goes again, the store says whether it has it.
+    group: u64,
     /// How much was written since the checkpointer was last woken.
     written: usize,
     /// Whether something is in the log.
@@ -65,7 +67,7 @@ enum Outcome {
 
 impl<D: Disk> Writer<D> {
     pub(super) fn new(disk: D, shared: Arc<Shared>, backoff: Backoff, checkpointer: Checkpointer) -> Self {
-        Self { disk, shared, backoff, checkpointer, written: 0, is_ahead: false }
+        Self { disk, shared, backoff, checkpointer, group: 0, written: 0, is_ahead: false }
     }
 
     pub(super) fn run(mut self) {
@@ -95,6 +97,7 @@ impl<D: Disk> Writer<D> {
     /// Writes in one transaction, however often that must be tried.
     fn persist(&mut self, writes: &[&Write]) -> Outcome {
         let mut pause = self.backoff.first;
+        self.group += 1;
         loop {
             match self.attempt(writes) {
                 Ok(()) => break,
@@ -121,11 +124,16 @@ impl<D: Disk> Writer<D> {
 
     fn attempt(&mut self, writes: &[&Write]) -> Result<(), Fault> {
         let alive_ms = writes.iter().map(|write| write.now_ms()).max().unwrap_or_default();
-        let tried = self.disk.look().and_then(|()| self.disk.begin(self.shared.boot.number, alive_ms)).and_then(|()| {
-            writes.iter().try_for_each(|write| self.disk.apply(write))?;
-            self.disk.commit()
+        self.disk.look()?;
+        let tried = self.disk.begin(self.shared.boot.number, self.group, alive_ms).and_then(|is_new| {
+            if is_new {
+                writes.iter().try_for_each(|write| self.disk.apply(write))?;
+                self.disk.commit()?;
+            }
+            Ok(is_new)
         });
-        if tried.is_err() {
+        // Also where nothing was to be written.
+        if !matches!(tried, Ok(true)) {
             self.disk.roll_back();
         }
         tried?;
@@ -138,7 +146,7 @@ impl<D: Disk> Writer<D> {
     /// Waits until the store may be usable again; whether it is worth trying.
     ///
     /// A sync that failed may have left pages that the operating system takes for written. So everything that can be read is
-    /// written once more, into the database, before the same writes go again: those that had reached the log change nothing then.
+    /// written once more, into the database, before the same writes go again, unless they had reached the log.
     fn recover(&mut self, why: &str, pause: &mut Duration) -> bool {
         if self.shared.health.note(false) {
             tracing::warn!(error = why, "store cannot be written; what is to be stored waits, and is tried again");

@@ -99,6 +99,12 @@ fn beginnings(synced: &[u8], written: &[u8]) -> Vec<Vec<u8>> {
     cuts.map(cut).collect()
 }
 
+/// A log that is begun anew has its new head before anything else: that is synced, or old frames would be taken for new ones.
+fn headed(synced: &[u8], written: &[u8]) -> Vec<u8> {
+    let head = written.get(..WAL_HEAD_BYTES).unwrap_or_default();
+    [head, synced.get(head.len()..).unwrap_or_default()].concat()
+}
+
 /// What a disk may have that was at `synced` and is on its way to `written`.
 fn images(rng: &mut Rng, synced: &Files, written: &Step) -> Vec<Files> {
     let Files { database, wal } = &written.files;
@@ -108,7 +114,8 @@ fn images(rng: &mut Rng, synced: &Files, written: &Step) -> Vec<Files> {
         if written.synchronous > 0 {
             // The log is synced before a page of it is in the database, and the database before the log is begun anew.
             images.push(Files { database: partly, wal: synced.wal.clone() });
-            images.push(Files { database: database.clone(), wal: sectors(rng, &synced.wal, wal) });
+            let headed = headed(&synced.wal, wal);
+            images.push(Files { database: database.clone(), wal: sectors(rng, &headed, wal) });
         } else {
             images.push(Files { database: partly, wal: sectors(rng, &synced.wal, wal) });
         }
@@ -151,7 +158,7 @@ fn steps(scratch: &Scratch, how: Checkpoint) -> (Step, Vec<Step>) {
     let first = step(&disk, true);
     let mut steps = Vec::new();
     for (number, group) in groups().iter().enumerate() {
-        disk.begin(boot, WALL_MS).unwrap();
+        assert!(disk.begin(boot, number as u64 + 1, WALL_MS).unwrap());
         group.iter().for_each(|write| disk.apply(write).unwrap());
         disk.commit().unwrap();
         steps.push(step(&disk, false));

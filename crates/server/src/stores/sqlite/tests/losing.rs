@@ -25,10 +25,17 @@ async fn submit(store: &Sqlite, index: u64) -> Receipt {
     store.snapshot(store.place().await, WALL_MS, room(1), index, row(&text), snapshot(&text))
 }
 
-/// Waits until the store has noticed that it fails.
-async fn fails(store: &Sqlite) {
-    while store.health().is_good() {
-        tokio::task::yield_now().await;
+/// Waits until the store has noticed that it fails, before it has acknowledged this.
+async fn fails(store: &Sqlite, receipt: &mut Receipt) {
+    let noticed = async {
+        while store.health().is_good() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        committed = receipt.committed() => panic!("it is said to be stored: {committed:?}"),
+        () = noticed => {}
     }
 }
 
@@ -44,7 +51,7 @@ async fn a_database_that_was_moved_away_is_missed_until_it_is_back() {
     let away = scratch.path().join("away");
     fs::rename(scratch.database(), &away).unwrap();
     let mut receipt = submit(&store, 2).await;
-    fails(&store).await;
+    fails(&store, &mut receipt).await;
     // Another one in its place is not taken for it, nor is what was in its log put into that.
     fs::write(scratch.database(), "").unwrap();
     let mut later = submit(&store, 3).await;
@@ -79,7 +86,7 @@ async fn a_store_whose_database_was_deleted_lives_and_acknowledges_nothing() {
     let (scratch, store) = stored().await;
     fs::remove_file(scratch.database()).unwrap();
     let mut receipt = submit(&store, 2).await;
-    fails(&store).await;
+    fails(&store, &mut receipt).await;
     // It can be ended all the same.
     drop(store);
     assert_eq!(receipt.committed().await, Err(StoreError::Closed));
@@ -91,7 +98,7 @@ async fn what_another_program_has_locked_waits_for_it() {
     let other = scratch.connect();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut receipt = submit(&store, 2).await;
-    fails(&store).await;
+    fails(&store, &mut receipt).await;
     // Reading goes on.
     assert_eq!(texts(&store, 1).await.unwrap(), [(1, "one".to_owned())]);
     other.execute_batch("ROLLBACK").unwrap();
