@@ -287,6 +287,8 @@ async fn a_room_that_cannot_store_its_turns_stands_still() {
     let user_id = bob.session["user_id"].clone();
     store.hold(true);
     ada.say(&[send(&room_id, 1, &json!("one"))]).await;
+    // The room has taken it by then, before the store says how it is.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     store.fail(true);
     // For far longer than a seat is kept.
     drop(bob);
