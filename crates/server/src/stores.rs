@@ -64,12 +64,12 @@ fn wait_for_place(places: &Arc<Semaphore>) -> Later<'static, Place> {
 ///
 /// It waits for as long as the store cannot be written.
 #[derive(Debug)]
-pub struct Receipt(oneshot::Receiver<()>);
+pub struct Receipt(oneshot::Receiver<Result<(), StoreError>>);
 
 impl Receipt {
     /// A receipt, and what resolves it.
     #[must_use]
-    pub fn new() -> (oneshot::Sender<()>, Self) {
+    pub fn new() -> (oneshot::Sender<Result<(), StoreError>>, Self) {
         let (done, receipt) = oneshot::channel();
         (done, Self(receipt))
     }
@@ -78,9 +78,10 @@ impl Receipt {
     ///
     /// # Errors
     /// [`StoreError::Closed`] if the store was closed, or belongs to somebody else now, or if the write cannot be stored for what
-    /// is in it (then its room is noted as suspended): the write may be lost.
+    /// is in it (then its room is noted as suspended): the write may be lost. [`StoreError::NotTidied`] only where the medium was
+    /// to be tidied up.
     pub async fn committed(&mut self) -> Result<(), StoreError> {
-        (&mut self.0).await.map_err(|_| StoreError::Closed)
+        (&mut self.0).await.unwrap_or(Err(StoreError::Closed))
     }
 }
 
@@ -97,6 +98,12 @@ pub enum StoreError {
     /// What is in it cannot be what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// What was to be deleted is, but its bytes may still be in the files.
+    #[error(
+        "the database could not be written anew ({0}): what is deleted may still have bytes in its files; see to it that its \
+         disk has as much free space as it is large, and ask again"
+    )]
+    NotTidied(String),
 }
 
 /// Whether a store can be written. One for each store; looking costs an atomic.
@@ -206,7 +213,8 @@ pub trait UserStore: Medium {
     /// What is known of a user.
     fn user(&self, user_id: UserId) -> Later<'_, Result<Option<UserRow>, StoreError>>;
 
-    /// Forgets a user and their sessions, and makes sure that no byte of what was deleted is left on the medium.
+    /// Forgets a user and their sessions, and makes sure that no byte of what was deleted is left on the medium. If that cannot be
+    /// done they are forgotten all the same, and the receipt says [`StoreError::NotTidied`].
     fn erase(&self, place: Place, user_id: UserId) -> Receipt;
 }
 

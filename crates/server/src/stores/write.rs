@@ -5,7 +5,7 @@
 use anteroom_protocol::{RoomId, SessionId, UserId};
 use tokio::sync::oneshot;
 
-use super::{Place, Receipt, RoomRow, Sealed, SessionRow, UserRow};
+use super::{Place, Receipt, RoomRow, Sealed, SessionRow, StoreError, UserRow};
 
 /// One write.
 #[derive(Debug, Clone)]
@@ -41,6 +41,11 @@ pub(super) enum Write {
 }
 
 impl Write {
+    /// Whether the medium is tidied up behind it.
+    pub(super) fn tidies(&self) -> bool {
+        matches!(self, Self::Erase(_) | Self::Tidy)
+    }
+
     /// When it was submitted, if it says so.
     pub(super) fn now_ms(&self) -> u64 {
         match self {
@@ -77,7 +82,7 @@ impl Write {
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) write: Write,
-    done: oneshot::Sender<()>,
+    done: oneshot::Sender<Result<(), StoreError>>,
     place: Place,
 }
 
@@ -89,7 +94,12 @@ impl Queued {
 
     /// Says that it is committed, and gives its place back. Who waits may have gone.
     pub(super) fn committed(self) {
-        let _ = self.done.send(());
+        self.ended(Ok(()));
+    }
+
+    /// Says how it ended, and gives its place back.
+    pub(super) fn ended(self, how: Result<(), StoreError>) {
+        let _ = self.done.send(how);
         drop(self.place);
     }
 }

@@ -10,6 +10,9 @@ pub(super) enum Fault {
     /// What is to be written cannot be, on any medium. The same again would fail again.
     #[error("it cannot be stored: {0}")]
     Content(String),
+    /// It is a turn of a room that is not stored. Nothing is behind it that would be wrong without it.
+    #[error("a turn of a room that is not stored")]
+    NoRoom,
     /// The medium cannot do it just now. The same is to be tried again, however often.
     #[error("{0}")]
     Medium(String),

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::super::write::{Queued, Write};
+use anteroom_protocol::RoomId;
+
+use super::super::write::Queued;
 
 /// How many writes share a transaction at most.
 const GROUP_WRITES_MAX: usize = 1024;
@@ -80,6 +82,11 @@ impl Queue {
         drop(dropped);
     }
 
+    /// Drops what is in it of a room.
+    pub(super) fn drop_room(&self, room_id: RoomId) {
+        self.lock().writes.retain(|queued| queued.write.room_id() != Some(room_id));
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.lock().end.is_some()
     }
@@ -114,16 +121,15 @@ impl Queue {
 impl State {
     /// The next writes. One for which the whole database is written anew is alone, so that no other waits for that.
     fn group(&mut self) -> Vec<Queued> {
-        let tidies = |queued: &Queued| matches!(queued.write, Write::Erase(_) | Write::Tidy);
         let mut group = Vec::new();
         let mut bytes = 0;
         while let Some(queued) = self.writes.front() {
             bytes += queued.write.bytes();
-            let is_full = group.len() == GROUP_WRITES_MAX || bytes > GROUP_BYTES_MAX || tidies(queued);
+            let is_full = group.len() == GROUP_WRITES_MAX || bytes > GROUP_BYTES_MAX || queued.write.tidies();
             if is_full && !group.is_empty() {
                 break;
             }
-            let is_alone = tidies(queued);
+            let is_alone = queued.write.tidies();
             group.extend(self.writes.pop_front());
             if is_alone {
                 break;

@@ -133,7 +133,7 @@ fn put_turn(connection: &Connection, room_id: RoomId, index: u64, row: &RoomRow,
         let mut find = connection.prepare_cached("SELECT 1 FROM rooms WHERE room = ?1")?;
         return match find.exists([room])? {
             true => Ok(()),
-            false => Err(Fault::Content("a turn of a room that is not stored".into())),
+            false => Err(Fault::NoRoom),
         };
     }
     execute(connection, "INSERT INTO turns VALUES (?1, ?2, ?3)", params![room, index, turn.stored()])?;

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -12,6 +13,7 @@ use super::folder::{Folder, Role, private};
 use super::open_error::OpenError;
 use super::opening;
 use super::report::{Report, report};
+use crate::random;
 
 /// Reads everything in the store of a folder, and says what is wrong with it.
 ///
@@ -59,21 +61,33 @@ pub(super) fn copy(connection: &Connection, to: &Path) -> Result<(), OpenError> 
     if to.exists() {
         return Err(OpenError::Exists(to.to_owned()));
     }
+    // A name that nobody can have put something under: a file of somebody else, or a link.
     let mut part = OsString::from(to);
-    part.push(".part");
+    part.push(format!(".{:016x}.part", u64::from_le_bytes(random::bytes())));
     let part = PathBuf::from(part);
-    let copied = copy_into(connection, &part)
-        .and_then(|()| fs::rename(&part, to).and_then(|()| sync_folder(to)).map_err(|error| OpenError::io(to, &error)));
-    if copied.is_err() {
-        let _ = fs::remove_file(&part);
-    }
+    let file = private().create_new(true).open(&part).map_err(|error| OpenError::io(&part, &error))?;
+    let copied = copy_into(connection, &part, &file).and_then(|()| name(&part, to));
+    // It has two names now, or none that counts.
+    let _ = fs::remove_file(&part);
     copied
 }
 
-fn copy_into(connection: &Connection, part: &Path) -> Result<(), OpenError> {
+/// Gives a file its name, which nothing else may have.
+fn name(part: &Path, to: &Path) -> Result<(), OpenError> {
+    let named = fs::hard_link(part, to).or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Err(error),
+        // There are file systems without links. The name is taken first, so that nobody else's file is replaced.
+        _ => private().create_new(true).open(to).and_then(|_| fs::rename(part, to)),
+    });
+    named.and_then(|()| sync_folder(to)).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => OpenError::Exists(to.to_owned()),
+        _ => OpenError::io(to, &error),
+    })
+}
+
+fn copy_into(connection: &Connection, part: &Path, file: &File) -> Result<(), OpenError> {
     let failed = |error| OpenError::io(part, &error);
     // SQLite fills a file that is there, if it is empty.
-    let file = private().create(true).truncate(true).open(part).map_err(failed)?;
     let Some(name) = part.to_str() else {
         return Err(OpenError::Failed { path: part.to_owned(), why: "its name is not UTF-8".into() });
     };

@@ -3,10 +3,14 @@
 //! While the medium fails it keeps the group and tries the same again, for as long as it takes. It never answers early, and gives
 //! up only what cannot be stored for what is in it, or what is no longer its own to write.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anteroom_protocol::RoomId;
+
+use super::super::StoreError;
 use super::super::write::{Queued, Write};
 use super::checkpointer::Checkpointer;
 use super::disk::{Checkpoint, Disk};
@@ -14,7 +18,7 @@ use super::fault::Fault;
 use super::queue::Next;
 use super::shared::Shared;
 
-/// After how long without writes the log is brought into the database.
+/// After how long without writes, but those that say that the server is alive, the log is brought into the database.
 const IDLE: Duration = Duration::from_secs(2);
 /// How much is written before it is brought into the database meanwhile.
 const CHECKPOINT_BYTES: usize = 4 << 20;
@@ -56,11 +60,32 @@ pub(super) struct Writer<D> {
     is_ahead: bool,
 }
 
+/// Whether there were no news for a while: that the server is alive is none, or there would always be some.
+struct Lull {
+    news_at: Instant,
+}
+
+impl Lull {
+    fn new(now: Instant) -> Self {
+        Self { news_at: now }
+    }
+
+    /// Something was written. Whether the last news are old.
+    fn wrote(&mut self, is_news: bool, now: Instant) -> bool {
+        if is_news {
+            self.news_at = now;
+        }
+        now.saturating_duration_since(self.news_at) >= IDLE
+    }
+}
+
 /// What became of a transaction.
 enum Outcome {
     Committed,
     /// Its content cannot be stored.
     Refused(String),
+    /// It is a turn of a room that is not stored.
+    NoRoom,
     /// The store is not ours any more, or nobody waits for it.
     Over,
 }
@@ -73,9 +98,16 @@ impl<D: Disk> Writer<D> {
     pub(super) fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let _end = shared.end_when_dropped();
+        let mut lull = Lull::new(Instant::now());
         loop {
             match shared.queue.next(IDLE) {
-                Next::Store(group) => self.store(group),
+                Next::Store(group) => {
+                    let is_news = group.iter().any(|queued| !matches!(queued.write, Write::Alive { .. }));
+                    self.store(group);
+                    if lull.wrote(is_news, Instant::now()) {
+                        self.idle();
+                    }
+                }
                 Next::Idle => self.idle(),
                 Next::End => break,
             }
@@ -86,12 +118,47 @@ impl<D: Disk> Writer<D> {
     fn store(&mut self, group: Vec<Queued>) {
         let writes: Vec<&Write> = group.iter().map(|queued| &queued.write).collect();
         match self.persist(&writes) {
+            Outcome::Committed if writes.iter().any(|write| write.tidies()) => self.tidy(group),
             Outcome::Committed => group.into_iter().for_each(Queued::committed),
-            Outcome::Refused(_) if group.len() > 1 => group.into_iter().for_each(|queued| self.store(vec![queued])),
+            Outcome::Refused(_) | Outcome::NoRoom if group.len() > 1 => self.store_singly(group),
             Outcome::Refused(why) => self.give_up(&writes, &why),
+            Outcome::NoRoom => tracing::error!(error = %Fault::NoRoom, "write given up"),
             Outcome::Over => self.shared.queue.clear(),
         }
         self.look_after_the_log();
+    }
+
+    /// A room of which a write is given up goes no further: what it has in the queue behind that was never to be seen without it.
+    fn store_singly(&mut self, group: Vec<Queued>) {
+        let mut given_up = BTreeSet::new();
+        for queued in group {
+            let room_id = queued.write.room_id();
+            if room_id.is_some_and(|room_id| given_up.contains(&room_id)) {
+                continue;
+            }
+            match self.persist(&[&queued.write]) {
+                Outcome::Committed => queued.committed(),
+                Outcome::Refused(why) => {
+                    self.give_up(&[&queued.write], &why);
+                    given_up.extend(room_id);
+                }
+                Outcome::NoRoom => tracing::error!(error = %Fault::NoRoom, "write given up"),
+                Outcome::Over => return self.shared.queue.clear(),
+            }
+        }
+    }
+
+    /// Writes the database anew. If that fails, only whoever asked for it hears so: what is to be stored goes on.
+    fn tidy(&mut self, group: Vec<Queued>) {
+        let Err(fault) = self.disk.vacuum() else { return group.into_iter().for_each(Queued::committed) };
+        let why = fault.to_string();
+        tracing::warn!(error = why, "the database cannot be written anew");
+        for queued in group {
+            queued.ended(Err(StoreError::NotTidied(why.clone())));
+        }
+        // What it has written so far is taken away, and what a sync has missed is written once more.
+        let mut pause = self.backoff.first;
+        if self.recover(&why, &mut pause) { self.is_back() } else { self.shared.queue.clear() }
     }
 
     /// Writes in one transaction, however often that must be tried.
@@ -102,6 +169,7 @@ impl<D: Disk> Writer<D> {
             match self.attempt(writes) {
                 Ok(()) => break,
                 Err(Fault::Content(why)) => return Outcome::Refused(why),
+                Err(Fault::NoRoom) => return Outcome::NoRoom,
                 Err(fault @ Fault::Fenced) => {
                     tracing::error!(error = %fault, "store closed; what was not stored is lost");
                     self.shared.health.note(false);
@@ -114,12 +182,16 @@ impl<D: Disk> Writer<D> {
                 }
             }
         }
+        self.is_back();
+        self.is_ahead |= writes.iter().any(|write| !matches!(write, Write::Alive { .. }));
+        self.written += writes.iter().map(|write| write.bytes() + PAGE_BYTES).sum::<usize>();
+        Outcome::Committed
+    }
+
+    fn is_back(&self) {
         if self.shared.health.note(true) {
             tracing::info!("store can be written again");
         }
-        self.is_ahead = true;
-        self.written += writes.iter().map(|write| write.bytes() + PAGE_BYTES).sum::<usize>();
-        Outcome::Committed
     }
 
     fn attempt(&mut self, writes: &[&Write]) -> Result<(), Fault> {
@@ -136,11 +208,7 @@ impl<D: Disk> Writer<D> {
         if !matches!(tried, Ok(true)) {
             self.disk.roll_back();
         }
-        tried?;
-        match writes {
-            [Write::Erase(_) | Write::Tidy] => self.disk.vacuum(),
-            _ => Ok(()),
-        }
+        tried.map(drop)
     }
 
     /// Waits until the store may be usable again; whether it is worth trying.
@@ -169,6 +237,7 @@ impl<D: Disk> Writer<D> {
         for write in writes {
             tracing::error!(room_id = write.room_id().map(tracing::field::display), error = why, "write given up");
             if let Some(room_id) = write.room_id() {
+                self.shared.queue.drop_room(room_id);
                 let suspend = Write::Suspend { room_id, why: format!("a turn of it could not be stored: {why}") };
                 if matches!(self.persist(&[&suspend]), Outcome::Over) {
                     self.shared.queue.clear();
@@ -215,6 +284,16 @@ impl<D: Disk> Writer<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_the_server_is_alive_is_no_news() {
+        let from = Instant::now();
+        let at = |ms| from + Duration::from_millis(ms);
+        let mut lull = Lull::new(from);
+        assert_eq!([1000, 1999, 2000, 3000].map(|ms| lull.wrote(false, at(ms))), [false, false, true, true]);
+        assert_eq!([true, false].map(|is_news| lull.wrote(is_news, at(4000))), [false, false]);
+        assert_eq!([5000, 6000].map(|ms| lull.wrote(false, at(ms))), [false, true]);
+    }
 
     #[test]
     fn pauses_grow_and_are_bounded() {

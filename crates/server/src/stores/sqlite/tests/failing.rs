@@ -1,6 +1,7 @@
 //! A medium that fails when it is told to: nothing that was acknowledged is lost, nothing is applied twice, and it goes on when the
 //! medium is back.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use super::*;
@@ -26,11 +27,18 @@ pub(super) struct Faults {
     /// Their names.
     names: Mutex<Vec<&'static str>>,
     plan: Mutex<Plan>,
+    /// Whether the database can never be written anew: its disk has no space for another one.
+    is_cramped: AtomicBool,
 }
 
 impl Faults {
     fn new(plan: impl Fn(u64) -> Option<How> + Send + 'static) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicU64::new(0), names: Mutex::default(), plan: Mutex::new(Box::new(plan)) })
+        Arc::new(Self {
+            calls: AtomicU64::new(0),
+            names: Mutex::default(),
+            plan: Mutex::new(Box::new(plan)),
+            is_cramped: AtomicBool::new(false),
+        })
     }
 
     fn next(&self, name: &'static str) -> Option<How> {
@@ -90,6 +98,9 @@ impl Disk for Failing {
     }
 
     fn vacuum(&mut self) -> Result<(), Fault> {
+        if self.faults.is_cramped.load(Ordering::Relaxed) {
+            return Err(Fault::medium("database or disk is full"));
+        }
         self.call("vacuum", Database::vacuum)
     }
 
@@ -145,7 +156,8 @@ async fn play(store: &Sqlite) {
     script.keep(vec![session_row(1, "anna", 0), session_row(2, "bert", 0)]).await;
     script.committed().await;
     let place = store.place().await;
-    store.erase(place, "anna".parse().unwrap()).committed().await.unwrap();
+    let erased = store.erase(place, "anna".parse().unwrap()).committed().await;
+    assert!(matches!(erased, Ok(()) | Err(StoreError::NotTidied(_))));
     let mut script = Script::new(store);
     script.turn(1, 4, "four").await;
     script.snapshot(3, 1, &"large ".repeat(5000)).await;
@@ -249,4 +261,56 @@ async fn what_no_medium_takes_suspends_its_room_and_no_other() {
     assert_eq!(suspended(store.load(room(2)).await.unwrap()), None);
     assert_eq!(texts(&store, 2).await.unwrap().len(), 3);
     assert!(store.health().is_good());
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_anew_holds_up_nobody() {
+    let shaky = Shaky::new(|_| None);
+    let store = shaky.store(WALL_MS);
+    let mut script = Script::new(&store);
+    script.keep(vec![session_row(1, "anna", 0), session_row(2, "bert", 0)]).await;
+    script.committed().await;
+    shaky.faults.is_cramped.store(true, Ordering::Relaxed);
+    let why = StoreError::NotTidied("database or disk is full".into());
+    let mut tidied = store.vacuum(store.place().await);
+    let mut erased = store.erase(store.place().await, "anna".parse().unwrap());
+    let mut script = Script::new(&store);
+    script.snapshot(1, 1, "one").await;
+    assert_eq!((tidied.committed().await, erased.committed().await), (Err(why.clone()), Err(why)));
+    script.committed().await;
+    // Whoever was erased is not stored any more, and asking again sees to the bytes.
+    assert_eq!(store.sessions().await.unwrap(), [session_row(2, "bert", 0)]);
+    assert!(store.health().is_good());
+    shaky.faults.is_cramped.store(false, Ordering::Relaxed);
+    store.erase(store.place().await, "anna".parse().unwrap()).committed().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_room_has_submitted_behind_what_no_medium_takes_is_given_up_too() {
+    let scratch = Scratch::new();
+    let store = Sqlite::open_with(scratch.path(), WALL_MS, AT_ONCE, |database| database).unwrap();
+    let mut script = Script::new(&store);
+    script.snapshot(1, 1, "one").await;
+    script.committed().await;
+    // The writer is kept busy until all of it is in the queue.
+    let other = scratch.connect();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut others = Script::new(&store);
+    others.snapshot(2, 1, "one").await;
+    while store.health().is_good() {
+        tokio::task::yield_now().await;
+    }
+    let place = store.place().await;
+    let mut bad = store.turn(place, WALL_MS, room(1), u64::MAX, RoomRow::default(), turn("too high a number"));
+    // One of the same transaction, and one of the next.
+    let mut behind = Script::new(&store);
+    behind.snapshot(1, 2, "two").await;
+    behind.turn(1, 3, &"three ".repeat(1 << 20)).await;
+    others.turn(2, 2, "two").await;
+    other.execute_batch("ROLLBACK").unwrap();
+    others.committed().await;
+    assert_eq!(bad.committed().await, Err(StoreError::Closed));
+    assert_eq!(behind.results().await, [Err(StoreError::Closed), Err(StoreError::Closed)]);
+    assert_eq!(texts(&store, 1).await.unwrap(), [(1, "one".to_owned())]);
+    assert!(store.load(room(1)).await.unwrap().unwrap().suspended.is_some());
 }

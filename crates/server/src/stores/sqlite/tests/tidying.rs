@@ -231,3 +231,24 @@ fn the_tools_make_no_store() {
     }
     assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_backup_replaces_no_file_and_follows_no_link() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let scratch = Scratch::new();
+    let store = Sqlite::open(scratch.path(), WALL_MS).unwrap();
+    let aside = Scratch::new();
+    fs::create_dir(aside.path()).unwrap();
+    let [to, part, link, victim] = ["copy", "copy.part", "link", "victim"].map(|name| aside.path().join(name));
+    // Where a copy could be taken to be made, and a link that leads to what is not there yet.
+    fs::write(&part, "of somebody else").unwrap();
+    symlink(&victim, &link).unwrap();
+    store.backup(to.clone()).await.unwrap();
+    let refused = store.backup(link).await.unwrap_err().to_string();
+    assert!(refused.contains("is there already"), "{refused}");
+    assert!(!victim.exists());
+    assert_eq!(fs::read(part).unwrap(), b"of somebody else");
+    assert_eq!(fs::metadata(to).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(aside.path()).unwrap().count(), 3, "nothing else is left behind");
+}
