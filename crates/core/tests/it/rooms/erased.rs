@@ -143,7 +143,8 @@ fn a_room_that_is_named_after_somebody_who_is_erased_gets_another_name() {
 #[test]
 fn a_room_keeps_its_name_though_somebody_is_erased_who_is_called_like_a_part_of_it() {
     let erased = |name: &str, username: &str, was_there| is_named_after(name, username, was_there);
-    for (name, username) in [("ADA's room", "room"), ("ADA's room", "AD"), ("ADA's room", ""), ("chess for ADA", "ADA")] {
+    for (name, username) in [("ADA's room", "room"), ("ADA's room", "AD"), ("ADA's room", ""), ("chess for ADA", "ADA")]
+    {
         assert!(!erased(name, username, false), "{name}, {username}");
     }
     // In a room that they were in, words that are theirs are told of them.
