@@ -60,7 +60,7 @@ await tellStory(async (story) => {
   await story.ask("unplug", { on: false });
   await wake(ada, front);
   const seconds = story.about.grace_ms / 1_000;
-  const told = `You were away for longer than ${seconds} s, so your seats were given up. `
+  const told = `You were away for longer than ${seconds} s, so your session has ended. `
     + "A new session has begun under your name.";
   await ada.page.getByText(told).waitFor();
   await ada.page.locator("body[data-view=lobby]").waitFor();

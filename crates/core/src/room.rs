@@ -24,6 +24,7 @@ use anteroom_protocol::message::{Message, RoomState, RoomSummary};
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Json, LaneId, Payload, SessionId, Tally, UserId};
 
 pub use command::{AnswerTo, Command, Join, MemberId, RoomPolicy, RoomSpec};
+pub use erase::is_named_after;
 pub use log::{DamagedLog, Deed, Log};
 pub use membership::Membership;
 pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};

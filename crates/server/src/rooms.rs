@@ -36,7 +36,7 @@ use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
 use crate::stores::Store;
 use asleep::Asleep;
-pub(crate) use erasing::{Erased, Forgotten};
+pub(crate) use erasing::{Erased, Forgotten, Mention};
 use journal::Journal;
 pub(crate) use limits::RoomLimits;
 pub(crate) use link::{Admitted, Declined, Entrance, Input, Reply, RoomHandle, RoomLink, gone, unavailable};

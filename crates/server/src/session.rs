@@ -124,8 +124,8 @@ impl Session {
         self.is_kept.load(Ordering::Acquire)
     }
 
-    pub(crate) fn note_kept(&self) {
-        self.is_kept.store(true, Ordering::Release);
+    pub(crate) fn note_kept(&self, is_kept: bool) {
+        self.is_kept.store(is_kept, Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

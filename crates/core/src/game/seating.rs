@@ -131,9 +131,11 @@ impl Seating {
         self.kept = self.kept.iter().map(|(until, seat)| (*until + by, *seat)).collect();
     }
 
-    /// Forgets that a user had a seat.
-    pub(crate) fn forget_former(&mut self, user_id: &UserId) {
+    /// Forgets that a user had a seat. Whether they had.
+    pub(crate) fn forget_former(&mut self, user_id: &UserId) -> bool {
+        let before = self.former.len();
         self.former.retain(|_, former| former != user_id);
+        self.former.len() < before
     }
 
     /// Makes a seat free.

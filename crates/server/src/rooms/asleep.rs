@@ -69,7 +69,7 @@ impl Rooms {
     }
 
     /// The same, whether there is space or not.
-    fn rouse(self: &Arc<Self>, room_id: &RoomId) -> Result<Option<RoomHandle>, ErrorBody> {
+    pub(super) fn rouse(self: &Arc<Self>, room_id: &RoomId) -> Result<Option<RoomHandle>, ErrorBody> {
         let slot = {
             let mut places = self.lock();
             if let Some(room) = places.running.get(room_id) {

@@ -3,7 +3,7 @@
 //! A room that is in memory is told so, and one that sleeps is woken for it. Where no server runs it is made again, forgets them, and
 //! is stored as it is then; the turns before are deleted with that. One that cannot be made again keeps what the others have of
 //! it: a stranger takes the user's place in its snapshot. If even that cannot be done, or there are turns, which nobody can
-//! change, the room is deleted.
+//! change, the room is deleted; one that has only their name is left alone, since others may be called the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use anteroom_core::Time;
 use anteroom_core::game::Registry;
-use anteroom_core::room::{Command, Flush, Room};
-use anteroom_protocol::{RoomId, UserId};
+use anteroom_core::room::{Command, Flush, Room, is_named_after};
+use anteroom_protocol::{ErrorBody, ErrorCode, RoomId, UserId};
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::link::Mail;
 use super::{RoomHandle, Rooms, journal, record};
@@ -22,6 +23,9 @@ use crate::panics::guarded;
 use crate::random;
 use crate::stores::{Kept, Kind, RoomRow, Sealed, Store, StoreError};
 
+/// How often a room is asked that does not answer, and how long it may take to get where it can.
+const TRIES_MAX: usize = 40;
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// What a stranger is called.
 const STRANGER: &str = "Stranger";
 
@@ -44,6 +48,17 @@ pub(crate) enum Erased {
     Replaced,
     /// It could not be restored, and is deleted.
     Deleted,
+    /// It cannot be restored and has only a name in it that may be another's, too: nothing was done.
+    Left,
+}
+
+/// What of a user was found in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mention {
+    /// Their id, which nobody else has.
+    Id,
+    /// Only a name of theirs.
+    Name,
 }
 
 impl Forgotten<'_> {
@@ -63,15 +78,18 @@ impl Forgotten<'_> {
         store: &dyn Store,
         registry: &Registry,
         room_id: RoomId,
+        mention: Mention,
     ) -> Result<Option<Erased>, StoreError> {
         let kept = match store.load(room_id).await {
             Ok(Some(kept)) => kept,
             Ok(None) => return Ok(None),
+            Err(StoreError::Damaged(_)) if mention == Mention::Name => return Ok(Some(Erased::Left)),
             Err(StoreError::Damaged(_)) => return self.delete(store, room_id, Erased::Deleted).await,
             Err(error) => return Err(error),
         };
         match record::restore(registry, &kept) {
-            Ok((room, index)) => self.in_restored(store, room, index, &kept.row).await,
+            Ok((room, index)) => self.in_restored(store, room, index, &kept.row, mention).await,
+            Err(_) if mention == Mention::Name => Ok(Some(Erased::Left)),
             Err(why) => self.in_suspended(store, room_id, &kept, why).await,
         }
     }
@@ -82,6 +100,7 @@ impl Forgotten<'_> {
         mut room: Room,
         index: u64,
         row: &RoomRow,
+        mention: Mention,
     ) -> Result<Option<Erased>, StoreError> {
         let room_id = room.summary().room_id;
         let mut flush = Flush::default();
@@ -94,8 +113,10 @@ impl Forgotten<'_> {
             }
             room.flush(&mut flush)
         });
-        if !matches!(turn, Ok(Ok(()))) {
-            return self.delete(store, room_id, Erased::Deleted).await;
+        match turn {
+            Ok(Ok(())) => {}
+            _ if mention == Mention::Name => return Ok(Some(Erased::Left)),
+            _ => return self.delete(store, room_id, Erased::Deleted).await,
         }
         if flush.effects.closed {
             return self.delete(store, room_id, Erased::Over).await;
@@ -104,6 +125,7 @@ impl Forgotten<'_> {
         let (place, now) = (store.place().await, Time::from_millis(store.boot().start_ms));
         match journal::keep(store, place, now, &room, index + 1, row.durable, &entry) {
             Ok(mut receipt) => receipt.committed().await.map(|()| Some(Erased::Forgotten)),
+            Err(_) if mention == Mention::Name => Ok(Some(Erased::Left)),
             Err(_) => self.delete(store, room_id, Erased::Deleted).await,
         }
     }
@@ -135,7 +157,7 @@ impl Forgotten<'_> {
             let mut value: Value = serde_json::from_slice(bytes).ok()?;
             self.replace(&mut value, &stranger);
             if let Some(Value::String(name)) = value.get_mut("name")
-                && self.names.iter().any(|known| name.contains(known.as_str()))
+                && self.names.iter().any(|known| is_named_after(name, known, true))
             {
                 *name = format!("Room {room_id}");
             }
@@ -174,59 +196,75 @@ impl Forgotten<'_> {
 
 impl Rooms {
     /// Lets rooms forget a user: all that are in memory, stored or not, and of the others those that are named. What became of
-    /// the latter, and of those in memory that are stored.
+    /// the latter.
     ///
     /// # Errors
-    /// The store cannot be used.
+    /// A sentence: a room cannot be read or asked. What was done stays done; it can be begun anew.
     pub(crate) async fn erase(
         self: &Arc<Self>,
         forgotten: Forgotten<'_>,
-        stored: BTreeSet<RoomId>,
-    ) -> Result<BTreeMap<RoomId, Erased>, StoreError> {
+        mut stored: BTreeMap<RoomId, Mention>,
+    ) -> Result<BTreeMap<RoomId, Erased>, String> {
         let running: Vec<RoomHandle> = self.lock().running.values().cloned().collect();
         let mut waiting = Vec::new();
         for room in running {
-            waiting.push((room.room_id, ask(&room, forgotten)));
+            let done = ask(&room, forgotten);
+            waiting.push((room, done));
         }
         let mut erased = BTreeMap::new();
-        for (room_id, done) in waiting {
-            let is_open = done.await;
-            if stored.contains(&room_id) {
-                erased.insert(room_id, if is_open { Erased::Forgotten } else { Erased::Over });
+        for (room, done) in waiting {
+            if !done.await && room.is_durable() {
+                // It is over, or has left memory without having heard it: what is stored tells.
+                stored.entry(room.room_id).or_insert(Mention::Name);
+            } else if stored.remove(&room.room_id).is_some() {
+                erased.insert(room.room_id, Erased::Forgotten);
             }
         }
         // Rooms of which there are many: one is woken after the other.
-        for room_id in stored {
-            if !erased.contains_key(&room_id)
-                && let Some(what) = self.erase_in(forgotten, room_id).await?
-            {
-                erased.insert(room_id, what);
-            }
+        for (room_id, mention) in stored {
+            erased.insert(room_id, self.erase_in(forgotten, room_id, mention).await?);
         }
         Ok(erased)
     }
 
+    /// Only what a room has said itself, or what is stored, tells what became of it.
     async fn erase_in(
         self: &Arc<Self>,
         forgotten: Forgotten<'_>,
         room_id: RoomId,
-    ) -> Result<Option<Erased>, StoreError> {
-        let is_suspended = |rooms: &Self| rooms.lock().suspended.contains_key(&room_id);
-        if let Ok(Some(room)) = self.reach(&room_id)
-            && (ask(&room, forgotten).await || !is_suspended(self))
-        {
-            return Ok(Some(Erased::Forgotten));
+        mention: Mention,
+    ) -> Result<Erased, String> {
+        let Some(store) = &self.store else { return Ok(Erased::Over) };
+        for _ in 0..TRIES_MAX {
+            match self.rouse(&room_id) {
+                Ok(Some(room)) => {
+                    if ask(&room, forgotten).await {
+                        return Ok(Erased::Forgotten);
+                    }
+                }
+                Ok(None) => match store.load(room_id).await {
+                    Ok(None) => return Ok(Erased::Over),
+                    // It is between two places.
+                    Ok(Some(_)) => {}
+                    Err(error) => return Err(error.to_string()),
+                },
+                Err(ErrorBody { code: ErrorCode::RoomSuspended, .. }) => {
+                    let erased = forgotten.in_stored(store.as_ref(), &self.registry, room_id, mention).await;
+                    let erased = erased.map_err(|error| error.to_string())?.unwrap_or(Erased::Over);
+                    if matches!(erased, Erased::Over | Erased::Deleted) {
+                        self.lock().suspended.remove(&room_id);
+                    }
+                    return Ok(erased);
+                }
+                Err(error) => return Err(format!("room {room_id} cannot be asked: {}", error.message)),
+            }
+            sleep(AGAIN_AFTER).await;
         }
-        let (true, Some(store)) = (is_suspended(self), &self.store) else { return Ok(None) };
-        let erased = forgotten.in_stored(store.as_ref(), &self.registry, room_id).await?;
-        if matches!(erased, None | Some(Erased::Over | Erased::Deleted)) {
-            self.lock().suspended.remove(&room_id);
-        }
-        Ok(erased)
+        Err(format!("room {room_id} cannot be read just now, so it has not forgotten them; see the log, and ask again"))
     }
 }
 
-/// Asks a room to forget a user. Whether it goes on afterwards; if not, it is over, or could not be made again.
+/// Asks a room to forget a user. Whether it has, and is stored so; if not, it is over, or never heard of it.
 fn ask(room: &RoomHandle, forgotten: Forgotten<'_>) -> impl Future<Output = bool> + use<> {
     let done: Vec<_> = forgotten
         .commands()
@@ -305,9 +343,13 @@ mod tests {
     }
 
     async fn erase(store: &Memory) -> Option<Erased> {
+        erase_as(store, Mention::Id).await
+    }
+
+    async fn erase_as(store: &Memory, mention: Mention) -> Option<Erased> {
         let (user_id, names) = (ADA.0.parse().unwrap(), BTreeSet::from([ADA.1.to_owned()]));
         let forgotten = Forgotten { user_id: &user_id, names: &names };
-        forgotten.in_stored(store, &anteroom_games::registry().unwrap(), the_room()).await.unwrap()
+        forgotten.in_stored(store, &anteroom_games::registry().unwrap(), the_room(), mention).await.unwrap()
     }
 
     fn has(kept: &Kept, text: &str) -> bool {
@@ -355,26 +397,81 @@ mod tests {
         assert_eq!(room.memberships().count(), 2);
     }
 
-    /// The same in a server that has found it when it started.
+    /// Others may be called the same.
+    #[tokio::test]
+    async fn a_room_that_cannot_be_restored_is_left_alone_if_it_only_has_the_name() {
+        let mut other: Value = serde_json::from_slice(&snapshot(&[BOB])).unwrap();
+        other["version"] = 999.into();
+        let store = stored(&serde_json::to_vec(&other).unwrap()).await;
+        let before = store.load(the_room()).await.unwrap();
+        assert_eq!(erase_as(&store, Mention::Name).await, Some(Erased::Left));
+        assert_eq!(store.load(the_room()).await.unwrap(), before);
+    }
+
+    fn rooms_of(store: Arc<dyn Store>, limits: &LimitList) -> Arc<Rooms> {
+        Rooms::new(Surroundings {
+            registry: anteroom_games::registry().unwrap(),
+            lobby: Arc::default(),
+            clock: Clock::start_at(store.boot().start_ms),
+            limits: RoomLimits::of(limits, &Times::default()),
+            randomness: Arc::new(Randomness::seeded(1)),
+            budget: Arc::new(Budget::new(usize::MAX)),
+            hooks: Hooked::default(),
+            store: Some(store),
+        })
+    }
+
+    /// As many rooms are in memory as may be, and theirs sleeps.
+    #[tokio::test(start_paused = true)]
+    async fn a_user_is_erased_in_a_room_for_which_there_is_no_space() {
+        let store = Arc::new(stored(&snapshot(&[ADA, BOB])).await);
+        let limits = LimitList { rooms_max: 1, ..LimitList::default() };
+        let rooms = rooms_of(store.clone(), &limits);
+        rooms.lock().asleep.add(the_room(), None);
+        let other = rooms.reserve(false, || RoomId::from_bits(6)).unwrap();
+        assert!(rooms.find(the_room().as_str()).is_err(), "there is no space");
+        // Its mailbox is closed: it has nothing of anybody.
+        drop(other.mailbox);
+        let (user_id, names) = (ADA.0.parse().unwrap(), BTreeSet::from([ADA.1.to_owned()]));
+        let forgotten = Forgotten { user_id: &user_id, names: &names };
+        let erased = rooms.erase(forgotten, BTreeMap::from([(the_room(), Mention::Id)])).await.unwrap();
+        assert_eq!(erased, BTreeMap::from([(the_room(), Erased::Forgotten)]));
+        let kept = store.load(the_room()).await.unwrap().unwrap();
+        assert!(!has(&kept, ADA.0) && has(&kept, BOB.0), "{kept:?}");
+    }
+
+    /// One that does not answer has not forgotten anything.
+    #[tokio::test(start_paused = true)]
+    async fn a_room_that_cannot_be_asked_is_not_said_to_have_forgotten() {
+        let store = Arc::new(stored(&snapshot(&[ADA, BOB])).await);
+        let rooms = rooms_of(store.clone(), &LimitList::default());
+        drop(rooms.reserve(true, || the_room()).unwrap().mailbox);
+        let (user_id, names) = (ADA.0.parse().unwrap(), BTreeSet::new());
+        let forgotten = Forgotten { user_id: &user_id, names: &names };
+        let failed = rooms.erase(forgotten, BTreeMap::from([(the_room(), Mention::Id)])).await.unwrap_err();
+        assert!(failed.contains("has not forgotten them"), "{failed}");
+        assert!(has(&store.load(the_room()).await.unwrap().unwrap(), ADA.0));
+        // It lies down meanwhile.
+        let mut places = rooms.lock();
+        places.running.clear();
+        places.asleep.add(the_room(), None);
+        drop(places);
+        let erased = rooms.erase(forgotten, BTreeMap::from([(the_room(), Mention::Id)])).await.unwrap();
+        assert_eq!(erased, BTreeMap::from([(the_room(), Erased::Forgotten)]));
+        assert!(!has(&store.load(the_room()).await.unwrap().unwrap(), ADA.0));
+    }
+
+    /// A stranger takes the place in a server that has found it when it started, too.
     #[tokio::test]
     async fn a_server_erases_a_user_in_a_room_that_is_suspended() {
         let mut other: Value = serde_json::from_slice(&snapshot(&[ADA, BOB])).unwrap();
         other["version"] = 999.into();
         let store = Arc::new(stored(&serde_json::to_vec(&other).unwrap()).await);
-        let rooms = Rooms::new(Surroundings {
-            registry: anteroom_games::registry().unwrap(),
-            lobby: Arc::default(),
-            clock: Clock::start(),
-            limits: RoomLimits::of(&LimitList::default(), &Times::default()),
-            randomness: Arc::new(Randomness::seeded(1)),
-            budget: Arc::new(Budget::new(usize::MAX)),
-            hooks: Hooked::default(),
-            store: Some(store.clone()),
-        });
+        let rooms = rooms_of(store.clone(), &LimitList::default());
         rooms.recover().await.unwrap();
         let (user_id, names) = (ADA.0.parse().unwrap(), BTreeSet::new());
         let forgotten = Forgotten { user_id: &user_id, names: &names };
-        let erased = rooms.erase(forgotten, BTreeSet::from([the_room()])).await.unwrap();
+        let erased = rooms.erase(forgotten, BTreeMap::from([(the_room(), Mention::Id)])).await.unwrap();
         assert_eq!(erased, BTreeMap::from([(the_room(), Erased::Replaced)]));
         assert!(!has(&store.load(the_room()).await.unwrap().unwrap(), ADA.0));
         assert!(rooms.find(the_room().as_str()).is_err(), "it is suspended still");

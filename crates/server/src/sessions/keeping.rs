@@ -132,6 +132,17 @@ impl Sessions {
         }
     }
 
+    /// What was stored of a user's sessions is not any more: it is stored again, and waited for. Cancel-safe.
+    pub(crate) async fn keep_again(&self, user_id: &UserId) {
+        // What is noted before is stored first: it may have been deleted with the rest.
+        self.settled().await;
+        for session in self.of_user(user_id) {
+            session.note_kept(false);
+            self.has_come(&session);
+        }
+        self.settled().await;
+    }
+
     /// Stores every session as it is, and waits for it.
     pub(crate) async fn keep_all(&self) {
         let Some(keeping) = &self.keeping else { return };
@@ -192,7 +203,7 @@ impl Sessions {
         for receipt in &mut receipts {
             receipt.committed().await?;
         }
-        kept.iter().for_each(|session| session.note_kept());
+        kept.iter().for_each(|session| session.note_kept(true));
         Ok(())
     }
 }

@@ -25,8 +25,8 @@ pub(crate) async fn erase(store: &dyn Store, games: &Registry, user_id: UserId) 
     let wanted = Wanted::find(store, user_id).await?;
     let forgotten = Forgotten { user_id: &wanted.user_id, names: &wanted.names };
     let mut rooms = BTreeMap::new();
-    for room_id in wanted.rooms_with_names(store).await? {
-        if let Some(erased) = forgotten.in_stored(store, games, room_id).await? {
+    for (room_id, mention) in wanted.rooms_with_names(store).await? {
+        if let Some(erased) = forgotten.in_stored(store, games, room_id, mention).await? {
             rooms.insert(room_id, erased);
         }
     }
@@ -49,6 +49,10 @@ impl Report {
             (Erased::Over, "closed, since nobody else was in it"),
             (Erased::Replaced, "cannot be restored; a stranger is in their place there"),
             (Erased::Deleted, "could not be restored and had something of them, so it is deleted"),
+            (
+                Erased::Left,
+                "cannot be restored and has their name, or that of somebody else who is called so; it is left alone",
+            ),
         ] {
             for (room_id, _) in self.rooms.iter().filter(|(_, erased)| **erased == what) {
                 words += &format!("room {room_id} {said}\n");

@@ -1,5 +1,6 @@
 //! The answers of a server that has a store.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,11 +9,14 @@ use anteroom_protocol::{CloseCode, UserId};
 use super::erasing::Report;
 use super::exporting;
 use super::searching::Wanted;
-use crate::rooms::Forgotten;
+use crate::rooms::{Forgotten, Mention};
 use crate::services::Services;
 use crate::session::Departure;
 use crate::stores::control::{Answer, Operations};
 use crate::stores::{Later, Medium, Sqlite, StoreError, UserStore};
+
+/// How often rooms are searched: somebody who comes in meanwhile may be in others then.
+const SEARCHES_MAX: usize = 3;
 
 /// See the module.
 #[derive(Debug)]
@@ -45,11 +49,20 @@ impl Live {
         sessions.settled().await;
         let mut wanted = Wanted::find(&*self.store, user_id).await.map_err(in_words)?;
         wanted.names.extend(here.iter().map(|session| session.identity.username.clone()));
-        let stored = wanted.rooms_with_names(&*self.store).await.map_err(in_words)?;
         let forgotten = Forgotten { user_id: &wanted.user_id, names: &wanted.names };
-        let rooms = rooms.erase(forgotten, stored).await.map_err(in_words)?;
-        self.store.erase(self.store.place().await, wanted.user_id).committed().await.map_err(in_words)?;
-        Ok(Report { is_known: wanted.row.is_some(), sessions: here.len() + wanted.sessions.len(), rooms })
+        let mut erased = BTreeMap::new();
+        for search in 0..SEARCHES_MAX {
+            let stored = wanted.rooms_with_names(&*self.store).await.map_err(in_words)?;
+            // Whatever is left has a name that is another's, too.
+            if search > 0 && !stored.values().any(|mention| *mention == Mention::Id) {
+                break;
+            }
+            erased.extend(rooms.erase(forgotten, stored).await?);
+        }
+        self.store.erase(self.store.place().await, wanted.user_id.clone()).committed().await.map_err(in_words)?;
+        // Somebody who is not known any more may have come in meanwhile.
+        sessions.keep_again(&wanted.user_id).await;
+        Ok(Report { is_known: wanted.row.is_some(), sessions: here.len() + wanted.sessions.len(), rooms: erased })
     }
 }
 

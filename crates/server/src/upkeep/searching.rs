@@ -1,10 +1,11 @@
 //! Which stored rooms have something of a user in them: those with the bytes that the user's id or name is written with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anteroom_protocol::{RoomId, UserId};
 use serde_json::Value;
 
+use crate::rooms::Mention;
 use crate::stores::{Kind, SessionRow, Store, StoreError, UserRow};
 
 /// A user, and everything that is stored of them outside rooms.
@@ -38,19 +39,23 @@ impl Wanted {
     /// # Errors
     /// The same.
     pub(crate) async fn rooms(&self, store: &dyn Store) -> Result<BTreeSet<RoomId>, StoreError> {
-        rooms_with(store, spellings(&self.user_id)).await
+        rooms_with(store, spellings(self.user_id.as_str())).await
     }
 
-    /// The same, and rooms that have a name of theirs.
+    /// The same, and rooms that have a name of theirs. So may those of others who are called the same.
     ///
     /// # Errors
     /// The same.
-    pub(crate) async fn rooms_with_names(&self, store: &dyn Store) -> Result<BTreeSet<RoomId>, StoreError> {
+    pub(crate) async fn rooms_with_names(&self, store: &dyn Store) -> Result<BTreeMap<RoomId, Mention>, StoreError> {
         let names = self.names.iter().flat_map(|name| {
-            let json = Value::from(name.as_str()).to_string();
-            [name.as_bytes().to_vec(), json.trim_matches('"').into()]
+            // As somebody is called, and a room by default.
+            let rooms = format!("{name}'s room");
+            [name, &rooms].into_iter().flat_map(|text| spellings(text)).collect::<Vec<_>>()
         });
-        rooms_with(store, spellings(&self.user_id).into_iter().chain(names).collect()).await
+        let named = rooms_with(store, names.collect()).await?;
+        let mut rooms: BTreeMap<_, _> = named.into_iter().map(|room_id| (room_id, Mention::Name)).collect();
+        rooms.extend(self.rooms(store).await?.into_iter().map(|room_id| (room_id, Mention::Id)));
+        Ok(rooms)
     }
 }
 
@@ -62,11 +67,11 @@ async fn rooms_with(store: &dyn Store, patterns: BTreeSet<Vec<u8>>) -> Result<BT
     Ok(rooms)
 }
 
-/// How an id is written: in snapshots as JSON has it, in turns with its length in front.
-fn spellings(user_id: &UserId) -> BTreeSet<Vec<u8>> {
-    let id = user_id.as_str();
-    let binary = [&[u8::try_from(id.len()).unwrap_or(u8::MAX)], id.as_bytes()].concat();
-    BTreeSet::from([Value::from(id).to_string().into_bytes(), binary])
+/// How an id or a name is written: in snapshots as JSON has it, in turns with its length in front. Its bytes alone may be a part
+/// of anything.
+fn spellings(text: &str) -> BTreeSet<Vec<u8>> {
+    let binary = [&[u8::try_from(text.len()).unwrap_or(u8::MAX)], text.as_bytes()].concat();
+    BTreeSet::from([Value::from(text).to_string().into_bytes(), binary])
 }
 
 /// What a session's record says; nothing if it is damaged.

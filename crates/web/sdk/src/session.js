@@ -227,7 +227,7 @@ export class Session {
     const why = this.isReloaded
       ? "The session of this tab is over."
       : isLate
-        ? `You were away for longer than ${seconds(lobby.graceMs)}, so your seats were given up.`
+        ? `You were away for longer than ${seconds(lobby.graceMs)}, so your session has ended.`
         : "The server does not know this session; it may have been restarted.";
     const told = new AnteroomError("session_unknown", why);
     if (this.isReloaded) lobby.lost = told;

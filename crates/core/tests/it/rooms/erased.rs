@@ -1,6 +1,6 @@
 //! Users that a room has to forget.
 
-use anteroom_core::room::MemberId;
+use anteroom_core::room::{MemberId, is_named_after};
 use anteroom_core::{Command, Flush, Game, Room, Seat, Time, Viewer};
 use anteroom_protocol::Codec;
 use anteroom_protocol::message::push::LeftReason;
@@ -138,6 +138,29 @@ fn a_room_that_is_named_after_somebody_who_is_erased_gets_another_name() {
         assert_eq!(room.summary().name, name);
         assert_eq!(flush.effects.entry.map(|entry| entry.summary.name), Some(name.into()));
     }
+}
+
+#[test]
+fn a_room_keeps_its_name_though_somebody_is_erased_who_is_called_like_a_part_of_it() {
+    let erased = |name: &str, username: &str, was_there| is_named_after(name, username, was_there);
+    for (name, username) in [("ADA's room", "room"), ("ADA's room", "AD"), ("ADA's room", ""), ("chess for ADA", "ADA")]
+    {
+        assert!(!erased(name, username, false), "{name}, {username}");
+    }
+    // In a room that they were in, words that are theirs are told of them.
+    for (name, username) in [("chess for ADA", "ADA"), ("(ADA)", "ADA"), ("room of ADA B.", "ADA B.")] {
+        assert!(erased(name, username, true), "{name}, {username}");
+    }
+    assert!(!erased("MADAM and ADAM", "ADA", true));
+    assert!(erased("ADA", "ADA", false) && erased("ADA's room", "ADA", false));
+
+    let (mut now, mut room) = (START, room::<Open>(true));
+    turn(&[Step::Join { user: 0, watch: false, codec: Codec::Json }], &mut now, &mut room);
+    let mut flush = Flush::default();
+    let (user_id, username) = ("guest".parse().unwrap(), Some("room".to_owned()));
+    room.handle(now, Command::Erase { user_id, username }, &mut flush);
+    room.flush(&mut flush).unwrap();
+    assert_eq!(room.summary().name, "ADA's room");
 }
 
 #[test]
