@@ -14,7 +14,7 @@ use anteroom_tests::lasting::{Host, Life, Pairs};
 use anteroom_tests::peer::{Peer, Via, Way};
 use anteroom_tests::program::{Ended, Running, anteroom, command};
 use anteroom_tests::server::{address, dialer, published_hash, scratch};
-use anteroom_tests::{amount, in_time, token};
+use anteroom_tests::{amount, token};
 use anteroom_transport::Dialer;
 
 /// How often a server is stopped with the same players.
@@ -97,21 +97,14 @@ async fn live(seed: u64, rounds: u64) -> Lived {
         (server, door) = start(&data, addr).await;
         // Every now and then it goes away again before they are all back.
         if rng.below(3) > 0 {
-            settle(&mut pairs, &life, &door).await;
+            pairs.settle(&life, &door).await;
             life.calm(false);
         }
     }
-    settle(&mut pairs, &life, &door).await;
+    pairs.settle(&life, &door).await;
     assert_eq!(stop(server, "TERM").await.code, Some(0));
     let (returns, moves) = pairs.numbers();
     Lived { rounds, returns, moves }
-}
-
-/// Waits until all that was said has arrived, and compares.
-async fn settle(pairs: &mut Pairs, life: &Life, door: &Door) {
-    life.calm(true);
-    in_time("all that was said", pairs.play(life, door)).await;
-    pairs.check_rooms(life, door).await;
 }
 
 /// Lives so many rounds, some of them side by side.

@@ -16,7 +16,7 @@ mod resume;
 mod tests;
 mod upstream;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anteroom_protocol::lane::{AckDue, Bounds, CountNotSent, Marks, Next};
@@ -82,9 +82,9 @@ pub struct Lanes {
     turn: usize,
     last_lane: LaneId,
     last_n: u64,
-    /// Numbers that were refused in the place of a lane's owner, whose mark therefore does not cover them. The answers
+    /// Numbers that were refused in the place of a lane's owner, and the lane, whose mark does not cover them. The answers
     /// are on the control lane.
-    refused: BTreeSet<u64>,
+    refused: BTreeMap<u64, LaneId>,
     /// What the control lane's mark does not cover, because something in front of it waits for its answer.
     answers: answers::Answers,
     ack: AckDue,
@@ -124,7 +124,7 @@ impl Lanes {
             turn: 0,
             last_lane: LaneId::CONTROL,
             last_n: 0,
-            refused: BTreeSet::new(),
+            refused: BTreeMap::new(),
             answers: answers::Answers::default(),
             ack: AckDue::default(),
             overflowed: false,

@@ -149,7 +149,7 @@ function hasSeat({ players, seats_max: seats }) {
 
 function facts({ players, seats_max: seats, spectators, durable }) {
   const watching = spectators ? `, ${spectators} watching` : "";
-  return `${players} of ${seats} players${watching}${durable ? " · kept" : ""}`;
+  return `${players} of ${seats} players${watching}${durable ? " ·\u00a0kept" : ""}`;
 }
 
 function stateOf(data) {

@@ -41,7 +41,7 @@ export function isKept({ durable }) {
 
 function whileAway({ isInRoom, isDurable }) {
   if (isDurable) return "Your game is kept; reconnecting…";
-  return isInRoom ? "Reconnecting… This game goes on if the server has kept it." : "Reconnecting…";
+  return isInRoom ? "Reconnecting… This game may be over." : "Reconnecting…";
 }
 
 function whileSilent({ isInRoom, isDurable }, isInTime) {

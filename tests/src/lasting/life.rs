@@ -18,6 +18,9 @@ use crate::{in_time, token};
 /// How long to wait before something is tried again.
 const BREATH: Duration = Duration::from_millis(20);
 
+/// How long everything that was said may take to arrive; more than the store fails.
+const SETTLED_IN: Duration = Duration::from_secs(60);
+
 /// What goes on around the players: whether the server is there, and whether anything new is to be begun.
 #[derive(Debug)]
 pub struct Life {
@@ -179,7 +182,7 @@ impl Pairs {
     ///
     /// # Panics
     /// If one is missing, or too many.
-    pub async fn check_rooms(&mut self, life: &Life, host: &impl Host) {
+    async fn check_rooms(&mut self, life: &Life, host: &impl Host) {
         let mut expected: Vec<(String, u64)> = Vec::new();
         for pair in &mut self.pairs {
             for room_id in [pair[0].board_room(), pair[0].talk_room(), pair[1].talk_room()].into_iter().flatten() {
@@ -198,6 +201,19 @@ impl Pairs {
         listed.sort();
         assert_eq!(listed, expected, "the list has other rooms than the players");
         in_time("a goodbye", watcher.leave()).await;
+    }
+
+    /// Waits until it is calm: all that was said has arrived, within a deadline.
+    ///
+    /// # Panics
+    /// If it has not, with what each waits for.
+    pub async fn settle(&mut self, life: &Life, host: &impl Host) {
+        life.calm(true);
+        if tokio::time::timeout(SETTLED_IN, self.play(life, host)).await.is_err() {
+            let waiting: Vec<String> = self.players().filter_map(|player| player.waits_for()).collect();
+            panic!("not in time: all that was said; {waiting:#?}");
+        }
+        self.check_rooms(life, host).await;
     }
 
     /// How often anybody went on with a session, and how many moves were made.

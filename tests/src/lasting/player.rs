@@ -245,6 +245,19 @@ impl Player {
             && self.chat.has_heard_all(self.who)
     }
 
+    /// What it waits for, if it does.
+    pub(super) fn waits_for(&self) -> Option<String> {
+        let (seen, said) = (self.board.seen_stage(), self.table.borrow().said());
+        let (kept, is_open, is_there) = (self.client.kept(), self.client.is_open(), self.client.is_connected());
+        let (board, chat, asked) = (self.board.place, &self.chat, &self.asked);
+        (!self.is_settled()).then(|| {
+            format!(
+                "{}: {asked:?}, {kept} kept, open {is_open}, there {is_there}, {board:?} at {seen:?} of {said:?}, {chat:?}",
+                self.client.user_id
+            )
+        })
+    }
+
     /// Takes what has come. Whether that led it into a room, or out of one.
     fn hear(&mut self) -> bool {
         let places = (self.board.place, self.chat.place);

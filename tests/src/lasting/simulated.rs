@@ -130,7 +130,7 @@ async fn play(seed: u64) -> Story {
         story.ends += 1;
         life.begin();
         if rng.below(3) > 0 {
-            settle(&mut pairs, &life, &host).await;
+            pairs.settle(&life, &host).await;
             if rng.below(3) == 0 {
                 story.sleeps += 1;
                 pairs.lose().await;
@@ -140,7 +140,7 @@ async fn play(seed: u64) -> Story {
             life.calm(false);
         }
     }
-    settle(&mut pairs, &life, &host).await;
+    pairs.settle(&life, &host).await;
     pairs.lose().await;
     host.server.shutdown().await;
     for end in gone {
@@ -166,11 +166,4 @@ async fn pause(rng: &mut Rng, ms_max: u32) {
 
 fn elapsed_ms(began: Instant) -> u64 {
     began.elapsed().as_millis() as u64
-}
-
-/// Waits until all that was said has arrived, and compares.
-async fn settle(pairs: &mut Pairs, life: &Life, host: &Simulated) {
-    life.calm(true);
-    pairs.play(life, host).await;
-    pairs.check_rooms(life, host).await;
 }

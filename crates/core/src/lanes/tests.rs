@@ -125,7 +125,7 @@ fn what_was_sent_in_an_earlier_membership_is_not_taken_in_a_later_one() {
     let before = session.open(room(1));
     session.put(NOW, before, said(1));
     // Message 1 is refused in front of the room, 2 asks to join again.
-    session.saw(Some(1));
+    session.saw(LaneId::CONTROL, Some(1));
     session.end(NOW, before, vec![farewell()]);
     session.took(NOW, LaneId::CONTROL, Some(2), 10);
     let after = session.open(room(1));
@@ -419,7 +419,7 @@ fn a_refusal_that_is_lost_behind_an_acknowledgement_is_told_on_the_lane_of_its_m
         session.put(NOW, other, said(1));
         session.handed(NOW, other, Some(1), 10);
         if is_refused {
-            session.saw(Some(2));
+            session.saw(lane, Some(2));
         }
         session.handed(NOW, lane, Some(3), 10);
         session.applied(lane, 3);

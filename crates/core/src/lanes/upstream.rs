@@ -24,7 +24,7 @@ impl Lanes {
     /// Judges a message that came on a lane: note that its owner has it by [`handed`](Self::handed), or [`took`](Self::took).
     #[must_use]
     pub fn judge(&self, connection: ConnectionId, lane: LaneId, n: Option<u64>) -> Verdict {
-        let was_refused = n.is_some_and(|n| self.refused.contains(&n));
+        let was_refused = n.is_some_and(|n| self.refused.contains_key(&n));
         let is_lost = lane == LaneId::CONTROL && n.is_some_and(|n| self.answers.is_lost(n));
         let is_new = !was_refused && (is_lost || self.lane(lane).is_some_and(|lane| lane.marks.is_new(n)));
         if is_new && self.carrying.attached() == Some(connection) { Verdict::New } else { Verdict::Ignored }
@@ -47,7 +47,7 @@ impl Lanes {
         if lane == LaneId::CONTROL {
             let done = self.answers.wait(n);
             // Refusals in front of it are answers, too, which the mark covers as soon as anything moves it.
-            let refused = self.refused.range(..n).next_back().copied().filter(|_| self.answers.is_first(n));
+            let refused = self.refused.range(..n).next_back().map(|(n, _)| *n).filter(|_| self.answers.is_first(n));
             self.apply_control(done.max(refused));
         }
     }
@@ -91,12 +91,13 @@ impl Lanes {
         self.lane(lane)?.marks.in_flight_at_ms().map(Time::from_millis)
     }
 
-    /// Notes a number whose message is refused in the place of its lane's owner. The answer goes on the control lane
-    /// next; unless that is lost in a gap the message does not pass any more, so nobody is refused and obeyed as well.
-    pub fn saw(&mut self, n: Option<u64>) {
+    /// Notes a number whose message is refused in the place of its lane's owner; of a room that the session is not in, on the
+    /// control lane. The answer goes on the control lane next; unless that is lost in a gap the message does not pass any more,
+    /// so nobody is refused and obeyed as well.
+    pub fn saw(&mut self, lane: LaneId, n: Option<u64>) {
         let Some(n) = n else { return };
         self.last_n = self.last_n.max(n);
-        self.refused.insert(n);
+        self.refused.insert(n, lane);
         if self.refused.len() > REFUSED_MAX {
             self.refused.pop_first();
         }
@@ -104,7 +105,7 @@ impl Lanes {
 
     /// The same for a message on the control lane.
     pub fn saw_on_control(&mut self, n: Option<u64>) {
-        self.saw(n);
+        self.saw(LaneId::CONTROL, n);
         let done = n.and_then(|n| self.answers.refuse(n));
         self.apply_control(done);
     }
@@ -131,9 +132,10 @@ impl Lanes {
         self.answers.lose();
         // What a room has acknowledged since with a later message is not sent again. A gap there says that answers are lost.
         let refused = std::mem::take(&mut self.refused);
-        let has_passed = |lane: &Lane| refused.iter().any(|n| lane.marks.have_passed(*n));
-        let rooms = self.rooms.iter_mut().map(|(_, lane)| lane);
-        let passed = rooms.filter(|lane| !lane.ended && !lane.out.is_in_gap() && has_passed(lane));
-        passed.for_each(|lane| lane.out.start_gap());
+        let has_passed =
+            |id, lane: &Lane| refused.iter().any(|(n, refused_on)| *refused_on == id && lane.marks.have_passed(*n));
+        let passed =
+            self.rooms.iter_mut().filter(|(id, lane)| !lane.ended && !lane.out.is_in_gap() && has_passed(*id, lane));
+        passed.for_each(|(_, lane)| lane.out.start_gap());
     }
 }

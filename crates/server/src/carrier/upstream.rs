@@ -16,6 +16,8 @@ pub(crate) struct Judged {
     pub(crate) bytes: usize,
     /// Whether its number is noted when its turn comes, and not when it comes in.
     pub(crate) is_taken_later: bool,
+    /// The lane that it came on then, if there is one; control otherwise.
+    pub(crate) lane: LaneId,
 }
 
 /// A question that is answered by what a room has still to store: whatever becomes of that, it is done then.
@@ -55,7 +57,7 @@ impl Carrier {
     ) -> Result<T, ErrorBody> {
         let now = self.clock.now();
         let mut state = self.lock();
-        let Judged { n, bytes, is_taken_later } = judged;
+        let Judged { n, bytes, is_taken_later, lane } = judged;
         // What is on a room's lane is judged when that is there.
         let n_judged = if is_taken_later { None } else { n };
         if !state.is_new(id, LaneId::CONTROL, n_judged) {
@@ -72,7 +74,7 @@ impl Carrier {
             }
             Err(error) => {
                 if is_taken_later {
-                    state.lanes.saw(n);
+                    state.lanes.saw(lane, n);
                 } else {
                     state.lanes.saw_on_control(n);
                 }
@@ -102,7 +104,7 @@ impl Carrier {
         let handed = hand_over();
         match handed {
             Ok(()) => state.lanes.handed(now, lane, n, bytes),
-            Err(_) => state.lanes.saw(n),
+            Err(_) => state.lanes.saw(lane, n),
         }
         Some(handed)
     }
@@ -118,7 +120,7 @@ impl Carrier {
         if !state.is_new(id, LaneId::CONTROL, None) || has_passed() {
             return Ok(());
         }
-        state.lanes.saw(n);
+        state.lanes.saw(LaneId::CONTROL, n);
         Err(ErrorBody::new(ErrorCode::NotInRoom, "You are not in that room."))
     }
 

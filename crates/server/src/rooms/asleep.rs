@@ -166,11 +166,9 @@ impl Rooms {
                 due.map(|(_, room_id)| *room_id).collect()
             };
             for room_id in due {
-                match self.rouse(&room_id) {
-                    // The server stops.
-                    Err(ErrorBody { code: ErrorCode::ShuttingDown, .. }) => return std::future::pending().await,
-                    // Somebody else has found that it cannot go on.
-                    Ok(_) | Err(_) => {}
+                // Whatever else is wrong with a room is found where it is read, and others go on.
+                if let Err(ErrorBody { code: ErrorCode::ShuttingDown, .. }) = self.rouse(&room_id) {
+                    return std::future::pending().await;
                 }
             }
             tokio::task::yield_now().await;

@@ -10,9 +10,9 @@ use std::sync::atomic::Ordering;
 use anteroom_core::lanes::ConnectionId;
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::request::{CreateRoom, JoinRoom};
-use anteroom_protocol::{ErrorBody, ErrorCode, RoomId};
+use anteroom_protocol::{ErrorBody, ErrorCode, LaneId, RoomId};
 
-use super::Session;
+use super::{Session, State};
 use crate::carrier::Judged;
 use crate::rooms::Input;
 
@@ -81,6 +81,14 @@ impl Wish {
         }
     }
 
+    /// The room on whose lane it was said; none on control.
+    fn lane_of(&self) -> Option<&RoomId> {
+        match self {
+            Self::LeaveLane(room_id) | Self::Act(room_id, _) => Some(room_id),
+            Self::Create(_) | Self::Join(_) | Self::Leave(_) => None,
+        }
+    }
+
     /// Whether its number is noted when its turn comes, and not when it comes in.
     fn is_taken_later(&self) -> bool {
         matches!(self, Self::LeaveLane(_) | Self::Act(..))
@@ -118,9 +126,15 @@ impl Session {
     /// # Errors
     /// `busy`, in front of everything: it is not taken.
     pub(crate) fn ask(&self, mut question: Question) -> Result<bool, ErrorBody> {
-        let questions = &mut self.lock().questions;
+        let State { questions, rooms, .. } = &mut *self.lock();
+        let lane = question.wish.lane_of().and_then(|room_id| rooms.iter().rev().find(|it| it.room.room_id() == room_id));
         let Asked { n, .. } = question.asked;
-        let judged = Judged { n, bytes: question.bytes, is_taken_later: question.wish.is_taken_later() };
+        let judged = Judged {
+            n,
+            bytes: question.bytes,
+            is_taken_later: question.wish.is_taken_later(),
+            lane: lane.map_or(LaneId::CONTROL, |there| there.lane),
+        };
         self.carrier.take_if(question.connection, judged, |last_n| {
             if !questions.has_space_for(&question) {
                 return Err(ErrorBody::new(ErrorCode::Busy, "Too much waits for rooms to answer; try again."));

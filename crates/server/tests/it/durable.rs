@@ -234,10 +234,14 @@ async fn an_orderly_stop_keeps_what_a_kill_would_not() {
     assert_eq!(created["data"]["durable"], false, "{created}");
     let idle = Player::enter_to_stay(&server, "Idle").await;
     let (ada_session, idle_session) = (ada.session.clone(), idle.session.clone());
-    let ends = tokio::join!(server.shutdown(), ada.end(), idle.end());
-    assert_eq!((ends.1, ends.2), (4000, 4000));
+    // Whoever hears that the server stops finds everything again, though it may be killed in that moment.
+    let stopping = tokio::spawn(server.shutdown());
+    assert_eq!(ada.end().await, 4000);
+    let kept = killed(&store, Duration::from_secs(9));
+    assert_eq!(idle.end().await, 4000);
+    stopping.await.unwrap();
 
-    let store = killed(&store, Duration::from_secs(9));
+    let store = kept;
     let server = server_on(&store, open());
     let mut ada = back(&server, &ada_session).await;
     let there = ada.hear("join_room_result").await;
@@ -250,6 +254,50 @@ async fn an_orderly_stop_keeps_what_a_kill_would_not() {
     let mut late = Player::enter_to_stay(&server, "Late").await;
     late.say(&[json!({"type": "join_room", "ref": 7, "data": {"room_id": created["room_id"]}})]).await;
     assert_eq!(late.answer(7).await["error"]["code"], "room_not_found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_with_members_does_not_sleep_however_soon_others_do() {
+    let store = Arc::new(Memory::new(WALL_MS));
+    let mut config = open();
+    config.times.hibernate_after_ms = 1000;
+    let server = server_on(&store, config.clone());
+    let mut ada = Player::enter_to_stay(&server, "Ada").await;
+    let room_id = room_of(&mut ada).await;
+    let session = ada.session.clone();
+    // She is away when it is stored, so nothing has to be done in it when it is back.
+    let (_, code) = tokio::join!(server.shutdown(), ada.end());
+    assert_eq!(code, 4000);
+    let server = server_on(&killed(&store, Duration::ZERO), config);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let mut ada = back(&server, &session).await;
+    assert_eq!(ada.hear("join_room_result").await["room_id"], json!(room_id));
+    ada.say(&[send(&room_id, 3, &json!("here"))]).await;
+    assert_eq!(ada.answer(3).await["success"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_cannot_store_its_turns_stands_still() {
+    let store = Arc::new(Memory::new(WALL_MS));
+    let server = server_on(&store, open());
+    let mut ada = Player::enter_to_stay(&server, "Ada").await;
+    let room_id = room_of(&mut ada).await;
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
+    bob.join(&room_id, "player").await;
+    let user_id = bob.session["user_id"].clone();
+    store.hold(true);
+    ada.say(&[send(&room_id, 1, &json!("one"))]).await;
+    store.fail(true);
+    // For far longer than a seat is kept.
+    drop(bob);
+    tokio::time::sleep(Duration::from_secs(9 * 86_400)).await;
+    store.fail(false);
+    assert_eq!(ada.answer(1).await["success"], true);
+    let mut eve = Player::enter_to_stay(&server, "Eve").await;
+    eve.say(&[json!({"type": "join_room", "ref": 2, "data": {"room_id": room_id, "as": "spectator"}})]).await;
+    let there = eve.answer(2).await;
+    let players = there["data"]["members"].as_array().unwrap();
+    assert!(players.iter().any(|who| who["user_id"] == user_id), "{there}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -110,7 +110,7 @@ fn a_lane_has_a_number_of_its_own_whatever_became_of_the_one_before() {
 fn what_was_refused_in_front_of_a_room_is_not_done_later() {
     let (mut session, connection) = session();
     let lane = session.open(None);
-    session.saw(Some(1));
+    session.saw(lane, Some(1));
     assert_eq!(session.judge(connection, lane, Some(1)), Verdict::Ignored);
     assert_eq!(session.take_ack(), BTreeMap::new(), "the room has not got it");
     assert_eq!(session.reconnect(&claim(0, 1), None).unwrap().last_n, 1);

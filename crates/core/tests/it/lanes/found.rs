@@ -201,7 +201,7 @@ fn a_datagram_that_does_not_fit_takes_no_newer_one_with_it() {
 fn a_refusal_that_is_given_up_on_a_living_connection_is_made_good() {
     let mut tale = Tale::new(Bounds::NONE, None);
     tale.writes();
-    tale.session.saw(Some(1));
+    tale.session.saw(LaneId::CONTROL, Some(1));
     tale.session.put(NOW, LaneId::CONTROL, said("error", 0));
     tale.session.put(NOW, LaneId::CONTROL, said("note", 0));
     tale.session.relieve();

@@ -267,7 +267,7 @@ impl Server {
         let Some(lane) = self.rooms[place].lane_of_member().or(self.rooms[place].lane.filter(|_| waits)) else {
             let has_passed = self.session().has_passed(&room_id(place), message.n);
             if !has_passed && self.session().judge(connection, CONTROL, None) == Verdict::New {
-                self.turn_away(message, word.id, ErrorCode::NotInRoom, ledger);
+                self.turn_away(CONTROL, message, word.id, ErrorCode::NotInRoom, ledger);
             }
             return;
         };
@@ -282,7 +282,7 @@ impl Server {
             "leave_room" => Command::Leave { lane, id: word.id, n, reference },
             _ if self.rooms[place].turns_away() => {
                 self.owed.get_mut(&lane).expect("it was opened").turn_away();
-                return self.turn_away(message, word.id, ErrorCode::Busy, ledger);
+                return self.turn_away(lane, message, word.id, ErrorCode::Busy, ledger);
             }
             kind => Command::Act { lane, id: word.id, n, reference, refuse: kind == "err" },
         };
@@ -291,8 +291,8 @@ impl Server {
     }
 
     /// Refuses something in a room's place.
-    fn turn_away(&mut self, message: &Envelope<'_>, id: u64, code: ErrorCode, ledger: &mut Ledger) {
-        self.session().saw(message.n);
+    fn turn_away(&mut self, on: LaneId, message: &Envelope<'_>, id: u64, code: ErrorCode, ledger: &mut Ledger) {
+        self.session().saw(on, message.n);
         ledger.fate(id).turned_away += 1;
         self.refuse(message, CONTROL, None, id, code);
     }

@@ -138,7 +138,8 @@ fn same(before: (u64, u64), now: io::Result<Metadata>) -> Result<(), Fault> {
     match now {
         Ok(now) if number(&now) == before => Ok(()),
         Ok(_) => {
-            Err(Fault::medium("another file is in the place of one of its files; put that back, or restart the server"))
+            // Not to be opened as it is: a log that is left here would be applied to another database.
+            Err(Fault::medium("another file is in the place of one of its files; put that back"))
         }
         Err(error) => Err(Fault::Medium(format!("one of its files is not where it was ({error}); put it back"))),
     }

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+/// A log that is left beside a database is applied to it, whichever database that is.
+const ANEW: &str = "move its whole folder away, and put a backup into an empty one, with the old resume.key";
+
 /// The store cannot be opened. Each is one sentence with the next step.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,7 +25,7 @@ pub enum OpenError {
     #[error("the disk of {} is full; free some space, or choose a folder on another one", .0.display())]
     Full(PathBuf),
     /// It is something else.
-    #[error("{} is not a database; move it away, or put a backup in its place", .0.display())]
+    #[error("{} is not a database; {ANEW}", .0.display())]
     NotADatabase(PathBuf),
     /// It is a database, but not one of ours.
     #[error("{} belongs to another program; choose another folder", .0.display())]
@@ -41,7 +44,7 @@ pub enum OpenError {
         known: usize,
     },
     /// It ends too early, or what is in it cannot be.
-    #[error("{} is damaged ({why}); put a backup in its place, or move it away", path.display())]
+    #[error("{} is damaged ({why}); {ANEW}", path.display())]
     Damaged {
         /// The database.
         path: PathBuf,

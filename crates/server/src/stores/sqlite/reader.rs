@@ -90,8 +90,12 @@ impl Reader {
     }
 
     /// Who asked may have gone.
-    fn answer<T>(&mut self, answer: Answer<T>, read: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) {
-        let found = self.connection().and_then(read).map_err(|error| store_error(&error));
+    fn answer<T, E: Into<StoreError>>(
+        &mut self,
+        answer: Answer<T>,
+        read: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) {
+        let found = self.connection().map_err(StoreError::from).and_then(|reads| read(reads).map_err(Into::into));
         if found.is_err() {
             self.connection = None;
         }
@@ -99,7 +103,7 @@ impl Reader {
     }
 
     fn backup(&mut self, to: &Path) -> Result<(), StoreError> {
-        let connection = self.connection().map_err(|error| store_error(&error))?;
+        let connection = self.connection()?;
         tools::copy(connection, to).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
@@ -118,11 +122,13 @@ impl Reader {
     }
 }
 
-fn store_error(error: &rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged(error.to_string()),
-        Some(_) => StoreError::Unavailable(error.to_string()),
-        // A value is of another type than its column says, or no id is in it.
-        None => StoreError::Damaged(error.to_string()),
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
+            Some(_) => Self::Unavailable(error.to_string()),
+            // A value is of another type than its column says, or no id is in it.
+            None => Self::Damaged(error.to_string()),
+        }
     }
 }

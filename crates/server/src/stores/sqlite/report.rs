@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use anteroom_protocol::{RoomId, SessionId};
+use anteroom_protocol::{RoomId, SessionId, UserId};
 use rusqlite::{Connection, Row};
 
 use super::super::{Kind, Sealed};
@@ -65,7 +65,7 @@ impl fmt::Display for Report {
 pub(super) fn report(connection: &mut Connection) -> rusqlite::Result<Report> {
     let transaction = connection.transaction()?;
     let mut report = Report::default();
-    each(&transaction, "PRAGMA integrity_check", |row| {
+    each(&transaction, "PRAGMA integrity_check", &mut report, |row, report| {
         let found: String = row.get(0)?;
         if found != "ok" {
             report.add(format!("the database is damaged: {found}"));
@@ -74,29 +74,25 @@ pub(super) fn report(connection: &mut Connection) -> rusqlite::Result<Report> {
     })?;
     rooms(&transaction, &mut report)?;
     turns(&transaction, &mut report)?;
-    each(&transaction, "SELECT session_id, session FROM sessions", |row| {
-        report.sessions += 1;
-        let session_id = row.get_ref(0)?.as_str()?;
-        if session_id.parse::<SessionId>().is_err() {
-            report.add(format!("{session_id:?} is no id of a session"));
-        }
-        if let Err(error) = Sealed::from_stored(row.get(1)?).open(Kind::Session) {
-            report.add(format!("session {session_id}: {error}"));
-        }
-        Ok(())
-    })?;
+    sessions(&transaction, &mut report)?;
     let users: i64 = transaction.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?;
     report.users = natural(users);
     Ok(report)
 }
 
 fn rooms(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    let select = "SELECT room, coalesce(rooms.snapshot, snapshots.snapshot), suspended IS NOT NULL
+    let select = "SELECT room, coalesce(rooms.snapshot, snapshots.snapshot), suspended IS NOT NULL, members, newest,
+            coalesce((SELECT max(turn_index) FROM turns WHERE turns.room = rooms.room), snapshot_index)
         FROM rooms LEFT JOIN snapshots USING (room)";
-    each(connection, select, |row| {
+    each(connection, select, report, |row, report| {
         report.rooms += 1;
         report.suspended += u64::from(row.get::<_, bool>(2)?);
-        let room_id = schema::id(row.get(0)?);
+        let key = row.get(0)?;
+        if !(0..=schema::KEY_MAX).contains(&key) {
+            report.add(format!("{key} is no key of a room"));
+            return Ok(());
+        }
+        let room_id = schema::id(key);
         match row.get::<_, Option<Vec<u8>>>(1)? {
             None => report.add(format!("room {room_id}: it has no snapshot")),
             Some(snapshot) => {
@@ -105,15 +101,22 @@ fn rooms(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
                 }
             }
         }
+        if let Err(error) = row.get::<_, u32>(3) {
+            report.add(format!("room {room_id}: its members: {error}"));
+        }
+        let (newest, last) = (natural(row.get(4)?), natural(row.get(5)?));
+        if last != newest {
+            report.add(format!("room {room_id}: {}", schema::ends_early(last, newest)));
+        }
         Ok(())
     })
 }
 
 fn turns(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    let select = "SELECT turns.room, turn_index, turn, snapshot_index, newest
+    let select = "SELECT turns.room, turn_index, turn, snapshot_index
         FROM turns LEFT JOIN rooms USING (room) ORDER BY turns.room, turn_index";
     let mut before: Option<(RoomId, u64)> = None;
-    each(connection, select, |row| {
+    each(connection, select, report, |row, report| {
         report.turns += 1;
         let (room_id, index) = (schema::id(row.get(0)?), natural(row.get(1)?));
         let Some(snapshot) = row.get::<_, Option<i64>>(3)?.map(natural) else {
@@ -125,9 +128,6 @@ fn turns(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
         if index != last + 1 {
             report.add(format!("room {room_id}: turn {index} follows {last}"));
         }
-        if index > natural(row.get(4)?) {
-            report.add(format!("room {room_id}: turn {index} is above its newest"));
-        }
         if let Err(error) = Sealed::from_stored(row.get(2)?).open(Kind::Turn) {
             report.add(format!("room {room_id}: turn {index}: {error}"));
         }
@@ -135,15 +135,42 @@ fn turns(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
     })
 }
 
+fn sessions(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let select = "SELECT session_id, user_id, generation, session FROM sessions";
+    each(connection, select, report, |row, report| {
+        report.sessions += 1;
+        let session_id = String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?).into_owned();
+        if session_id.parse::<SessionId>().is_err() {
+            report.add(format!("{session_id:?} is no id of a session"));
+        }
+        let user_id = String::from_utf8_lossy(row.get_ref(1)?.as_bytes()?);
+        if user_id.parse::<UserId>().is_err() {
+            report.add(format!("session {session_id}: {user_id:?} is no id of a user"));
+        }
+        if let Err(error) = row.get::<_, u16>(2) {
+            report.add(format!("session {session_id}: its generation: {error}"));
+        }
+        if let Err(error) = Sealed::from_stored(row.get(3)?).open(Kind::Session) {
+            report.add(format!("session {session_id}: {error}"));
+        }
+        Ok(())
+    })
+}
+
+/// Looks at each row. One that cannot be read is a fault, and no reason to stop.
 fn each(
     connection: &Connection,
     select: &str,
-    mut look: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+    report: &mut Report,
+    mut look: impl FnMut(&Row<'_>, &mut Report) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let mut select = connection.prepare(select)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        look(row)?;
+        match look(row, report) {
+            Err(error) if error.sqlite_error_code().is_none() => report.add(format!("a row cannot be read: {error}")),
+            looked => looked?,
+        }
     }
     Ok(())
 }

@@ -8,11 +8,14 @@ use anteroom_protocol::{RoomId, SessionId, UserId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
 use super::super::write::Write;
-use super::super::{Kept, KeptRow, RoomRow, Sealed, SessionRow, Turn, UserRow};
+use super::super::{Kept, KeptRow, RoomRow, Sealed, SessionRow, StoreError, Turn, UserRow};
 use super::fault::Fault;
 
 /// The largest snapshot that is in its room's row.
 const INLINE_BYTES_MAX: usize = 4608;
+
+/// The largest key of a room: an id has 50 bits.
+pub(super) const KEY_MAX: i64 = (1 << 50) - 1;
 
 /// The columns of a room's row, in the order of [`room_row`].
 const ROOM: &str = "durable, members, due, down_ms, entry, suspended";
@@ -141,37 +144,61 @@ fn execute(connection: &Connection, sql: &str, params: impl Params) -> rusqlite:
     connection.prepare_cached(sql)?.execute(params)
 }
 
-pub(super) fn load(connection: &mut Connection, room_id: RoomId) -> rusqlite::Result<Option<Kept>> {
+pub(super) fn load(connection: &mut Connection, room_id: RoomId) -> Result<Option<Kept>, StoreError> {
     let room = key(room_id);
     // One transaction, so that snapshot and turns are of the same moment.
     let transaction = connection.transaction()?;
-    let select = format!("SELECT {ROOM}, snapshot_index, snapshot FROM rooms WHERE room = ?1");
+    let select = format!("SELECT {ROOM}, snapshot_index, snapshot, newest FROM rooms WHERE room = ?1");
     let found = transaction.prepare_cached(&select)?.query_row([room], |row| {
         let snapshot: Option<Vec<u8>> = row.get(7)?;
-        Ok((room_row(row)?, row.get(5)?, natural(row.get(6)?), snapshot))
+        Ok((room_row(row)?, row.get(5)?, natural(row.get(6)?), snapshot, natural(row.get(8)?)))
     });
-    let Some((row, suspended, index, inline)) = found.optional()? else { return Ok(None) };
+    let Some((row, suspended, index, inline, newest)) = found.optional()? else { return Ok(None) };
     let snapshot = match inline {
         Some(snapshot) => snapshot,
         None => transaction
             .prepare_cached("SELECT snapshot FROM snapshots WHERE room = ?1")?
             .query_row([room], |row| row.get(0))?,
     };
-    let turns = {
+    let turns: Vec<Turn> = {
         let select = "SELECT turn_index, turn FROM turns WHERE room = ?1 ORDER BY turn_index";
         let mut select = transaction.prepare_cached(select)?;
         let turn = |row: &Row<'_>| Ok(Turn { index: natural(row.get(0)?), turn: Sealed::from_stored(row.get(1)?) });
         select.query_map([room], turn)?.collect::<Result<_, _>>()?
     };
+    // What was acknowledged is missing, and what came next would be taken for a repetition.
+    let last = turns.last().map_or(index, |turn| turn.index);
+    if last != newest {
+        return Err(StoreError::Damaged(ends_early(last, newest)));
+    }
     Ok(Some(Kept { row, index, snapshot: Sealed::from_stored(snapshot), turns, suspended }))
 }
 
 pub(super) fn rows(connection: &Connection, after: Option<RoomId>, most: usize) -> rusqlite::Result<Vec<KeptRow>> {
-    let select = format!("SELECT {ROOM}, room FROM rooms WHERE room > ?1 ORDER BY room LIMIT ?2");
+    let select = format!("SELECT {ROOM}, room FROM rooms WHERE room BETWEEN ?1 AND ?2 ORDER BY room LIMIT ?3");
     let mut select = connection.prepare_cached(&select)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let kept = |row: &Row<'_>| Ok(KeptRow { room_id: id(row.get(6)?), row: room_row(row)?, suspended: row.get(5)? });
-    select.query_map(params![after.map_or(-1, key), most], kept)?.collect()
+    // A key outside is of no room, so that nobody can ask for what it has; a check names it.
+    let mut rows = select.query(params![after.map_or(0, |after| key(after) + 1), KEY_MAX, most])?;
+    let mut kept = Vec::new();
+    while let Some(row) = rows.next()? {
+        let room_id = id(row.get(6)?);
+        kept.push(match (room_row(row), row.get(5)) {
+            (Ok(row), Ok(suspended)) => KeptRow { room_id, row, suspended },
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%room_id, %error, "the row of a stored room cannot be read");
+                // It sleeps, until somebody wants in and is told why not.
+                let suspended = Some(format!("its row cannot be read: {error}"));
+                KeptRow { room_id, row: RoomRow { durable: true, ..RoomRow::default() }, suspended }
+            }
+        });
+    }
+    Ok(kept)
+}
+
+/// What is said of a room whose records end before its newest.
+pub(super) fn ends_early(last: u64, newest: u64) -> String {
+    format!("what is stored ends with turn {last}, and turn {newest} was stored")
 }
 
 pub(super) fn mentioning(connection: &Connection, bytes: &[u8]) -> rusqlite::Result<Vec<RoomId>> {
@@ -184,10 +211,11 @@ pub(super) fn mentioning(connection: &Connection, bytes: &[u8]) -> rusqlite::Res
     select.query_map([bytes], |row| Ok(id(row.get(0)?)))?.collect()
 }
 
+/// A row that is no session keeps the others from nothing: it is left as it is, and a check names it.
 pub(super) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<SessionRow>> {
     let select = "SELECT session_id, user_id, generation, session FROM sessions ORDER BY session_id";
     let mut select = connection.prepare_cached(select)?;
-    let session = |row: &Row<'_>| {
+    let session = |row: &Row<'_>| -> rusqlite::Result<SessionRow> {
         Ok(SessionRow {
             session_id: parsed::<SessionId>(row, 0)?,
             user_id: parsed::<UserId>(row, 1)?,
@@ -195,7 +223,15 @@ pub(super) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<SessionR
             session: Sealed::from_stored(row.get(3)?),
         })
     };
-    select.query_map([], session)?.collect()
+    let mut rows = select.query([])?;
+    let mut sessions = Vec::new();
+    while let Some(row) = rows.next()? {
+        match session(row) {
+            Ok(session) => sessions.push(session),
+            Err(error) => tracing::error!(%error, "the row of a stored session cannot be read; it is left as it is"),
+        }
+    }
+    Ok(sessions)
 }
 
 pub(super) fn user(connection: &Connection, user_id: &UserId) -> rusqlite::Result<Option<UserRow>> {
@@ -262,6 +298,6 @@ mod tests {
             assert_eq!(pair[0].cmp(&pair[1]), key(pair[0]).cmp(&key(pair[1])));
             assert_eq!(id(key(pair[0])), pair[0]);
         }
-        assert_eq!(key("zzzzzzzzzz".parse().unwrap()), (1 << 50) - 1);
+        assert_eq!(key("zzzzzzzzzz".parse().unwrap()), KEY_MAX);
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::stores::conformance::{Script, WALL_MS, room, row, snapshot, texts};
+use crate::stores::conformance::{Script, WALL_MS, room, row, session, session_row, snapshot, texts};
 use crate::stores::sqlite::fault::Fault;
 use crate::stores::{RoomStore, StoreError};
 
@@ -142,6 +142,61 @@ async fn a_damaged_page_is_said_to_who_reads_it() {
     assert!(report.is_err() || !report.unwrap().is_good());
     let store = open(&scratch);
     assert!(matches!(store.mentioning(b"anna".to_vec()).await, Err(StoreError::Damaged(_))));
+}
+
+#[tokio::test]
+async fn a_room_without_its_newest_record_is_damaged() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let mut script = Script::new(&store);
+    for n in 1..=2 {
+        script.snapshot(n, 1, "one").await;
+        script.turn(n, 2, "two").await;
+    }
+    script.committed().await;
+    scratch
+        .connect()
+        .execute_batch("DELETE FROM turns WHERE room = 1; UPDATE rooms SET newest = 9 WHERE room = 2")
+        .unwrap();
+    for (n, (last, newest)) in [(1, (1, 2)), (2, (2, 9))] {
+        let why = format!("what is stored ends with turn {last}, and turn {newest} was stored");
+        assert_eq!(store.load(room(n)).await, Err(StoreError::Damaged(why.clone())));
+        assert!(store.check().await.unwrap().faults.contains(&format!("room {}: {why}", room(n))));
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_damaged_keeps_no_other_from_being_read() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let mut script = Script::new(&store);
+    for n in 1..=4 {
+        script.snapshot(n, 1, "one").await;
+    }
+    script.keep((1..=4).map(|n| session_row(n, "anna", 0)).collect()).await;
+    script.committed().await;
+    let damage = format!(
+        "UPDATE sessions SET session_id = 'no id of one' WHERE session_id = '{}';
+         UPDATE sessions SET user_id = '' WHERE session_id = '{}';
+         UPDATE sessions SET generation = -1 WHERE session_id = '{}';
+         UPDATE rooms SET members = -1 WHERE room = 2;
+         UPDATE rooms SET room = -7 WHERE room = 3;
+         UPDATE rooms SET room = {} WHERE room = 4;",
+        session(1),
+        session(2),
+        session(3),
+        i64::MAX,
+    );
+    scratch.connect().execute_batch(&damage).unwrap();
+    assert_eq!(store.sessions().await.unwrap(), [session_row(4, "anna", 0)]);
+    // Whoever wants into the room is told why not, and nobody is told of what is no room.
+    let rows = store.rows(None, 9).await.unwrap();
+    assert_eq!(rows.iter().map(|kept| kept.room_id).collect::<Vec<_>>(), [room(1), room(2)]);
+    assert!(rows[0].suspended.is_none() && rows[1].suspended.is_some());
+    assert!(matches!(store.load(room(2)).await, Err(StoreError::Damaged(_))));
+    assert_eq!(store.rows(Some(room(2)), 9).await.unwrap(), []);
+    let faults = store.check().await.unwrap().faults;
+    assert_eq!(faults.len(), 6, "{faults:?}");
 }
 
 #[test]

@@ -59,7 +59,8 @@ async fn what_is_not_a_store_of_ours_is_refused_and_left_as_it_is() {
     let scratch = Scratch::new();
     fs::create_dir(scratch.path()).unwrap();
     fs::write(scratch.database(), "a letter, and not a short one. ".repeat(100)).unwrap();
-    let sentence = "is not a database; move it away, or put a backup in its place";
+    let sentence =
+        "is not a database; move its whole folder away, and put a backup into an empty one, with the old resume.key";
     assert_eq!(refused(&scratch), format!("{} {sentence}", database(&scratch)));
     assert!(fs::read(scratch.database()).unwrap().starts_with(b"a letter, and"));
 
@@ -95,7 +96,7 @@ async fn half_a_file_is_refused() {
         fs::write(scratch.database(), &whole[..length]).unwrap();
         let said = refused(&scratch);
         let is_said = said.contains("is damaged (") || said.contains("is not a database");
-        assert!(is_said && said.contains("put a backup in its place"), "{length}: {said}");
+        assert!(is_said && said.contains("put a backup into an empty one"), "{length}: {said}");
     }
     fs::write(scratch.database(), whole).unwrap();
     assert_eq!(Sqlite::open(scratch.path(), WALL_MS).unwrap().boot().number, 2);

@@ -119,7 +119,7 @@ async fn a_check_says_what_is_in_a_store_and_what_is_wrong() {
     let scratch = Scratch::new();
     let store = Sqlite::open(scratch.path(), WALL_MS).unwrap();
     let mut script = Script::new(&store);
-    for n in 1..=5 {
+    for n in 1..=6 {
         script.snapshot(n, 1, &"large ".repeat(2000)).await;
         script.turn(n, 2, "two").await;
         script.turn(n, 3, "three").await;
@@ -128,7 +128,7 @@ async fn a_check_says_what_is_in_a_store_and_what_is_wrong() {
     script.committed().await;
     store.suspend(store.place().await, room(5), "why".into()).committed().await.unwrap();
     let report = store.check().await.unwrap();
-    assert_eq!(report.to_string(), "5 rooms (1 suspended), 10 turns, 1 sessions, 0 users: all in order");
+    assert_eq!(report.to_string(), "6 rooms (1 suspended), 12 turns, 1 sessions, 0 users: all in order");
     drop(store);
     assert_eq!(check(scratch.path()).unwrap(), report);
 
@@ -140,17 +140,19 @@ async fn a_check_says_what_is_in_a_store_and_what_is_wrong() {
              DELETE FROM turns WHERE room = 3 AND turn_index = 2;
              UPDATE turns SET turn = zeroblob(50) WHERE room = 4 AND turn_index = 3;
              DELETE FROM rooms WHERE room = 5;
+             DELETE FROM turns WHERE room = 6 AND turn_index = 3;
              UPDATE sessions SET session = CAST(x'02' || session AS BLOB);",
         )
         .unwrap();
     let report = check(scratch.path()).unwrap();
     assert!(!report.is_good());
-    let ids: Vec<String> = (1..=5).map(|n| room(n).to_string()).collect();
+    let ids: Vec<String> = (1..=6).map(|n| room(n).to_string()).collect();
     assert_eq!(
         report.faults,
         [
             format!("room {}: its snapshot: the record is damaged: it is too short", ids[0]),
             format!("room {}: it has no snapshot", ids[1]),
+            format!("room {}: what is stored ends with turn 2, and turn 3 was stored", ids[5]),
             format!("room {}: turn 3 follows 1", ids[2]),
             format!("room {}: turn 3: the record has version 0; 1 is known", ids[3]),
             format!("turn 2 of room {}, which is not stored", ids[4]),
