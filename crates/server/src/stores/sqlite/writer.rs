@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anteroom_protocol::RoomId;
-
 use super::super::StoreError;
 use super::super::write::{Queued, Write};
 use super::checkpointer::Checkpointer;
