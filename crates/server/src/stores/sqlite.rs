@@ -80,7 +80,7 @@ impl Sqlite {
         let database = Database::new(folder.clone(), opened.connection, Arc::clone(&shared.opened));
         let disk = wrap(database.map_err(|fault| failed(fault.to_string()))?);
         let no_thread = |error: std::io::Error| failed(format!("no thread can be started: {error}"));
-        let readers = Readers::start(&folder, &shared.opened).map_err(no_thread)?;
+        let readers = Readers::start(&folder, &shared).map_err(no_thread)?;
         let checkpointer = Checkpointer::start(folder.clone(), Arc::clone(&shared)).map_err(no_thread)?;
         let writer = Writer::new(disk, Arc::clone(&shared), backoff, checkpointer);
         let writer = thread::Builder::new().name("store-write".into()).spawn(|| writer.run()).map_err(no_thread)?;

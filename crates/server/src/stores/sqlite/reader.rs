@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use anteroom_protocol::{RoomId, UserId};
@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::{Kept, KeptRow, SessionRow, StoreError, UserRow};
 use super::folder::{Folder, Role};
 use super::report::{Report, report};
+use super::shared::Shared;
 use super::{schema, tools};
 
 /// How many questions wait for a reader. Who has another one waits.
@@ -41,14 +42,15 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn start(folder: &Folder, opened: &Arc<AtomicU64>) -> std::io::Result<Self> {
-        let start = |name: &str| {
+    pub(super) fn start(folder: &Folder, shared: &Arc<Shared>) -> std::io::Result<Self> {
+        let start = |number: usize, name: &str| {
             let (questions, asked) = mpsc::channel(QUESTIONS);
-            let reader = Reader { folder: folder.clone(), opened: Arc::clone(opened), seen: 0, connection: None };
+            let (folder, shared) = (folder.clone(), Arc::clone(shared));
+            let reader = Reader { number, folder, shared, seen: 0, connection: None };
             thread::Builder::new().name(name.into()).spawn(move || reader.run(asked))?;
             Ok::<_, std::io::Error>(questions)
         };
-        Ok(Self { quick: start("store-read")?, long: start("store-scan")? })
+        Ok(Self { quick: start(0, "store-read")?, long: start(1, "store-scan")? })
     }
 
     /// Asks, and waits for the answer.
@@ -66,8 +68,9 @@ impl Readers {
 }
 
 struct Reader {
+    number: usize,
     folder: Folder,
-    opened: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     seen: u64,
     connection: Option<Connection>,
 }
@@ -109,14 +112,18 @@ impl Reader {
 
     /// A connection to what the writer has open.
     fn connection(&mut self) -> rusqlite::Result<&mut Connection> {
-        let opened = self.opened.load(Ordering::Relaxed);
+        let opened = self.shared.opened.load(Ordering::Relaxed);
         if self.seen != opened {
             self.seen = opened;
             self.connection = None;
         }
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.folder.connect(Role::Reader)?,
+            None => {
+                let connection = self.folder.connect(Role::Reader)?;
+                self.shared.reads(self.number, connection.get_interrupt_handle());
+                connection
+            }
         };
         Ok(self.connection.insert(connection))
     }

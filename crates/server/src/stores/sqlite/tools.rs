@@ -101,7 +101,7 @@ fn copy_into(connection: &Connection, part: &Path, file: &File) -> Result<(), Op
 }
 
 /// A name is on the disk when its folder is.
-fn sync_folder(file: &Path) -> std::io::Result<()> {
+fn sync_folder(file: &Path) -> io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

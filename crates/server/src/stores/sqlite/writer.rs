@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anteroom_protocol::RoomId;
-
 use super::super::StoreError;
 use super::super::write::{Queued, Write};
 use super::checkpointer::Checkpointer;
@@ -226,7 +224,11 @@ impl<D: Disk> Writer<D> {
             *pause = self.backoff.after(*pause);
             match self.disk.reopen().and_then(|()| self.disk.checkpoint(Checkpoint::Truncate)) {
                 Ok(true) => return true,
-                Ok(false) => tracing::debug!("store is read, so that its log cannot be emptied"),
+                Ok(false) => {
+                    tracing::debug!("store is read, so that its log cannot be emptied");
+                    // Nobody waits for what may take minutes: a copy, or a check.
+                    self.shared.interrupt_readers();
+                }
                 Err(fault) => tracing::debug!(error = %fault, "store still cannot be written"),
             }
         }

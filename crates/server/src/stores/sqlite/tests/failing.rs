@@ -314,3 +314,35 @@ async fn what_a_room_has_submitted_behind_what_no_medium_takes_is_given_up_too()
     assert_eq!(texts(&store, 1).await.unwrap(), [(1, "one".to_owned())]);
     assert!(store.load(room(1)).await.unwrap().unwrap().suspended.is_some());
 }
+
+#[tokio::test]
+async fn a_long_reader_does_not_keep_a_store_away_that_is_back() {
+    let shaky = Shaky::new(|_| None);
+    let store = Arc::new(shaky.store(WALL_MS));
+    // Who is asked for takes for ever to find, and the state of the store is kept for as long.
+    let endless = "DROP TABLE users;
+        CREATE VIEW users AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+            SELECT 'anna' AS user_id, 'Anna' AS username, 0 AS is_guest, 0 AS seen_ms FROM n, store WHERE i < boot - 9";
+    shaky.scratch.connect().execute_batch(endless).unwrap();
+    let asked = Arc::clone(&store);
+    let reads = tokio::spawn(async move { asked.user("anna".parse().unwrap()).await });
+    let other = shaky.scratch.connect();
+    let busy = || other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).unwrap() == 1;
+    other.busy_timeout(Duration::ZERO).unwrap();
+    for index in 1.. {
+        // Something is in the log, or nobody is in the way of emptying it.
+        let mut script = Script::new(&*store);
+        script.snapshot(1, index, "one").await;
+        script.committed().await;
+        if busy() {
+            break;
+        }
+    }
+    // The next call fails.
+    let from = shaky.faults.calls.load(Ordering::Relaxed);
+    shaky.faults.set(move |call| (call == from).then_some(How::Before));
+    let mut script = Script::new(&*store);
+    script.snapshot(2, 1, "two").await;
+    script.committed().await;
+    assert_eq!(reads.await.unwrap(), Err(StoreError::Unavailable("interrupted".into())));
+}
