@@ -41,6 +41,9 @@ pub(crate) struct Links {
     pipes: u64,
 }
 
+/// A hundred years.
+const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// The connection is lost.
 pub(super) struct Down {
     pub(super) since: Instant,
@@ -60,7 +63,8 @@ impl Down {
     pub(super) fn until(&self) -> Instant {
         // A server that closes a connection is there.
         let away_max = if self.closed.is_some() { Duration::ZERO } else { self.away_max };
-        self.since + self.grace + away_max
+        // Whoever waits for ever names a time that no clock has.
+        self.since + self.grace.min(FAR) + away_max.min(FAR)
     }
 }
 
@@ -209,4 +213,17 @@ impl Links {
 
 fn close_code(code: CloseCode) -> (u16, String) {
     (code.number(), code.sentence().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_for_ever_does() {
+        let now = Instant::now();
+        let (grace, away_max) = (Duration::from_secs(60), Duration::MAX);
+        let down = Down { since: now, grace, away_max, lost: Closed::Silence, attempt: 0, next_try: now, closed: None };
+        assert!(down.until() > now + FAR);
+    }
 }

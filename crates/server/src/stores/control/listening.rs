@@ -2,12 +2,12 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
@@ -25,6 +25,8 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 pub(crate) struct Control {
     listener: UnixListener,
     path: PathBuf,
+    /// Which file the socket is.
+    file: Option<(u64, u64)>,
 }
 
 impl Control {
@@ -33,7 +35,7 @@ impl Control {
     pub(crate) fn listen(folder: &Path) -> Option<Self> {
         let path = folder.join(SOCKET);
         match listen(&path) {
-            Ok(listener) => Some(Self { listener, path }),
+            Ok(listener) => Some(Self { listener, file: number(&path), path }),
             Err(error) => {
                 let path = path.display();
                 tracing::warn!(%error, %path, "no control socket: `anteroom store` needs the server stopped");
@@ -42,28 +44,39 @@ impl Control {
         }
     }
 
-    /// Answers, for ever. Who has come before waits.
+    /// Answers, for ever. So many at a time; who has come before waits.
     pub(crate) async fn serve(&self, operations: &dyn Operations) {
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    if let Err(error) = answer(stream, operations).await {
-                        tracing::debug!(%error, "a question on the control socket was given up");
+        let answering = || async {
+            loop {
+                match self.listener.accept().await {
+                    Ok((stream, _)) => {
+                        if let Err(error) = answer(stream, operations).await {
+                            tracing::debug!(%error, "a question on the control socket was given up");
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept on the control socket");
+                        tokio::time::sleep(BACK_OFF).await;
                     }
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept on the control socket");
-                    tokio::time::sleep(BACK_OFF).await;
-                }
             }
-        }
+        };
+        tokio::join!(answering(), answering(), answering(), answering());
     }
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
-        drop(fs::remove_file(&self.path));
+        // Another server may have the folder by now.
+        if self.file.is_some() && number(&self.path) == self.file {
+            drop(fs::remove_file(&self.path));
+        }
     }
+}
+
+fn number(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn listen(path: &Path) -> io::Result<UnixListener> {
@@ -93,7 +106,11 @@ async fn answer(mut stream: UnixStream, operations: &dyn Operations) -> io::Resu
     let answer = match question {
         Some(question) => {
             tracing::info!(question = question.name(), "asked on the control socket");
-            question.put(operations).await
+            tokio::select! {
+                answer = question.put(operations) => answer,
+                // What nobody waits for any more is given up, in front of whatever it waits for itself.
+                () = hung_up(&mut reader) => return Err(io::ErrorKind::BrokenPipe.into()),
+            }
         }
         None => Err("this server does not know that question; it is another version than the program that asks".into()),
     };
@@ -101,6 +118,12 @@ async fn answer(mut stream: UnixStream, operations: &dyn Operations) -> io::Resu
     line.push(b'\n');
     timeout(PATIENCE, writer.write_all(&line)).await??;
     writer.shutdown().await
+}
+
+/// Waits until whoever asked has gone. Cancel-safe.
+async fn hung_up(reader: &mut (impl AsyncBufRead + Unpin)) {
+    // Nothing follows a question, so whatever can be read is the end.
+    let _ = reader.fill_buf().await;
 }
 
 #[cfg(test)]
@@ -182,6 +205,74 @@ mod tests {
         .await;
         assert!(!folder.join(SOCKET).exists(), "it is taken away with the server");
         assert_eq!(ask(&folder, &Question::Check), Ok(None));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Never answers one question.
+    #[derive(Debug, Default)]
+    struct Stuck {
+        begun: std::sync::atomic::AtomicUsize,
+    }
+
+    impl Operations for Stuck {
+        fn check(&self) -> Later<'_, Result<Answer, String>> {
+            Box::pin(async { Ok(damaged()) })
+        }
+
+        fn backup(&self, _: PathBuf) -> Later<'_, Result<Answer, String>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn vacuum(&self) -> Later<'_, Result<Answer, String>> {
+            self.begun.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Box::pin(std::future::pending())
+        }
+
+        fn export(&self, _: anteroom_protocol::UserId) -> Later<'_, Result<Answer, String>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn erase(&self, _: anteroom_protocol::UserId) -> Later<'_, Result<Answer, String>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_not_answered_holds_up_no_other_and_ends_with_its_asker() {
+        let folder = folder("stuck");
+        let (at, control, stuck) = (folder.clone(), Control::listen(&folder).unwrap(), Stuck::default());
+        let client = tokio::task::spawn_blocking(move || {
+            for _ in 0..3 {
+                // More than are answered at a time, one group after the other.
+                let asked: Vec<UnixStream> = (0..3)
+                    .map(|_| {
+                        let mut stream = UnixStream::connect(at.join(SOCKET)).unwrap();
+                        stream.write_all(b"{\"do\":\"vacuum\"}\n").unwrap();
+                        stream
+                    })
+                    .collect();
+                assert_eq!(ask(&at, &Question::Check), Ok(Some(damaged())));
+                drop(asked);
+            }
+        });
+        tokio::select! {
+            () = control.serve(&stuck) => unreachable!("it serves for ever"),
+            done = client => done.unwrap(),
+        }
+        assert!(stuck.begun.into_inner() > 0);
+        drop(control);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_socket_of_a_server_that_came_later_stays() {
+        let folder = folder("later");
+        let before = Control::listen(&folder).unwrap();
+        let later = Control::listen(&folder).unwrap();
+        drop(before);
+        assert!(folder.join(SOCKET).exists());
+        drop(later);
+        assert!(!folder.join(SOCKET).exists());
         fs::remove_dir_all(folder).unwrap();
     }
 
