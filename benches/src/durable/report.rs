@@ -163,11 +163,11 @@ fn known(figure: f64) -> String {
 }
 
 fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    quantile_ms(&mut figures.collect(), 0.5)
+    quantile_ms(&mut figures.collect::<Vec<_>>(), 0.5)
 }
 
 /// What such a share of them is not above.
-pub(super) fn quantile_ms(figures: &mut Vec<f64>, share: f64) -> f64 {
+pub(super) fn quantile_ms(figures: &mut [f64], share: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
     let place = ((figures.len() as f64 * share).ceil() as usize).clamp(1, figures.len().max(1));
     figures.get(place - 1).copied().unwrap_or(f64::NAN)
@@ -181,7 +181,7 @@ mod tests {
     fn quantiles_are_of_what_there_is() {
         let mut figures: Vec<f64> = (1..=200).map(f64::from).collect();
         assert_eq!((quantile_ms(&mut figures, 0.5), quantile_ms(&mut figures, 0.99)), (100.0, 198.0));
-        assert_eq!(quantile_ms(&mut vec![7.0], 0.99), 7.0);
-        assert!(quantile_ms(&mut Vec::new(), 0.5).is_nan());
+        assert_eq!(quantile_ms(&mut [7.0], 0.99), 7.0);
+        assert!(quantile_ms(&mut [], 0.5).is_nan());
     }
 }

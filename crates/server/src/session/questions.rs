@@ -127,7 +127,8 @@ impl Session {
     /// `busy`, in front of everything: it is not taken.
     pub(crate) fn ask(&self, mut question: Question) -> Result<bool, ErrorBody> {
         let State { questions, rooms, .. } = &mut *self.lock();
-        let lane = question.wish.lane_of().and_then(|room_id| rooms.iter().rev().find(|it| it.room.room_id() == room_id));
+        let lane =
+            question.wish.lane_of().and_then(|room_id| rooms.iter().rev().find(|it| it.room.room_id() == room_id));
         let Asked { n, .. } = question.asked;
         let judged = Judged {
             n,
