@@ -18,7 +18,7 @@ use tokio::time::sleep;
 const RETAINED_BYTES_MAX: u64 = 16 << 20;
 
 /// How often somebody asks for all rooms at once.
-const LISTS: usize = 15;
+const LISTS: usize = 14;
 
 fn server() -> Server {
     let mut config = Config { listen: "127.0.0.1:0".into(), ..Config::development() };
