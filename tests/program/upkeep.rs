@@ -78,11 +78,13 @@ async fn a_server_is_asked_about_its_store_and_what_it_left_answers_the_same() {
     let mut server = start(&folder);
     let addr = server.listening().await;
     let (ada, bob, room_id) = play(addr).await;
-    let mut exports = Vec::new();
+    let (mut exports, mut server) = (Vec::new(), Some(server));
     for is_running in [true, false] {
-        if !is_running {
+        if !is_running && let Some(server) = server.take() {
             // Its socket is left behind, and leads nowhere.
             server.signal("KILL").await;
+            // Until it is gone its socket may still be connected to.
+            server.end().await;
             assert!(folder.join("data/control").exists());
         }
         let checked = store(&folder, &["check"]).await;
@@ -112,7 +114,7 @@ async fn a_server_is_asked_about_its_store_and_what_it_left_answers_the_same() {
         assert!(room["snapshot"].to_string().contains(r#""seat":0"#), "{room:#}");
         assert!(!export.to_string().contains(BOB.0), "another's: {export:#}");
     }
-    drop((ada, bob, server));
+    drop((ada, bob));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -239,17 +239,14 @@ impl Server {
         });
     }
 
-    /// Answers whoever looks after the store, as soon as everything is restored.
+    /// Answers whoever looks after the store.
     #[cfg(unix)]
     fn spawn_control(&self, store: Arc<Sqlite>, folder: PathBuf) {
         let Parts { lifecycle, services, .. } = &self.parts;
         let Some(control) = Control::listen(&folder) else { return };
-        let live = Live { services: services.clone(), store, folder };
-        let (stop, restored) = (lifecycle.stop_serving.clone(), lifecycle.restored.clone());
-        let answer = async move {
-            restored.cancelled().await;
-            kept_up("the control socket", || control.serve(&live)).await;
-        };
+        let live = Live { services: services.clone(), store, folder, restored: lifecycle.restored.clone() };
+        let stop = lifecycle.stop_serving.clone();
+        let answer = async move { kept_up("the control socket", || control.serve(&live)).await };
         lifecycle.connections.spawn(async move {
             tokio::select! {
                 biased;

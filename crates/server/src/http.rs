@@ -111,7 +111,7 @@ pub(crate) fn router(parts: Parts, others: Vec<Router>) -> Router {
     let behind = others.into_iter().rev().fold(nothing, |behind, others| others.fallback_service(behind));
     let mut router = Router::new()
         .merge(pages::routes(parts.settings.demo))
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(health))
         .route("/api/certificate", get(certificate))
         .route(anteroom_protocol::WEBSOCKET_PATH, any(upgrade::websocket));
     if !parts.settings.prefix().is_empty() {
@@ -127,6 +127,18 @@ pub(crate) fn router(parts: Parts, others: Vec<Router>) -> Router {
 
 fn plain(status: StatusCode, sentence: &str) -> Response {
     (status, format!("{sentence}\n")).into_response()
+}
+
+/// Nobody is served before what was stored is there again.
+async fn health(State(Parts { lifecycle, .. }): State<Parts>) -> Response {
+    if lifecycle.restored.is_cancelled() {
+        plain(StatusCode::OK, "ok")
+    } else {
+        plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "What is stored is not restored yet; if that goes on, look into the log.",
+        )
+    }
 }
 
 /// Browsers are not to guess that an answer is something else than it says.

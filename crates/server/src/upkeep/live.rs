@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anteroom_protocol::{CloseCode, UserId};
+use tokio_util::sync::CancellationToken;
 
 use super::erasing::Report;
 use super::exporting;
@@ -25,6 +26,9 @@ pub(crate) struct Live {
     pub(crate) store: Arc<Sqlite>,
     /// What the store is called.
     pub(crate) folder: PathBuf,
+    /// Cancelled when everything is restored. What is asked of rooms and sessions waits for it; looking after the file does not,
+    /// since what is in it may be why it never comes.
+    pub(crate) restored: CancellationToken,
 }
 
 impl Live {
@@ -39,6 +43,7 @@ impl Live {
 
     /// Whoever begins a session from now on does so as somebody who was never here.
     async fn erase(&self, user_id: UserId) -> Result<Report, String> {
+        self.restored.cancelled().await;
         self.check_health()?;
         let Services { sessions, rooms, .. } = &*self.services;
         // Nothing of theirs is on its way into the store then.
@@ -95,6 +100,8 @@ impl Operations for Live {
 
     fn export(&self, user: UserId) -> Later<'_, Result<Answer, String>> {
         Box::pin(async move {
+            self.restored.cancelled().await;
+            self.check_health()?;
             // What is written behind is told as well.
             self.services.sessions.settled().await;
             let games = self.services.rooms.registry();
