@@ -445,17 +445,18 @@ mod tests {
     async fn a_room_that_cannot_be_asked_is_not_said_to_have_forgotten() {
         let store = Arc::new(stored(&snapshot(&[ADA, BOB])).await);
         let rooms = rooms_of(store.clone(), &LimitList::default());
-        drop(rooms.reserve(true, || the_room()).unwrap().mailbox);
+        drop(rooms.reserve(true, the_room).unwrap().mailbox);
         let (user_id, names) = (ADA.0.parse().unwrap(), BTreeSet::new());
         let forgotten = Forgotten { user_id: &user_id, names: &names };
         let failed = rooms.erase(forgotten, BTreeMap::from([(the_room(), Mention::Id)])).await.unwrap_err();
         assert!(failed.contains("has not forgotten them"), "{failed}");
         assert!(has(&store.load(the_room()).await.unwrap().unwrap(), ADA.0));
         // It lies down meanwhile.
-        let mut places = rooms.lock();
-        places.running.clear();
-        places.asleep.add(the_room(), None);
-        drop(places);
+        {
+            let mut places = rooms.lock();
+            places.running.clear();
+            places.asleep.add(the_room(), None);
+        }
         let erased = rooms.erase(forgotten, BTreeMap::from([(the_room(), Mention::Id)])).await.unwrap();
         assert_eq!(erased, BTreeMap::from([(the_room(), Erased::Forgotten)]));
         assert!(!has(&store.load(the_room()).await.unwrap().unwrap(), ADA.0));
