@@ -1,27 +1,27 @@
-//! The task of one room.
+//! The task of one room: what comes in, turn by turn. What is shown of a turn, and when, and how the room leaves memory, is below.
+
+mod resting;
+mod showing;
 
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 
-use anteroom_core::FlushMode;
-use anteroom_core::flush::{Dispatch, Outgoing};
-use anteroom_core::room::{Answer, Command, MemberId, Room};
-use anteroom_core::{Outcome, Time};
+use anteroom_core::room::{Command, MemberId, Room};
+use anteroom_core::{FlushMode, Time};
 use anteroom_protocol::message::RoomSummary;
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, RoomId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::journal::{self, Journal, Next};
-use super::link::{Admitted, Declined, Inbox, Mail, Request, RoomHandle, RoomLink};
+use super::journal::{Journal, Next};
+use super::link::{Admitted, Declined, Inbox, Mail, Request, RoomHandle};
 use super::member::{MemberLink, Visitor};
 use super::turn::{Caller, Told, Turn};
 use super::{Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
 use crate::carrier::Presence;
 use crate::clock::Clock;
 use crate::hooks::RoomFacts;
-use crate::lobby::Reservation;
 use crate::panics::{Words, caught, guarded};
 use crate::slice::Slice;
 
@@ -427,179 +427,6 @@ impl RoomTask {
         let recent: Vec<String> = self.room.recent_inputs().collect();
         tracing::error!(room_id = %self.room_id, seed = self.room.seed(), ?recent, why, "game failed");
         self.room.fail(&mut self.turn.flush);
-    }
-
-    /// Puts on the members' lanes what they are to hear. With many members others get their turn in between.
-    async fn deliver(&mut self) {
-        #[cfg(test)]
-        tests::fail(&self.room);
-        self.answer_callers();
-        // First, so that whoever hears that somebody came or went finds the list to say so.
-        let seats: Vec<Reservation> = self.shown.replies.iter_mut().filter_map(|told| told.seat.take()).collect();
-        if self.shown.flush.effects.entry.is_some() || !self.shown.replies.is_empty() {
-            self.rooms.lobby.settle(&self.room_id, self.shown.flush.effects.entry.take(), seats);
-        }
-        for outcome in std::mem::take(&mut self.shown.flush.effects.outcomes) {
-            self.tell_of(&outcome);
-        }
-        let now = self.rooms.clock.now();
-        let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
-            self.shown.flush.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
-        let mut dispatches = std::mem::take(&mut self.shown.flush.effects.dispatches);
-        let mut slice = Slice::timed();
-        for dispatch in dispatches.drain(..) {
-            slice.give_way().await;
-            slice.spend(0);
-            match dispatch {
-                Dispatch::Enter(member) => self.enter(member),
-                Dispatch::Say { to, outgoing } => {
-                    if let Some(farewell) = farewells.get_mut(&to) {
-                        farewell.push(outgoing);
-                    } else if let Some(link) = self.links.get(&to) {
-                        link.put(now, outgoing);
-                    }
-                }
-            }
-        }
-        self.shown.flush.effects.dispatches = dispatches;
-        // Behind what shows it, and in front of the end of a lane.
-        for (member, n) in self.shown.flush.effects.applied.drain(..) {
-            if let Some(link) = self.links.get(&member) {
-                link.applied(n);
-            }
-        }
-        for (member, farewell) in farewells {
-            slice.give_way().await;
-            slice.spend(0);
-            if let Some(link) = self.links.remove(&member) {
-                link.end(now, farewell);
-            }
-        }
-        if self.room.kept_bytes() > self.rooms.limits.kept_bytes_max {
-            self.shed();
-        }
-        for Told { to, reply, .. } in self.shown.replies.drain(..) {
-            // A session that has gone meanwhile is told of the room when it ends, and tells it so.
-            drop(to.send(reply));
-        }
-        self.shown.clear();
-        if self.journal.is_some() {
-            self.empty_since = self.links.is_empty().then(|| self.empty_since.unwrap_or_else(Instant::now));
-        }
-    }
-
-    fn tell_of(&self, outcome: &Outcome) {
-        let winners: Vec<u16> = outcome.winners.iter().map(|seat| seat.0).collect();
-        tracing::info!(room_id = %self.room_id, ?winners, "match ended");
-        self.rooms.hooks.tell(|hooks| {
-            let RoomSummary { room_id, game, name, .. } = self.room.summary();
-            hooks.match_ended(&RoomFacts { room_id, game: &game, name: &name }, outcome);
-        });
-    }
-
-    /// Notes what the room has answered those who knocked, and who comes in with this flush.
-    fn answer_callers(&mut self) {
-        for (answer, caller) in self.shown.flush.answers.drain(..).zip(self.shown.callers.drain(..)) {
-            let (Answer { role, joined, .. }, Caller { visitor, to, seat }) = (answer, caller);
-            let reply = joined.map_err(Declined::Refused).map(|member| {
-                let room = RoomLink::Local(self.handle.clone());
-                let admitted = Admitted { room, member, share: self.handle.share(role) };
-                self.entering.insert(member, (visitor, admitted.clone()));
-                admitted
-            });
-            self.shown.replies.push(Told { to, reply, seat });
-        }
-    }
-
-    /// Begins the lane of somebody who was let in, before anything of the room is on it.
-    fn enter(&mut self, member: MemberId) {
-        let Some((visitor, admitted)) = self.entering.remove(&member) else { return };
-        let link = visitor.enter(admitted);
-        if !link.is_in() {
-            // One who has gone at this very moment has not been told of the seat, and will not come back to it.
-            RoomLink::Local(self.handle.clone()).leave(member, None, None, None);
-        }
-        self.links.insert(member, link);
-        self.has_had_members = true;
-    }
-
-    /// Whether another turn may begin. A room whose turns cannot be stored stands still, and its clock with it.
-    fn may_begin(&mut self) -> bool {
-        let Some(journal) = &mut self.journal else { return true };
-        if !journal.may_begin() {
-            self.stands_since.get_or_insert_with(Instant::now);
-            return false;
-        }
-        if let Some(since) = self.stands_since.take() {
-            self.room.put_off(since.elapsed());
-            journal.begin_anew();
-        }
-        true
-    }
-
-    /// When to leave memory, if nobody comes and everything was shown.
-    fn sleeps_at(&self) -> Option<Instant> {
-        let since = self.empty_since.filter(|_| self.journal.as_ref().is_some_and(Journal::is_idle))?;
-        Some(if self.has_had_members { since + self.rooms.limits.hibernate_after } else { since })
-    }
-}
-
-impl RoomTask {
-    /// Goes out of memory, if nothing has come meanwhile; whoever wants in wakes it.
-    async fn sleep(&mut self, inbox: &mut Inbox) -> bool {
-        let journal = self.journal.as_mut().filter(|journal| journal.is_idle() && self.links.is_empty());
-        let Some(journal) = journal else { return false };
-        let now = self.rooms.clock.now();
-        if let Err(why) = journal.rest(now, &mut self.room).await {
-            tracing::warn!(room_id = %self.room_id, why, "the room stays in memory");
-            self.empty_since = Some(Instant::now());
-            return false;
-        }
-        self.rooms.lay_down(&self.room_id, self.room.next_deadline(), inbox)
-    }
-
-    /// Stores the room as it is, and nothing of what it was: somebody was erased.
-    async fn forget_the_past(&mut self) {
-        let now = self.rooms.clock.now();
-        if let Some(journal) = &mut self.journal
-            && let Err(why) = journal.renew(now, &mut self.room).await
-        {
-            tracing::error!(room_id = %self.room_id, why, "what was before somebody was erased is still stored");
-            return;
-        }
-        for done in self.erased.drain(..) {
-            // Whoever asked may have gone.
-            let _ = done.send(());
-        }
-    }
-
-    /// Stores the room as it is, durable or not: the server stops.
-    async fn park(&mut self) {
-        let now = self.rooms.clock.now();
-        let parked = match &mut self.journal {
-            Some(journal) => journal.rest(now, &mut self.room).await,
-            None => match &self.rooms.store {
-                Some(store) => {
-                    let place = store.place().await;
-                    match journal::keep(store.as_ref(), place, now, &self.room, 1, false, &[]) {
-                        Ok(mut receipt) => receipt.committed().await.map_err(|error| error.to_string()),
-                        Err(why) => Err(why),
-                    }
-                }
-                None => return,
-            },
-        };
-        if let Err(why) = parked {
-            tracing::warn!(room_id = %self.room_id, why, "the room is not kept");
-        }
-    }
-
-    /// Lets go of what is kept for the members who are behind, those above an equal share. They get a snapshot when they
-    /// read again. Nobody else is touched: what is kept elsewhere, such as for lanes that have ended, is bounded there.
-    fn shed(&self) {
-        let share = self.rooms.limits.kept_bytes_max / self.links.len().max(1);
-        self.links.values().for_each(|link| link.shed(share));
-        tracing::debug!(room_id = %self.room_id, "members who are behind get snapshots");
     }
 }
 
