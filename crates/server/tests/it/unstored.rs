@@ -194,3 +194,17 @@ async fn whoever_is_in_a_room_is_known_after_a_kill() {
         assert_eq!((&there["room_id"], &there["data"]["seat"]), (&json!(room_id), &json!(seat)), "{there}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_room_is_asked_to_let_a_session_in_that_is_not_stored() {
+    let store = Arc::new(Memory::new(WALL_MS));
+    let server = server_on(&store);
+    let mut ada = Player::enter_to_stay(&server, "Ada").await;
+    store.hold(true);
+    ada.say(&[json!({"type": "create_room", "ref": 1, "n": 1, "data": {"game": "tic_tac_toe"}})]).await;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(server.rooms_in_memory(), 0);
+    store.hold(false);
+    assert_eq!(ada.answer(1).await["success"], true);
+    assert_eq!(server.rooms_in_memory(), 1);
+}
