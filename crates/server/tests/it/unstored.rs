@@ -202,7 +202,7 @@ async fn no_room_is_asked_to_let_a_session_in_that_is_not_stored() {
     let mut ada = Player::enter_to_stay(&server, "Ada").await;
     store.hold(true);
     ada.say(&[json!({"type": "create_room", "ref": 1, "n": 1, "data": {"game": "tic_tac_toe"}})]).await;
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(server.rooms_in_memory(), 0);
     store.hold(false);
     assert_eq!(ada.answer(1).await["success"], true);
