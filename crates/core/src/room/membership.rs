@@ -51,6 +51,12 @@ enum Taken {
 }
 
 impl Room {
+    /// How many members have a session that can be gone on with.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.members.values().filter(|member| member.session_id.is_some()).count()
+    }
+
     /// Who is in the room, from which sessions; a seat that is kept for somebody is no membership.
     pub fn memberships(&self) -> impl Iterator<Item = Membership> {
         self.members.iter().map(|(id, member)| Membership {

@@ -245,10 +245,9 @@ fn encoded(entry: &Entry) -> Vec<u8> {
 /// What is stored beside a room.
 pub(super) fn row(store: &dyn Store, room: &Room, durable: bool, entry: &[u8]) -> RoomRow {
     let down_ms = store.boot().down_ms;
-    let members = room.memberships().filter(|member| member.session_id.is_some()).count();
     RoomRow {
         durable,
-        members: u32::try_from(members).unwrap_or(u32::MAX),
+        members: u32::try_from(room.sessions()).unwrap_or(u32::MAX),
         due: room.next_deadline().map(|due| due.as_millis().saturating_sub(down_ms)),
         down_ms,
         entry: entry.to_vec(),

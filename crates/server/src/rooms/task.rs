@@ -130,8 +130,8 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         tracing::debug!(%room_id, game, "room stored");
         return;
     }
-    let ran_out = ran == Ok(Ended::Lost);
-    if ran == Ok(Ended::Lost) {
+    let is_lost = ran == Ok(Ended::Lost);
+    if is_lost {
         task.rooms.suspend_running(&room_id, "it could not be stored");
     }
     // Whoever knocks from now on hears that the room has closed.
@@ -141,7 +141,8 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         // Whoever was let go of in a turn that was never shown has a lane still.
         Ok(_) => task.end_lanes(),
     }
-    if ran_out {
+    if is_lost {
+        // It is kept, and may go on elsewhere.
         return;
     }
     task.rooms.forget(&room_id);
