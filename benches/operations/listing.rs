@@ -78,7 +78,10 @@ fn entry(number: u128, there: u16) -> Entry {
         state: RoomState::Playing,
         durable: true,
     };
-    Entry { summary, presence: Presence { players: there, spectators: 0, away: vec![user(2 + number)] } }
+    Entry {
+        summary,
+        presence: Presence { players: there, spectators: 0, away: vec![user(2 + number)], hidden: false, shut: false },
+    }
 }
 
 fn user(number: u128) -> UserId {

@@ -102,6 +102,7 @@ fn seated(members: u32, codecs: &[Codec]) -> (Room, Flush) {
         seed: 0,
         policy,
         durable: false,
+        terms: anteroom_core::room::Terms::default(),
     };
     let kind = registry.kind("relay").expect("a game of the registry");
     let (mut room, mut flush) = (Room::create(kind, spec, Time::default()).expect("a room"), Flush::default());

@@ -131,8 +131,9 @@ async fn play(
         stage.board.lock().unwrap_or_else(PoisonError::into_inner).due = maker.due_by_now();
         made?;
     } else {
-        let subscribe =
-            client.session.request("subscribe_rooms", &SubscribeRooms { game: Some("relay".to_owned()) })?;
+        let subscribe = client
+            .session
+            .request("subscribe_rooms", &SubscribeRooms { game: Some("relay".to_owned()), filter: None })?;
         client.say(&subscribe).await?;
         client.until("subscribe_rooms_result").await?;
         players.shared.entered.fetch_add(1, SeqCst);

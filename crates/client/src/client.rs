@@ -173,7 +173,8 @@ impl Client {
     /// `limit_reached` among others.
     pub async fn create_room<G: Game>(&self, room: NewRoom) -> Result<Room<G>, ClientError> {
         let NewRoom { name, options, durable } = room;
-        self.enter(&CreateRoom { game: G::KIND.to_owned(), name, options, durable }, None).await
+        self.enter(&CreateRoom { game: G::KIND.to_owned(), name, options, durable, ..CreateRoom::default() }, None)
+            .await
     }
 
     /// Joins a room, to play or to watch.
@@ -209,7 +210,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn list_rooms(&self, game: Option<&str>) -> Result<RoomList, ClientError> {
-        self.ask(&ListRooms { game: game.map(str::to_owned) }).await
+        self.ask(&ListRooms { game: game.map(str::to_owned), ..ListRooms::default() }).await
     }
 
     /// The rooms there are now, and every change from then on. A session has one such subscription: a second one
@@ -219,7 +220,7 @@ impl Client {
     /// [`ClientError`]; of the server's codes `game_not_found`.
     pub async fn subscribe_rooms(&self, game: Option<&str>) -> Result<RoomsWatch, ClientError> {
         let game = game.map(str::to_owned);
-        let draft = self.draft(&SubscribeRooms { game: game.clone() })?;
+        let draft = self.draft(&SubscribeRooms { game: game.clone(), filter: None })?;
         match self.shared.request(draft, |draft| Command::Subscribe(draft, game)).await? {
             Answer::Subscribed(list, listed) => Ok(RoomsWatch::new(list, listed)),
             _ => Err(unexpected()),

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 const ROOMS_MAX: usize = 10_000;
 
 /// The rooms of a subscription, the newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Listed(Vec<RoomSummary>);
 
 impl Listed {

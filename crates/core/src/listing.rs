@@ -29,10 +29,16 @@ pub struct Presence {
     pub spectators: u16,
     /// The players who have none, and whose seats are kept.
     pub away: Vec<UserId>,
+    /// Whether it is in no list, since it is unlisted or private.
+    #[serde(default)]
+    pub hidden: bool,
+    /// Whether whoever looks for a game is not led there: it is not public, locked, has a password, or takes nobody in late.
+    #[serde(default)]
+    pub shut: bool,
 }
 
 /// What the lobby knows of a room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// What it shows.
     pub summary: RoomSummary,
@@ -226,7 +232,7 @@ impl Listing {
     pub fn list(&self, game: Option<&str>) -> RoomList {
         let (rows, total) = self.listed(game);
         let rooms = rows.take(ROOMS_LISTED_MAX).map(|(room_id, row)| row.summary(*room_id)).collect();
-        RoomList { rooms, total: u32::try_from(total).unwrap_or(u32::MAX) }
+        RoomList { rooms, total: u32::try_from(total).unwrap_or(u32::MAX), next: None }
     }
 
     /// The rows that are listed, the newest first, and how many there are.
@@ -276,7 +282,7 @@ impl Listing {
         let mut rooms: Vec<_> = same.chain(before).collect();
         rooms.sort_unstable_by_key(|(number, _)| Reverse(*number));
         let rooms = rooms.into_iter().take(ROOMS_LISTED_MAX).map(|(_, summary)| summary).collect();
-        RoomList { rooms, total: u32::try_from(total).unwrap_or(u32::MAX) }
+        RoomList { rooms, total: u32::try_from(total).unwrap_or(u32::MAX), next: None }
     }
 
     /// Takes what changed since the last call, for each filter: all rooms (`None`), and each game with a change.

@@ -3,15 +3,25 @@
 //! Commands come in with the time at which they happened; what follows from them collects until [`Room::flush`].
 //! A room knows members, not connections: whether a member is on QUIC or WebSocket cannot be told from here.
 
+mod absence;
+mod asking;
+mod bots;
+mod chat;
 mod clock;
 mod command;
+mod data;
+mod doors;
 mod erase;
 mod inputs;
 mod log;
 mod membership;
+mod people;
+mod record;
+mod seats;
 mod share;
 mod snapshot;
 mod turn;
+mod watching;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,23 +30,34 @@ use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::{Empty, Ref};
 use anteroom_protocol::limits::{SERVER_FRAME_BYTES_MAX, TYPE_BYTES_MAX};
 use anteroom_protocol::message::push::{ClosedReason, RoomClosed};
-use anteroom_protocol::message::{Message, RoomState, RoomSummary};
+use anteroom_protocol::message::{Message, RoomState, RoomSummary, Visibility};
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Json, LaneId, Payload, SessionId, Tally, UserId};
 
+pub use asking::Ask;
 pub use command::{AnswerTo, Command, Join, MemberId, RoomPolicy, RoomSpec};
 pub use erase::is_named_after;
 pub use log::{DamagedLog, Deed, Log};
 pub use membership::Membership;
+use membership::role_of;
+pub use record::{Door, Lifecycle, Terms};
 pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
 pub use snapshot::{RestoreError, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotError};
-pub use turn::{Answer, Effects, Flush};
+pub use turn::{Answer, Effects, Flush, Wanted};
 
 use crate::flush::{Said, To};
 use crate::game::{FlushMode, GameSnapshot, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
 use crate::listing::{Entry, Presence};
 use crate::rng::Rng;
 use crate::time::Time;
+use absence::Absence;
+use bots::Bots;
+use chat::Talk;
+use doors::Doors;
 use inputs::RecentInputs;
+use people::Person;
+use record::Record;
+use seats::SeatPlan;
+use watching::Watching;
 
 /// The most members who only watch, whatever the policy says: everyone who comes in gets a list of all members, and
 /// it has to fit into a message.
@@ -76,6 +97,17 @@ pub struct Room {
     stage: Stage,
     game: Box<dyn HostedGame>,
     members: BTreeMap<MemberId, Member>,
+    /// Who is here, by session or by a seat that is kept.
+    people: BTreeMap<UserId, Person>,
+    /// How many stays there were, which numbers them.
+    people_ever: u32,
+    record: Record,
+    doors: Doors,
+    plan: SeatPlan,
+    bots: Bots,
+    absence: Absence,
+    talk: Talk,
+    watching: Watching,
     /// How many members there ever were, which numbers them.
     members_ever: u64,
     /// The members whose mark has moved since the last flush, and where to.
@@ -130,6 +162,15 @@ impl Room {
             stage,
             game,
             members: BTreeMap::new(),
+            people: BTreeMap::new(),
+            people_ever: 0,
+            record: Record::new(&spec.terms, seats.max, now),
+            doors: Doors::default(),
+            plan: SeatPlan::default(),
+            bots: Bots::default(),
+            absence: Absence::default(),
+            talk: Talk::default(),
+            watching: Watching::default(),
             members_ever: 0,
             marks: Vec::new(),
             joining: None,
@@ -190,6 +231,9 @@ impl Room {
             Command::Abandon { member } => self.abandon(member, effects),
             Command::Snapshot { member, answer } => self.tell_snapshot(member, answer.as_ref(), effects),
             Command::Act { member, kind, data, reference, n } => self.act(member, kind, data, reference.as_ref(), n),
+            Command::Ask { member, ref ask } => self.ask(member, ask, effects),
+            Command::Reserve { users, until } => self.reserve(&users, until),
+            Command::History { member, reference, page } => self.tell_history(member, reference.as_ref(), page),
             Command::Close { reason } => self.close(reason, effects),
             Command::Reseed { seed } => self.reseed(seed),
             Command::Erase { user_id, username } => self.erase(&user_id, username.as_deref(), effects),
@@ -320,6 +364,11 @@ impl Room {
             ClosedReason::Replaced => "You joined this room from elsewhere.",
             ClosedReason::GameFailed => "The game failed, so the room had to close.",
             ClosedReason::ShuttingDown => "The server is shutting down.",
+            ClosedReason::Kicked => "You were sent out of the room.",
+            ClosedReason::Banned => "You were sent out of the room, and are not let in again.",
+            ClosedReason::Idle => "Nobody did anything in the room for too long.",
+            ClosedReason::Expired => "The room was there for as long as it may be.",
+            ClosedReason::Closed => "The room was closed.",
         };
         self.stage.said.seal(&mut effects.dispatches);
         self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
@@ -356,6 +405,10 @@ impl Room {
             spectators: self.spectators,
             state: self.stage.state,
             durable: self.durable,
+            locked: self.record.locked,
+            has_password: self.record.password.is_some(),
+            created_at_ms: self.record.created_at.as_millis(),
+            data: BTreeMap::new(),
         }
     }
 
@@ -370,7 +423,9 @@ impl Room {
         let (there, away): (Vec<_>, Vec<_>) = self.stage.seating.taken().partition(|(_, who)| who.connected);
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
         let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
-        Presence { players: count(there.len()), spectators: count(here), away }
+        let hidden = self.record.visibility != Visibility::Public;
+        let shut = hidden || self.record.locked || self.record.password.is_some();
+        Presence { players: count(there.len()), spectators: count(here), away, hidden, shut }
     }
 
     /// The kind of game that is played in it.

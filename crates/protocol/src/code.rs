@@ -82,6 +82,14 @@ error_codes! {
     NotAPlayer = 46, "not_a_player", false;
     /// This game does not allow spectators.
     SpectatorsRefused = 47, "spectators_refused", false;
+    /// The room has a password, and that was not it.
+    WrongPassword = 48, "wrong_password", false;
+    /// Nobody else is let in just now: the room is locked, or its match takes nobody in late.
+    RoomLocked = 49, "room_locked", true;
+    /// The player was sent out of the room and is not let in again.
+    Banned = 50, "banned", false;
+    /// Only the room's owner may do that.
+    NotOwner = 51, "not_owner", false;
     /// The room is kept, and cannot be played: what is stored of it cannot be read by this server.
     RoomSuspended = 52, "room_suspended", false;
     /// It is another player's turn.
@@ -92,6 +100,8 @@ error_codes! {
     NotPlaying = 62, "not_playing", true;
     /// The game refused for a reason of its own, given in the message.
     Rejected = 63, "rejected", false;
+    /// It does not go together with how things stand: somebody was faster, or it is not the time for it.
+    Conflict = 64, "conflict", true;
 }
 
 impl ErrorCode {

@@ -31,6 +31,18 @@ pub const JSON_VALUE_DEPTH_MAX: usize = 32;
 pub const SERVER_FRAME_BYTES_MAX: usize = 1 << 20;
 /// A flush is cut into frames of about this many bytes, so that no reader waits long for one frame.
 pub const BATCH_BYTES_SOFT_MAX: usize = 64 << 10;
+/// How many keys the data of a room or of a member has at most.
+pub const DATA_KEYS_MAX: usize = 32;
+/// The longest key of data, in bytes.
+pub const DATA_KEY_BYTES_MAX: usize = 64;
+/// The longest value of data, in bytes of its JSON text.
+pub const DATA_VALUE_BYTES_MAX: usize = 1 << 10;
+/// The longest password of a room, in bytes.
+pub const PASSWORD_BYTES_MAX: usize = 128;
+/// The longest text that is said in a room, in bytes.
+pub const CHAT_BYTES_MAX: usize = 2000;
+/// How many of those who only watch are in a list of members; the others are a number.
+pub const SPECTATORS_LISTED_MAX: usize = 100;
 /// The most rooms in one `list_rooms_result` or `rooms_changed`.
 pub const ROOMS_LISTED_MAX: usize = 500;
 

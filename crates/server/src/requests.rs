@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use anteroom_core::lanes::ConnectionId;
 use anteroom_protocol::codec::InvalidData;
+use anteroom_protocol::message::row::Owner;
 use anteroom_protocol::message::{Request, RequestKind};
 use anteroom_protocol::{Batch, CloseCode, Data, Envelope, ErrorBody, ErrorCode};
 use bytes::Bytes;
@@ -79,8 +80,16 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// Carries a request out that is allowed.
     pub(crate) fn handle(&self, kind: RequestKind) -> Outcome {
+        // The room reads what its members ask of it.
+        if kind.owner() == Owner::Member {
+            if self.message.room_id.is_none() {
+                let sentence = "Name the room in `room_id`, beside the type.";
+                return self.refuse(kind, ErrorBody::new(ErrorCode::NotInRoom, sentence).into());
+            }
+            return rooms::act(self, true);
+        }
         match Request::parse(kind, self.message) {
-            Ok(Request::Action) => rooms::act(self),
+            Ok(Request::Action | Request::Member(_)) => rooms::act(self, false),
             Ok(Request::Room(request)) => rooms::handle(self, request),
             Ok(Request::Lobby(request)) => {
                 self.take()?;

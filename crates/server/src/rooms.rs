@@ -201,7 +201,15 @@ impl Rooms {
     fn spec(&self, slot: &Slot, name: String, options: Option<Json>) -> RoomSpec {
         let (room_id, seed) = (slot.handle.room_id, self.randomness.seed());
         let durable = slot.handle.is_durable();
-        RoomSpec { room_id, name, options, seed, policy: self.limits.policy(durable), durable }
+        RoomSpec {
+            room_id,
+            name,
+            options,
+            seed,
+            policy: self.limits.policy(durable),
+            durable,
+            terms: anteroom_core::room::Terms::default(),
+        }
     }
 
     /// Whether a room of a game would be durable.

@@ -28,7 +28,7 @@ pub(crate) struct Membership {
     pub(crate) lane: LaneId,
     pub(crate) member: MemberId,
     /// How much of the session's input may wait for the room; none if it only watches.
-    pub(crate) share: Option<Arc<Share>>,
+    pub(crate) share: Arc<Share>,
     /// The number of the request that it came in by, if the server was started again since: whether that was answered is not
     /// known.
     pub(crate) joined_by: Option<u64>,

@@ -47,7 +47,7 @@ impl Driver {
 
     pub(super) fn subscribe_again(&mut self) {
         let Some(game) = self.lobby.as_ref().map(|lobby| lobby.game.clone()) else { return };
-        let reference = self.request(|draft| draft, &SubscribeRooms { game: game.clone() });
+        let reference = self.request(|draft| draft, &SubscribeRooms { game: game.clone(), filter: None });
         self.subscribing = reference.map(|reference| (reference, game));
     }
 

@@ -13,7 +13,7 @@ use tokio::time::{advance, timeout};
 use crate::support::{self, Asked, Duel, Peer, refusal, room_id, session};
 
 fn list(total: u32) -> RoomList {
-    RoomList { rooms: Vec::new(), total }
+    RoomList { rooms: Vec::new(), total, next: None }
 }
 
 fn summary(number: u128) -> RoomSummary {
@@ -26,6 +26,10 @@ fn summary(number: u128) -> RoomSummary {
         spectators: 0,
         state: RoomState::Waiting,
         durable: false,
+        locked: false,
+        has_password: false,
+        created_at_ms: 0,
+        data: std::collections::BTreeMap::new(),
     }
 }
 
@@ -148,7 +152,7 @@ async fn a_subscription_follows_the_list_and_ends_when_it_is_dropped() {
             let asked = peer.expect("subscribe_rooms").await;
             peer.answer(&asked, list).await;
         };
-        let first_list = RoomList { rooms: vec![summary(1)], total: 1 };
+        let first_list = RoomList { rooms: vec![summary(1)], total: 1, next: None };
         let (watch, ()) = tokio::join!(client.subscribe_rooms(Some("duel")), subscribe(&mut peer, &first_list));
         let mut watch = watch.unwrap();
         assert_eq!(watch.rooms(), [summary(1)]);

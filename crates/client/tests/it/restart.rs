@@ -165,7 +165,7 @@ async fn what_was_acknowledged_and_is_not_known_any_more_has_an_unknown_outcome(
         let mut peer = started_anew(&mut dials, Codec::Json, &[], 0).await;
         let again = peer.expect("list_rooms").await;
         assert_eq!(again.n, Some(2));
-        peer.answer(&again, &RoomList { rooms: Vec::new(), total: 7 }).await;
+        peer.answer(&again, &RoomList { rooms: Vec::new(), total: 7, next: None }).await;
     });
     assert_eq!(lost, Err(ClientError::OutcomeUnknown));
     assert_eq!(listed.unwrap().total, 7);

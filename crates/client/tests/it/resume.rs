@@ -73,7 +73,7 @@ async fn a_request_gets_its_answer_over_another_connection() {
             let again = peer.expect("list_rooms").await;
             assert_eq!((again.n, &again.reference), (list.n, &list.reference));
             let ping = peer.expect("ping").await;
-            peer.answer(&again, &RoomList { rooms: Vec::new(), total: 7 }).await;
+            peer.answer(&again, &RoomList { rooms: Vec::new(), total: 7, next: None }).await;
             let pong = anteroom_protocol::message::result::Pong { ts: Default::default(), server_time_ms: 1 };
             let header = Header { reference: ping.reference.as_ref(), ..Header::new("pong") };
             peer.send(LaneId::CONTROL, Batch::one(Codec::Bincode, &header, &pong).unwrap()).await;
@@ -185,10 +185,14 @@ async fn a_subscription_is_renewed_after_a_gap_of_the_session() {
         spectators: 0,
         state: anteroom_client::RoomState::Waiting,
         durable: false,
+        locked: false,
+        has_password: false,
+        created_at_ms: 0,
+        data: std::collections::BTreeMap::new(),
     };
     let (watch, ()) = tokio::join!(client.subscribe_rooms(Some("duel")), async {
         let asked = peer.expect("subscribe_rooms").await;
-        peer.answer(&asked, &RoomList { rooms: vec![summary(1)], total: 1 }).await;
+        peer.answer(&asked, &RoomList { rooms: vec![summary(1)], total: 1, next: None }).await;
     });
     let mut watch = watch.unwrap();
     peer.cut();
@@ -196,12 +200,12 @@ async fn a_subscription_is_renewed_after_a_gap_of_the_session() {
     peer.reconnect(Codec::Bincode).await;
     peer.go_on("token-1", &[]).await;
     peer.open(0, None, 40, 1, true).await;
-    let subscriptions = vec![Subscription { to: "rooms".into(), game: Some("duel".into()) }];
+    let subscriptions = vec![Subscription { to: "rooms".into(), game: Some("duel".into()), filter: None }];
     let now = Snapshot { subscriptions, ..Snapshot::default() };
     peer.send(LaneId::CONTROL, Batch::one(Codec::Bincode, &Header::new("session_state"), &now).unwrap()).await;
     let asked = peer.expect("subscribe_rooms").await;
     assert_eq!(asked.read::<SubscribeRooms>().game.as_deref(), Some("duel"));
-    peer.answer(&asked, &RoomList { rooms: vec![summary(2)], total: 1 }).await;
+    peer.answer(&asked, &RoomList { rooms: vec![summary(2)], total: 1, next: None }).await;
     assert_eq!(timeout(support::LONG, watch.next()).await.unwrap(), Some(&[summary(2)][..]));
     let changed = RoomsChanged { added: vec![summary(3)], updated: Vec::new(), removed: vec![room_id(2)] };
     peer.send(LaneId::CONTROL, Batch::one(Codec::Bincode, &Header::new("rooms_changed"), &changed).unwrap()).await;

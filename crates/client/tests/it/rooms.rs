@@ -144,7 +144,7 @@ async fn a_room_may_speak_right_behind_its_answer_while_control_lags() {
         let (client, mut peer) = session(Codec::Bincode, seed).await;
         let (room, listed, ()) = tokio::join!(client.quick_join::<Duel>(), client.list_rooms(None), async {
             let (join, list) = (peer.expect("join_room").await, peer.expect("list_rooms").await);
-            let rooms = anteroom_client::RoomList { rooms: Vec::new(), total: 0 };
+            let rooms = anteroom_client::RoomList { rooms: Vec::new(), total: 0, next: None };
             // One flush each, so that the lanes overtake each other as the seed has it.
             peer.answer(&list, &rooms).await;
             peer.admit(&join, LANE, room_id(1)).await;

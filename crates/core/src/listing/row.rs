@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use anteroom_protocol::message::{RoomState, RoomSummary};
+use anteroom_protocol::message::{DataMap, RoomState, RoomSummary};
 use anteroom_protocol::{RoomId, UserId};
 
 use super::Entry;
@@ -27,6 +27,10 @@ pub(super) struct Row {
     pub(super) reserved: u16,
     state: RoomState,
     durable: bool,
+    locked: bool,
+    has_password: bool,
+    created_at_ms: u64,
+    data: DataMap,
     /// It was promised, and the room has not been heard of.
     pub(super) is_promised: bool,
     /// It does not answer.
@@ -52,6 +56,10 @@ impl Row {
             reserved: 0,
             state: summary.state,
             durable: summary.durable,
+            locked: summary.locked,
+            has_password: summary.has_password,
+            created_at_ms: summary.created_at_ms,
+            data: summary.data,
             is_promised: false,
             is_shunned: false,
         }
@@ -72,6 +80,10 @@ impl Row {
             reserved: 1,
             state: RoomState::Waiting,
             durable: false,
+            locked: false,
+            has_password: false,
+            created_at_ms: 0,
+            data: DataMap::new(),
             is_promised: true,
             is_shunned: false,
         }
@@ -88,6 +100,10 @@ impl Row {
             spectators: self.spectators,
             state: self.state,
             durable: self.durable,
+            locked: self.locked,
+            has_password: self.has_password,
+            created_at_ms: self.created_at_ms,
+            data: self.data.clone(),
         }
     }
 

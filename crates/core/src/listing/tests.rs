@@ -22,13 +22,13 @@ fn full_of(id: u8, game: &str, players: u16) -> Entry {
 
 /// A room with so many players there, and one who watches.
 fn here(summary: RoomSummary, players: u16) -> Entry {
-    Entry { summary, presence: Presence { players, spectators: 1, away: Vec::new() } }
+    Entry { summary, presence: Presence { players, spectators: 1, away: Vec::new(), hidden: false, shut: false } }
 }
 
 /// A room with so many players there, and these away.
 fn without(summary: RoomSummary, players: u16, away: &[&str]) -> Entry {
     let away = away.iter().map(|user| user.parse().unwrap()).collect();
-    Entry { summary, presence: Presence { players, spectators: 0, away } }
+    Entry { summary, presence: Presence { players, spectators: 0, away, hidden: false, shut: false } }
 }
 
 fn open(listing: &Listing, game: &str, user: &str) -> Vec<RoomId> {
@@ -48,7 +48,7 @@ fn the_newest_rooms_are_listed_by_game() {
     let listed = |game: Option<&str>| listing.list(game).rooms.iter().map(|room| room.room_id).collect::<Vec<_>>();
     assert_eq!(listed(None), [id(3), id(2), id(1)]);
     assert_eq!(listed(Some("a")), [id(3), id(1)]);
-    assert_eq!(listing.list(Some("c")), RoomList { rooms: vec![], total: 0 });
+    assert_eq!(listing.list(Some("c")), RoomList { rooms: vec![], total: 0, next: None });
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_room_where_most_players_knock_is_the_fullest() {
 fn a_room_that_is_being_made_has_seats_for_others() {
     let mut listing = Listing::new();
     listing.promise(id(1), "a", 2);
-    assert_eq!(listing.list(None), RoomList { rooms: vec![], total: 0 }, "it is not there yet");
+    assert_eq!(listing.list(None), RoomList { rooms: vec![], total: 0, next: None }, "it is not there yet");
     assert!(listing.take_changes().is_empty());
     assert_eq!(seek(&mut listing, "x"), Some(id(1)));
     assert_eq!(seek(&mut listing, "y"), None);
@@ -195,7 +195,7 @@ fn the_list_as_it_was_published_is_what_changes_are_changes_of() {
     for (number, game) in [(1, "a"), (2, "b"), (3, "a"), (4, "a")] {
         listing.put(full_of(number, game, 1));
     }
-    assert_eq!(listing.published(None), RoomList { rooms: vec![], total: 0 });
+    assert_eq!(listing.published(None), RoomList { rooms: vec![], total: 0, next: None });
     let filters = [None, Some("a"), Some("b"), Some("c")];
     let lists = |listing: &Listing| filters.map(|filter| listing.list(filter));
     let published = |listing: &Listing| filters.map(|filter| listing.published(filter));

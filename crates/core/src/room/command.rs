@@ -5,9 +5,13 @@ use std::time::Duration;
 use anteroom_protocol::bincode::{Decode, Encode};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
+use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::{Codec, Data, Json, LaneId, RoomId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
+
+use super::{Ask, Terms};
+use crate::time::Time;
 
 /// Names one membership: one session's time in one room. The room gives them out, from 1 on, and none twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
@@ -29,6 +33,8 @@ pub struct RoomSpec {
     pub policy: RoomPolicy,
     /// Whether it outlives the server: its owner stores each turn before anybody hears of it.
     pub durable: bool,
+    /// Who made it, who owns it, who finds it, and how long it stays.
+    pub terms: Terms,
 }
 
 /// How a room treats its members.
@@ -66,6 +72,10 @@ pub struct Join {
     pub session_id: Option<SessionId>,
     /// The number of the request: one that comes again was carried out.
     pub n: Option<u64>,
+    /// Which password of the room they have proved to know; see [`Door::password`](super::Door::password).
+    pub password: Option<u32>,
+    /// The code of an invite.
+    pub invite: Option<String>,
 }
 
 /// What can happen to a room, besides [joins](super::Room::join).
@@ -125,6 +135,29 @@ pub enum Command<'a> {
         reference: Option<Ref>,
         /// The number of the message, which rises with every one of the member's; none for at most once.
         n: Option<u64>,
+    },
+    /// A member asks something of the room itself; see [`Ask`]. The same goes for its number.
+    Ask {
+        /// Who.
+        member: MemberId,
+        /// What.
+        ask: Ask<'a>,
+    },
+    /// Seats are kept for users until a time.
+    Reserve {
+        /// For whom.
+        users: Vec<UserId>,
+        /// Until when.
+        until: Time,
+    },
+    /// What was asked for outside has been found; see [`Wanted`](super::Wanted).
+    History {
+        /// Who asked.
+        member: MemberId,
+        /// The mark of the request.
+        reference: Option<Ref>,
+        /// What was said before; none if it could not be read.
+        page: Option<ChatPage>,
     },
     /// The room ends for everyone.
     Close {

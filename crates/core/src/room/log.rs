@@ -13,10 +13,11 @@ use anteroom_protocol::bincode::{Decode, Encode};
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
+use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::{Codec, Data, LaneId, SessionId, UserId, binary};
 
-use super::{AnswerTo, Command, Flush, Join, MemberId, Room};
+use super::{AnswerTo, Ask, Command, Flush, Join, MemberId, Room};
 use crate::time::Time;
 pub use deeds::Deed;
 
@@ -63,6 +64,8 @@ enum What {
         applied: u64,
         session_id: Option<SessionId>,
         n: Option<u64>,
+        password: Option<u32>,
+        invite: Option<String>,
     },
     Leave {
         member: MemberId,
@@ -94,6 +97,24 @@ enum What {
         data: Vec<u8>,
         reference: Option<String>,
         n: Option<u64>,
+    },
+    Ask {
+        member: MemberId,
+        kind: String,
+        is_binary: bool,
+        data: Vec<u8>,
+        with: Option<String>,
+        reference: Option<String>,
+        n: Option<u64>,
+    },
+    Reserve {
+        users: Vec<UserId>,
+        until: Time,
+    },
+    History {
+        member: MemberId,
+        reference: Option<String>,
+        page: Option<ChatPage>,
     },
     Close {
         reason: ClosedReason,
@@ -156,6 +177,8 @@ impl Log {
             applied: join.applied,
             session_id: join.session_id,
             n: join.n,
+            password: join.password,
+            invite: join.invite.clone(),
         };
         self.records.push(Record { at, what });
     }
@@ -174,12 +197,17 @@ impl Log {
                 What::Snapshot { member, answer: answer.as_ref().map(text_of) }
             }
             Command::Act { member, kind, data, ref reference, n } => {
-                let (is_binary, data) = match data {
-                    Data::Json(text) => (false, text.as_bytes()),
-                    Data::Binary(bytes) => (true, bytes),
-                };
-                let (kind, data, reference) = (kind.to_owned(), data.to_owned(), text_of(reference.as_ref()));
-                What::Act { member, kind, is_binary, data, reference, n }
+                let ((is_binary, data), kind) = (bytes_of(data), kind.to_owned());
+                What::Act { member, kind, is_binary, data, reference: text_of(reference.as_ref()), n }
+            }
+            Command::Ask { member, ref ask } => {
+                let (is_binary, data) = bytes_of(ask.data);
+                let (kind, with) = (ask.kind.to_owned(), ask.with.map(str::to_owned));
+                What::Ask { member, kind, is_binary, data, with, reference: text_of(ask.reference.as_ref()), n: ask.n }
+            }
+            Command::Reserve { ref users, until } => What::Reserve { users: users.clone(), until },
+            Command::History { member, ref reference, ref page } => {
+                What::History { member, reference: text_of(reference.as_ref()), page: page.clone() }
             }
             Command::Close { reason } => What::Close { reason },
             Command::Reseed { seed } => What::Reseed { seed },
@@ -212,7 +240,20 @@ impl Room {
 
 impl What {
     fn join(&self) -> Result<Join, DamagedLog> {
-        let Self::Join { user_id, username, role, lane, is_binary, answer, reference, applied, session_id, n } = self
+        let Self::Join {
+            user_id,
+            username,
+            role,
+            lane,
+            is_binary,
+            answer,
+            reference,
+            applied,
+            session_id,
+            n,
+            password,
+            invite,
+        } = self
         else {
             return Err(damaged("a join expected"));
         };
@@ -227,6 +268,8 @@ impl What {
             applied: *applied,
             session_id: *session_id,
             n: *n,
+            password: *password,
+            invite: invite.clone(),
         })
     }
 
@@ -247,11 +290,17 @@ impl What {
                 Command::Snapshot { member, answer: answer.as_ref().map(read).transpose()? }
             }
             Self::Act { member, ref kind, is_binary, ref data, ref reference, n } => {
-                let data = match is_binary {
-                    true => Data::Binary(data),
-                    false => Data::Json(std::str::from_utf8(data).map_err(|_| damaged("text expected"))?),
-                };
-                Command::Act { member, kind, data, reference: reference_of(reference.as_deref())?, n }
+                let reference = reference_of(reference.as_deref())?;
+                Command::Act { member, kind, data: data_of(is_binary, data)?, reference, n }
+            }
+            Self::Ask { member, ref kind, is_binary, ref data, ref with, ref reference, n } => {
+                let reference = reference_of(reference.as_deref())?;
+                let (data, with) = (data_of(is_binary, data)?, with.as_deref());
+                Command::Ask { member, ask: Ask { kind, data, with, reference, n } }
+            }
+            Self::Reserve { ref users, until } => Command::Reserve { users: users.clone(), until },
+            Self::History { member, ref reference, ref page } => {
+                Command::History { member, reference: reference_of(reference.as_deref())?, page: page.clone() }
             }
             Self::Close { reason } => Command::Close { reason },
             Self::Reseed { seed } => Command::Reseed { seed },
@@ -264,6 +313,20 @@ impl What {
 
 fn answer_of(kind: &str) -> Result<&'static str, DamagedLog> {
     ANSWERS.into_iter().find(|known| *known == kind).ok_or_else(|| damaged("the answer to a join expected"))
+}
+
+fn bytes_of(data: Data<'_>) -> (bool, Vec<u8>) {
+    match data {
+        Data::Json(text) => (false, text.as_bytes().to_owned()),
+        Data::Binary(bytes) => (true, bytes.to_owned()),
+    }
+}
+
+fn data_of(is_binary: bool, data: &[u8]) -> Result<Data<'_>, DamagedLog> {
+    Ok(match is_binary {
+        true => Data::Binary(data),
+        false => Data::Json(std::str::from_utf8(data).map_err(|_| damaged("text expected"))?),
+    })
 }
 
 fn text_of(reference: Option<&Ref>) -> Option<String> {

@@ -1,6 +1,5 @@
 //! Coming, going, and coming back: the seats of a room and who holds them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anteroom_protocol::envelope::Ref;
@@ -8,7 +7,7 @@ use anteroom_protocol::message::push::{
     ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed,
 };
 use anteroom_protocol::message::result::RoomJoined;
-use anteroom_protocol::message::{self, Role};
+use anteroom_protocol::message::{self, Access, Role};
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, SessionId, UserId};
 
 use super::{AnswerTo, Effects, Join, Member, MemberId, Room};
@@ -104,13 +103,13 @@ impl Room {
     /// Gives the joining member a place, and tells everyone: the others first, then the game, then the member. The
     /// member's welcome is in front of it all, for it opens the lane.
     fn settle(&mut self, id: MemberId, join: &Join, taken: Option<Taken>) {
-        let newcomer = !self.is_here(&join.user_id);
+        let newcomer = !self.people.contains_key(&join.user_id);
         let seat = taken.as_ref().map(|(Taken::New(seat) | Taken::Back(seat) | Taken::Over(seat, _))| *seat);
         self.admit(id, join, seat);
         let start = self.stage.said.mark();
         match taken {
             Some(Taken::New(seat)) => {
-                self.announce(To::Except(id), player(seat, &join.user_id, &join.username, true));
+                self.announce(To::Except(id), &join.user_id);
                 self.game.joined(seat, &mut self.stage);
             }
             Some(Taken::Back(seat)) => {
@@ -119,10 +118,7 @@ impl Room {
                 self.game.reconnected(seat, &mut self.stage);
             }
             Some(Taken::Over(..)) => {}
-            None if newcomer => {
-                let member = self.members.get(&id).map(spectator);
-                member.into_iter().for_each(|member| self.announce(To::Except(id), member));
-            }
+            None if newcomer => self.announce(To::Except(id), &join.user_id),
             None => {}
         }
         self.welcome(id, join, seat);
@@ -184,6 +180,7 @@ impl Room {
         let gone = self.members.remove(&member)?;
         self.turnover += 1;
         self.spectators -= u16::from(gone.seat.is_none());
+        self.person_loses_session(&gone.user_id);
         Some(gone)
     }
 
@@ -194,6 +191,7 @@ impl Room {
             Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), id),
             None => self.spectators += 1,
         }
+        self.person_enters(user_id, username, *role);
         let (user_id, username) = (user_id.clone(), username.clone());
         let here = Member {
             user_id,
@@ -211,14 +209,13 @@ impl Room {
         self.stage.said.add(id, *role, *codec);
     }
 
-    fn announce(&mut self, to: To, member: message::Member) {
-        self.say(to, &ClientJoined { member });
-    }
-
-    /// Whether a user is known to the others as being in the room: one who plays and watches at the same time, from
-    /// two sessions, is announced as a player only.
-    fn is_here(&self, user_id: &UserId) -> bool {
-        self.stage.seating.of_user(user_id).is_some() || self.spectators().any(|who| who.user_id == *user_id)
+    /// Tells others that somebody came in, if they are to know them by name.
+    fn announce(&mut self, to: To, user_id: &UserId) {
+        if self.people.get(user_id).is_some_and(|person| person.listed)
+            && let Some(member) = self.shown(user_id, None)
+        {
+            self.say(to, &ClientJoined { member });
+        }
     }
 
     pub(super) fn spectators(&self) -> impl Iterator<Item = &Member> {
@@ -257,6 +254,9 @@ impl Room {
             Err(error) => return self.stage.said.report(error.into()),
         };
         let room_id = self.stage.room_id;
+        let reader = self.members.get(&to).map(|member| &member.user_id);
+        let record = &self.record;
+        let is_owner = reader.is_some() && reader == record.owner.as_ref();
         let joined = RoomJoined {
             lane,
             room_id,
@@ -266,23 +266,37 @@ impl Room {
             seat: seat.map(|seat| seat.0),
             role: role_of(seat),
             durable: self.durable,
-            members: self.member_list(),
+            created_at_ms: record.created_at.as_millis(),
+            created_by: record.created_by.clone(),
+            owner: record.owner.clone(),
+            seats_max: record.seats_max,
+            visibility: record.visibility,
+            locked: record.locked,
+            has_password: record.password.is_some(),
+            state: self.stage.state,
+            spectators: self.spectators_shown(),
+            spectator_delay_ms: u32::try_from(record.spectator_delay.as_millis()).unwrap_or(u32::MAX),
+            data: record.data.seen_by(if is_owner { Access::Owner } else { Access::Members }),
+            seat_queue: self.plan.queue.iter().cloned().collect(),
+            vote: self.vote_shown(),
+            chat: self.chat_shown(),
+            members: self.member_list(reader),
             view,
         };
         self.stage.said.message(To::Only(to), &header.in_room(room_id.as_str()), &joined);
     }
 
-    /// Everyone, once: players in the order of their seats, then spectators in the order they came.
-    fn member_list(&self) -> Vec<message::Member> {
-        let players = self
-            .stage
-            .seating
-            .taken()
-            .map(|(seat, occupant)| player(seat, &occupant.user_id, &occupant.username, occupant.connected));
+    /// Everyone, once, as a reader sees them: players in the order of their seats, then those who watch and are listed.
+    pub(super) fn member_list(&self, reader: Option<&UserId>) -> Vec<message::Member> {
+        let players = self.stage.seating.taken().filter_map(|(_, who)| self.shown(&who.user_id, reader));
         let mut list: Vec<_> = players.collect();
-        let mut listed: BTreeSet<&UserId> = self.stage.seating.taken().map(|(_, who)| &who.user_id).collect();
-        let watching = self.spectators().filter(|who| listed.insert(&who.user_id));
-        list.extend(watching.map(spectator));
+        let watching = self
+            .people
+            .iter()
+            .filter(|(user_id, person)| person.listed && self.stage.seating.of_user(user_id).is_none());
+        let mut watching: Vec<_> = watching.filter_map(|(user_id, _)| self.shown(user_id, reader)).collect();
+        watching.sort_by_key(|member| member.number);
+        list.append(&mut watching);
         list
     }
 
@@ -396,7 +410,7 @@ impl Room {
     /// Tells that a spectator is gone, unless the same user is still here in another session.
     pub(super) fn stop_watching(&mut self, member: Member, reason: LeftReason) {
         let Member { user_id, username, .. } = member;
-        if !self.is_here(&user_id) {
+        if !self.people.contains_key(&user_id) {
             self.say(To::Everyone, &ClientLeft { user_id, username, reason });
         }
     }
@@ -406,29 +420,15 @@ impl Room {
         self.stage.seating.keep(seat, None);
         let Some(occupant) = self.stage.seating.occupant(seat) else { return };
         let (user_id, username) = (occupant.user_id.clone(), occupant.username.clone());
-        let watching = self.spectators().find(|who| who.user_id == user_id);
-        let watching = watching.map(spectator);
-        self.say(To::Everyone, &ClientLeft { user_id, username, reason });
-        if let Some(spectator) = watching {
-            self.announce(To::Everyone, spectator);
-        }
+        self.say(To::Everyone, &ClientLeft { user_id: user_id.clone(), username, reason });
         self.game.left(seat, &mut self.stage);
         self.stage.seating.free_seat(seat);
+        self.person_may_be_gone(&user_id);
+        self.announce(To::Everyone, &user_id);
         self.turnover += 1;
     }
 }
 
-fn role_of(seat: Option<Seat>) -> Role {
+pub(super) fn role_of(seat: Option<Seat>) -> Role {
     if seat.is_some() { Role::Player } else { Role::Spectator }
-}
-
-fn player(seat: Seat, user_id: &UserId, username: &str, connected: bool) -> message::Member {
-    let (user_id, username) = (user_id.clone(), username.to_owned());
-    message::Member { user_id, username, role: Role::Player, seat: Some(seat.0), connected }
-}
-
-fn spectator(member: &Member) -> message::Member {
-    let Member { user_id, username, connected, .. } = member;
-    let (user_id, username, connected) = (user_id.clone(), username.clone(), *connected);
-    message::Member { user_id, username, role: Role::Spectator, seat: None, connected }
 }

@@ -4,7 +4,7 @@
 //! fast they are, two leave a third, and whoever has nothing waiting always finds a place.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How many messages may wait; each member's only one is not refused for it.
 pub const WAITING_MESSAGES_MAX: usize = 2048;
@@ -76,13 +76,25 @@ impl Waiting {
 pub struct Share {
     room: Arc<Waiting>,
     mine: Count,
+    plays: AtomicBool,
 }
 
 impl Share {
     /// The share of a member for whom nothing waits.
     #[must_use]
-    pub fn new(room: Arc<Waiting>) -> Arc<Self> {
-        Arc::new(Self { room, mine: Count::default() })
+    pub fn new(room: Arc<Waiting>, plays: bool) -> Arc<Self> {
+        Arc::new(Self { room, mine: Count::default(), plays: AtomicBool::new(plays) })
+    }
+
+    /// Whether the member plays, as the room said last: what others say to the game need not wait to be refused.
+    #[must_use]
+    pub fn plays(&self) -> bool {
+        self.plays.load(Ordering::Relaxed)
+    }
+
+    /// The member plays from now on, or only watches.
+    pub fn set_plays(&self, plays: bool) {
+        self.plays.store(plays, Ordering::Relaxed);
     }
 
     /// A place for one more message with so many bytes of data; none if the member has to wait for the room.

@@ -11,6 +11,14 @@ use anteroom_protocol::message::{Role, RoomState};
 use anteroom_protocol::{Codec, Json, LaneId, RoomId, SessionId, UserId, json};
 use serde::{Deserialize, Serialize};
 
+use super::absence::Absence;
+use super::bots::Bots;
+use super::chat::Talk;
+use super::doors::Doors;
+use super::people::Person;
+use super::record::Record;
+use super::seats::SeatPlan;
+use super::watching::Watching;
 use super::{Member, MemberId, Room, RoomPolicy, SPECTATORS_MAX};
 use crate::flush::Said;
 use crate::game::{GameSnapshot, Kind, Occupant, Seat, Seating, Stage};
@@ -19,7 +27,7 @@ use crate::room::inputs::RecentInputs;
 use crate::time::Time;
 
 /// Which shape a snapshot has; raised whenever that changes.
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 
 /// How large a stored snapshot may be, in bytes.
 pub const SNAPSHOT_BYTES_MAX: usize = 16 << 20;
@@ -48,6 +56,15 @@ pub struct Snapshot {
     seats: Vec<(Seat, Occupant)>,
     former: Vec<(Seat, UserId)>,
     members: Vec<Kept>,
+    people: BTreeMap<UserId, Person>,
+    people_ever: u32,
+    record: Record,
+    doors: Doors,
+    plan: SeatPlan,
+    bots: Bots,
+    absence: Absence,
+    talk: Talk,
+    watching: Watching,
     members_ever: u64,
     turnover: u64,
     listed: Option<(u64, RoomState)>,
@@ -219,6 +236,15 @@ impl Snapshot {
             && self.seats == before.seats
             && self.former == before.former
             && self.members == before.members
+            && self.people == before.people
+            && self.people_ever == before.people_ever
+            && self.record == before.record
+            && self.doors == before.doors
+            && self.plan == before.plan
+            && self.bots == before.bots
+            && self.absence == before.absence
+            && self.talk == before.talk
+            && self.watching == before.watching
             && self.members_ever == before.members_ever
             && self.turnover == before.turnover
             && self.listed == before.listed
@@ -289,6 +315,15 @@ impl Room {
             seats: seating.taken().map(|(seat, occupant)| (seat, occupant.clone())).collect(),
             former: seating.former().map(|(seat, user_id)| (seat, user_id.clone())).collect(),
             members: self.members.iter().map(|(id, member)| kept(*id, member)).collect(),
+            people: self.people.clone(),
+            people_ever: self.people_ever,
+            record: self.record.clone(),
+            doors: self.doors.clone(),
+            plan: self.plan.clone(),
+            bots: self.bots.clone(),
+            absence: self.absence.clone(),
+            talk: self.talk.clone(),
+            watching: self.watching.clone(),
             members_ever: self.members_ever,
             turnover: self.turnover,
             listed: self.listed,
@@ -335,6 +370,15 @@ impl Room {
             stage: Stage { now, rng, room_id, seating, state, said, outcomes: Vec::new() },
             game: kind.restore(&snapshot.rules).map_err(RestoreError::damaged)?,
             members,
+            people: snapshot.people,
+            people_ever: snapshot.people_ever,
+            record: snapshot.record,
+            doors: snapshot.doors,
+            plan: snapshot.plan,
+            bots: snapshot.bots,
+            absence: snapshot.absence,
+            talk: snapshot.talk,
+            watching: snapshot.watching,
             members_ever: snapshot.members_ever,
             marks: Vec::new(),
             joining: None,

@@ -2,10 +2,12 @@
 //!
 //! A turn is all that happens between two flushes. Whatever leaves a room is in here; nothing goes beside it.
 
+use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
+use anteroom_protocol::message::chat::{ChatEntry, MessageId};
 use anteroom_protocol::{ErrorBody, LaneId, UserId};
 
-use super::{Log, MemberId};
+use super::{Door, Log, MemberId};
 use crate::flush::Dispatch;
 use crate::game::Outcome;
 use crate::listing::Entry;
@@ -37,8 +39,30 @@ pub struct Effects {
     pub entry: Option<Entry>,
     /// Matches that ended.
     pub outcomes: Vec<Outcome>,
+    /// What those at the door have to know, if that has changed.
+    pub door: Option<Door>,
+    /// How members take part now who take part in another way than before.
+    pub roles: Vec<(MemberId, Role)>,
+    /// What was said, changed or taken back, to be kept with the turn.
+    pub chat: Vec<ChatEntry>,
+    /// What somebody outside is to find.
+    pub wanted: Vec<Wanted>,
     /// Whether the room is over. It takes no more commands.
     pub closed: bool,
+}
+
+/// Part of the history that the room does not have any more: to be looked up outside, and told by
+/// [`Command::History`](super::Command::History).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Who asks.
+    pub member: MemberId,
+    /// The mark of the request.
+    pub reference: Option<Ref>,
+    /// Before what.
+    pub before: Option<MessageId>,
+    /// How much at most.
+    pub limit: u16,
 }
 
 /// What became of somebody who wanted to come in.
@@ -68,12 +92,16 @@ impl Flush {
 impl Effects {
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
-        let Self { dispatches, released, applied, entry, outcomes, closed } = self;
+        let Self { dispatches, released, applied, entry, outcomes, door, roles, chat, wanted, closed } = self;
         dispatches.clear();
         released.clear();
         applied.clear();
         *entry = None;
         outcomes.clear();
+        *door = None;
+        roles.clear();
+        chat.clear();
+        wanted.clear();
         *closed = false;
     }
 }

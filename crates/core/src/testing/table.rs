@@ -74,8 +74,15 @@ impl<G: Game> Table<G> {
     /// What the creator of the room would be told.
     pub fn create(setup: Setup) -> Result<Self, ErrorBody> {
         let Setup { options, seed, policy, rebuilds } = setup;
-        let spec =
-            RoomSpec { room_id: RoomId::from_bits(1), name: "Table".into(), options, seed, policy, durable: false };
+        let spec = RoomSpec {
+            room_id: RoomId::from_bits(1),
+            name: "Table".into(),
+            options,
+            seed,
+            policy,
+            durable: false,
+            terms: crate::room::Terms::default(),
+        };
         Ok(Self {
             room: Room::create(&Kind::of::<G>(), spec, Time::default())?,
             now: Time::default(),
@@ -148,6 +155,8 @@ impl<G: Game> Table<G> {
             applied: 0,
             session_id: None,
             n: None,
+            password: None,
+            invite: None,
         };
         let member = self.room.join(self.now, join, &mut self.flush)?;
         let heard = self.people.remove(name).map(|person| person.heard).unwrap_or_default();

@@ -79,6 +79,7 @@ fn room(members: u16) -> (Room, Flush) {
         seed: 0,
         policy,
         durable: false,
+        terms: anteroom_core::room::Terms::default(),
     };
     let registry = anteroom_games::registry().unwrap();
     let mut room = Room::create(registry.kind("relay").unwrap(), spec, Time::default()).unwrap();
@@ -95,6 +96,8 @@ fn room(members: u16) -> (Room, Flush) {
             applied: 0,
             session_id: None,
             n: None,
+            password: None,
+            invite: None,
         };
         room.join(Time::default(), join, &mut flush).unwrap();
         flush.clear();

@@ -1,7 +1,9 @@
 //! The protocol's own messages: the [table] of them all, and their typed bodies. A game's messages are its own; see
 //! `anteroom_core::game`.
 
+pub mod chat;
 pub mod error;
+pub mod member;
 pub mod push;
 pub mod request;
 pub mod result;
@@ -10,10 +12,13 @@ pub mod row;
 pub mod schema;
 pub mod table;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::codec::Body;
 use crate::id::{RoomId, UserId};
+use crate::json::Json;
 pub use table::{RESERVED_TYPES, Request, RequestKind};
 
 /// A body with a fixed `type`.
@@ -35,6 +40,76 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Reads a field that makes a difference between being left out, which is none, and being `null`, which is none inside.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// What was set for a room or a member, by key. `null` stands for a key that is gone.
+pub type DataMap = BTreeMap<String, Json>;
+
+/// Who may read a key of data.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    bincode::Encode,
+    bincode::Decode,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Everybody, also in the list of rooms if the game has the key there.
+    Public,
+    /// Whoever is in the room.
+    #[default]
+    Members,
+    /// The room's owner, and for a member's data the member.
+    Owner,
+    /// No client.
+    Server,
+}
+
+/// Who may read which keys of data; what is not named stays as it is, and is for members at first.
+pub type AccessMap = BTreeMap<String, Access>;
+
+/// Who finds a room.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, bincode::Encode, bincode::Decode,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// It is in the list.
+    #[default]
+    Public,
+    /// It is in no list; whoever knows its id may come in.
+    Unlisted,
+    /// It is in no list, and without an invite there is no such room.
+    Private,
+}
+
+/// Who owns a room when its owner goes.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, bincode::Encode, bincode::Decode,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnerPolicy {
+    /// Whoever is in it for the longest time.
+    #[default]
+    Automatic,
+    /// Still the one who went, until they give it away.
+    Manual,
+    /// Nobody owns it, ever.
+    None,
+}
+
 /// How a member takes part in a room.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, bincode::Encode, bincode::Decode,
@@ -49,7 +124,7 @@ pub enum Role {
 }
 
 /// One member of a room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
 pub struct Member {
     /// Who it is.
     pub user_id: UserId,
@@ -61,6 +136,33 @@ pub struct Member {
     pub seat: Option<u16>,
     /// Whether a connection is there just now.
     pub connected: bool,
+    /// The number that the room gave to this stay of theirs; another one if they come again.
+    #[serde(default)]
+    pub number: u32,
+    /// Whether they are ready for the match to begin.
+    #[serde(default)]
+    pub ready: bool,
+    /// Whether a computer plays: all the time, or for a player who is away.
+    #[serde(default)]
+    pub bot: bool,
+    /// When they came in: milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub joined_at_ms: u64,
+    /// What was set for them, as far as the reader may see it.
+    #[serde(default)]
+    pub data: DataMap,
+    /// Whether what they say is not heard.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub muted: bool,
+    /// Whether they are away from the keyboard, as they say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub away: bool,
+    /// Whether they are writing something, as they say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub typing: bool,
+    /// The seat that they would like to have, and whose player has not agreed to swap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants_seat: Option<u16>,
 }
 
 /// What a room's listing says about the match in it.
@@ -76,10 +178,12 @@ pub enum RoomState {
     Playing,
     /// The last match is over.
     Finished,
+    /// A match is being played, and stands still.
+    Paused,
 }
 
 /// One room in a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
 pub struct RoomSummary {
     /// What to join.
     pub room_id: RoomId,
@@ -98,4 +202,16 @@ pub struct RoomSummary {
     /// Whether the room outlives the server's process.
     #[serde(default)]
     pub durable: bool,
+    /// Whether nobody else is let in.
+    #[serde(default)]
+    pub locked: bool,
+    /// Whether a password is asked for.
+    #[serde(default)]
+    pub has_password: bool,
+    /// When it was made: milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub created_at_ms: u64,
+    /// The room's data that the game has in lists.
+    #[serde(default)]
+    pub data: DataMap,
 }

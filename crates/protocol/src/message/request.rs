@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Codec;
 use crate::id::RoomId;
 use crate::json::Json;
-use crate::message::Role;
+use crate::message::{AccessMap, DataMap, OwnerPolicy, Role, Visibility};
 
 /// `handshake`, the first message of a new session. JSON in every codec.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,10 +73,40 @@ pub struct CreateRoom {
     /// Whether the room outlives the server's process, where the game leaves the choice; as the game has it without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub durable: Option<bool>,
+    /// Who finds it; everybody without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Visibility>,
+    /// What others have to know to come in; at most [`crate::limits::PASSWORD_BYTES_MAX`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// How many seats there are; as many as the game has without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats_max: Option<u16>,
+    /// The room's data at the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataMap>,
+    /// Who may read which of its keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessMap>,
+    /// By how much those who watch are behind, in milliseconds; not at all without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spectator_delay_ms: Option<u32>,
+    /// Who owns it when its owner goes; as the game has it without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_policy: Option<OwnerPolicy>,
+    /// How long it stays when nobody is in it, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_ttl_ms: Option<u64>,
+    /// After how long without anybody doing anything in it it closes, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ttl_ms: Option<u64>,
+    /// After how long it closes in any case, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime_max_ms: Option<u64>,
 }
 
 /// `join_room`: by id, or any room of a game with a free seat (`quick`), made if there is none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
 pub struct JoinRoom {
     /// The room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,6 +120,15 @@ pub struct JoinRoom {
     /// How to take part; a player without.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// The room's password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// The code of an invite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invite: Option<String>,
+    /// For a quick join: only rooms that pass; see [`ListRooms::filter`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Json>,
 }
 
 /// `leave_room`: gives the seat up at once.
@@ -101,20 +140,35 @@ pub struct LeaveRoom {
 }
 
 /// `list_rooms`: the rooms there are now.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
 pub struct ListRooms {
     /// Only rooms of this game.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub game: Option<String>,
+    /// Only rooms that pass every part: `[[key, op, value], ...]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Json>,
+    /// The key to sort by, with `-` in front the largest first; the newest first without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
+    /// Where to go on: `next` of an earlier answer to the same question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many rooms at most; 100 without, [`crate::limits::ROOMS_LISTED_MAX`] at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
 }
 
 /// `subscribe_rooms`: the rooms there are now, then `rooms_changed` as they change. A second one replaces the
 /// first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
 pub struct SubscribeRooms {
     /// Only rooms of this game.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub game: Option<String>,
+    /// Only rooms that pass every part; see [`ListRooms::filter`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Json>,
 }
 
 /// `unsubscribe_rooms`: no more `rooms_changed`.

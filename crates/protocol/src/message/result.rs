@@ -6,7 +6,9 @@ use crate::codec::{Codec, Payload};
 use crate::id::{LaneId, RoomId, SessionId, UserId};
 use crate::json::Json;
 use crate::limits::Limits;
-use crate::message::{Member, Role, RoomSummary};
+use crate::message::chat::ChatEntry;
+use crate::message::push::Vote;
+use crate::message::{DataMap, Member, Role, RoomState, RoomSummary, Visibility};
 
 /// `handshake_accepted`: the session exists. JSON in every codec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,17 +60,62 @@ pub struct RoomJoined {
     /// Whether the room outlives the server's process: what was acknowledged there is never lost.
     #[serde(default)]
     pub durable: bool,
-    /// Everyone in the room, this player among them.
+    /// When the room was made: milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub created_at_ms: u64,
+    /// Who made it.
+    #[serde(default)]
+    pub created_by: Option<UserId>,
+    /// Who owns it, if anybody does.
+    #[serde(default)]
+    pub owner: Option<UserId>,
+    /// How many seats there are.
+    #[serde(default)]
+    pub seats_max: u16,
+    /// Who finds it.
+    #[serde(default)]
+    pub visibility: Visibility,
+    /// Whether nobody else is let in.
+    #[serde(default)]
+    pub locked: bool,
+    /// Whether a password is asked for.
+    #[serde(default)]
+    pub has_password: bool,
+    /// Where the match stands.
+    #[serde(default)]
+    pub state: RoomState,
+    /// How many watch.
+    #[serde(default)]
+    pub spectators: u32,
+    /// By how much those who watch are behind, in milliseconds.
+    #[serde(default)]
+    pub spectator_delay_ms: u32,
+    /// What was set for the room, as far as this member may see it.
+    #[serde(default)]
+    pub data: DataMap,
+    /// Who waits for a seat, the first first.
+    #[serde(default)]
+    pub seat_queue: Vec<UserId>,
+    /// What is being voted on.
+    #[serde(default)]
+    pub vote: Option<Vote>,
+    /// What was said last, the oldest first.
+    #[serde(default)]
+    pub chat: Vec<ChatEntry>,
+    /// Everyone who plays, and the first of those who watch, this member among them.
     pub members: Vec<Member>,
     /// The game as this member sees it; what `game_state` brings anew.
     pub view: Payload,
 }
 
 /// `list_rooms_result` and `subscribe_rooms_result`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
 pub struct RoomList {
     /// The newest rooms, at most [`crate::limits::ROOMS_LISTED_MAX`].
     pub rooms: Vec<RoomSummary>,
-    /// How many there are.
+    /// How many there are, on this page or not.
     pub total: u32,
+    /// What to ask for as `cursor` to get those behind; none if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }

@@ -98,11 +98,14 @@ pub struct SessionState {
 }
 
 /// Something that a session is subscribed to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
 pub struct Subscription {
     /// What: `rooms`.
     pub to: String,
     /// Only of this game.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub game: Option<String>,
+    /// Only rooms that pass this filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Json>,
 }

@@ -40,6 +40,8 @@ pub enum Owner {
     Lobby,
     /// A room: who comes, who goes, who is there.
     Room,
+    /// A room, and a member of it who asks.
+    Member,
     /// The game in a room.
     Game,
 }

@@ -50,7 +50,7 @@ fn json() -> impl Strategy<Value = Json> {
 }
 
 fn subscription() -> impl Strategy<Value = Subscription> {
-    any::<(String, Option<String>)>().prop_map(|(to, game)| Subscription { to, game })
+    any::<(String, Option<String>)>().prop_map(|(to, game)| Subscription { to, game, filter: None })
 }
 
 proptest! {

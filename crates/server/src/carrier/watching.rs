@@ -36,7 +36,7 @@ impl Carrier {
         }
         state.watches.retain(|watch| watch.topic != topic);
         state.watches.push(Watch { topic, since: publication, is_behind: false });
-        state.lanes.subscribe(Subscription { to: topic.into(), game });
+        state.lanes.subscribe(Subscription { to: topic.into(), game, filter: None });
         let snapshot = snapshot.counted(self.budget.control());
         if state.lanes.put(now, LaneId::CONTROL, Outgoing::Reliable(Arc::new(snapshot))) {
             state.wake();

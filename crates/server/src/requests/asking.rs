@@ -133,7 +133,7 @@ impl Asking {
                 Wish::Leave(room_id) => self.leave(room_id, &asked),
                 Wish::LeaveLane(room_id) => go_on_lane(&self.session, room_id.as_str(), connection, &asked, bytes),
                 Wish::Act(room_id, input) => {
-                    let act = |there: &Membership| there.room.act(there.member, there.share.as_ref(), asked.n, input);
+                    let act = |there: &Membership| there.room.act(there.member, &there.share, asked.n, input);
                     self.session.hand_over(connection, room_id.as_str(), asked.n, bytes, act)
                 }
             };
@@ -333,6 +333,8 @@ impl Asking {
             applied: knock.last_n,
             session_id: Some(session.id),
             n: asked.n,
+            password: None,
+            invite: None,
         };
         let visitor = Visitor::Local { carrier: session.carrier.clone(), knock: knock.clone(), entrance };
         Ok((join, visitor, knock))

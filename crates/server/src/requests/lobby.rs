@@ -16,13 +16,13 @@ pub(super) fn handle(call: &Call<'_>, request: LobbyRequest) -> Outcome {
     }
 }
 
-fn list(call: &Call<'_>, ListRooms { game }: &ListRooms) -> Outcome {
+fn list(call: &Call<'_>, ListRooms { game, .. }: &ListRooms) -> Outcome {
     let list = call.services.lobby.list(game.as_deref(), call.session.codec);
     let header = answer::success(ListRooms::RESULT, call.message.reference.as_ref());
     answer::encoded(list.and_then(|list| Batch::of_encoded(&header, list.data()))).map(Answer::Control)
 }
 
-fn subscribe(call: &Call<'_>, SubscribeRooms { game }: SubscribeRooms) -> Outcome {
+fn subscribe(call: &Call<'_>, SubscribeRooms { game, .. }: SubscribeRooms) -> Outcome {
     if let Some(game) = &game {
         call.services.rooms.check_game(game)?;
     }

@@ -28,15 +28,15 @@ pub(super) fn handle(call: &Call<'_>, request: RoomRequest) -> Outcome {
     }
 }
 
-/// Hands a player's input to the game's room.
-pub(super) fn act(call: &Call<'_>) -> Outcome {
+/// Hands a member's input to the room: for the game, or as a request of the room itself.
+pub(super) fn act(call: &Call<'_>, is_request: bool) -> Outcome {
     let Some(room_id) = call.message.room_id.as_deref() else { return Err(Stop::Ignore) };
     // Mostly there are no questions.
     if let Some(room_id) = waits_for(call.session, room_id) {
         // What waits for long keeps nothing else in memory.
-        return hand_in(call, Wish::Act(room_id, input(call).alone()));
+        return hand_in(call, Wish::Act(room_id, input(call, is_request).alone()));
     }
-    let act = |there: &Membership| there.room.act(there.member, there.share.as_ref(), call.message.n, input(call));
+    let act = |there: &Membership| there.room.act(there.member, &there.share, call.message.n, input(call, is_request));
     let bytes = bytes_of(call.message.data);
     call.session.hand_over(call.connection, room_id, call.message.n, bytes, act)?;
     Ok(Answer::Later)
@@ -82,7 +82,7 @@ fn waits_for(session: &Session, room_id: &str) -> Option<RoomId> {
 }
 
 /// A player's input. The room reads it where it lies.
-fn input(call: &Call<'_>) -> Input {
+fn input(call: &Call<'_>, is_request: bool) -> Input {
     let Call { payload, message, .. } = call;
     let data = match message.data {
         Data::Json(text) => slice_of(payload, text.as_bytes()),
@@ -92,7 +92,7 @@ fn input(call: &Call<'_>) -> Input {
         Cow::Borrowed(kind) => slice_of(payload, kind.as_bytes()),
         Cow::Owned(kind) => Bytes::copy_from_slice(kind.as_bytes()),
     };
-    Input { kind, data, codec: call.session.codec, reference: message.reference.clone() }
+    Input { kind, data, codec: call.session.codec, reference: message.reference.clone(), is_request, with: None }
 }
 
 /// A part of a payload that shares its memory. Copied if it is a constant that a decoder filled in, or so small a

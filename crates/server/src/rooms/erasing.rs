@@ -309,7 +309,15 @@ mod tests {
         let games = anteroom_games::registry().unwrap();
         let policy = RoomPolicy { grace: Duration::from_secs(60), seat_kept: None, spectators_max: 8 };
         let name = format!("{}'s room", ADA.1);
-        let spec = RoomSpec { room_id: the_room(), name, options: None, seed: 1, policy, durable: true };
+        let spec = RoomSpec {
+            room_id: the_room(),
+            name,
+            options: None,
+            seed: 1,
+            policy,
+            durable: true,
+            terms: anteroom_core::room::Terms::default(),
+        };
         let mut room = Room::create(games.kind("tic_tac_toe").unwrap(), spec, Time::from_millis(1000)).unwrap();
         let mut flush = Flush::default();
         for (at, (user_id, username)) in players.iter().enumerate() {
@@ -324,6 +332,8 @@ mod tests {
                 applied: 0,
                 session_id: Some(SessionId::from_bits(at as u128)),
                 n: None,
+                password: None,
+                invite: None,
             };
             room.join(Time::from_millis(1000), join, &mut flush).unwrap();
         }

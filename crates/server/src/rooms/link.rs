@@ -184,8 +184,8 @@ impl Entrance {
 pub(crate) struct Admitted {
     pub(crate) room: RoomLink,
     pub(crate) member: MemberId,
-    /// How much of their input may wait for the room; none if they only watch.
-    pub(crate) share: Option<Arc<Share>>,
+    /// How much of their input may wait for the room.
+    pub(crate) share: Arc<Share>,
 }
 
 /// Why somebody was not let in.
@@ -216,6 +216,10 @@ pub(crate) struct Input {
     pub(crate) codec: Codec,
     /// The mark of the request.
     pub(crate) reference: Option<Ref>,
+    /// Whether it is a request of the room itself, and not for the game.
+    pub(crate) is_request: bool,
+    /// What the server adds to a request; see [`anteroom_core::room::Ask::with`].
+    pub(crate) with: Option<Box<str>>,
 }
 
 impl Input {
@@ -257,12 +261,12 @@ impl RoomLink {
     /// Hands a member's input over; the room answers on the member's lane.
     ///
     /// # Errors
-    /// `not_a_player` without a share, `busy` if the room has fallen behind with the member's input, `room_not_found` if
+    /// `not_a_player` for the game's input of one who only watches, `busy` if the room has fallen behind with the member's input, `room_not_found` if
     /// it is over.
     pub(crate) fn act(
         &self,
         member: MemberId,
-        share: Option<&Arc<Share>>,
+        share: &Arc<Share>,
         n: Option<u64>,
         input: Input,
     ) -> Result<(), ErrorBody> {
@@ -389,13 +393,15 @@ impl RoomHandle {
         Ok(answered)
     }
 
-    /// The share of the mailbox of someone who plays; none of someone who watches.
-    pub(super) fn share(&self, role: Role) -> Option<Arc<Share>> {
-        (role == Role::Player).then(|| Share::new(self.waiting.clone()))
+    /// A member's share of the mailbox.
+    pub(super) fn share(&self, role: Role) -> Arc<Share> {
+        Share::new(self.waiting.clone(), role == Role::Player)
     }
 
-    fn act(&self, member: MemberId, share: Option<&Arc<Share>>, n: Option<u64>, input: Input) -> Result<(), ErrorBody> {
-        let share = share.ok_or_else(not_a_player)?;
+    fn act(&self, member: MemberId, share: &Arc<Share>, n: Option<u64>, input: Input) -> Result<(), ErrorBody> {
+        if !input.is_request && !share.plays() {
+            return Err(not_a_player());
+        }
         self.check_storage()?;
         let busy = || {
             self.filling.notify_one();

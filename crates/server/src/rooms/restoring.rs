@@ -56,7 +56,7 @@ pub(crate) struct Rejoin {
     pub(crate) lane: LaneId,
     pub(crate) member: MemberId,
     /// How much of the session's input may wait for the room.
-    pub(crate) share: Option<Arc<Share>>,
+    pub(crate) share: Arc<Share>,
     /// The number of the request that it came in by.
     pub(crate) n: Option<u64>,
 }

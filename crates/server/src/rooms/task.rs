@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 
-use anteroom_core::room::{Command, MemberId, Room};
+use anteroom_core::room::{Ask, Command, MemberId, Room};
 use anteroom_core::{FlushMode, Time};
 use anteroom_protocol::message::RoomSummary;
 use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, RoomId};
@@ -401,8 +401,12 @@ impl RoomTask {
                     Codec::Json => Data::Json(text(&input.data)),
                     Codec::Bincode => Data::Binary(&input.data),
                 };
-                let kind = text(&input.kind);
-                room.handle(now, Command::Act { member, kind, data, reference: input.reference, n }, flush);
+                let (kind, reference) = (text(&input.kind), input.reference);
+                let command = match input.is_request {
+                    true => Command::Ask { member, ask: Ask { kind, data, with: input.with.as_deref(), reference, n } },
+                    false => Command::Act { member, kind, data, reference, n },
+                };
+                room.handle(now, command, flush);
             }
             Mail::Erase { user_id, username, done } => {
                 room.handle(now, Command::Erase { user_id, username }, flush);

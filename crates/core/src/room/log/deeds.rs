@@ -45,6 +45,10 @@ impl Record {
                 let data = if *is_binary { hexadecimal(data) } else { String::from_utf8_lossy(data).into_owned() };
                 of(member, "act").map(|deed| Deed { kind: Some(kind.clone()), data: Some(data), ..deed })
             }
+            What::Ask { member, kind, is_binary, data, .. } => {
+                let data = if *is_binary { hexadecimal(data) } else { String::from_utf8_lossy(data).into_owned() };
+                of(member, "ask").map(|deed| Deed { kind: Some(kind.clone()), data: Some(data), ..deed })
+            }
             What::Leave { member, .. } => of(member, "leave"),
             What::Disconnect { member, .. } => of(member, "disconnect"),
             What::Reconnect { member } => of(member, "reconnect"),
@@ -54,6 +58,8 @@ impl Record {
             What::Advance {}
             | What::Join { .. }
             | What::Snapshot { .. }
+            | What::Reserve { .. }
+            | What::History { .. }
             | What::Close { .. }
             | What::Reseed { .. }
             | What::Erase { .. } => None,
@@ -85,6 +91,8 @@ mod tests {
             applied: 0,
             session_id: None,
             n: None,
+            password: None,
+            invite: None,
         }
     }
 

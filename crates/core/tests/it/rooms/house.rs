@@ -75,7 +75,15 @@ impl House {
             spectators_max: SPECTATORS_MAX,
         };
         let options = Some(Json::from_text(options.into()).unwrap());
-        let spec = RoomSpec { room_id: RoomId::from_bits(5), name: "House".into(), options, seed: 42, policy, durable };
+        let spec = RoomSpec {
+            room_id: RoomId::from_bits(5),
+            name: "House".into(),
+            options,
+            seed: 42,
+            policy,
+            durable,
+            terms: anteroom_core::room::Terms::default(),
+        };
         Ok(Self {
             room: Room::create(&Kind::of::<G>(), spec, Time::default())?,
             now: Time::default(),
@@ -109,6 +117,8 @@ impl House {
             applied: APPLIED,
             session_id: Some(SessionId::from_bits(number.into())),
             n: Some(APPLIED),
+            password: None,
+            invite: None,
         };
         let member = self.room.join(self.now, join, &mut self.flush)?;
         self.lanes.insert(member, Lane::default());

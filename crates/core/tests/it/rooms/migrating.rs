@@ -93,6 +93,7 @@ fn stored<G: Game>() -> Vec<u8> {
         seed: 4,
         policy,
         durable: true,
+        terms: anteroom_core::room::Terms::default(),
     };
     let mut room = Room::create(&Kind::of::<G>(), spec, Time::default()).unwrap();
     let join = Join {
@@ -106,6 +107,8 @@ fn stored<G: Game>() -> Vec<u8> {
         applied: 0,
         session_id: None,
         n: None,
+        password: None,
+        invite: None,
     };
     let mut flush = Flush::default();
     room.join(Time::default(), join, &mut flush).unwrap();

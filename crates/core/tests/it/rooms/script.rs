@@ -124,8 +124,15 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
 pub(crate) fn room<G: Game>(durable: bool) -> Room {
     let policy = RoomPolicy { grace: GRACE, seat_kept: Some(SEAT_KEPT), spectators_max: 2 };
     let options = Some(Json::from_text(r#"{"seats":3}"#.into()).unwrap());
-    let spec =
-        RoomSpec { room_id: RoomId::from_bits(5), name: "ADA's room".into(), options, seed: 42, policy, durable };
+    let spec = RoomSpec {
+        room_id: RoomId::from_bits(5),
+        name: "ADA's room".into(),
+        options,
+        seed: 42,
+        policy,
+        durable,
+        terms: anteroom_core::room::Terms::default(),
+    };
     Room::create(&Kind::of::<G>(), spec, START).unwrap()
 }
 
@@ -144,6 +151,8 @@ pub(crate) fn take(step: &Step, now: &mut Time, room: &mut Room, flush: &mut Flu
                 applied: 2,
                 session_id: Some(session_of(user)),
                 n: watch.then_some(3),
+                password: None,
+                invite: None,
             };
             return drop(room.join(*now, join, flush));
         }

@@ -290,7 +290,7 @@ fn the_lobby_is_told_when_its_row_changes() {
     // Who is there, and who may come back.
     let present = |house: &mut House| {
         house.flush();
-        let Presence { players, spectators, away } = house.presence.take()?;
+        let Presence { players, spectators, away, .. } = house.presence.take()?;
         Some((players, spectators, away.iter().map(ToString::to_string).collect::<Vec<_>>()))
     };
     assert_eq!(present(&mut house), Some((1, 1, vec![])));
@@ -331,6 +331,8 @@ fn spectator(user: &str) -> Join {
         applied: 0,
         session_id: None,
         n: None,
+        password: None,
+        invite: None,
     }
 }
 
@@ -344,6 +346,7 @@ fn no_policy_lets_in_more_spectators_than_a_list_can_hold() {
         seed: 0,
         policy,
         durable: false,
+        terms: anteroom_core::room::Terms::default(),
     };
     let (now, mut flush) = (Time::default(), Flush::default());
     let mut room = Room::create(&Kind::of::<Open>(), spec, now).unwrap();

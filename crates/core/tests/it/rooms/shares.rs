@@ -22,7 +22,7 @@ struct Mailbox {
 impl Mailbox {
     fn new(members: usize) -> Self {
         let waiting = Arc::<Waiting>::default();
-        let shares = (0..members).map(|_| Share::new(waiting.clone())).collect();
+        let shares = (0..members).map(|_| Share::new(waiting.clone(), true)).collect();
         Self { waiting, members: shares, mails: VecDeque::new(), counts: vec![(0, 0); members] }
     }
 

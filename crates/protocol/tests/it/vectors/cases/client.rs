@@ -177,9 +177,13 @@ fn listing() -> Vec<Vector> {
             Header { reference: Some(&truth), ..Header::new("list_rooms") },
             &ListRooms::default(),
         ),
-        message("list_rooms of a game", Header::new("list_rooms"), &ListRooms { game: game.clone() }),
+        message(
+            "list_rooms of a game",
+            Header::new("list_rooms"),
+            &ListRooms { game: game.clone(), ..ListRooms::default() },
+        ),
         message("subscribe_rooms", Header::new("subscribe_rooms"), &SubscribeRooms::default()),
-        message("subscribe_rooms of a game", Header::new("subscribe_rooms"), &SubscribeRooms { game }),
+        message("subscribe_rooms of a game", Header::new("subscribe_rooms"), &SubscribeRooms { game, filter: None }),
         message("unsubscribe_rooms", Header::new("unsubscribe_rooms"), &UnsubscribeRooms {}),
     ]
 }

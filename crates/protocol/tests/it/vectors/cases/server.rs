@@ -89,7 +89,7 @@ fn lanes() -> Vec<Vector> {
 
 fn snapshots() -> Vec<Vector> {
     let json = |text: &str| Json::from_text(text.into()).expect("JSON");
-    let rooms = |game: Option<&str>| Subscription { to: "rooms".into(), game: game.map(Into::into) };
+    let rooms = |game: Option<&str>| Subscription { to: "rooms".into(), game: game.map(Into::into), filter: None };
     let state = Header::new("session_state");
     vec![
         message("session_state, nothing", state, &SessionState::default()),
@@ -193,9 +193,17 @@ fn lists() -> Vec<Vector> {
     let ts = Json::from_text(r#"{"sent":1.5}"#.into()).expect("JSON");
     vec![
         message("pong", Header::new("pong"), &Pong { ts, server_time_ms: 1_790_000_000_000 }),
-        message("list_rooms_result, empty", success("list_rooms_result"), &RoomList { rooms: vec![], total: 0 }),
-        message("list_rooms_result", success("list_rooms_result"), &RoomList { rooms: rooms.clone(), total: 70_000 }),
-        message("subscribe_rooms_result", success("subscribe_rooms_result"), &RoomList { rooms, total: 3 }),
+        message(
+            "list_rooms_result, empty",
+            success("list_rooms_result"),
+            &RoomList { rooms: vec![], total: 0, next: None },
+        ),
+        message(
+            "list_rooms_result",
+            success("list_rooms_result"),
+            &RoomList { rooms: rooms.clone(), total: 70_000, next: None },
+        ),
+        message("subscribe_rooms_result", success("subscribe_rooms_result"), &RoomList { rooms, total: 3, next: None }),
         message("unsubscribe_rooms_result", success("unsubscribe_rooms_result"), &Empty {}),
     ]
 }
