@@ -27,6 +27,7 @@ mod origin;
 mod output;
 mod panics;
 mod parts;
+mod passwords;
 mod permission;
 mod random;
 mod recovery;

@@ -105,6 +105,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
         FlushMode::Immediate => 0,
     };
+    handle.publish(room.door());
     let is_empty = links.is_empty();
     let mut task = RoomTask {
         rooms,
