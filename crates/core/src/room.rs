@@ -126,6 +126,8 @@ pub struct Room {
     /// Whether something has happened since the last flush.
     in_turn: bool,
     closed: bool,
+    /// Why it was closed to everyone, if it was.
+    ending: Option<ClosedReason>,
 }
 
 impl Room {
@@ -182,6 +184,7 @@ impl Room {
             // Its game may have said something already.
             in_turn: true,
             closed: false,
+            ending: None,
         })
     }
 
@@ -375,6 +378,7 @@ impl Room {
             self.dismiss(member, effects);
         }
         self.closed = true;
+        self.ending = Some(reason);
     }
 
     /// What a viewer sees, encoded.
@@ -466,6 +470,18 @@ impl Room {
     #[must_use]
     pub fn seating(&self) -> &Seating {
         &self.stage.seating
+    }
+
+    /// Whether a user has a seat, or one is kept for them.
+    #[must_use]
+    pub fn has_seat_for(&self, user_id: &UserId) -> bool {
+        self.stage.seating.of_user(user_id).is_some() || self.plan.reserved.contains_key(user_id)
+    }
+
+    /// Why it was closed to everyone in it; none if it was not, or ended because nobody was left.
+    #[must_use]
+    pub fn ending(&self) -> Option<ClosedReason> {
+        self.ending
     }
 
     /// Whether it outlives the server.

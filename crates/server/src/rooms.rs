@@ -7,6 +7,7 @@
 mod asleep;
 mod door;
 mod erasing;
+mod hosting;
 mod journal;
 mod limits;
 mod link;
@@ -23,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anteroom_core::game::{Kind, Registry};
-use anteroom_core::room::{Join, Room, RoomSpec, Terms};
+use anteroom_core::room::{Command, Join, Room, RoomSpec, Terms};
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::{ErrorBody, ErrorCode, Json, RoomId};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -225,29 +226,40 @@ impl Rooms {
         visitor: Visitor,
         seat: Option<Reservation>,
     ) -> Result<oneshot::Receiver<Reply>, Declined> {
-        let Slot { handle, mailbox } = slot;
+        let handle = slot.handle.clone();
+        let room = self.build(&handle, kind, spec)?;
+        // Its creator knocks before the room runs: one that nobody is in would close.
+        let answered = handle.try_join(join, visitor, seat);
+        self.run(slot, room, Vec::new());
+        answered
+    }
+
+    fn build(&self, handle: &RoomHandle, kind: &Kind, spec: RoomSpec) -> Result<Room, ErrorBody> {
         let (room_id, seed, now) = (handle.room_id, spec.seed, self.clock.now());
         let created = std::panic::catch_unwind(|| Room::create(kind, spec, now));
-        let room = match created {
-            Ok(Ok(room)) => room.counted(self.budget.total()),
+        match created {
+            Ok(Ok(room)) => Ok(room.counted(self.budget.total())),
             Ok(Err(error)) => {
                 self.forget(&room_id);
-                return Err(error.into());
+                Err(error)
             }
             Err(_) => {
                 self.forget(&room_id);
                 tracing::error!(%room_id, game = kind.name, seed, "game panicked while the room was made");
-                return Err(ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made.").into());
+                Err(ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made."))
             }
-        };
-        // Its creator knocks before the room runs: one that nobody is in would close.
-        let answered = handle.try_join(join, visitor, seat);
+        }
+    }
+
+    /// Lets a room go on that was built, from what it is told first.
+    fn run(self: &Arc<Self>, slot: Slot, room: Room, first: Vec<Command<'static>>) {
+        let Slot { handle, mailbox } = slot;
         let inbox = Inbox { mailbox, filling: handle.filling.clone() };
         let journal = self.store.clone().filter(|_| room.is_durable());
-        let journal = journal.map(|store| Journal::new(store, room_id));
+        let journal = journal.map(|store| Journal::new(store, handle.room_id));
         let room = if journal.is_some() { room.logged() } else { room };
-        self.tasks.spawn(task::run(self.clone(), Opening::new(room, journal), inbox, handle));
-        answered
+        let opening = Opening { first, ..Opening::new(room, journal) };
+        self.tasks.spawn(task::run(self.clone(), opening, inbox, handle));
     }
 
     /// Makes a slot for a room, under an id that no other room has.

@@ -180,7 +180,7 @@ impl Asking {
             return Ok(());
         }
         let (rooms, identity) = (&self.services.rooms, &self.session.identity);
-        let mut plan = rooms.plan(request, &identity.user_id, &identity.username)?;
+        let mut plan = rooms.plan(request, Some((&identity.user_id, &identity.username)))?;
         if let Some(password) = passwords::checked(request.password.as_deref())? {
             plan.terms.password = Some(self.services.passwords.hash(password).await?);
         }

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anteroom_core::Time;
 use anteroom_core::room::{AnswerTo, Door, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
@@ -135,6 +136,13 @@ pub(super) enum Mail {
         user_id: UserId,
         username: Option<String>,
         done: oneshot::Sender<()>,
+    },
+    /// Seats are to be kept for these users, who are not here yet.
+    Reserve {
+        users: Vec<UserId>,
+        until: Time,
+        /// Told whether they are, once that is stored.
+        done: oneshot::Sender<bool>,
     },
     Close {
         reason: ClosedReason,
@@ -432,6 +440,18 @@ impl RoomHandle {
             self.filling.notify_one();
         }
         Ok(())
+    }
+
+    /// Keeps seats for users until a time. Whether each of them has one now, or one is kept.
+    ///
+    /// # Errors
+    /// `room_not_found` if it is over; `storage_unavailable`.
+    pub(super) async fn reserve(&self, users: Vec<UserId>, until: Time) -> Result<bool, ErrorBody> {
+        self.check_storage()?;
+        let (done, reserved) = oneshot::channel();
+        self.mailbox.send(Mail::Reserve { users, until, done }).await.map_err(|_| gone())?;
+        self.filling.notify_one();
+        reserved.await.map_err(|_| gone())
     }
 
     /// Closes the room for everyone.

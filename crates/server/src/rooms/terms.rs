@@ -28,16 +28,16 @@ pub(crate) struct Plan {
 }
 
 impl Rooms {
-    /// Checks what somebody wants a room to be like. The hash of its password is still to come.
+    /// Checks what somebody wants a room to be like; nobody owns it without a creator. The hash of its password is still to come.
     ///
     /// # Errors
     /// `game_not_found`, `invalid_name`, `invalid_options`, `invalid_data`, `storage_unavailable`.
-    pub(crate) fn plan(&self, request: &CreateRoom, user_id: &UserId, username: &str) -> Result<Plan, ErrorBody> {
+    pub(crate) fn plan(&self, request: &CreateRoom, creator: Option<(&UserId, &str)>) -> Result<Plan, ErrorBody> {
         let kind = *self.registry.kind(&request.game)?;
         let durable = self.settle_durable(&kind, request.durable)?;
         let name = match &request.name {
             Some(name) => name::checked(name)?,
-            None => default_name(username),
+            None => creator.map_or_else(|| kind.name.to_owned(), |(_, username)| default_name(username)),
         };
         passwords::checked(request.password.as_deref())?;
         let delay_ms = request.spectator_delay_ms.unwrap_or(0);
@@ -45,8 +45,8 @@ impl Rooms {
             return Err(out_of_bounds("spectator_delay_ms", format!("at most {SPECTATOR_DELAY_MAX_MS}")));
         }
         let terms = Terms {
-            created_by: Some(user_id.clone()),
-            owner_policy: request.owner_policy.unwrap_or_default(),
+            created_by: creator.map(|(user_id, _)| user_id.clone()),
+            owner_policy: if creator.is_some() { request.owner_policy.unwrap_or_default() } else { OwnerPolicy::None },
             visibility: request.visibility.unwrap_or_default(),
             password: None,
             seats_max: checked_seats(&kind, request)?,

@@ -72,6 +72,10 @@ impl RoomTask {
             // A session that has gone meanwhile is told of the room when it ends, and tells it so.
             drop(to.send(reply));
         }
+        for (done, is_kept) in self.shown.reserved.drain(..) {
+            // Whoever asked may have gone.
+            let _ = done.send(is_kept);
+        }
         self.shown.clear();
         if self.journal.is_some() {
             self.empty_since = self.links.is_empty().then(|| self.empty_since.unwrap_or_else(Instant::now));
