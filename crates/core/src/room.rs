@@ -81,6 +81,8 @@ struct Member {
     applied: u64,
     /// Where among the room's marks that is, if it has changed since the last flush.
     marked: Option<usize>,
+    /// Whether the others had them in their lists, for one who is gone.
+    was_listed: bool,
 }
 
 /// A live instance of a game.
@@ -102,6 +104,8 @@ pub struct Room {
     /// How many stays there were, which numbers them.
     people_ever: u32,
     record: Record,
+    /// Whether those at the door have to know something else than before.
+    door_changed: bool,
     doors: Doors,
     plan: SeatPlan,
     bots: Bots,
@@ -164,7 +168,8 @@ impl Room {
             members: BTreeMap::new(),
             people: BTreeMap::new(),
             people_ever: 0,
-            record: Record::new(&spec.terms, seats.max, now),
+            record: Record::new(&spec.terms, seats, kind.searchable, now)?,
+            door_changed: true,
             doors: Doors::default(),
             plan: SeatPlan::default(),
             bots: Bots::default(),
@@ -238,7 +243,13 @@ impl Room {
             Command::Reseed { seed } => self.reseed(seed),
             Command::Erase { user_id, username } => self.erase(&user_id, username.as_deref(), effects),
         }
+        self.follow_up();
         self.seal_if_large(effects);
+    }
+
+    /// Sees to what follows from whatever has happened.
+    fn follow_up(&mut self) {
+        self.settle_owner();
     }
 
     /// Keeps what is encoded, but not in batches yet, from piling up while a long queue is worked off.
@@ -314,6 +325,7 @@ impl Room {
     /// # Errors
     /// The game said something that cannot be sent; call [`Room::fail`].
     pub fn flush(&mut self, flush: &mut Flush) -> Result<(), GameFailure> {
+        self.follow_up();
         if let Some(failure) = self.stage.said.failure() {
             return Err(failure.clone());
         }
@@ -330,6 +342,9 @@ impl Room {
         effects.applied.append(&mut self.marks);
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = self.closed;
+        if std::mem::take(&mut self.door_changed) {
+            effects.door = Some(self.door());
+        }
         let now = (self.turnover, self.stage.state);
         if !self.closed && self.listed != Some(now) {
             self.listed = Some(now);
@@ -360,7 +375,17 @@ impl Room {
     }
 
     fn close(&mut self, reason: ClosedReason, effects: &mut Effects) {
-        let message = match reason {
+        let message = self.closing_words(reason);
+        self.stage.said.seal(&mut effects.dispatches);
+        self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
+        while let Some(&member) = self.members.keys().next() {
+            self.dismiss(member, effects);
+        }
+        self.closed = true;
+    }
+
+    fn closing_words(&self, reason: ClosedReason) -> &'static str {
+        match reason {
             ClosedReason::Replaced => "You joined this room from elsewhere.",
             ClosedReason::GameFailed => "The game failed, so the room had to close.",
             ClosedReason::ShuttingDown => "The server is shutting down.",
@@ -369,13 +394,7 @@ impl Room {
             ClosedReason::Idle => "Nobody did anything in the room for too long.",
             ClosedReason::Expired => "The room was there for as long as it may be.",
             ClosedReason::Closed => "The room was closed.",
-        };
-        self.stage.said.seal(&mut effects.dispatches);
-        self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
-        while let Some(&member) = self.members.keys().next() {
-            self.dismiss(member, effects);
         }
-        self.closed = true;
     }
 
     /// What a viewer sees, encoded.
@@ -401,14 +420,14 @@ impl Room {
             game: self.kind.name.to_owned(),
             name: self.name.clone(),
             players: self.players(),
-            seats_max: self.seats.max,
+            seats_max: self.record.seats_max,
             spectators: self.spectators,
             state: self.stage.state,
             durable: self.durable,
             locked: self.record.locked,
             has_password: self.record.password.is_some(),
             created_at_ms: self.record.created_at.as_millis(),
-            data: BTreeMap::new(),
+            data: self.record.data.searchable(self.kind.searchable),
         }
     }
 
@@ -424,7 +443,7 @@ impl Room {
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
         let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
         let hidden = self.record.visibility != Visibility::Public;
-        let shut = hidden || self.record.locked || self.record.password.is_some();
+        let shut = hidden || self.record.locked || self.record.password.is_some() || self.refuses_late();
         Presence { players: count(there.len()), spectators: count(here), away, hidden, shut }
     }
 
