@@ -70,7 +70,7 @@ fn inbound_action(codec: Codec) -> Step {
 
 fn joined() -> ClientJoined {
     let user_id = "user-0007".parse().expect("a user id");
-    let member = Member { user_id, username: "Ada".into(), role: Role::Player, seat: Some(3), connected: true };
+    let member = Member::of(user_id, "Ada", Role::Player, Some(3), true);
     ClientJoined { member }
 }
 

@@ -77,6 +77,10 @@ fn entry(number: u128, there: u16) -> Entry {
         spectators: 0,
         state: RoomState::Playing,
         durable: true,
+        locked: false,
+        has_password: false,
+        created_at_ms: 0,
+        data: std::collections::BTreeMap::new(),
     };
     Entry {
         summary,

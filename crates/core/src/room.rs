@@ -80,6 +80,8 @@ struct Member {
     applied: u64,
     /// Where among the room's marks that is, if it has changed since the last flush.
     marked: Option<usize>,
+    /// Whether the others had them in their lists, for one who is gone.
+    was_listed: bool,
 }
 
 /// A live instance of a game.
@@ -101,6 +103,8 @@ pub struct Room {
     /// How many stays there were, which numbers them.
     people_ever: u32,
     record: Record,
+    /// Whether those at the door have to know something else than before.
+    door_changed: bool,
     doors: Doors,
     plan: SeatPlan,
     bots: Bots,
@@ -165,7 +169,8 @@ impl Room {
             members: BTreeMap::new(),
             people: BTreeMap::new(),
             people_ever: 0,
-            record: Record::new(&spec.terms, seats.max, now),
+            record: Record::new(&spec.terms, seats, kind.searchable, now)?,
+            door_changed: true,
             doors: Doors::default(),
             plan: SeatPlan::default(),
             bots: Bots::default(),
@@ -240,7 +245,13 @@ impl Room {
             Command::Reseed { seed } => self.reseed(seed),
             Command::Erase { user_id, username } => self.erase(&user_id, username.as_deref(), effects),
         }
+        self.follow_up();
         self.seal_if_large(effects);
+    }
+
+    /// Sees to what follows from whatever has happened.
+    fn follow_up(&mut self) {
+        self.settle_owner();
     }
 
     /// Keeps what is encoded, but not in batches yet, from piling up while a long queue is worked off.
@@ -316,6 +327,7 @@ impl Room {
     /// # Errors
     /// The game said something that cannot be sent; call [`Room::fail`].
     pub fn flush(&mut self, flush: &mut Flush) -> Result<(), GameFailure> {
+        self.follow_up();
         if let Some(failure) = self.stage.said.failure() {
             return Err(failure.clone());
         }
@@ -332,6 +344,9 @@ impl Room {
         effects.applied.append(&mut self.marks);
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = self.closed;
+        if std::mem::take(&mut self.door_changed) {
+            effects.door = Some(self.door());
+        }
         let now = (self.turnover, self.stage.state);
         if !self.closed && self.listed != Some(now) {
             self.listed = Some(now);
@@ -362,7 +377,18 @@ impl Room {
     }
 
     fn close(&mut self, reason: ClosedReason, effects: &mut Effects) {
-        let message = match reason {
+        let message = self.closing_words(reason);
+        self.stage.said.seal(&mut effects.dispatches);
+        self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
+        while let Some(&member) = self.members.keys().next() {
+            self.dismiss(member, effects);
+        }
+        self.closed = true;
+        self.ending = Some(reason);
+    }
+
+    fn closing_words(&self, reason: ClosedReason) -> &'static str {
+        match reason {
             ClosedReason::Replaced => "You joined this room from elsewhere.",
             ClosedReason::GameFailed => "The game failed, so the room had to close.",
             ClosedReason::ShuttingDown => "The server is shutting down.",
@@ -371,14 +397,7 @@ impl Room {
             ClosedReason::Idle => "Nobody did anything in the room for too long.",
             ClosedReason::Expired => "The room was there for as long as it may be.",
             ClosedReason::Closed => "The room was closed.",
-        };
-        self.stage.said.seal(&mut effects.dispatches);
-        self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
-        while let Some(&member) = self.members.keys().next() {
-            self.dismiss(member, effects);
         }
-        self.closed = true;
-        self.ending = Some(reason);
     }
 
     /// What a viewer sees, encoded.
@@ -404,14 +423,14 @@ impl Room {
             game: self.kind.name.to_owned(),
             name: self.name.clone(),
             players: self.players(),
-            seats_max: self.seats.max,
+            seats_max: self.record.seats_max,
             spectators: self.spectators,
             state: self.stage.state,
             durable: self.durable,
             locked: self.record.locked,
             has_password: self.record.password.is_some(),
             created_at_ms: self.record.created_at.as_millis(),
-            data: BTreeMap::new(),
+            data: self.record.data.searchable(self.kind.searchable),
         }
     }
 
@@ -427,7 +446,7 @@ impl Room {
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
         let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
         let hidden = self.record.visibility != Visibility::Public;
-        let shut = hidden || self.record.locked || self.record.password.is_some();
+        let shut = hidden || self.record.locked || self.record.password.is_some() || self.refuses_late();
         Presence { players: count(there.len()), spectators: count(here), away, hidden, shut }
     }
 
@@ -475,7 +494,7 @@ impl Room {
     /// Whether a user has a seat, or one is kept for them.
     #[must_use]
     pub fn has_seat_for(&self, user_id: &UserId) -> bool {
-        self.stage.seating.of_user(user_id).is_some() || self.plan.reserved.contains_key(user_id)
+        self.stage.seating.of_user(user_id).is_some() || self.is_reserved_for(user_id)
     }
 
     /// Why it was closed to everyone in it; none if it was not, or ended because nobody was left.

@@ -63,6 +63,11 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
     /// costs a write to the disk for each turn: right for games that are played in turns, and too slow for others.
     const DURABLE: Durable = Durable::Never;
 
+    /// Whether somebody may begin to play while a match is on.
+    const LATE_JOIN: bool = true;
+    /// The keys of a room's data that lists of rooms show, and can be filtered by. They are public.
+    const SEARCHABLE: &'static [&'static str] = &[];
+
     /// The places at the table.
     fn seats(options: &Self::Options) -> Seats;
 

@@ -27,6 +27,10 @@ pub struct Kind {
     pub tick: Option<Duration>,
     /// Whether its rooms outlive the server.
     pub durable: Durable,
+    /// Which keys of a room's data lists show.
+    pub searchable: &'static [&'static str],
+    /// Whether somebody may begin to play while a match is on.
+    pub late_join: bool,
     seats: Seated,
     flush: Flushed,
     create: Create,
@@ -43,6 +47,8 @@ impl Kind {
             version: G::VERSION,
             tick: G::TICK,
             durable: G::DURABLE,
+            searchable: G::SEARCHABLE,
+            late_join: G::LATE_JOIN,
             seats: |options| {
                 let seats = G::seats(&Hosted::<G>::options(options)?);
                 if seats.max == 0 || seats.max > SEATS_MAX || seats.min > seats.max {

@@ -12,6 +12,10 @@ fn row(id: u8, game: &str, players: u16) -> RoomSummary {
         spectators: 0,
         state: RoomState::Waiting,
         durable: false,
+        locked: false,
+        has_password: false,
+        created_at_ms: 0,
+        data: BTreeMap::new(),
     }
 }
 

@@ -14,6 +14,11 @@ use crate::game::Seat;
 pub(super) struct Bots {}
 
 impl Room {
+    /// Whether a computer has a seat of its own.
+    pub(super) fn is_computer(&self, _seat: Seat) -> bool {
+        false
+    }
+
     /// Whether a computer plays a seat: all the time, or for somebody who is away.
     pub(super) fn is_bot(&self, _seat: Seat) -> bool {
         false

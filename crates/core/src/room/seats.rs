@@ -20,7 +20,27 @@ pub(super) struct SeatPlan {
     pub(super) queue: VecDeque<UserId>,
 }
 
+impl SeatPlan {
+    /// Keeps no seat for a user any more, and no place in the queue.
+    pub(super) fn forget(&mut self, user_id: &UserId) {
+        self.reserved.remove(user_id);
+        self.queue.retain(|queued| queued != user_id);
+    }
+}
+
 impl Room {
+    /// Whether a seat is kept for a user who was not here yet.
+    pub(super) fn is_reserved_for(&self, user_id: &UserId) -> bool {
+        self.plan.reserved.get(user_id).is_some_and(|until| *until > self.stage.now)
+    }
+
+    /// How many seats are kept for users who were not here yet, but for one.
+    pub(super) fn reserved_for_others(&self, but: Option<&UserId>) -> usize {
+        let kept =
+            self.plan.reserved.iter().filter(|(user_id, until)| **until > self.stage.now && Some(*user_id) != but);
+        kept.count()
+    }
+
     pub(super) fn reserve(&mut self, users: &[UserId], until: Time) {
         self.plan.reserved.extend(users.iter().map(|user_id| (user_id.clone(), until)));
     }

@@ -373,6 +373,7 @@ impl Room {
             people: snapshot.people,
             people_ever: snapshot.people_ever,
             record: snapshot.record,
+            door_changed: true,
             doors: snapshot.doors,
             plan: snapshot.plan,
             bots: snapshot.bots,
@@ -427,8 +428,9 @@ fn restored(list: Vec<Kept>, ever: u64, seating: &Seating) -> Result<BTreeMap<Me
                 return Err(RestoreError::damaged("a member and a seat that do not know each other"));
             }
         }
-        let marked = None;
-        let member = Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked };
+        let (marked, was_listed) = (None, false);
+        let member =
+            Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked, was_listed };
         if members.insert(id, member).is_some() {
             return Err(RestoreError::damaged("a member who is there twice"));
         }

@@ -1,6 +1,6 @@
 //! What a room is made with, as somebody asks for it: checked against what the game and the server allow.
 //!
-//! Data is checked by the room, which has to check it whenever it changes.
+//! Data and the number of seats are checked by the room, which has to check them whenever they change.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl Rooms {
             owner_policy: if creator.is_some() { request.owner_policy.unwrap_or_default() } else { OwnerPolicy::None },
             visibility: request.visibility.unwrap_or_default(),
             password: None,
-            seats_max: checked_seats(&kind, request)?,
+            seats_max: request.seats_max,
             data: request.data.clone().unwrap_or_default(),
             access: request.access.clone().unwrap_or_default(),
             spectator_delay: Duration::from_millis(delay_ms.into()),
@@ -64,20 +64,6 @@ impl Rooms {
         let lifecycle = self.limits.lifecycle_unasked(durable);
         Terms { owner_policy: OwnerPolicy::None, lifecycle, ..Terms::default() }
     }
-}
-
-/// How many seats there are to be, if that is asked for.
-fn checked_seats(kind: &Kind, request: &CreateRoom) -> Result<Option<u16>, ErrorBody> {
-    let Some(asked) = request.seats_max else { return Ok(None) };
-    // A game that fails here fails when the room is made, too, where that is told.
-    let seats = std::panic::catch_unwind(|| kind.seats(request.options.as_ref()));
-    let Ok(seats) = seats else { return Ok(None) };
-    let seats = seats?;
-    let least = seats.min.max(1);
-    if (least..=seats.max).contains(&asked) {
-        return Ok(Some(asked));
-    }
-    Err(out_of_bounds("seats_max", format!("{least} to {} in this game", seats.max)))
 }
 
 impl RoomLimits {
