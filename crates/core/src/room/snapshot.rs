@@ -373,7 +373,7 @@ impl Room {
             people: snapshot.people,
             people_ever: snapshot.people_ever,
             record: snapshot.record,
-            door_changed: true,
+            door_changed: false,
             doors: snapshot.doors,
             plan: snapshot.plan,
             bots: snapshot.bots,
