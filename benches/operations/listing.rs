@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use anteroom_core::listing::{Entry, Listing, Presence};
-use anteroom_protocol::message::{RoomState, RoomSummary};
+use anteroom_protocol::message::{DataMap, RoomState, RoomSummary};
 use anteroom_protocol::{RoomId, UserId};
 
 use crate::{Operation, Step};
@@ -77,6 +77,10 @@ fn entry(number: u128, there: u16) -> Entry {
         spectators: 0,
         state: RoomState::Playing,
         durable: true,
+        locked: false,
+        has_password: false,
+        created_at_ms: 0,
+        data: DataMap::new(),
     };
     Entry {
         summary,

@@ -1,4 +1,4 @@
-use anteroom_protocol::message::RoomState;
+use anteroom_protocol::message::{DataMap, RoomState};
 
 use super::*;
 
@@ -12,6 +12,10 @@ fn row(id: u8, game: &str, players: u16) -> RoomSummary {
         spectators: 0,
         state: RoomState::Waiting,
         durable: false,
+        locked: false,
+        has_password: false,
+        created_at_ms: 0,
+        data: DataMap::new(),
     }
 }
 
