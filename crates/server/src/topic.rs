@@ -197,3 +197,65 @@ impl<P: Part> Topic<P> {
         slice.map(|(_, watcher)| watcher.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use anteroom_core::listing::Filter;
+    use anteroom_protocol::envelope::Empty;
+    use anteroom_protocol::{Header, Json};
+
+    use super::*;
+    use crate::carrier::tests::carrier_of;
+
+    fn filter(seats: u32) -> Filter {
+        Filter::parse(None, Some(&Json::new(&[("free_seats", ">", seats)]).unwrap())).unwrap()
+    }
+
+    fn batch(codec: Codec) -> Batch {
+        Batch::one(codec, &Header::new("list"), &Empty {}).unwrap()
+    }
+
+    fn watch(topic: &Topic<Filter>, carrier: &Arc<Carrier>, filter: &Filter) -> Result<(), Unwatched> {
+        topic.watch(carrier, filter, 0, batch(carrier.codec))
+    }
+
+    #[tokio::test]
+    async fn a_publication_is_encoded_once_for_all_who_watch_the_same() {
+        let topic = Topic::new("rooms", 4);
+        let carriers: Vec<_> = (1..=10_000).map(|number| carrier_of(SessionId::from_bits(number)).0).collect();
+        for carrier in &carriers {
+            watch(&topic, carrier, &filter(1)).unwrap();
+        }
+        watch(&topic, &carriers[0], &filter(2)).unwrap();
+        let encoded = AtomicUsize::new(0);
+        let (publication, ()) = topic.begin(|_| ());
+        let encode = |_: &Filter, codec| {
+            encoded.fetch_add(1, SeqCst);
+            vec![Arc::new(batch(codec))]
+        };
+        topic.publish(publication, encode).await;
+        assert_eq!(encoded.load(SeqCst), 2, "one for each filter that is watched");
+    }
+
+    #[test]
+    fn only_so_many_different_parts_are_watched_but_always_those_that_are_common() {
+        let topic = Topic::new("rooms", 2);
+        let [ada, bob, eve] = [1, 2, 3].map(|number| carrier_of(SessionId::from_bits(number)).0);
+        watch(&topic, &ada, &filter(1)).unwrap();
+        watch(&topic, &bob, &filter(2)).unwrap();
+        assert_eq!(watch(&topic, &eve, &filter(3)), Err(Unwatched::TooMany));
+        assert!(topic.part_of(eve.id).is_none());
+        watch(&topic, &eve, &filter(1)).unwrap();
+        watch(&topic, &eve, &Filter::of_game(Some("relay"))).unwrap();
+        watch(&topic, &bob, &filter(1)).unwrap();
+        assert_eq!(watch(&topic, &eve, &filter(4)), Ok(()), "what nobody watches any more makes place");
+        assert_eq!(watch(&topic, &ada, &filter(5)), Err(Unwatched::TooMany));
+        topic.unwatch(&eve);
+        topic.unwatch(&eve);
+        assert_eq!(watch(&topic, &ada, &filter(5)), Ok(()));
+        // Whoever alone watches something may watch something else, however many there are.
+        assert_eq!(watch(&topic, &ada, &filter(6)), Ok(()));
+    }
+}

@@ -7,9 +7,13 @@ use anteroom_protocol::{Header, RoomId};
 use super::*;
 
 pub(crate) fn carrier() -> (Arc<Carrier>, Place) {
+    carrier_of(SessionId::from_bits(1))
+}
+
+pub(crate) fn carrier_of(id: SessionId) -> (Arc<Carrier>, Place) {
     let bounds = Bounds { messages_max: 9999, kept_bytes_max: 1 << 20, waiting_bytes_max: 1 << 20, ..Bounds::NONE };
     let beginning = Beginning {
-        id: SessionId::from_bits(1),
+        id,
         codec: Codec::Json,
         keeps: true,
         bounds: SessionBounds { control: bounds, room: bounds },
