@@ -308,6 +308,12 @@ impl Room {
         self.stage.said.message(to, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
     }
 
+    /// Says something that replaces an unwritten message of the same key.
+    fn say_latest<T: Message>(&mut self, to: To, key: &str, data: &T) {
+        let room_id = self.stage.room_id;
+        self.stage.said.message_latest(to, key, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
+    }
+
     /// Ends the turn: puts what was said in it into batches, and says what else came of it. The next turn begins with
     /// an empty flush.
     ///
