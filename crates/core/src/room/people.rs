@@ -24,11 +24,18 @@ pub(super) struct Person {
     /// Whether the others have them in the list of members, and hear of them by name.
     pub(super) listed: bool,
     pub(super) ready: bool,
-    pub(super) typing: bool,
+    /// Until when they are said to write something.
+    pub(super) typing_until: Option<Time>,
     pub(super) away: bool,
     /// The seat that they have asked its player for.
     pub(super) wants_seat: Option<Seat>,
     pub(super) data: Dataset,
+}
+
+impl Person {
+    pub(super) fn is_typing(&self, now: Time) -> bool {
+        self.typing_until.is_some_and(|until| now < until)
+    }
 }
 
 impl Room {
@@ -48,7 +55,7 @@ impl Room {
             sessions: 1,
             listed: list,
             ready: false,
-            typing: false,
+            typing_until: None,
             away: false,
             wants_seat: None,
             data: Dataset::default(),
@@ -104,7 +111,7 @@ impl Room {
             data: person.data.seen_by(access),
             muted: self.doors.is_muted(user_id),
             away: person.away,
-            typing: person.typing,
+            typing: person.is_typing(self.stage.now),
             wants_seat: person.wants_seat.map(|seat| seat.0),
         })
     }
