@@ -183,7 +183,9 @@ impl Room {
         let mut page = self.talk.page(request.before, limit);
         if self.durable && page.next.is_none() && self.talk.has_older() {
             if page.messages.len() < usize::from(limit) {
-                let (reference, before) = (reference.cloned(), request.before);
+                // Of what is stored beyond, this room knows nothing.
+                let before = request.before.unwrap_or(MessageId(u64::MAX)).min(MessageId(self.talk.said_ever + 1));
+                let (reference, before) = (reference.cloned(), Some(before));
                 effects.wanted.push(Wanted { member: id, reference, before, limit });
                 return Ok(Reply::Later);
             }

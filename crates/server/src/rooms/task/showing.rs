@@ -69,6 +69,7 @@ impl RoomTask {
             // A session that has gone meanwhile is told of the room when it ends, and tells it so.
             drop(to.send(reply));
         }
+        self.look_up();
         self.shown.clear();
         if self.journal.is_some() {
             self.empty_since = self.links.is_empty().then(|| self.empty_since.unwrap_or_else(Instant::now));
