@@ -59,9 +59,8 @@ use record::Record;
 use seats::SeatPlan;
 use watching::Watching;
 
-/// The most members who only watch, whatever the policy says: everyone who comes in gets a list of all members, and
-/// it has to fit into a message.
-pub const SPECTATORS_MAX: u16 = 1024;
+/// The most members who only watch, whatever the policy says.
+pub const SPECTATORS_MAX: u16 = 20_000;
 
 /// How much may be said before it goes into batches, in bytes of all codecs; one message may be larger.
 const SAID_BYTES_MAX: usize = 1 << 20;
@@ -81,6 +80,8 @@ struct Member {
     applied: u64,
     /// Where among the room's marks that is, if it has changed since the last flush.
     marked: Option<usize>,
+    /// Whether the others know them by name. Of one who has gone; else their person says so.
+    listed: bool,
 }
 
 /// A live instance of a game.

@@ -429,8 +429,8 @@ fn restored(list: Vec<Kept>, ever: u64, seating: &Seating) -> Result<BTreeMap<Me
                 return Err(RestoreError::damaged("a member and a seat that do not know each other"));
             }
         }
-        let marked = None;
-        let member = Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked };
+        let (marked, listed) = (None, true);
+        let member = Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked, listed };
         if members.insert(id, member).is_some() {
             return Err(RestoreError::damaged("a member who is there twice"));
         }
