@@ -204,7 +204,7 @@ impl Snapshot {
         let seated = self.seats.iter().map(|(_, occupant)| &occupant.user_id);
         let former = self.former.iter().map(|(_, user_id)| user_id);
         let members = self.members.iter().map(|member| &member.user_id);
-        seated.chain(former).chain(members).any(|there| there == user)
+        seated.chain(former).chain(members).any(|there| there == user) || self.talk.mentions(user)
     }
 
     /// Appends the stored form of the same room at the beginning of time: what [`is_as`](Self::is_as) compares, for a hash.
@@ -279,6 +279,9 @@ impl Snapshot {
             || listed > Some(self.turnover)
         {
             return Err(RestoreError::damaged("nothing can be counted that far"));
+        }
+        if !self.talk.is_sound(COUNT_MAX) {
+            return Err(RestoreError::damaged("what was said is not in order"));
         }
         Ok(())
     }
@@ -428,9 +431,8 @@ fn restored(list: Vec<Kept>, ever: u64, seating: &Seating) -> Result<BTreeMap<Me
                 return Err(RestoreError::damaged("a member and a seat that do not know each other"));
             }
         }
-        let (marked, was_listed) = (None, false);
-        let member =
-            Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked, was_listed };
+        let (marked, listed) = (None, true);
+        let member = Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked, listed };
         if members.insert(id, member).is_some() {
             return Err(RestoreError::damaged("a member who is there twice"));
         }
