@@ -9,7 +9,8 @@ use anteroom_protocol::{ErrorBody, ErrorCode, Json, variant};
 
 use super::hosted::Hosted;
 use super::{
-    Absence, Durable, FLUSH_TICK_MAX, FlushMode, Game, GameSnapshot, HostedGame, SEATS_MAX, Seats, Stage, Start, Wire,
+    Absence, Durable, FLUSH_TICK_MAX, FlushMode, Game, GameSnapshot, HostedGame, SEATS_MAX, Seats, Stage, Start, Views,
+    Wire,
 };
 
 type Seated = fn(Option<&Json>) -> Result<Seats, ErrorBody>;
@@ -34,6 +35,7 @@ pub struct Kind {
     pub bots: bool,
     /// Whether players may come in while a match is being played.
     pub late_join: bool,
+    pub(crate) views: Views,
     /// What begins a match.
     pub start: Start,
     /// The keys of a room's data that are in lists.
@@ -60,6 +62,7 @@ impl Kind {
             durable: G::DURABLE,
             bots: G::BOTS,
             late_join: G::LATE_JOIN,
+            views: G::VIEWS,
             start: G::START,
             searchable: G::SEARCHABLE,
             owner: G::OWNER,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::push::{
-    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed,
+    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed, SystemEvent,
 };
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{self, Access, Role};
@@ -72,6 +72,11 @@ impl Room {
     }
 
     pub(super) fn let_in(&mut self, join: &Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
+        let invite = self.pass_doors(join)?;
+        let seat = self.stage.seating.of_user(&join.user_id);
+        if seat.and_then(|seat| self.stage.seating.occupant(seat)).is_some_and(|occupant| occupant.bot) {
+            return Err(ErrorBody::new(ErrorCode::Conflict, "A bot is called like that here."));
+        }
         let mut taken = match join.role {
             Role::Player => Some(self.seat_for(join)?),
             Role::Spectator => {
@@ -96,6 +101,7 @@ impl Room {
             return Err(ErrorBody::new(ErrorCode::Internal, "The game failed, so the room has to close."));
         }
         self.joining = None;
+        self.came_in(&join.user_id, invite);
         effects.dispatches.push(Dispatch::Enter(member));
         Ok(member)
     }
@@ -110,12 +116,17 @@ impl Room {
         match taken {
             Some(Taken::New(seat)) => {
                 self.announce(To::Except(id), &join.user_id);
+                let (user_id, username) = (join.user_id.clone(), join.username.clone());
+                self.tell_system(To::Except(id), SystemEvent::Joined, user_id, username);
                 self.game.joined(seat, &mut self.stage);
+                self.stir_bots();
             }
             Some(Taken::Back(seat)) => {
                 let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };
                 self.say(To::Except(id), &back);
+                self.is_back(seat);
                 self.game.reconnected(seat, &mut self.stage);
+                self.stir_bots();
             }
             Some(Taken::Over(..)) => {}
             None if newcomer => self.announce(To::Except(id), &join.user_id),
@@ -137,7 +148,9 @@ impl Room {
             let member = self.stage.seating.occupant(seat).and_then(|occupant| occupant.member);
             return Ok(member.map_or(Taken::Back(seat), |member| Taken::Over(seat, member)));
         }
-        self.stage.seating.free().map(Taken::New).ok_or_else(|| {
+        let kept = self.stage.seating.len() + self.reserved_for_others(Some(&join.user_id));
+        let free = if kept < usize::from(self.record.seats_max) { self.stage.seating.free() } else { None };
+        free.map(Taken::New).ok_or_else(|| {
             let room_id = self.stage.room_id;
             ErrorBody::new(ErrorCode::RoomFull, format!("Room {room_id} has no free seat."))
         })
@@ -177,7 +190,8 @@ impl Room {
 
     fn forget(&mut self, member: MemberId) -> Option<Member> {
         self.stage.said.remove(member);
-        let gone = self.members.remove(&member)?;
+        let mut gone = self.members.remove(&member)?;
+        gone.was_listed = self.people.get(&gone.user_id).is_some_and(|person| person.listed);
         self.turnover += 1;
         self.spectators -= u16::from(gone.seat.is_none());
         self.person_loses_session(&gone.user_id);
@@ -188,7 +202,10 @@ impl Room {
         let Join { user_id, username, role, lane, codec, applied, session_id, n, .. } = join;
         self.turnover += 1;
         match seat {
-            Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), id),
+            Some(seat) => {
+                self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
+                self.plan.forget(user_id);
+            }
             None => self.spectators += 1,
         }
         self.person_enters(user_id, username, *role);
@@ -204,13 +221,14 @@ impl Room {
             n: *n,
             applied: *applied,
             marked: None,
+            was_listed: false,
         };
         self.members.insert(id, here);
         self.stage.said.add(id, *role, *codec);
     }
 
     /// Tells others that somebody came in, if they are to know them by name.
-    fn announce(&mut self, to: To, user_id: &UserId) {
+    pub(super) fn announce(&mut self, to: To, user_id: &UserId) {
         if self.people.get(user_id).is_some_and(|person| person.listed)
             && let Some(member) = self.shown(user_id, None)
         {
@@ -325,7 +343,9 @@ impl Room {
             self.tell_away(id, self.policy.grace.max(seat.and(self.seat_kept()).unwrap_or_default()));
         }
         if let Some(seat) = seat {
+            self.goes_away(seat);
             self.game.disconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
@@ -337,7 +357,9 @@ impl Room {
             self.say(To::Except(id), &back);
         }
         if let Some(seat) = seat {
+            self.is_back(seat);
             self.game.reconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
@@ -403,14 +425,16 @@ impl Room {
         };
         self.stage.seating.keep(seat, Some(self.stage.now + kept));
         if is_news {
+            self.goes_away(seat);
             self.game.disconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
     /// Tells that a spectator is gone, unless the same user is still here in another session.
     pub(super) fn stop_watching(&mut self, member: Member, reason: LeftReason) {
-        let Member { user_id, username, .. } = member;
-        if !self.people.contains_key(&user_id) {
+        let Member { user_id, username, was_listed, .. } = member;
+        if was_listed && !self.people.contains_key(&user_id) {
             self.say(To::Everyone, &ClientLeft { user_id, username, reason });
         }
     }
@@ -420,9 +444,16 @@ impl Room {
         self.stage.seating.keep(seat, None);
         let Some(occupant) = self.stage.seating.occupant(seat) else { return };
         let (user_id, username) = (occupant.user_id.clone(), occupant.username.clone());
-        self.say(To::Everyone, &ClientLeft { user_id: user_id.clone(), username, reason });
+        self.say(To::Everyone, &ClientLeft { user_id: user_id.clone(), username: username.clone(), reason });
+        self.tell_system(To::Everyone, SystemEvent::Left, user_id.clone(), username);
+        self.is_back(seat);
+        self.stop_playing(seat);
+        if let Some(person) = self.people.get_mut(&user_id) {
+            (person.ready, person.wants_seat) = (false, None);
+        }
         self.game.left(seat, &mut self.stage);
         self.stage.seating.free_seat(seat);
+        self.stir_bots();
         self.person_may_be_gone(&user_id);
         self.announce(To::Everyone, &user_id);
         self.turnover += 1;

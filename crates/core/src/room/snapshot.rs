@@ -353,6 +353,17 @@ impl Room {
         if spectators > usize::from(SPECTATORS_MAX) || policy.spectators_max > SPECTATORS_MAX {
             return Err(RestoreError::damaged("too many spectators"));
         }
+        let plays = |seat| {
+            let bot = seating.occupant(seat).is_some_and(|there| there.bot);
+            bot || snapshot.absence.stands_in(seat)
+        };
+        let is_away = |seat| seating.occupant(seat).is_some_and(|there| !there.connected);
+        if !snapshot.plan.is_sound(seats.max)
+            || !snapshot.bots.is_sound(plays)
+            || !snapshot.absence.is_sound(state, is_away)
+        {
+            return Err(RestoreError::damaged("seats that nobody can have left like that"));
+        }
         let mut said = Said::default();
         for (id, member) in &members {
             let role = if member.seat.is_some() { Role::Player } else { Role::Spectator };
@@ -373,6 +384,7 @@ impl Room {
             people: snapshot.people,
             people_ever: snapshot.people_ever,
             record: snapshot.record,
+            door_changed: true,
             doors: snapshot.doors,
             plan: snapshot.plan,
             bots: snapshot.bots,
@@ -391,6 +403,7 @@ impl Room {
             keeps_log: false,
             in_turn: false,
             closed: false,
+            ending: None,
         })
     }
 }
@@ -426,8 +439,9 @@ fn restored(list: Vec<Kept>, ever: u64, seating: &Seating) -> Result<BTreeMap<Me
                 return Err(RestoreError::damaged("a member and a seat that do not know each other"));
             }
         }
-        let marked = None;
-        let member = Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked };
+        let (marked, was_listed) = (None, false);
+        let member =
+            Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked, was_listed };
         if members.insert(id, member).is_some() {
             return Err(RestoreError::damaged("a member who is there twice"));
         }

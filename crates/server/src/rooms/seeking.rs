@@ -92,7 +92,8 @@ impl Rooms {
         visitor: Visitor,
     ) -> Result<oneshot::Receiver<Reply>, Declined> {
         let kind: Kind = *self.registry.kind(wanted.game().unwrap_or_default())?;
-        let mut spec = self.spec(&slot, default_name(&join.username), None);
+        let terms = self.terms_of_strangers(slot.is_durable());
+        let mut spec = self.spec(&slot, default_name(&join.username), None, terms);
         spec.terms.data = wanted.wanted_data();
         self.open(slot, &kind, spec, join, visitor, Some(seat))
     }
