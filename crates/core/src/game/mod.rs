@@ -78,7 +78,6 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
     /// Who owns a room when its owner goes, unless its creator says otherwise.
     const OWNER: OwnerPolicy = OwnerPolicy::Automatic;
 
-
     /// The places at the table.
     fn seats(options: &Self::Options) -> Seats;
 
