@@ -1,4 +1,4 @@
-//! What happens in a room because time passes: seats are given up, timers fire, ticks come round.
+//! What happens in a room because time passes: seats are given up, timers fire, ticks come round, its own time is over.
 //!
 //! Each at its own time, in the order of the times; equal ones in that order. The clock is somebody else's.
 
@@ -23,7 +23,7 @@ impl Room {
             return None;
         }
         let kept = self.stage.seating.next_kept().map(|(until, _)| until);
-        [kept, self.game.next_timer(), self.next_tick].into_iter().flatten().min()
+        [kept, self.game.next_timer(), self.next_tick, self.end_due()].into_iter().flatten().min()
     }
 
     /// Lets happen what falls due until `now`, each at its own time and in that order. The room's time never goes back: if it is
@@ -45,29 +45,34 @@ impl Room {
         self.stage.now = self.stage.now + by;
         self.next_tick = self.next_tick.map(|tick| tick + by);
         self.stage.seating.put_off(by);
+        self.stay.put_off(by);
         self.game.put_off(by);
     }
 
     pub(super) fn pass_time(&mut self, now: Time, effects: &mut Effects) {
         let now = now.max(self.stage.now);
         self.skip_missed_ticks(now);
+        self.note_presence();
         for _ in 0..STEPS_MAX {
             let Some(due) = self.next_deadline().filter(|due| *due <= now) else { break };
             self.stage.now = self.stage.now.max(due);
-            self.step(due);
+            self.step(due, effects);
+            self.note_presence();
             self.seal_if_large(effects);
         }
         self.stage.now = now;
     }
 
-    fn step(&mut self, due: Time) {
+    fn step(&mut self, due: Time, effects: &mut Effects) {
         if let Some((_, seat)) = self.stage.seating.next_kept().filter(|(until, _)| *until <= due) {
             self.give_up_seat(seat, LeftReason::TimedOut);
         } else if self.game.next_timer().is_some_and(|timer| timer <= due) {
             self.game.fire_timer(&mut self.stage);
-        } else if let Some(at) = self.next_tick {
+        } else if let Some(at) = self.next_tick.filter(|at| *at <= due) {
             self.next_tick = self.kind.tick.map(|tick| at + tick);
             self.game.tick(&mut self.stage);
+        } else {
+            self.end_of_itself(effects);
         }
     }
 

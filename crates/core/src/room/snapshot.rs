@@ -15,6 +15,7 @@ use super::absence::Absence;
 use super::bots::Bots;
 use super::chat::Talk;
 use super::doors::Doors;
+use super::lifecycle::Stay;
 use super::people::Person;
 use super::record::Record;
 use super::seats::SeatPlan;
@@ -59,6 +60,7 @@ pub struct Snapshot {
     people: BTreeMap<UserId, Person>,
     people_ever: u32,
     record: Record,
+    stay: Stay,
     doors: Doors,
     plan: SeatPlan,
     bots: Bots,
@@ -239,6 +241,7 @@ impl Snapshot {
             && self.people == before.people
             && self.people_ever == before.people_ever
             && self.record == before.record
+            && self.stay == before.stay
             && self.doors == before.doors
             && self.plan == before.plan
             && self.bots == before.bots
@@ -318,6 +321,7 @@ impl Room {
             people: self.people.clone(),
             people_ever: self.people_ever,
             record: self.record.clone(),
+            stay: self.stay.clone(),
             doors: self.doors.clone(),
             plan: self.plan.clone(),
             bots: self.bots.clone(),
@@ -373,6 +377,7 @@ impl Room {
             people: snapshot.people,
             people_ever: snapshot.people_ever,
             record: snapshot.record,
+            stay: snapshot.stay,
             door_changed: true,
             doors: snapshot.doors,
             plan: snapshot.plan,
