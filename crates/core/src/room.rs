@@ -61,9 +61,8 @@ use record::Record;
 use seats::SeatPlan;
 use watching::Watching;
 
-/// The most members who only watch, whatever the policy says: everyone who comes in gets a list of all members, and
-/// it has to fit into a message.
-pub const SPECTATORS_MAX: u16 = 1024;
+/// The most members who only watch, whatever the policy says.
+pub const SPECTATORS_MAX: u16 = 20_000;
 
 /// How much may be said before it goes into batches, in bytes of all codecs; one message may be larger.
 const SAID_BYTES_MAX: usize = 1 << 20;
@@ -134,6 +133,8 @@ pub struct Room {
     /// Whether something has happened since the last flush.
     in_turn: bool,
     closed: bool,
+    /// Why it was closed to everyone, if it was.
+    ending: Option<ClosedReason>,
 }
 
 impl Room {
@@ -192,6 +193,7 @@ impl Room {
             // Its game may have said something already.
             in_turn: true,
             closed: false,
+            ending: None,
         })
     }
 
@@ -395,6 +397,7 @@ impl Room {
             self.dismiss(member, effects);
         }
         self.closed = true;
+        self.ending = Some(reason);
     }
 
     fn closing_words(&self, reason: ClosedReason) -> &'static str {
@@ -499,6 +502,18 @@ impl Room {
     #[must_use]
     pub fn seating(&self) -> &Seating {
         &self.stage.seating
+    }
+
+    /// Whether a user has a seat, or one is kept for them.
+    #[must_use]
+    pub fn has_seat_for(&self, user_id: &UserId) -> bool {
+        self.stage.seating.of_user(user_id).is_some() || self.is_reserved_for(user_id)
+    }
+
+    /// Why it was closed to everyone in it; none if it was not, or ended because nobody was left.
+    #[must_use]
+    pub fn ending(&self) -> Option<ClosedReason> {
+        self.ending
     }
 
     /// Whether it outlives the server.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anteroom_protocol::limits::PASSWORD_BYTES_MAX;
 use anteroom_protocol::message::member::{TransferOwner, UpdateRoom};
 use anteroom_protocol::message::push::{RoomUpdated, SystemEvent, SystemSaid};
 use anteroom_protocol::message::{AccessMap, DataMap, OwnerPolicy, Visibility};
@@ -138,6 +139,10 @@ impl Room {
         let wanted = match wanted.map(Option::unwrap_or_default) {
             None => None,
             Some(none) if none.is_empty() => Some(None),
+            Some(long) if long.len() > PASSWORD_BYTES_MAX => {
+                let sentence = format!("A password has at most {PASSWORD_BYTES_MAX} bytes.");
+                return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+            }
             Some(_) => {
                 let hash = password.ok_or_else(|| ErrorBody::new(ErrorCode::Internal, "The password has no hash."))?;
                 Some(Some(hash.to_owned()))

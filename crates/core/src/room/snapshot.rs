@@ -397,6 +397,7 @@ impl Room {
             keeps_log: false,
             in_turn: false,
             closed: false,
+            ending: None,
         })
     }
 }

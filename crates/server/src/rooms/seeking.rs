@@ -85,7 +85,8 @@ impl Rooms {
         visitor: Visitor,
     ) -> Result<oneshot::Receiver<Reply>, Declined> {
         let kind: Kind = *self.registry.kind(game)?;
-        let spec = self.spec(&slot, default_name(&join.username), None);
+        let terms = self.terms_of_strangers(slot.is_durable());
+        let spec = self.spec(&slot, default_name(&join.username), None, terms);
         self.open(slot, &kind, spec, join, visitor, Some(seat))
     }
 
