@@ -200,13 +200,18 @@ impl Snapshot {
         serde_json::from_slice(bytes).map_err(RestoreError::damaged)
     }
 
-    /// Whether it says anything of a user: that they are there, that a seat is kept for them, or that they had one.
+    /// Whether it says anything of a user: that they are there or were, that a seat is kept for them, that the room is theirs, or
+    /// that they are not to come in.
     #[must_use]
     pub fn mentions(&self, user: &UserId) -> bool {
         let seated = self.seats.iter().map(|(_, occupant)| &occupant.user_id);
         let former = self.former.iter().map(|(_, user_id)| user_id);
         let members = self.members.iter().map(|member| &member.user_id);
         seated.chain(former).chain(members).any(|there| there == user)
+            || self.people.contains_key(user)
+            || self.record.mentions(user)
+            || self.doors.mentions(user)
+            || self.plan.mentions(user)
     }
 
     /// Appends the stored form of the same room at the beginning of time: what [`is_as`](Self::is_as) compares, for a hash.
