@@ -37,7 +37,7 @@ fn assert_forgotten(room: &Room) {
     for viewer in [Viewer::Spectator, Viewer::Seat(Seat(0)), Viewer::Seat(Seat(2))] {
         for codec in Codec::ALL {
             let view = room.view(viewer, codec).unwrap();
-            let anteroom_protocol::Data::Json(view) = view.data() else { continue };
+            let Data::Json(view) = view.data() else { continue };
             assert_unknown(view.as_bytes(), "a view");
         }
     }
