@@ -21,6 +21,7 @@ pub mod name;
 pub mod rng;
 pub mod room;
 pub mod testing;
+pub mod text;
 pub mod time;
 
 pub use game::{Context, Durable, FlushMode, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};

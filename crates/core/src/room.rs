@@ -82,8 +82,8 @@ struct Member {
     applied: u64,
     /// Where among the room's marks that is, if it has changed since the last flush.
     marked: Option<usize>,
-    /// Whether the others had them in their lists, for one who is gone.
-    was_listed: bool,
+    /// Whether the others know them by name. Of one who has gone; else their person says so.
+    listed: bool,
 }
 
 /// A live instance of a game.
@@ -333,6 +333,12 @@ impl Room {
     fn say<T: Message>(&mut self, to: To, data: &T) {
         let room_id = self.stage.room_id;
         self.stage.said.message(to, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
+    }
+
+    /// Says something that replaces an unwritten message of the same key.
+    fn say_latest<T: Message>(&mut self, to: To, key: &str, data: &T) {
+        let room_id = self.stage.room_id;
+        self.stage.said.message_latest(to, key, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
     }
 
     /// Ends the turn: puts what was said in it into batches, and says what else came of it. The next turn begins with

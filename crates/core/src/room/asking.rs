@@ -113,7 +113,7 @@ impl Room {
             MemberRequest::Chat(request) => self.chat(id, request, ask.with, effects),
             MemberRequest::ChatEdit(request) => self.chat_edit(id, request, ask.with, effects),
             MemberRequest::ChatDelete(request) => self.chat_delete(id, request, effects),
-            MemberRequest::ChatHistory(request) => self.chat_history(id, request, effects),
+            MemberRequest::ChatHistory(request) => self.chat_history(id, request, ask.reference.as_ref(), effects),
             MemberRequest::Presence(request) => self.set_presence(id, request, effects),
         }
     }

@@ -23,7 +23,8 @@ impl Room {
             return None;
         }
         let kept = self.stage.seating.next_kept().map(|(until, _)| until);
-        [kept, self.game.next_timer(), self.next_tick, self.end_due()].into_iter().flatten().min()
+        let (timer, told, end) = (self.game.next_timer(), self.watching.due, self.end_due());
+        [kept, timer, told, self.next_tick, end].into_iter().flatten().min()
     }
 
     /// Lets happen what falls due until `now`, each at its own time and in that order. The room's time never goes back: if it is
@@ -45,6 +46,7 @@ impl Room {
         self.stage.now = self.stage.now + by;
         self.next_tick = self.next_tick.map(|tick| tick + by);
         self.stage.seating.put_off(by);
+        self.watching.due = self.watching.due.map(|due| due + by);
         self.stay.put_off(by);
         self.game.put_off(by);
     }
@@ -68,6 +70,8 @@ impl Room {
             self.give_up_seat(seat, LeftReason::TimedOut);
         } else if self.game.next_timer().is_some_and(|timer| timer <= due) {
             self.game.fire_timer(&mut self.stage);
+        } else if self.watching.due.is_some_and(|due_at| due_at <= due) {
+            self.tell_spectators();
         } else if let Some(at) = self.next_tick.filter(|at| *at <= due) {
             self.next_tick = self.kind.tick.map(|tick| at + tick);
             self.game.tick(&mut self.stage);

@@ -246,15 +246,9 @@ impl Room {
         if let Some(owner) = owner
             && let Some(username) = self.people.get(&owner).map(|person| person.username.clone())
         {
-            self.tell_system(To::Everyone, SystemEvent::OwnerChanged, owner, username);
+            self.tell_system(To::Everyone, SystemEvent::OwnerChanged, &owner, &username);
         }
         self.tell_owner_keys();
-    }
-
-    /// A line of the room's own among what is said.
-    pub(super) fn tell_system(&mut self, to: To, event: SystemEvent, user_id: UserId, username: String) {
-        let at_ms = self.stage.now.as_millis();
-        self.say(to, &SystemSaid { event, user_id, username, at_ms });
     }
 
     /// Checks that a member owns the room.

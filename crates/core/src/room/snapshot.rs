@@ -212,6 +212,7 @@ impl Snapshot {
             || self.record.mentions(user)
             || self.doors.mentions(user)
             || self.plan.mentions(user)
+            || self.talk.mentions(user)
     }
 
     /// Appends the stored form of the same room at the beginning of time: what [`is_as`](Self::is_as) compares, for a hash.
@@ -287,6 +288,9 @@ impl Snapshot {
             || listed > Some(self.turnover)
         {
             return Err(RestoreError::damaged("nothing can be counted that far"));
+        }
+        if !self.talk.is_sound(COUNT_MAX) {
+            return Err(RestoreError::damaged("what was said is not in order"));
         }
         Ok(())
     }
@@ -383,7 +387,7 @@ impl Room {
             people_ever: snapshot.people_ever,
             record: snapshot.record,
             stay: snapshot.stay,
-            door_changed: true,
+            door_changed: false,
             doors: snapshot.doors,
             plan: snapshot.plan,
             bots: snapshot.bots,
@@ -438,9 +442,8 @@ fn restored(list: Vec<Kept>, ever: u64, seating: &Seating) -> Result<BTreeMap<Me
                 return Err(RestoreError::damaged("a member and a seat that do not know each other"));
             }
         }
-        let (marked, was_listed) = (None, false);
-        let member =
-            Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked, was_listed };
+        let (marked, listed) = (None, true);
+        let member = Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked, listed };
         if members.insert(id, member).is_some() {
             return Err(RestoreError::damaged("a member who is there twice"));
         }

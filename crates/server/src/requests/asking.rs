@@ -11,6 +11,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use anteroom_core::lanes::ConnectionId;
+use anteroom_core::listing::Filter;
 use anteroom_core::room::{Join, MemberId};
 use anteroom_protocol::message::request::{CreateRoom, JoinRoom};
 use anteroom_protocol::message::{Answered, Role};
@@ -218,7 +219,10 @@ impl Asking {
                 check_invite(request.invite.as_deref())?;
                 self.join_room(room_id, &request, role, asked).await.map_err(|error| about_room(error, room_id))
             }
-            (None, Some(game)) if request.quick => self.quick_join(game, role, asked).await,
+            (None, Some(game)) if request.quick => {
+                let wanted = Filter::parse(Some(game), request.filter.as_ref())?;
+                self.quick_join(game, &wanted, role, asked).await
+            }
             _ => Err(ErrorBody::new(ErrorCode::InvalidData, "Name a `room_id`, or a `game` with `quick` set to true.")),
         }
     }
@@ -267,7 +271,7 @@ impl Asking {
         Ok(())
     }
 
-    async fn quick_join(&self, game: &str, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
+    async fn quick_join(&self, game: &str, wanted: &Filter, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
         self.services.rooms.check_game(game)?;
         if role == Role::Spectator {
             return Err(ErrorBody::new(
@@ -278,7 +282,7 @@ impl Asking {
         let mut not_in: Vec<RoomId> = self.session.rooms().iter().map(|there| *there.room.room_id()).collect();
         let mut tries = 0;
         while self.session.carrier.is_there().await {
-            match self.take_seat(game, &not_in, tries == QUICK_JOIN_TRIES, asked).await? {
+            match self.take_seat(wanted, &not_in, tries == QUICK_JOIN_TRIES, asked).await? {
                 (_, Err(Declined::Absent)) => {}
                 // The seat went to someone else, or the room does not answer: the next one will do as well.
                 (Some(room_id), Err(Declined::Late)) => {
@@ -288,7 +292,13 @@ impl Asking {
                 (
                     Some(room_id),
                     Err(Declined::Refused(ErrorBody {
-                        code: ErrorCode::RoomFull | ErrorCode::RoomNotFound | ErrorCode::AlreadyInRoom,
+                        code:
+                            ErrorCode::RoomFull
+                            | ErrorCode::RoomNotFound
+                            | ErrorCode::AlreadyInRoom
+                            | ErrorCode::RoomLocked
+                            | ErrorCode::WrongPassword
+                            | ErrorCode::Banned,
                         ..
                     })),
                 ) => {
@@ -304,7 +314,7 @@ impl Asking {
     /// Asks for a seat where there is one; if `makes_one`, or there is none, in a new room. Names the room that is not.
     async fn take_seat(
         &self,
-        game: &str,
+        wanted: &Filter,
         not_in: &[RoomId],
         makes_one: bool,
         asked: &Asked,
@@ -313,7 +323,7 @@ impl Asking {
         let (join, visitor, knock) = self.prepare(asked, JoinRoom::RESULT, Role::Player, None)?;
         let rooms = &self.services.rooms;
         let user_id = &self.session.identity.user_id;
-        let sought = if makes_one { rooms.place_for(game) } else { rooms.seek(game, user_id, not_in) };
+        let sought = if makes_one { rooms.place_for(wanted) } else { rooms.seek(wanted, user_id, not_in) };
         Ok(match sought {
             Ok(Sought::Seat(room, seat)) => {
                 room.check_storage()?;
@@ -334,7 +344,7 @@ impl Asking {
                     rooms.give_back(&slot);
                     return Err(error);
                 }
-                let making = rooms.make(game, slot, seat, join, visitor);
+                let making = rooms.make(wanted, slot, seat, join, visitor);
                 (None, self.answer_of(&knock, making, JOIN_PATIENCE).await)
             }
             Err(error) => (None, self.answer_of(&knock, Err(error.into()), JOIN_PATIENCE).await),

@@ -12,6 +12,7 @@ use anteroom_core::Time;
 use anteroom_core::room::{AnswerTo, Door, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
+use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId, UserId};
 use bytes::Bytes;
@@ -124,6 +125,12 @@ pub(super) enum Mail {
         reference: Option<Ref>,
         /// Dropped when the member has left for good: the question that asked for it is done then.
         done: Option<DoneLater>,
+    },
+    /// What was said before, or none if it cannot be read.
+    History {
+        member: MemberId,
+        reference: Option<Ref>,
+        page: Option<ChatPage>,
     },
     Expire {
         member: MemberId,

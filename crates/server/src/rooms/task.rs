@@ -1,5 +1,6 @@
 //! The task of one room: what comes in, turn by turn. What is shown of a turn, and when, and how the room leaves memory, is below.
 
+mod reading;
 mod resting;
 mod showing;
 
@@ -393,6 +394,9 @@ impl RoomTask {
                 room.handle(now, Command::Leave { member, reference, n }, flush);
             }
             Mail::Presence { member, presence } => self.learn(now, member, presence),
+            Mail::History { member, reference, page } => {
+                room.handle(now, Command::History { member, reference, page }, flush)
+            }
             Mail::Expire { member } => room.handle(now, Command::Expire { member }, flush),
             Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, flush),
             Mail::Snapshot { member, answer } => room.handle(now, Command::Snapshot { member, answer }, flush),

@@ -76,6 +76,7 @@ impl RoomTask {
             // Whoever asked may have gone.
             let _ = done.send(is_kept);
         }
+        self.look_up();
         self.shown.clear();
         if self.journal.is_some() {
             self.empty_since = self.links.is_empty().then(|| self.empty_since.unwrap_or_else(Instant::now));
