@@ -13,6 +13,7 @@ mod data;
 mod doors;
 mod erase;
 mod inputs;
+mod lifecycle;
 mod log;
 mod membership;
 mod people;
@@ -54,6 +55,7 @@ use bots::Bots;
 use chat::Talk;
 use doors::Doors;
 use inputs::RecentInputs;
+use lifecycle::Stay;
 use people::Person;
 use record::Record;
 use seats::SeatPlan;
@@ -103,6 +105,7 @@ pub struct Room {
     /// How many stays there were, which numbers them.
     people_ever: u32,
     record: Record,
+    stay: Stay,
     /// Whether those at the door have to know something else than before.
     door_changed: bool,
     doors: Doors,
@@ -135,8 +138,8 @@ pub struct Room {
 }
 
 impl Room {
-    /// Makes a room with nobody in it. It closes at the first flush that finds it empty, so let the creator join
-    /// first.
+    /// Makes a room with nobody in it. Unless it [stays](Lifecycle) while it is empty, it closes at the first flush that finds it
+    /// so: let the creator join first.
     ///
     /// # Errors
     /// `invalid_options`, or what the game refuses with.
@@ -172,6 +175,7 @@ impl Room {
             people: BTreeMap::new(),
             people_ever: 0,
             record: Record::new(&spec.terms, seats, kind.searchable, now)?,
+            stay: Stay::new(now),
             door_changed: true,
             doors: Doors::default(),
             plan: SeatPlan { reserved, told: state, seen: state, ..SeatPlan::default() },
@@ -213,7 +217,13 @@ impl Room {
         }
         self.in_turn = true;
         self.pass_time(now, &mut flush.effects);
+        if self.closed {
+            return Err(has_closed());
+        }
         let joined = self.let_in(&join, &mut flush.effects);
+        if joined.is_ok() {
+            self.note_activity();
+        }
         self.follow_up(&mut flush.effects);
         if let Some(answer) = flush.answers.last_mut() {
             answer.joined.clone_from(&joined);
@@ -233,6 +243,9 @@ impl Room {
         self.in_turn = true;
         let effects = &mut flush.effects;
         self.pass_time(now, effects);
+        if self.closed {
+            return;
+        }
         match command {
             Command::Leave { member, reference, n } => self.leave(member, reference.as_ref(), n, effects),
             Command::Disconnect { member, kept } => self.disconnect(member, kept, effects),
@@ -292,6 +305,7 @@ impl Room {
 
     fn act(&mut self, id: MemberId, kind: &str, data: Data<'_>, reference: Option<&Ref>, n: Option<u64>) {
         let Some(seat) = self.mark(id, n).map(|member| member.seat) else { return };
+        self.note_activity();
         let before = self.stage.mark();
         let done = match seat {
             Some(_) if self.absence.is_paused() => {
@@ -352,9 +366,8 @@ impl Room {
         if let Some(failure) = self.stage.said.failure() {
             return Err(failure.clone());
         }
-        if self.members.is_empty() && self.stage.seating.people() == 0 {
-            self.closed = true;
-        }
+        self.note_presence();
+        self.closed |= self.ends_empty();
         let effects = &mut flush.effects;
         self.tell_progress();
         self.stage.said.seal(&mut effects.dispatches);

@@ -49,6 +49,7 @@ impl Room {
         if self.mark(id, ask.n).is_none() {
             return;
         }
+        self.note_activity();
         let (before, dispatched) = (self.stage.mark(), effects.dispatches.len());
         let kind = answer_to(ask.kind);
         match self.carry_out(id, ask, effects) {

@@ -85,6 +85,11 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Whether it has a user as the one who made the room, or owns it.
+    pub(super) fn mentions(&self, user_id: &UserId) -> bool {
+        [&self.created_by, &self.owner].into_iter().flatten().any(|there| there == user_id)
+    }
+
     /// The record of a room that is made.
     ///
     /// # Errors
@@ -213,6 +218,11 @@ impl Room {
         if self.record.owner_policy != OwnerPolicy::Automatic || self.people.contains_key(owner) {
             return;
         }
+        self.pass_on();
+    }
+
+    /// Gives the room to whoever is next to own it, if there is somebody.
+    fn pass_on(&mut self) {
         let candidates = self.people.iter().filter(|(user_id, _)| self.may_own(user_id));
         // Whoever plays before whoever watches, then whoever is here for longer.
         let heir = candidates.min_by_key(|(user_id, person)| {
@@ -220,6 +230,14 @@ impl Room {
         });
         let heir = heir.map(|(user_id, _)| user_id.clone());
         self.set_owner(heir);
+    }
+
+    /// Forgets a user who is gone: who owned the room and is never there again does so no more, whatever the policy.
+    pub(super) fn forget_in_record(&mut self, user_id: &UserId) {
+        self.record.created_by.take_if(|creator| creator == user_id);
+        if self.record.owner.as_ref() == Some(user_id) {
+            self.pass_on();
+        }
     }
 
     fn set_owner(&mut self, owner: Option<UserId>) {

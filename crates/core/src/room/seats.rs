@@ -34,6 +34,11 @@ pub(super) struct SeatPlan {
 }
 
 impl SeatPlan {
+    /// Whether a seat is kept for a user who was not here yet, or they wait for one.
+    pub(super) fn mentions(&self, user_id: &UserId) -> bool {
+        self.reserved.contains_key(user_id) || self.queue.contains(user_id)
+    }
+
     /// Keeps no seat for a user any more, and no place in the queue.
     pub(super) fn forget(&mut self, user_id: &UserId) {
         self.reserved.remove(user_id);

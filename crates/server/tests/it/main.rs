@@ -16,6 +16,7 @@ mod puppet;
 mod readers;
 mod requests;
 mod shares;
+mod staying;
 mod ticks;
 mod unstored;
 mod watching;
