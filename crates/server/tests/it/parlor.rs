@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
-use anteroom_core::game::{Absence, Nothing, Start, Then};
-use anteroom_core::{Context, Game, Outcome, Registry, Rejection, Rng, Seat, Seating, Seats, Viewer, Views, schemars};
+use anteroom_core::game::Nothing;
+use anteroom_core::{Context, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
 /// How long somebody is away until the others vote.
@@ -15,7 +15,7 @@ pub(crate) const AWAY: Duration = Duration::from_secs(5);
 pub(crate) struct Parlor {}
 
 /// None.
-#[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, anteroom_core::schemars::JsonSchema)]
 #[schemars(crate = "anteroom_core::schemars")]
 pub(crate) struct Options {}
 
@@ -43,16 +43,9 @@ impl Game for Parlor {
     const KIND: &'static str = "parlor";
     const VERSION: u16 = 1;
     const VIEWS: Views = Views::Shared;
-    const BOTS: bool = true;
-    const START: Start = Start::Ready;
-    const SEARCHABLE: &'static [&'static str] = &["mode"];
 
     fn seats(_options: &Options) -> Seats {
         Seats { min: 2, max: 4, teams: 1, spectators: true }
-    }
-
-    fn absence(_options: &Options) -> Absence {
-        Absence { after: AWAY, then: Then::Vote }
     }
 
     fn new(_options: Options, _ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
@@ -70,10 +63,6 @@ impl Game for Parlor {
 
     fn view(&self, _viewer: Viewer, _seating: &Seating) -> View {
         View {}
-    }
-
-    fn bot(_view: &View, _seat: Seat, _rng: &mut Rng) -> Option<Action> {
-        None
     }
 }
 
