@@ -185,7 +185,7 @@ export class Room extends Emitter {
     else if (/^client_(dis|re)connected$/.test(type)) {
       const connected = type === "client_reconnected";
       this.members = this.members.map((member) => (others.includes(member) ? member : { ...member, connected }));
-    } else if (/^member_updated$|^presence$/.test(type)) this.#change(data);
+    } else if (type === "member_updated" || type === "presence") this.#change(data);
     else if (type === "room_updated") {
       this.info = changed(this.info, data);
       this.name = this.info.name;
