@@ -89,6 +89,7 @@ pub const ASSETS: &[Asset] = assets![
     "demo/views.css",
     "demo/views.js",
     "demo/words.js";
+    "sdk/anteroom-tools.js",
     "sdk/anteroom.js",
 ];
 
