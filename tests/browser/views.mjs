@@ -88,7 +88,7 @@ async function goRound(story, tour, { device, looks }, rival) {
   const board = await play([ada, rival], LEFT_COLUMN.slice(0, 4));
   await extras[0].press("leave");
   await extras[0].watches(roomId);
-  await ada.page.getByText("Watching: Cleo").waitFor();
+  await ada.watcher("Cleo").waitFor();
   await look(ada, "room-playing");
   await rival.page.reload();
   await rival.hasState("open");

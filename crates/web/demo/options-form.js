@@ -103,6 +103,7 @@ function inputOf(option, attributes) {
   const input = make("input", { type, autocomplete: "off", ...attributes });
   if (kind === "boolean") input.checked = initial === true;
   else if (initial !== undefined && initial !== null) input.value = String(initial);
+  else if (option.isRequired && min !== undefined) input.value = String(min);
   if (kind === "number") input.step = "any";
   if (min !== undefined && type === "number") input.min = String(min);
   if (max !== undefined && type === "number") input.max = String(max);
