@@ -14,6 +14,7 @@ import { enteredName, forgetEntered, forgetInvitation, invitation, rememberEnter
 import { startMenus } from "./menu.js";
 import { clearNotice, showNotice } from "./notice.js";
 import { followState } from "./reconnecting.js";
+import { selfOf } from "./rights.js";
 import { hideRoom, showRoom, startRoomView } from "./room-view.js";
 import { currentView, openView, setTitle, showWho } from "./views.js";
 
@@ -188,7 +189,8 @@ function openClosed(error) {
 }
 
 function placeOf({ graceMs }) {
-  return { graceMs, isPlayer: room?.role === "player", isInRoom: Boolean(room), isDurable: Boolean(room?.durable) };
+  const isPlayer = Boolean(room) && selfOf(room, lobby).role === "player";
+  return { graceMs, isPlayer, isInRoom: Boolean(room), isDurable: Boolean(room?.durable) };
 }
 
 /** The command for a terminal, which names the server if it is not where the program looks by itself. */

@@ -6,14 +6,17 @@ import { createMenu } from "./menu.js";
 import { rightsOf } from "./rights.js";
 import { memberNotes } from "./words.js";
 
-/** More names of those who watch are nobody's reading. */
-const WATCHERS_SHOWN = 30;
+/** How many of those who watch are shown before anybody asks for all who have a name here. */
+const WATCHERS_SHOWN = 8;
 
 const seats = byId("seats");
 const spectators = byId("spectators");
+const more = byId("spectators-more");
 const rows = new Map();
 
+let showsAll = false;
 let act = () => {};
+let again = () => {};
 
 /**
  * Puts the view to work.
@@ -21,6 +24,10 @@ let act = () => {};
  */
 export function startMembersView(onAct) {
   act = onAct;
+  more.addEventListener("click", () => {
+    showsAll = true;
+    again();
+  });
 }
 
 /**
@@ -28,25 +35,29 @@ export function startMembersView(onAct) {
  * @param {any} lobby
  */
 export function showMembers(room, lobby) {
+  again = () => showMembers(room, lobby);
   const rights = rightsOf(room, lobby);
   const context = { room, rights, kind: kindOf(room.game), owner: room.info?.owner ?? null };
   const players = new Map(room.members.filter(({ seat }) => typeof seat === "number").map((one) => [one.seat, one]));
-  const count = Math.max(room.info?.seats_max ?? 0, ...[...players.keys()].map((seat) => seat + 1));
+  const seatCount = Math.max(room.info?.seats_max ?? 0, ...[...players.keys()].map((seat) => seat + 1));
   const wanted = [];
-  for (let seat = 0; seat < count; seat += 1) {
+  for (let seat = 0; seat < seatCount; seat += 1) {
     wanted.push([`seat ${seat}`, seats, (row) => showSeat(row, seat, players.get(seat), context)]);
   }
   const watching = room.members.filter(({ role }) => role === "spectator");
-  for (const member of watching.slice(0, WATCHERS_SHOWN)) {
+  const named = showsAll ? watching : watching.slice(0, WATCHERS_SHOWN);
+  for (const member of named) {
     wanted.push([`user ${member.user_id}`, spectators, (row) => showMember(row, member, context)]);
   }
   place(wanted);
-  showCount(Math.max(room.info?.spectators ?? 0, watching.length), Math.min(watching.length, WATCHERS_SHOWN));
+  const count = Math.max(room.info?.spectators ?? 0, watching.length);
+  showCount(count, named.length, watching.length > named.length);
 }
 
 /** Lets go of all rows. */
 export function hideMembers() {
   rows.clear();
+  showsAll = false;
   seats.replaceChildren();
   spectators.replaceChildren();
 }
@@ -105,10 +116,13 @@ function showMember(row, member, context) {
   row.menu.show(`More about ${member.username}`, memberActions(member, isSelf, context));
 }
 
-function showCount(count, named) {
+/** Beyond those who have a name here there is nothing but their number. */
+function showCount(count, named, hasMore) {
   byId("spectators-head").hidden = count === 0;
   setText(byId("spectators-count"), String(count));
-  setText(byId("spectators-more"), count > named ? `and ${count - named} more` : "");
+  more.hidden = !hasMore;
+  byId("spectators-rest").hidden = hasMore || count <= named || named === 0;
+  setText(byId("spectators-rest"), `and ${count - named} more`);
 }
 
 function freeSeatActions(seat, { room, rights, kind }) {
