@@ -37,7 +37,10 @@ const SCHEMA = {
   },
 };
 const OPTIONS = [
-  { key: "mode", kind: "choice", label: "Mode", help: "How it is played.", isRequired: false, choices: ["classic", "quick_fire"] },
+  {
+    key: "mode", kind: "choice", label: "Mode", help: "How it is played.", isRequired: false,
+    choices: ["classic", "quick_fire"],
+  },
   { key: "rounds", kind: "integer", label: "Rounds", help: "", isRequired: true, min: 1, max: 9 },
   { key: "house_rules", kind: "boolean", label: "House rules", help: "", isRequired: false, initial: false },
   { key: "limit", kind: "integer", label: "Limit", help: "", isRequired: false, min: 0 },
@@ -77,7 +80,8 @@ await tellStory(async (story) => {
     place.querySelector("#option-mode").value = "quick_fire";
     place.querySelector("#option-rounds").value = "7";
     place.querySelector("#option-house_rules").checked = true;
-    return { options: optionsOf(schema), before, after: values(), none: optionsOf(undefined), odd: optionsOf({ properties: { a: true } }) };
+    const [none, odd] = [optionsOf(undefined), optionsOf({ properties: { a: true } })];
+    return { options: optionsOf(schema), before, after: values(), none, odd };
   }, SCHEMA);
   // What is undefined is not there in either.
   assert.deepEqual(JSON.parse(JSON.stringify(read.options)), OPTIONS);

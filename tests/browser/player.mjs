@@ -89,8 +89,10 @@ export class Player {
     await this.press("invite");
     if (invite) await this.press("invite-new");
     // One that is asked for comes in a moment.
-    const wanted = invite ? /#.*invite=\w+$/ : /room=\w+/;
-    await this.page.waitForFunction(({ source, now }) => new RegExp(source).test(now.value), { source: wanted.source, now: await field.elementHandle() });
+    const wanted = invite ? "invite=" : "room=";
+    await this.page.waitForFunction((wanted) => {
+      return document.getElementById("invitation-link").value.includes(wanted);
+    }, wanted);
     const link = await field.inputValue();
     await this.press("invite-close");
     return link;

@@ -4,7 +4,8 @@ import { LEFT_COLUMN, play } from "./player.mjs";
 import { tellStory } from "./story.mjs";
 
 await tellStory(async (story) => {
-  const [ada, bob, cleo, dan] = await Promise.all(["Ada", "Bob", "Cleo", "Dan"].map(async (name) => (await story.player(name)).enter()));
+  const players = ["Ada", "Bob", "Cleo", "Dan"].map(async (name) => (await story.player(name)).enter());
+  const [ada, bob, cleo, dan] = await Promise.all(players);
   const roomId = await ada.create();
   await bob.join(roomId);
   await cleo.watches(roomId);

@@ -25,6 +25,8 @@ let timer = null;
 let toldAt = 0;
 /** The line that is being changed. */
 let edited = null;
+/** How many lines are on their way. */
+let sending = 0;
 
 /** Puts the view to work. Once, at the start. */
 export function startChatView() {
@@ -58,7 +60,7 @@ export function showChat(nextLobby, nextRoom) {
 export function hideChat() {
   lines?.clear();
   clearTimeout(timer);
-  [lobby, room, lines, timer, toldAt] = [null, null, null, null, 0];
+  [lobby, room, lines, timer, toldAt, sending] = [null, null, null, null, 0, 0];
   writing = new Map();
   field.value = "";
   stopEditing();
@@ -119,6 +121,8 @@ async function submit() {
   refuse("");
   tellTyping(false);
   stopEditing();
+  sending += 1;
+  showWriting();
   try {
     if (change) await target.request("chat_edit", { message_id: change.message_id, text });
     else await target.request("chat", { text });
@@ -127,6 +131,11 @@ async function submit() {
     refuse(refusalOf(error));
     // What was refused is not lost, unless something else has been begun.
     if (!field.value) field.value = text;
+  } finally {
+    if (room === target) {
+      sending -= 1;
+      showWriting();
+    }
   }
 }
 
@@ -176,7 +185,9 @@ function noteWriting({ user_id: userId, typing }) {
 function showWriting() {
   for (const [userId, until] of writing) if (until <= Date.now()) writing.delete(userId);
   const names = room.members.filter((member) => writing.has(member.user_id)).map((member) => member.username);
-  setText(byId("chat-typing"), names.length ? `${listOf(names, 3)} ${names.length > 1 ? "are" : "is"} writing…` : "");
+  const said = names.length ? `${listOf(names, 3)} ${names.length > 1 ? "are" : "is"} writing…` : "";
+  const waits = sending > 0 && lobby.state !== "open";
+  setText(byId("chat-typing"), waits ? "What you said is sent when the connection is back." : said);
   clearTimeout(timer);
   const first = Math.min(...writing.values());
   if (writing.size > 0) timer = setTimeout(() => room && showWriting(), Math.max(0, first - Date.now()) + 50);

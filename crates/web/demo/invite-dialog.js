@@ -50,7 +50,8 @@ function show() {
   if (isKnown) return showLink(invite.link, "Whoever has this link is let in.");
   if (isOpenDoor) return showLink(invitationLink(room.id), "Whoever has this link finds the room.");
   if (rightsOf(room, lobby).decides) return renew();
-  const note = room.info?.has_password ? "Your friend is asked for the password, too." : "Only its owner can invite to this room.";
+  const password = "Your friend is asked for the password, too.";
+  const note = room.info?.has_password ? password : "Only its owner can invite to this room.";
   return showLink(invitationLink(room.id), note);
 }
 

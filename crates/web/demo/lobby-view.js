@@ -3,7 +3,8 @@
 import { startCreateDialog } from "./create-dialog.js";
 import { byId, make, sentence, setAttribute, setText } from "./dom.js";
 import { GAME, gameName } from "./games.js";
-import { clearFilter, filterParts, isFiltered, isLookedFor, offerGames, startLobbyFilter, writtenRoomId } from "./lobby-filter.js";
+import { clearFilter, filterParts, isFiltered, isLookedFor, offerGames } from "./lobby-filter.js";
+import { startLobbyFilter, writtenRoomId } from "./lobby-filter.js";
 import { askPassword, startPasswordDialog } from "./password-dialog.js";
 import { refusalOf, rowFacts, rowState } from "./words.js";
 

@@ -127,11 +127,12 @@ function showCount(count, named, hasMore) {
 
 function freeSeatActions(seat, { room, rights, kind }) {
   const actions = [];
-  const isFirst = seat === firstFree(room);
-  if (!rights.isPlayer && isFirst) actions.push(["Take the seat", "take-seat", () => act("queue_for_seat", { queued: true })]);
-  const hasSeat = rights.isPlayer && rights.self.seat !== null;
-  if (hasSeat && !rights.isMatchOn && room.info?.seats_max > 2) actions.push(["Sit here", `sit-${seat}`, () => act("choose_seat", { seat })]);
-  if (rights.decides && kind.bots) actions.push(["Add a bot", `add-bot-${seat}`, () => act("add_bot", { seat })]);
+  const offer = (label, id, type, data) => actions.push([label, id, () => act(type, data)]);
+  if (!rights.isPlayer && seat === firstFree(room)) offer("Take the seat", "take-seat", "queue_for_seat", { queued: true });
+  // Of two seats the other one is as good.
+  const mayMove = rights.isPlayer && !rights.isMatchOn && room.info?.seats_max > 2;
+  if (mayMove) offer("Sit here", `sit-${seat}`, "choose_seat", { seat });
+  if (rights.decides && kind.bots) offer("Add a bot", `add-bot-${seat}`, "add_bot", { seat });
   return actions;
 }
 
@@ -151,8 +152,9 @@ function memberActions(member, isSelf, { rights }) {
   }
   if (isComputer && rights.decides) actions.push(["Take the bot away", "remove-bot", () => act("remove_bot", { seat })]);
   if (isComputer || !rights.isOwner) return actions;
+  const { muted } = member;
   actions.push(
-    member.muted ? ["Let them talk", "unmute", ask("mute", { muted: false })] : ["Mute", "mute", ask("mute", { muted: true })],
+    [muted ? "Let them talk" : "Mute", muted ? "unmute" : "mute", ask("mute", { muted: !muted })],
     ["Make them the owner", "transfer", ask("transfer_owner")],
     ["Send out", "kick", ask("kick")],
     ["Ban", "ban", ask("ban")],
