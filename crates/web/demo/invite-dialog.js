@@ -34,6 +34,7 @@ export function startInviteDialog() {
 export function openInvite(nextLobby, nextRoom) {
   [lobby, room] = [nextLobby, nextRoom];
   setText(refusal, "");
+  field.value = "";
   byId("invite-more").hidden = !rightsOf(room, lobby).decides;
   openDialog(dialog);
   show();
@@ -57,8 +58,9 @@ function show() {
 
 async function renew() {
   if (make.disabled) return;
-  const target = room;
+  const [target, before] = [room, field.value];
   make.disabled = true;
+  field.value = "";
   setText(refusal, "");
   try {
     const uses = Number(byId("invite-uses").value);
@@ -68,7 +70,9 @@ async function renew() {
     invite = { roomId: target.id, link: invitationLink(target.id, code), until: Date.now() + expiresMs };
     showLink(invite.link, "Whoever has this link is let in.");
   } catch (error) {
-    if (room === target) setText(refusal, refusalOf(error));
+    if (room !== target) return;
+    field.value = before;
+    setText(refusal, refusalOf(error));
   } finally {
     make.disabled = false;
   }
