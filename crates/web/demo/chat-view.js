@@ -143,6 +143,8 @@ async function remove(entry) {
   const target = room;
   try {
     await target.request("chat_delete", { message_id: entry.message_id });
+    // The button that had the focus is gone.
+    if (room === target) field.focus();
   } catch (error) {
     if (room === target) refuse(refusalOf(error));
   }

@@ -43,7 +43,10 @@ export function showMatchBar(room, lobby, nameOf) {
   const now = { ...rights, room, userId: lobby.userId, nameOf, queue, place, isQueued: place >= 0 };
   shown = now;
   const wanted = wantedButtons(now);
+  const focused = document.activeElement;
   for (const [name, button] of Object.entries(buttons)) button.hidden = !wanted.includes(name);
+  // What was pressed may be gone; the keyboard goes on with what has come for it.
+  if (bar.contains(focused) && focused.hidden) (buttons[wanted[0]] ?? byId("room-title")).focus();
   setAttribute(buttons.ready, "aria-pressed", String(Boolean(rights.self.ready)));
   setText(buttons.queue, now.isQueued ? "Leave the queue" : "Queue for a seat");
   setText(note, noteOf(now));

@@ -67,6 +67,7 @@ function place(wanted) {
   const keys = new Set(wanted.map(([key]) => key));
   for (const [key, row] of rows) {
     if (keys.has(key)) continue;
+    keepFocus(row.element);
     row.element.remove();
     rows.delete(key);
   }
@@ -79,6 +80,11 @@ function place(wanted) {
     if (list.children[at] !== row.element) list.insertBefore(row.element, list.children[at] ?? null);
     show(row);
   }
+}
+
+/** What goes while it has the focus gives it to the room's heading. */
+function keepFocus(element) {
+  if (element.contains(document.activeElement)) byId("room-title").focus({ preventScroll: true });
 }
 
 function createRow() {
@@ -166,6 +172,7 @@ function showButtons({ buttons }, actions) {
   const signature = actions.map(([label]) => label).join("|");
   if (buttons.dataset.actions === signature) return;
   buttons.dataset.actions = signature;
+  keepFocus(buttons);
   buttons.replaceChildren(
     ...actions.map(([label, id, run]) => {
       const button = make("button", { type: "button", class: "small", "data-testid": id }, label);
