@@ -45,12 +45,12 @@ export function showMatchBar(room, lobby, nameOf) {
   const wanted = wantedButtons(now);
   const focused = document.activeElement;
   for (const [name, button] of Object.entries(buttons)) button.hidden = !wanted.includes(name);
-  // What was pressed may be gone; the keyboard goes on with what has come for it.
-  if (bar.contains(focused) && focused.hidden) (buttons[wanted[0]] ?? byId("room-title")).focus();
   setAttribute(buttons.ready, "aria-pressed", String(Boolean(rights.self.ready)));
   setText(buttons.queue, now.isQueued ? "Leave the queue" : "Queue for a seat");
   setText(note, noteOf(now));
   bar.hidden = wanted.length === 0 && !note.textContent;
+  // What was pressed may be gone; the keyboard goes on with what has come for it.
+  if (bar.contains(focused) && focused.hidden) (buttons[wanted[0]] ?? byId("room-title")).focus();
 }
 
 function wantedButtons({ room, isPlayer, decides, userId, isMatchOn }) {
