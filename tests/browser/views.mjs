@@ -194,6 +194,7 @@ async function lookAt(story, looks, player, view) {
       return { window: innerWidth, page: clientWidth, wide: scrollWidth };
     });
     if (window !== viewport.width || wide !== shown) found.push(`${place}: ${wide} wide in ${shown} of ${window}`);
+    await page.evaluate(() => window.scrollTo(0, 0));
     await page.screenshot({ path: join(story.about.folder, `${place}.png`), fullPage: true });
     if (name !== "small") found.push(...(await violations(page)).map((text) => `${place}: ${text}`));
     assert.match(await page.title(), /Anteroom/);
