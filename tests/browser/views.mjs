@@ -118,7 +118,7 @@ async function goRound(story, tour, { device, looks }, rival) {
   await ada.at("chat-typing").filter({ hasText: "writing" }).waitFor();
   await ada.watcher("next for a seat").waitFor();
   await look(ada, "room-playing");
-  await ada.page.locator(".person").filter({ hasText: "Bob" }).getByTestId("menu").click();
+  await ada.at("seat-1").getByTestId("menu").click();
   await look(ada, "room-menu");
   await ada.page.keyboard.press("Escape");
   await extras[0].press("queue");
