@@ -6,11 +6,11 @@ export const GAME = "tic_tac_toe";
 /**
  * @typedef {object} Kind
  * @property {string} game
- * @property {{min: number, max: number, teams?: number}} seats
+ * @property {{min: number, max: number, teams?: number}} seats as they are without any options
  * @property {boolean} spectators
  * @property {boolean} bots whether a computer can take a seat
  * @property {string} [start] `ready` if the match begins when all players say so
- * @property {string | boolean} [durable] `choice` where a room may be kept or not
+ * @property {"never" | "always" | "choice"} [durable]
  * @property {any} [options] their JSON schema
  */
 
@@ -54,7 +54,7 @@ async function load() {
   const response = await fetch(new URL("api/games", new URL(".", location.href)));
   if (!response.ok) throw new Error("The server does not say which games it has.");
   const { games: all } = await response.json();
-  for (const kind of all) known.set(kind.game, { ...UNKNOWN, ...kind });
+  for (const kind of all) known.set(kind.game, { ...UNKNOWN, ...kind, seats: kind.seats ?? UNKNOWN.seats });
   // The one with a board comes first.
   return [...known.values()].sort((one, other) => Number(other.game === GAME) - Number(one.game === GAME));
 }
