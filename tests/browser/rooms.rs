@@ -33,6 +33,11 @@ async fn somebody_who_watches_gets_the_seat_they_queue_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bot_plays_for_somebody_who_is_away_until_they_are_back() {
+    tell("absence.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn codes_and_forms_are_made_of_what_they_are_given() {
     tell("modules.mjs").await;
 }
