@@ -7,8 +7,6 @@ use anteroom_core::game::Nothing;
 use anteroom_core::{Context, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
-/// How long somebody is away until the others vote.
-pub(crate) const AWAY: Duration = Duration::from_secs(5);
 
 /// Nothing to know.
 #[derive(Debug, Serialize, Deserialize)]
