@@ -124,7 +124,7 @@ fn decoded<T: DeserializeOwned + Serialize + anteroom_protocol::bincode::Decode<
 
 fn joined(joined: RoomJoined, games: &mut GamesOfRooms) -> Value {
     games.insert(joined.room_id.to_string(), joined.game.clone());
-    let RoomJoined { lane, room_id, game, game_version, name, seat, role, durable, members, view } = joined;
+    let RoomJoined { lane, room_id, game, game_version, name, seat, role, durable, members, view, .. } = joined;
     let view = self::view(&game, view.data());
     json!({"lane": lane, "room_id": room_id, "game": game, "game_version": game_version, "name": name, "seat": seat,
         "role": role, "durable": durable, "members": members, "view": view})

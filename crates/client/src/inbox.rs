@@ -236,7 +236,7 @@ mod tests {
 
     fn member(name: &str, seat: Option<u16>) -> Member {
         let role = if seat.is_some() { Role::Player } else { Role::Spectator };
-        Member { user_id: name.parse().unwrap(), username: name.to_owned(), role, seat, connected: true }
+        Member::of(name.parse().unwrap(), name, role, seat, true)
     }
 
     fn state(text: &str) -> Happening {

@@ -39,7 +39,10 @@ async fn a_room_is_asked_for_as_documented() {
     let (created, ()) = tokio::join!(client.create_room::<Duel>(new.clone()), async {
         let asked = peer.expect("create_room").await;
         let NewRoom { name, options, durable } = new.clone();
-        assert_eq!(asked.read::<CreateRoom>(), CreateRoom { game: "duel".into(), name, options, durable });
+        assert_eq!(
+            asked.read::<CreateRoom>(),
+            CreateRoom { game: "duel".into(), name, options, durable, ..CreateRoom::default() }
+        );
         peer.admit(&asked, 1, room_id(1)).await;
     });
     let created = created.unwrap();
@@ -48,7 +51,7 @@ async fn a_room_is_asked_for_as_documented() {
     assert!(created.is_durable());
     let (joined, ()) = tokio::join!(client.join_room::<Duel>(room_id(2), Role::Spectator), async {
         let asked = peer.expect("join_room").await;
-        let JoinRoom { room_id: named, game, quick, role } = asked.read();
+        let JoinRoom { room_id: named, game, quick, role, .. } = asked.read();
         assert_eq!((named, game, quick), (Some(room_id(2).to_string()), None, false));
         assert_eq!(role, Some(Role::Spectator));
         peer.refuse(&asked, &refusal(ErrorCode::RoomFull)).await;

@@ -204,7 +204,7 @@ impl Snapshot {
         let seated = self.seats.iter().map(|(_, occupant)| &occupant.user_id);
         let former = self.former.iter().map(|(_, user_id)| user_id);
         let members = self.members.iter().map(|member| &member.user_id);
-        seated.chain(former).chain(members).any(|there| there == user)
+        seated.chain(former).chain(members).any(|there| there == user) || self.talk.mentions(user)
     }
 
     /// Appends the stored form of the same room at the beginning of time: what [`is_as`](Self::is_as) compares, for a hash.
@@ -280,6 +280,9 @@ impl Snapshot {
         {
             return Err(RestoreError::damaged("nothing can be counted that far"));
         }
+        if !self.talk.is_sound(COUNT_MAX) {
+            return Err(RestoreError::damaged("what was said is not in order"));
+        }
         Ok(())
     }
 }
@@ -353,6 +356,17 @@ impl Room {
         if spectators > usize::from(SPECTATORS_MAX) || policy.spectators_max > SPECTATORS_MAX {
             return Err(RestoreError::damaged("too many spectators"));
         }
+        let plays = |seat| {
+            let bot = seating.occupant(seat).is_some_and(|there| there.bot);
+            bot || snapshot.absence.stands_in(seat)
+        };
+        let is_away = |seat| seating.occupant(seat).is_some_and(|there| !there.connected);
+        if !snapshot.plan.is_sound(seats.max)
+            || !snapshot.bots.is_sound(plays)
+            || !snapshot.absence.is_sound(state, is_away)
+        {
+            return Err(RestoreError::damaged("seats that nobody can have left like that"));
+        }
         let mut said = Said::default();
         for (id, member) in &members {
             let role = if member.seat.is_some() { Role::Player } else { Role::Spectator };
@@ -373,6 +387,7 @@ impl Room {
             people: snapshot.people,
             people_ever: snapshot.people_ever,
             record: snapshot.record,
+            door_changed: false,
             doors: snapshot.doors,
             plan: snapshot.plan,
             bots: snapshot.bots,
@@ -391,6 +406,7 @@ impl Room {
             keeps_log: false,
             in_turn: false,
             closed: false,
+            ending: None,
         })
     }
 }
@@ -426,8 +442,8 @@ fn restored(list: Vec<Kept>, ever: u64, seating: &Seating) -> Result<BTreeMap<Me
                 return Err(RestoreError::damaged("a member and a seat that do not know each other"));
             }
         }
-        let marked = None;
-        let member = Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked };
+        let (marked, listed) = (None, true);
+        let member = Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked, listed };
         if members.insert(id, member).is_some() {
             return Err(RestoreError::damaged("a member who is there twice"));
         }

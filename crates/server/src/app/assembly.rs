@@ -22,6 +22,7 @@ use crate::lobby::Lobby;
 use crate::mode::Mode;
 use crate::origin::{Origins, Own};
 use crate::parts::Parts;
+use crate::passwords::Passwords;
 use crate::random::Randomness;
 use crate::renewal;
 use crate::rooms::{RoomLimits, Rooms};
@@ -127,6 +128,7 @@ pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartErr
         hooks,
         store: store.clone(),
     };
+    let passwords = Passwords::new(randomness.clone());
     let services = Services {
         clock,
         authority: Authority::new(auth.token_key()?.as_deref(), auth.guests),
@@ -137,6 +139,8 @@ pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartErr
         randomness,
         lobby,
         budget,
+        passwords,
+        page: settings.page(),
         store,
     };
     Ok(Parts {

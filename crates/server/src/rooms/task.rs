@@ -1,5 +1,6 @@
 //! The task of one room: what comes in, turn by turn. What is shown of a turn, and when, and how the room leaves memory, is below.
 
+mod reading;
 mod resting;
 mod showing;
 
@@ -105,6 +106,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
         FlushMode::Immediate => 0,
     };
+    handle.publish(room.door());
     let is_empty = links.is_empty();
     let mut task = RoomTask {
         rooms,
@@ -146,8 +148,9 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         return;
     }
     task.rooms.forget(&room_id);
-    tracing::info!(%room_id, game, "room closed");
-    task.rooms.hooks.tell(|hooks| hooks.room_closed(&facts));
+    let reason = task.room.ending();
+    tracing::info!(%room_id, game, ?reason, "room closed");
+    task.rooms.hooks.tell(|hooks| hooks.room_closed(&facts, reason));
 }
 
 /// Waits for a room's journal, if it has one. Cancel-safe.
@@ -372,7 +375,7 @@ impl RoomTask {
     }
 
     fn react(&mut self, now: Time, mail: Mail) {
-        let (room, Turn { flush, callers, replies, done }) = (&mut self.room, &mut self.turn);
+        let (room, Turn { flush, callers, replies, done, reserved }) = (&mut self.room, &mut self.turn);
         match mail {
             Mail::Join(request) => {
                 let Request { join, visitor, seat, answer: to } = *request;
@@ -391,6 +394,9 @@ impl RoomTask {
                 room.handle(now, Command::Leave { member, reference, n }, flush);
             }
             Mail::Presence { member, presence } => self.learn(now, member, presence),
+            Mail::History { member, reference, page } => {
+                room.handle(now, Command::History { member, reference, page }, flush)
+            }
             Mail::Expire { member } => room.handle(now, Command::Expire { member }, flush),
             Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, flush),
             Mail::Snapshot { member, answer } => room.handle(now, Command::Snapshot { member, answer }, flush),
@@ -411,6 +417,10 @@ impl RoomTask {
             Mail::Erase { user_id, username, done } => {
                 room.handle(now, Command::Erase { user_id, username }, flush);
                 self.erased.push(done);
+            }
+            Mail::Reserve { users, until, done } => {
+                room.handle(now, Command::Reserve { users: users.clone(), until }, flush);
+                reserved.push((done, users.iter().all(|user_id| room.has_seat_for(user_id))));
             }
             Mail::Close { reason } => room.handle(now, Command::Close { reason }, flush),
             Mail::Park => self.parks = true,

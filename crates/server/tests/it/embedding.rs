@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use anteroom_core::game::Outcome;
+use anteroom_protocol::message::push::ClosedReason;
 use anteroom_server::axum::Router;
 use anteroom_server::axum::extract::State;
 use anteroom_server::axum::routing::{MethodRouter, get, post};
@@ -102,8 +103,8 @@ impl Hooks for Teller {
         self.tell(format!("match in {}: {:?}", room.name, outcome.winners));
     }
 
-    fn room_closed(&self, room: &RoomFacts<'_>) {
-        self.tell(format!("{} closed", room.name));
+    fn room_closed(&self, room: &RoomFacts<'_>, reason: Option<ClosedReason>) {
+        self.tell(format!("{} closed: {reason:?}", room.name));
     }
 }
 
@@ -146,7 +147,7 @@ async fn hooks_are_told_of_sessions_rooms_and_matches() {
     request(&mut bob, 30, "leave_room", &room_id, json!({})).await;
     server.shutdown().await;
     let rest = told(&teller);
-    assert_eq!(rest[0], "The den closed");
+    assert_eq!(rest[0], "The den closed: Some(ShuttingDown)");
     assert!(rest[1..].iter().all(|words| words.contains(" ended: ")) && rest.len() == 3, "{rest:?}");
 }
 

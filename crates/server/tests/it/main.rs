@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
 mod asleep;
+mod doors;
 mod durable;
 mod echoes;
 mod embedding;
@@ -9,6 +10,7 @@ mod failing;
 mod fairness;
 mod hung;
 mod marks;
+mod parlor;
 mod player;
 mod puppet;
 mod readers;

@@ -26,6 +26,9 @@ impl RoomTask {
         if self.shown.flush.effects.entry.is_some() || !self.shown.replies.is_empty() {
             self.rooms.lobby.settle(&self.room_id, self.shown.flush.effects.entry.take(), seats);
         }
+        if let Some(door) = self.shown.flush.effects.door.take() {
+            self.handle.publish(door);
+        }
         for outcome in std::mem::take(&mut self.shown.flush.effects.outcomes) {
             self.tell_of(&outcome);
         }
@@ -69,6 +72,11 @@ impl RoomTask {
             // A session that has gone meanwhile is told of the room when it ends, and tells it so.
             drop(to.send(reply));
         }
+        for (done, is_kept) in self.shown.reserved.drain(..) {
+            // Whoever asked may have gone.
+            let _ = done.send(is_kept);
+        }
+        self.look_up();
         self.shown.clear();
         if self.journal.is_some() {
             self.empty_since = self.links.is_empty().then(|| self.empty_since.unwrap_or_else(Instant::now));

@@ -123,6 +123,7 @@ fn create_room() -> Vec<Vector> {
                 name: Some("Zoë 🎲".into()),
                 options: Some(Json::from_text(r#"{"seats":4}"#.into()).expect("JSON")),
                 durable: Some(true),
+                ..CreateRoom::default()
             },
         ),
     ]

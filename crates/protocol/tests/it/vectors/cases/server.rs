@@ -124,14 +124,8 @@ pub(super) fn results() -> Vec<Vector> {
 
 fn members() -> Vec<Member> {
     vec![
-        Member { user_id: user("ada"), username: "Ada".into(), role: Role::Player, seat: Some(0), connected: true },
-        Member {
-            user_id: user("guest-0000000000000007"),
-            username: "Zoë 🎲".into(),
-            role: Role::Spectator,
-            seat: None,
-            connected: false,
-        },
+        Member::of(user("ada"), "Ada", Role::Player, Some(0), true),
+        Member::of(user("guest-0000000000000007"), "Zoë 🎲", Role::Spectator, None, false),
     ]
 }
 
@@ -141,13 +135,27 @@ fn joined() -> Vec<Vector> {
         lane: LaneId(lane),
         room_id: room_id(),
         game: "tic_tac_toe".into(),
-        game_version: 1,
+        game_version: 2,
         name: "Ada's table".into(),
         seat,
         role,
         durable: lane == 1,
         members: members(),
         view: Payload::encode(codec, &view()).expect("a view"),
+        created_at_ms: 0,
+        created_by: None,
+        owner: None,
+        seats_max: 2,
+        visibility: Default::default(),
+        locked: false,
+        has_password: false,
+        state: Default::default(),
+        spectators: 0,
+        spectator_delay_ms: 0,
+        data: Default::default(),
+        seat_queue: Vec::new(),
+        vote: None,
+        chat: Vec::new(),
     };
     let result = |name, kind, reference, lane, seat, role| {
         per_codec(
@@ -179,6 +187,10 @@ fn summary(name: &str, players: u16, state: RoomState) -> RoomSummary {
         spectators: 1000,
         state,
         durable: players == 2,
+        locked: false,
+        has_password: false,
+        created_at_ms: 0,
+        data: std::collections::BTreeMap::new(),
     }
 }
 
