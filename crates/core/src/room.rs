@@ -156,6 +156,8 @@ impl Room {
             outcomes: Vec::new(),
         };
         let game = kind.create(spec.options.as_ref(), &mut stage)?;
+        let state = stage.state;
+        let reserved = spec.terms.reserved.iter().take(usize::from(seats.max)).cloned().collect();
         let spectators_max = spec.policy.spectators_max.min(SPECTATORS_MAX);
         Ok(Self {
             name: spec.name,
@@ -176,7 +178,7 @@ impl Room {
             stay: Stay::new(now),
             door_changed: true,
             doors: Doors::default(),
-            plan: SeatPlan::default(),
+            plan: SeatPlan { reserved, told: state, seen: state, ..SeatPlan::default() },
             bots: Bots::default(),
             absence: Absence::default(),
             talk: Talk::default(),
@@ -222,6 +224,7 @@ impl Room {
         if joined.is_ok() {
             self.note_activity();
         }
+        self.follow_up(&mut flush.effects);
         if let Some(answer) = flush.answers.last_mut() {
             answer.joined.clone_from(&joined);
         }
@@ -258,12 +261,18 @@ impl Room {
             Command::Reseed { seed } => self.reseed(seed),
             Command::Erase { user_id, username } => self.erase(&user_id, username.as_deref(), effects),
         }
-        self.follow_up();
+        self.follow_up(effects);
         self.seal_if_large(effects);
     }
 
-    /// Sees to what follows from whatever has happened.
-    fn follow_up(&mut self) {
+    /// Sees to what follows from whatever has happened: another owner, seats for those who wait, a match that begins or ends.
+    fn follow_up(&mut self, effects: &mut Effects) {
+        if self.closed {
+            return;
+        }
+        self.serve_queue(effects);
+        self.start_if_due();
+        self.follow_match();
         self.settle_owner();
     }
 
@@ -299,12 +308,18 @@ impl Room {
         self.note_activity();
         let before = self.stage.mark();
         let done = match seat {
+            Some(_) if self.absence.is_paused() => {
+                Err(ErrorBody::new(ErrorCode::NotPlaying, "The match stands still just now."))
+            }
             Some(seat) => {
                 self.recent.push(self.stage.now, seat, kind, data);
                 self.game.act(seat, kind, data, &mut self.stage)
             }
             None => Err(ErrorBody::new(ErrorCode::NotAPlayer, "Spectators watch; join as a player to act.")),
         };
+        if done.is_ok() {
+            self.stir_bots();
+        }
         match done {
             Ok(()) if reference.is_none() => {}
             Ok(()) => {
@@ -347,13 +362,14 @@ impl Room {
     /// # Errors
     /// The game said something that cannot be sent; call [`Room::fail`].
     pub fn flush(&mut self, flush: &mut Flush) -> Result<(), GameFailure> {
-        self.follow_up();
+        self.follow_up(&mut flush.effects);
         if let Some(failure) = self.stage.said.failure() {
             return Err(failure.clone());
         }
         self.note_presence();
         self.closed |= self.ends_empty();
         let effects = &mut flush.effects;
+        self.tell_progress();
         self.stage.said.seal(&mut effects.dispatches);
         for (id, _) in &self.marks {
             if let Some(member) = self.members.get_mut(id) {

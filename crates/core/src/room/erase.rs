@@ -54,6 +54,8 @@ impl Room {
             self.name = format!("Room {}", self.stage.room_id);
             self.turnover += 1;
         }
+        self.plan.reserved.remove(user_id);
+        self.forget_votes(user_id);
         // What they did may have it, too.
         self.recent = RecentInputs::default();
     }

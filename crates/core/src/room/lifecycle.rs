@@ -56,9 +56,9 @@ impl Stay {
 }
 
 impl Room {
-    /// Whether nobody is in the room: no session, and no seat of somebody who may come back. Computers are nobody.
+    /// Whether nobody is in the room: no session, and no seat of somebody who may come back. Bots are nobody.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty() && self.stage.seating.taken().all(|(seat, _)| self.is_computer(seat))
+        self.members.is_empty() && self.stage.seating.people() == 0
     }
 
     /// Notes whether somebody is in the room, before time passes.
@@ -87,9 +87,9 @@ impl Room {
         empty_ttl.is_zero() && !persistent && self.stay.empty.is_some()
     }
 
-    /// Ends the room, whose time has come.
-    pub(super) fn end_of_itself(&mut self, effects: &mut Effects) {
-        match self.stay.end(&self.record.lifecycle) {
+    /// Ends the room if its time has come.
+    pub(super) fn end_if_due(&mut self, now: Time, effects: &mut Effects) {
+        match self.stay.end(&self.record.lifecycle).filter(|(due, _)| *due <= now) {
             Some((_, End::Expired)) => self.close(ClosedReason::Expired, effects),
             Some((_, End::Idle)) => self.close(ClosedReason::Idle, effects),
             Some((_, End::Empty)) => self.closed = true,

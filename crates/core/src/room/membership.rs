@@ -73,6 +73,10 @@ impl Room {
 
     pub(super) fn let_in(&mut self, join: &Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
         let invite = self.pass_doors(join)?;
+        let seat = self.stage.seating.of_user(&join.user_id);
+        if seat.and_then(|seat| self.stage.seating.occupant(seat)).is_some_and(|occupant| occupant.bot) {
+            return Err(ErrorBody::new(ErrorCode::Conflict, "A bot is called like that here."));
+        }
         let mut taken = match join.role {
             Role::Player => Some(self.seat_for(join)?),
             Role::Spectator => {
@@ -112,14 +116,16 @@ impl Room {
         match taken {
             Some(Taken::New(seat)) => {
                 self.announce(To::Except(id), &join.user_id);
-                let (user_id, username) = (join.user_id.clone(), join.username.clone());
-                self.tell_system(To::Except(id), SystemEvent::Joined, user_id, username);
+                self.tell_system(To::Except(id), SystemEvent::Joined, &join.user_id, &join.username);
                 self.game.joined(seat, &mut self.stage);
+                self.stir_bots();
             }
             Some(Taken::Back(seat)) => {
                 let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };
                 self.say(To::Except(id), &back);
+                self.is_back(seat);
                 self.game.reconnected(seat, &mut self.stage);
+                self.stir_bots();
             }
             Some(Taken::Over(..)) => {}
             None if newcomer => self.announce(To::Except(id), &join.user_id),
@@ -227,7 +233,7 @@ impl Room {
     }
 
     /// Tells others that somebody came in, if they are to know them by name.
-    fn announce(&mut self, to: To, user_id: &UserId) {
+    pub(super) fn announce(&mut self, to: To, user_id: &UserId) {
         if self.is_listed(user_id)
             && let Some(member) = self.shown(user_id, None)
         {
@@ -341,7 +347,9 @@ impl Room {
             self.tell_away(id, self.policy.grace.max(seat.and(self.seat_kept()).unwrap_or_default()));
         }
         if let Some(seat) = seat {
+            self.goes_away(seat);
             self.game.disconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
@@ -354,7 +362,9 @@ impl Room {
             self.say(To::Except(id), &back);
         }
         if let Some(seat) = seat {
+            self.is_back(seat);
             self.game.reconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
@@ -431,7 +441,9 @@ impl Room {
         };
         self.stage.seating.keep(seat, Some(self.stage.now + kept));
         if is_news {
+            self.goes_away(seat);
             self.game.disconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
@@ -449,9 +461,15 @@ impl Room {
         let Some(occupant) = self.stage.seating.occupant(seat) else { return };
         let (user_id, username) = (occupant.user_id.clone(), occupant.username.clone());
         self.say(To::Everyone, &ClientLeft { user_id: user_id.clone(), username: username.clone(), reason });
-        self.tell_system(To::Everyone, SystemEvent::Left, user_id.clone(), username);
+        self.tell_system(To::Everyone, SystemEvent::Left, &user_id, &username);
+        self.is_back(seat);
+        self.stop_playing(seat);
+        if let Some(person) = self.people.get_mut(&user_id) {
+            (person.ready, person.wants_seat) = (false, None);
+        }
         self.game.left(seat, &mut self.stage);
         self.stage.seating.free_seat(seat);
+        self.stir_bots();
         self.person_may_be_gone(&user_id);
         self.announce(To::Everyone, &user_id);
         self.turnover += 1;

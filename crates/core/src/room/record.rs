@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anteroom_protocol::limits::PASSWORD_BYTES_MAX;
 use anteroom_protocol::message::member::{TransferOwner, UpdateRoom};
-use anteroom_protocol::message::push::{RoomUpdated, SystemEvent, SystemSaid};
+use anteroom_protocol::message::push::{RoomUpdated, SystemEvent};
 use anteroom_protocol::message::{AccessMap, DataMap, OwnerPolicy, Visibility};
 use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};

@@ -366,6 +366,17 @@ impl Room {
         if spectators > usize::from(SPECTATORS_MAX) || policy.spectators_max > SPECTATORS_MAX {
             return Err(RestoreError::damaged("too many spectators"));
         }
+        let plays = |seat| {
+            let bot = seating.occupant(seat).is_some_and(|there| there.bot);
+            bot || snapshot.absence.stands_in(seat)
+        };
+        let is_away = |seat| seating.occupant(seat).is_some_and(|there| !there.connected);
+        if !snapshot.plan.is_sound(seats.max)
+            || !snapshot.bots.is_sound(plays)
+            || !snapshot.absence.is_sound(state, is_away)
+        {
+            return Err(RestoreError::damaged("seats that nobody can have left like that"));
+        }
         let mut said = Said::default();
         for (id, member) in &members {
             let role = if member.seat.is_some() { Role::Player } else { Role::Spectator };

@@ -40,7 +40,7 @@ impl Counts for String {
 }
 
 impl<const VERSION: u16, Count: Counts> Game for Counter<VERSION, Count> {
-    type Options = Json;
+    type Options = serde_json::Value;
     type Action = Nothing;
     type Event = Nothing;
     type View = u32;

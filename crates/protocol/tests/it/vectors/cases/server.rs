@@ -135,7 +135,7 @@ fn joined() -> Vec<Vector> {
         lane: LaneId(lane),
         room_id: room_id(),
         game: "tic_tac_toe".into(),
-        game_version: 1,
+        game_version: 2,
         name: "Ada's table".into(),
         seat,
         role,
