@@ -3,8 +3,11 @@
 //! It is about characters. Which words are welcome is for whoever runs the server, and a text is never HTML: a page that shows
 //! it escapes it.
 
+use std::fmt;
+
 use anteroom_protocol::limits::CHAT_BYTES_MAX;
-use anteroom_protocol::{ErrorBody, ErrorCode};
+use anteroom_protocol::message::member::{Chat, ChatEdit};
+use anteroom_protocol::{Data, ErrorBody, ErrorCode};
 use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::UnicodeNormalization;
@@ -40,6 +43,48 @@ pub fn checked(text: &str) -> Result<String, ErrorBody> {
         return Ok(text.to_owned());
     };
     Err(refused(wrong))
+}
+
+/// What a filter has made of a text, in the form in which it goes to a room with the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filtered {
+    /// This is said instead.
+    Replaced(String),
+    /// It is not said, for the reason in this sentence.
+    Refused(String),
+}
+
+impl fmt::Display for Filtered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replaced(text) => write!(f, "={text}"),
+            Self::Refused(why) => write!(f, "!{why}"),
+        }
+    }
+}
+
+/// The text that is said: as it was asked for, or as a filter has left it; checked.
+///
+/// # Errors
+/// As [`checked`], and `rejected` if a filter refused it.
+pub(crate) fn heard(text: &str, filtered: Option<&str>) -> Result<String, ErrorBody> {
+    match filtered {
+        None => checked(text),
+        Some(filtered) => match filtered.strip_prefix('=') {
+            Some(replaced) => checked(replaced),
+            None => Err(ErrorBody::new(ErrorCode::Rejected, filtered.trim_start_matches('!'))),
+        },
+    }
+}
+
+/// The text of a request that says something; none if it cannot be read.
+#[must_use]
+pub fn said_by(kind: &str, data: Data<'_>) -> Option<String> {
+    match kind {
+        "chat" => data.decode::<Chat>().ok().map(|request| request.text),
+        "chat_edit" => data.decode::<ChatEdit>().ok().map(|request| request.text),
+        _ => None,
+    }
 }
 
 fn refused(why: &str) -> ErrorBody {

@@ -9,6 +9,7 @@ pub mod app;
 mod budget;
 mod carrier;
 pub mod certificate;
+mod chat;
 pub mod cli;
 mod clock;
 pub mod config;
@@ -48,6 +49,7 @@ mod upkeep;
 pub use app::{Hosting, Server, ServerBuilder};
 /// What routes of an embedder are made of, in the version that this server serves them with.
 pub use axum;
+pub use chat::{ChatFacts, ChatFilter, ChatSection, Verdict};
 pub use config::Config;
 pub use error::StartError;
 pub use hooks::{Hooks, RoomFacts, SessionFacts};

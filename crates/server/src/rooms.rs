@@ -31,6 +31,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
+use crate::chat::Filter;
 use crate::clock::Clock;
 use crate::hooks::Hooked;
 use crate::lobby::{Lobby, Reservation};
@@ -74,6 +75,7 @@ pub(crate) struct Rooms {
     budget: Arc<Budget>,
     /// Who is told that rooms open and close, and how matches end.
     hooks: Hooked,
+    filter: Filter,
     /// Where durable rooms are stored; without it there are none.
     store: Option<Arc<dyn Store>>,
     places: Mutex<Places>,
@@ -94,6 +96,7 @@ pub(crate) struct Surroundings {
     pub(crate) randomness: Arc<Randomness>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) hooks: Hooked,
+    pub(crate) filter: Filter,
     pub(crate) store: Option<Arc<dyn Store>>,
 }
 
@@ -137,7 +140,7 @@ impl Rooms {
     /// No rooms yet.
     #[must_use]
     pub(crate) fn new(surroundings: Surroundings) -> Arc<Self> {
-        let Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, store } = surroundings;
+        let Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, filter, store } = surroundings;
         Arc::new(Self {
             registry,
             lobby,
@@ -146,6 +149,7 @@ impl Rooms {
             randomness,
             budget,
             hooks,
+            filter,
             store,
             places: Mutex::default(),
             due_changed: Notify::new(),
@@ -340,7 +344,9 @@ mod tests {
         let lobby = Arc::new(Lobby::default());
         let (randomness, budget) = (Arc::new(Randomness::seeded(1)), Arc::new(Budget::new(usize::MAX)));
         let (registry, clock, hooks, store) = (games, Clock::start(), Hooked::default(), None);
-        let rooms = Rooms::new(Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, store });
+        let filter = Filter::default();
+        let rooms =
+            Rooms::new(Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, filter, store });
         let mut made_up = [1, 1, 1, 2].into_iter().chain(std::iter::repeat(2));
         let mut reserve = || rooms.reserve(false, || RoomId::from_bits(made_up.next().unwrap()));
         let (first, second) = (reserve().unwrap(), reserve().unwrap());

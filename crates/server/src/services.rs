@@ -4,6 +4,7 @@
 //! How long the server runs and how it ends is not here but in `lifecycle`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::budget::Budget;
 use crate::certificate::PublishedHashes;
@@ -34,4 +35,6 @@ pub(crate) struct Services {
     pub(crate) page: String,
     /// What outlives the server, if anything does.
     pub(crate) store: Option<Arc<dyn Store>>,
+    /// How long what is said is stored, if not for as long as its room.
+    pub(crate) chat_kept: Option<Duration>,
 }

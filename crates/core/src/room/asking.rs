@@ -145,7 +145,3 @@ impl Room {
 pub(super) fn unreadable(error: &InvalidData) -> ErrorBody {
     ErrorBody::new(ErrorCode::InvalidData, format!("The data does not fit the message: {error}."))
 }
-
-pub(super) fn not_built() -> ErrorBody {
-    ErrorBody::new(ErrorCode::Internal, "not built")
-}

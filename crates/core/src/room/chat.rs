@@ -105,7 +105,7 @@ impl Room {
         effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
         let user_id = self.heard(id)?;
-        let text = text::checked(filtered.unwrap_or(&request.text))?;
+        let text = text::heard(&request.text, filtered)?;
         let username = self.members.get(&id).map(|member| member.username.clone()).unwrap_or_default();
         self.talk.said_ever += 1;
         let message_id = MessageId(self.talk.said_ever);
@@ -126,7 +126,7 @@ impl Room {
         effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
         let user_id = self.heard(id)?;
-        let text = text::checked(filtered.unwrap_or(&request.text))?;
+        let text = text::heard(&request.text, filtered)?;
         let place = self.place_of(request.message_id)?;
         let Some(entry) = self.talk.entries.get_mut(place) else { return Err(unknown()) };
         if entry.user_id != user_id {

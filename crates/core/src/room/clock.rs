@@ -1,5 +1,5 @@
-//! What happens in a room because time passes: seats are given up, timers fire, ticks come round, bots have thought, its own time is
-//! over.
+//! What happens in a room because time passes: seats are given up, timers fire, ticks come round, bots have thought, the room's
+//! own time is over.
 //!
 //! Each at its own time, in the order of the times; equal ones in that order. The clock is somebody else's.
 
@@ -75,6 +75,7 @@ impl Room {
 
     fn step(&mut self, due: Time, effects: &mut Effects) {
         self.let_stand();
+        let goes_on = !self.absence.is_paused();
         if let Some((_, seat)) = self.stage.seating.next_kept().filter(|(until, _)| *until <= due) {
             self.give_up_seat(seat, LeftReason::TimedOut);
         } else if self.plan.next_lapse().is_some_and(|until| until <= due) {
@@ -83,20 +84,17 @@ impl Room {
             self.absence_falls_due(due, effects);
         } else if self.watching.due.is_some_and(|at| at <= due) {
             self.tell_spectators();
-        } else if self.absence.is_paused() {
-            // Nothing of the game falls due.
-            self.end_if_due(due, effects);
-        } else if self.game.next_timer().is_some_and(|timer| timer <= due) {
+        } else if goes_on && self.game.next_timer().is_some_and(|timer| timer <= due) {
             self.game.fire_timer(&mut self.stage);
             self.stir_bots();
-        } else if self.next_tick.is_some_and(|tick| tick <= due) {
+        } else if goes_on && self.next_tick.is_some_and(|tick| tick <= due) {
             self.next_tick = self.next_tick.zip(self.kind.tick).map(|(at, tick)| at + tick);
             self.game.tick(&mut self.stage);
             self.stir_bots();
-        } else if let Some((_, seat)) = self.bots.next().filter(|(at, _)| *at <= due) {
+        } else if let Some((_, seat)) = self.bots.next().filter(|(at, _)| goes_on && *at <= due) {
             self.bot_acts(seat);
-        } else {
-            self.end_if_due(due, effects);
+        } else if self.end_due().is_some_and(|at| at <= due) {
+            self.end_of_itself(effects);
         }
     }
 

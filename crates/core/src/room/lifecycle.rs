@@ -87,9 +87,9 @@ impl Room {
         empty_ttl.is_zero() && !persistent && self.stay.empty.is_some()
     }
 
-    /// Ends the room if its time has come.
-    pub(super) fn end_if_due(&mut self, now: Time, effects: &mut Effects) {
-        match self.stay.end(&self.record.lifecycle).filter(|(due, _)| *due <= now) {
+    /// Ends the room, whose time has come.
+    pub(super) fn end_of_itself(&mut self, effects: &mut Effects) {
+        match self.stay.end(&self.record.lifecycle) {
             Some((_, End::Expired)) => self.close(ClosedReason::Expired, effects),
             Some((_, End::Idle)) => self.close(ClosedReason::Idle, effects),
             Some((_, End::Empty)) => self.closed = true,

@@ -1,6 +1,7 @@
 //! Rooms as their owner sees them: commands in, effects out, through the public interface only.
 
 mod acting;
+mod chat;
 mod clock;
 mod erased;
 mod failing;

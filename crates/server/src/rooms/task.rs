@@ -21,6 +21,7 @@ use super::member::{MemberLink, Visitor};
 use super::turn::{Caller, Told, Turn};
 use super::{Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
 use crate::carrier::Presence;
+use crate::chat::ChatFacts;
 use crate::clock::Clock;
 use crate::hooks::RoomFacts;
 use crate::panics::{Words, caught, guarded};
@@ -408,8 +409,11 @@ impl RoomTask {
                     Codec::Bincode => Data::Binary(&input.data),
                 };
                 let (kind, reference) = (text(&input.kind), input.reference);
+                let facts = ChatFacts { room_id: self.room_id, game: room.kind().name };
+                let filtered = input.is_request.then(|| self.rooms.filter.verdict(kind, data, &facts)).flatten();
+                let with = filtered.as_deref().or(input.with.as_deref());
                 let command = match input.is_request {
-                    true => Command::Ask { member, ask: Ask { kind, data, with: input.with.as_deref(), reference, n } },
+                    true => Command::Ask { member, ask: Ask { kind, data, with, reference, n } },
                     false => Command::Act { member, kind, data, reference, n },
                 };
                 room.handle(now, command, flush);

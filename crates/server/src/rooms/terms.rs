@@ -46,7 +46,11 @@ impl Rooms {
         }
         let terms = Terms {
             created_by: creator.map(|(user_id, _)| user_id.clone()),
-            owner_policy: if creator.is_some() { request.owner_policy.unwrap_or_default() } else { OwnerPolicy::None },
+            owner_policy: if creator.is_some() {
+                request.owner_policy.unwrap_or(kind.owner)
+            } else {
+                OwnerPolicy::None
+            },
             visibility: request.visibility.unwrap_or_default(),
             password: None,
             seats_max: request.seats_max,

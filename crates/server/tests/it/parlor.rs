@@ -15,7 +15,8 @@ pub(crate) const AWAY: Duration = Duration::from_secs(5);
 pub(crate) struct Parlor {}
 
 /// None.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, anteroom_core::schemars::JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 pub(crate) struct Options {}
 
 /// What players do.

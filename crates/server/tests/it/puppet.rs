@@ -61,7 +61,8 @@ pub(crate) struct Puppet {
 }
 
 /// When it panics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum When {
     /// Only when asked to.
