@@ -56,9 +56,9 @@ impl Stay {
 }
 
 impl Room {
-    /// Whether nobody is in the room: no session, and no seat of somebody who may come back. Computers are nobody.
+    /// Whether nobody is in the room: no session, and no seat of somebody who may come back. Bots are nobody.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty() && self.stage.seating.taken().all(|(seat, _)| self.is_computer(seat))
+        self.members.is_empty() && self.stage.seating.people() == 0
     }
 
     /// Notes whether somebody is in the room, before time passes.
