@@ -1,6 +1,5 @@
 //! A game for rooms: it has no rules, and begins, is played by bots and waits for those who are away as the room has it.
 
-use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
