@@ -50,7 +50,7 @@ fn a_match_begins_when_both_are_there_and_seat_0_is_x() {
         json(&view(&table)),
         concat!(
             r#"{"board":[[null,null,null],[null,null,null],[null,null,null]],"players":{"X":"ada","O":null},"#,
-            r#""current_turn":null,"status":"waiting","winner":null,"line":null,"rematch_wanted":[]}"#
+            r#""x_seat":0,"current_turn":null,"status":"waiting","winner":null,"line":null,"rematch_wanted":[]}"#
         )
     );
     assert_eq!(place(&mut table, "ada", 0, 0), Err(ErrorCode::NotPlaying));
@@ -74,7 +74,7 @@ fn the_whole_story_is_seen_by_everyone() {
         seen[4],
         concat!(
             r#"{"board":[["X","X","X"],["O","O",null],[null,null,null]],"players":{"X":"ada","O":"bob"},"#,
-            r#""current_turn":null,"status":"won","winner":"ada","line":[[0,0],[0,1],[0,2]],"rematch_wanted":[]}"#
+            r#""x_seat":0,"current_turn":null,"status":"won","winner":"ada","line":[[0,0],[0,1],[0,2]],"rematch_wanted":[]}"#
         )
     );
     assert_eq!(seen, table.states("eve").iter().map(json).collect::<Vec<_>>());

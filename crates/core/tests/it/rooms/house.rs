@@ -11,7 +11,8 @@ use anteroom_core::room::{Answer, GameFailure, Join, MemberId, RoomPolicy, RoomS
 use anteroom_core::{Command, Flush, Game, Json, Outcome, Room, Time};
 use anteroom_protocol::envelope::{Ref, decode_batch};
 use anteroom_protocol::message::push::{
-    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed,
+    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, MemberUpdated,
+    RoomClosed, RoomUpdated, SystemSaid,
 };
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::row::Sender;
@@ -353,6 +354,9 @@ impl Lane {
                 left(user_id.as_str(), reason)
             }
             RoomClosed::TYPE => format!("closed {:?}", read::<RoomClosed>(envelope).reason),
+            RoomUpdated::TYPE => updated(&read(envelope)),
+            MemberUpdated::TYPE => format!("member {}", read::<MemberUpdated>(envelope).user_id),
+            SystemSaid::TYPE => format!("system {:?}", read::<SystemSaid>(envelope).event),
             kind => match variant::decode(kind, envelope.data).unwrap() {
                 Event::Said { seat, n } => format!("{} said {n}", seat.0),
                 Event::Note { text } => text,
@@ -370,4 +374,9 @@ pub(crate) fn left(user: &str, reason: LeftReason) -> String {
 pub(crate) fn shown(member: &Member) -> String {
     let place = member.seat.map_or("w".into(), |seat| seat.to_string());
     format!("{}:{place}{}", member.user_id, if member.connected { "" } else { "?" })
+}
+
+/// Where the match stands, or that something else of the room has changed.
+fn updated(update: &RoomUpdated) -> String {
+    update.state.map_or_else(|| "room".into(), |state| format!("{state:?}").to_lowercase())
 }
