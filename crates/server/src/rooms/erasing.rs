@@ -437,6 +437,7 @@ mod tests {
             randomness: Arc::new(Randomness::seeded(1)),
             budget: Arc::new(Budget::new(usize::MAX)),
             hooks: Hooked::default(),
+            filter: Default::default(),
             store: Some(store),
         })
     }
