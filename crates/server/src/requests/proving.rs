@@ -117,7 +117,12 @@ pub(super) fn new_password(message: &Envelope<'_>) -> Option<Box<str>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use anteroom_protocol::message::request::CreateRoom;
+
     use super::*;
+    use crate::app::Hosting;
     use crate::app::Server;
     use crate::config::Config;
 
@@ -137,5 +142,39 @@ mod tests {
         let server = server(None);
         let another = || new_invite(&server.parts.services, "k3v9k3v9k3");
         assert_ne!(another(), another());
+    }
+    /// What a stranger can measure or count is the same.
+    #[tokio::test(start_paused = true)]
+    async fn an_absent_room_and_a_private_one_cost_the_same() {
+        let server = Server::simulate(Config::development(), anteroom_games::registry().unwrap(), 1).unwrap();
+        let services = &server.parts.services;
+        let (session, _place) = crate::session::tests::session();
+        let made = async |visibility, password: Option<&str>| {
+            let password = password.map(Into::into);
+            let request = CreateRoom { game: "relay".into(), visibility, password, ..CreateRoom::default() };
+            let hosting = Hosting { kept_for: Duration::from_secs(60), persistent: true, ..Hosting::default() };
+            server.open_room(&request, hosting).await.unwrap().to_string()
+        };
+        let private = made(Some(Visibility::Private), Some("sesame")).await;
+        let private_and_bare = made(Some(Visibility::Private), None).await;
+        let guarded = made(None, Some("sesame")).await;
+        let bare = made(None, None).await;
+        let hashes = async |room_id: &str, password| {
+            let before = services.passwords.hashes();
+            let proof = Proof::of(services, &session, room_id, password).await.map(|proof| proof.password);
+            (services.passwords.hashes() - before, proof.map_err(|error| error.code))
+        };
+        for room_id in ["k3v9k3v9k3", &*private, &*private_and_bare] {
+            for password in ["sesame", "a", "b", "c", "d"] {
+                assert_eq!(hashes(room_id, Some(password)).await, (1, Ok(None)), "{room_id} {password}");
+            }
+            assert_eq!(hashes(room_id, Some("sesame")).await, (0, Err(ErrorCode::RateLimited)), "{room_id}");
+            assert_eq!(hashes(room_id, None).await, (0, Ok(None)), "{room_id}");
+        }
+        for _ in 0..10 {
+            assert_eq!(hashes(&guarded, Some("sesame")).await, (1, Ok(Some(0))));
+            assert_eq!(hashes(&bare, Some("sesame")).await, (0, Ok(None)), "nothing is asked for");
+            assert_eq!(hashes("no id", Some("sesame")).await, (0, Ok(None)), "as everybody sees");
+        }
     }
 }

@@ -58,7 +58,8 @@ const LONG: &str = "LONG";
 const OWNERS: [&str; 3] = [OK, "not_owner", "not_owner"];
 const PLAYERS: [&str; 3] = [OK, OK, "not_a_player"];
 const ANYONES: [&str; 3] = [OK; 3];
-const NO_USER: &[&str] = &["{}", r#"{"user_id":7}"#, r#"{"user_id":""}"#, r#"{"user_id":"nobody"}"#, r#"{"user_id":"LONG"}"#];
+const NO_USER: &[&str] =
+    &["{}", r#"{"user_id":7}"#, r#"{"user_id":""}"#, r#"{"user_id":"nobody"}"#, r#"{"user_id":"LONG"}"#];
 const NOBODY_TO_BAN: &[&str] = &["{}", r#"{"user_id":7}"#, r#"{"user_id":""}"#, r#"{"user_id":"LONG"}"#];
 const NO_SEAT: &[&str] = &["{}", r#"{"seat":"3"}"#, r#"{"seat":-1}"#, r#"{"seat":4}"#, r#"{"seat":65536}"#];
 
@@ -191,7 +192,8 @@ impl Scene {
 
     /// A request with what its data stands for.
     fn request(&self, name: &str, reference: &str, data: &str) -> Value {
-        let user_id = |who: usize| self.players.get(who).map_or("", |player| player.session["user_id"].as_str().unwrap());
+        let user_id =
+            |who: usize| self.players.get(who).map_or("", |player| player.session["user_id"].as_str().unwrap());
         let many: BTreeMap<String, u8> = (0..33).map(|number| (format!("k{number}"), 0)).collect();
         let data = data.replace("\"MANY\"", &serde_json::to_string(&many).unwrap()).replace(LONG, &"a".repeat(2001));
         let data = data.replace("SAID", &self.said);
@@ -248,7 +250,11 @@ async fn outside_of_the_room_nothing_is_done_and_nothing_is_learned() {
                 request["room_id"] = room_id.clone();
                 mallory.say(&[request]).await;
                 let answer = mallory.until(name, |message| message["ref"] == "asked").await;
-                assert_eq!((outcome(&answer), &answer["type"]), ("not_in_room", &json!(format!("{name}_result"))), "{answer}");
+                assert_eq!(
+                    (outcome(&answer), &answer["type"]),
+                    ("not_in_room", &json!(format!("{name}_result"))),
+                    "{answer}"
+                );
                 assert_eq!(answer["room_id"], Value::Null, "on control: {answer}");
                 answers.push(answer.to_string().replace(room_id.as_str().unwrap_or(" "), "ID"));
             }
@@ -300,7 +306,10 @@ async fn who_may_and_who_may_not() {
                 let mut scene = Scene::at(*at, codec).await;
                 let answer = scene.ask(who, name, good).await;
                 assert_eq!(outcome(&answer), *wanted, "{name} by {who}: {answer}");
-                assert_eq!((&answer["type"], &answer["room_id"]), (&json!(format!("{name}_result")), &json!(scene.room_id)));
+                assert_eq!(
+                    (&answer["type"], &answer["room_id"]),
+                    (&json!(format!("{name}_result")), &json!(scene.room_id))
+                );
                 if *wanted != OK {
                     let other = if who == BOB { EVE } else { BOB };
                     assert_eq!(scene.heard(other).await, Vec::<Value>::new(), "{name} by {who}");
