@@ -118,6 +118,8 @@ fn seated(members: u32, codecs: &[Codec]) -> (Room, Flush) {
             applied: 0,
             session_id: None,
             n: None,
+            password: None,
+            invite: None,
         };
         room.join(Time::default(), join, &mut flush).expect("there is a seat");
         flush.clear();

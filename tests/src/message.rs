@@ -3,10 +3,15 @@
 use std::collections::HashMap;
 
 use anteroom_games::{relay, tic_tac_toe};
-use anteroom_protocol::codec::Body;
+use anteroom_protocol::codec::{Body, Payload};
 use anteroom_protocol::envelope::{Empty, Ref, decode_batch, encode, encode_raw};
+use anteroom_protocol::message::chat::ChatEntry;
+use anteroom_protocol::message::member::{
+    BotAdded, ChatPage, ChatSaid, InviteCreated, Participants, SeatChosen, SeatQueued,
+};
 use anteroom_protocol::message::push::{
-    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, RoomClosed, RoomsChanged,
+    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, MemberUpdated, PresenceChanged, RoomClosed,
+    RoomUpdated, RoomsChanged, SystemSaid,
 };
 use anteroom_protocol::message::request::{
     CreateRoom, JoinRoom, LeaveRoom, ListRooms, Ping, SubscribeRooms, UnsubscribeRooms,
@@ -112,6 +117,18 @@ fn binary(kind: &str, room_id: Option<&str>, data: Data<'_>, games: &mut GamesOf
         "client_reconnected" => decoded::<ClientReconnected>(data),
         "client_left" => decoded::<ClientLeft>(data),
         "room_closed" => decoded::<RoomClosed>(data),
+        "room_updated" => decoded::<RoomUpdated>(data),
+        "member_updated" => decoded::<MemberUpdated>(data),
+        "presence" => decoded::<PresenceChanged>(data),
+        "system" => decoded::<SystemSaid>(data),
+        "chat" => decoded::<ChatEntry>(data),
+        "chat_result" => decoded::<ChatSaid>(data),
+        "chat_history_result" => decoded::<ChatPage>(data),
+        "choose_seat_result" => decoded::<SeatChosen>(data),
+        "queue_for_seat_result" => decoded::<SeatQueued>(data),
+        "add_bot_result" => decoded::<BotAdded>(data),
+        "create_invite_result" => decoded::<InviteCreated>(data),
+        "get_participants_result" => decoded::<Participants>(data),
         "game_state" => view(&games[room_id.unwrap()], data),
         "message" => serde_json::to_value(variant::decode::<relay::Event>(kind, data).unwrap()).unwrap()[kind].take(),
         _ => decoded::<Empty>(data),
@@ -124,10 +141,12 @@ fn decoded<T: DeserializeOwned + Serialize + anteroom_protocol::bincode::Decode<
 
 fn joined(joined: RoomJoined, games: &mut GamesOfRooms) -> Value {
     games.insert(joined.room_id.to_string(), joined.game.clone());
-    let RoomJoined { lane, room_id, game, game_version, name, seat, role, durable, members, view } = joined;
-    let view = self::view(&game, view.data());
-    json!({"lane": lane, "room_id": room_id, "game": game, "game_version": game_version, "name": name, "seat": seat,
-        "role": role, "durable": durable, "members": members, "view": view})
+    let view = self::view(&joined.game, joined.view.data());
+    // Of the view only the game knows what it is in JSON.
+    let rest = RoomJoined { view: Payload::Json(serde_json::value::RawValue::NULL.to_owned()), ..joined };
+    let mut joined = serde_json::to_value(rest).unwrap();
+    joined["view"] = view;
+    joined
 }
 
 fn view(game: &str, data: Data<'_>) -> Value {

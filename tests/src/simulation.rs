@@ -257,7 +257,7 @@ async fn connect(network: &Network, root: &Trust, addr: SocketAddr, rng: &mut Rn
 /// The first makes a room, the others sit down in it, the last one watches.
 async fn enter(clients: &[Client]) -> Vec<RelayRoom> {
     let options = Json::new(&serde_json::json!({"members_max": PLAYERS})).unwrap();
-    let new = NewRoom { options: Some(options), ..NewRoom::default() };
+    let new = NewRoom::new().options(options);
     let made: Room<player::Relay> = clients[0].create_room(new).await.unwrap();
     let room_id = made.room_id();
     let mut rooms = vec![made];

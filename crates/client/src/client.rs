@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anteroom_protocol::bincode::Decode;
 use anteroom_protocol::codec::InvalidData;
-use anteroom_protocol::message::request::{CreateRoom, Handshake, JoinRoom, ListRooms, Ping, SubscribeRooms};
+use anteroom_protocol::message::request::{Handshake, JoinRoom, ListRooms, Ping, SubscribeRooms};
 use anteroom_protocol::message::result::{HandshakeAccepted, Pong, RoomList};
 use anteroom_protocol::message::{Message, Role};
-use anteroom_protocol::{Codec, Json, Limits, RoomId, SessionId, UserId};
+use anteroom_protocol::{Codec, Limits, RoomId, SessionId, UserId};
 use anteroom_transport::{Closed, Connection, Transport};
 use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
@@ -23,6 +23,7 @@ use crate::error::{ClientError, ConnectError, SessionEnd};
 use crate::game::Game;
 use crate::handshake;
 use crate::lobby::RoomsWatch;
+use crate::new_room::{Key, NewRoom};
 use crate::options::{ConnectOptions, SessionOptions, TransportChoice};
 use crate::race::{Route, Won};
 use crate::room::Room;
@@ -48,17 +49,6 @@ pub struct Client {
     /// Stops the task when it is dropped.
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
-}
-
-/// What to create a room with, besides its game.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct NewRoom {
-    /// The name to show; made up without.
-    pub name: Option<String>,
-    /// The game's options; its defaults without.
-    pub options: Option<Json>,
-    /// Whether the room outlives the server's process, where the game leaves the choice; as the game has it without.
-    pub durable: Option<bool>,
 }
 
 impl Client {
@@ -172,9 +162,7 @@ impl Client {
     /// [`ClientError`]; of the server's codes `game_not_found`, `invalid_name`, `invalid_options` and
     /// `limit_reached` among others.
     pub async fn create_room<G: Game>(&self, room: NewRoom) -> Result<Room<G>, ClientError> {
-        let NewRoom { name, options, durable } = room;
-        self.enter(&CreateRoom { game: G::KIND.to_owned(), name, options, durable, ..CreateRoom::default() }, None)
-            .await
+        self.enter(&room.request(G::KIND), None).await
     }
 
     /// Joins a room, to play or to watch.
@@ -186,7 +174,18 @@ impl Client {
     /// [`ClientError`]; of the server's codes `room_not_found`, `room_full`, `already_in_room` and
     /// `spectators_refused` among others. [`ClientError::WrongGame`] if the room plays something else.
     pub async fn join_room<G: Game>(&self, room_id: RoomId, role: Role) -> Result<Room<G>, ClientError> {
-        let request = JoinRoom { room_id: Some(room_id.to_string()), role: Some(role), ..JoinRoom::default() };
+        self.join_room_with(room_id, Key { role, ..Key::default() }).await
+    }
+
+    /// Joins a room whose doors ask for something.
+    ///
+    /// # Errors
+    /// As of [`join_room`](Self::join_room); of the server's codes also `wrong_password`, `room_locked` and `banned`. Without
+    /// an invite a private room is `room_not_found`.
+    pub async fn join_room_with<G: Game>(&self, room_id: RoomId, key: Key) -> Result<Room<G>, ClientError> {
+        let Key { role, password, invite } = key;
+        let room = Some(room_id.to_string());
+        let request = JoinRoom { room_id: room, role: Some(role), password, invite, ..JoinRoom::default() };
         self.enter(&request, Some(room_id)).await
     }
 
@@ -211,6 +210,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn list_rooms(&self, game: Option<&str>) -> Result<RoomList, ClientError> {
         self.ask(&ListRooms { game: game.map(str::to_owned), ..ListRooms::default() }).await
+    }
+
+    /// A page of the rooms that pass a filter, in the order asked for.
+    ///
+    /// # Errors
+    /// [`ClientError`]; of the server's codes `invalid_data`, which says where a filter is wrong.
+    pub async fn find_rooms(&self, which: &ListRooms) -> Result<RoomList, ClientError> {
+        self.ask(which).await
     }
 
     /// The rooms there are now, and every change from then on. A session has one such subscription: a second one

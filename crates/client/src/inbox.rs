@@ -7,12 +7,16 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anteroom_protocol::message::Member;
-use anteroom_protocol::message::push::{ClientDisconnected, ClientLeft, ClientReconnected};
+use anteroom_protocol::message::chat::ChatEntry;
+use anteroom_protocol::message::push::{
+    ClientDisconnected, ClientLeft, ClientReconnected, MemberUpdated, PresenceChanged, RoomUpdated, SystemSaid,
+};
+use anteroom_protocol::message::{DataMap, Member};
 use anteroom_protocol::{Data, ErrorBody};
 use tokio::sync::Notify;
 
 use crate::error::RoomEnd;
+use crate::record::{RoomInfo, update_member, update_presence};
 
 /// How many events may wait.
 pub(crate) const EVENTS_MAX: usize = 1024;
@@ -63,6 +67,11 @@ pub(crate) enum Happening {
     Disconnected(ClientDisconnected),
     Reconnected(ClientReconnected),
     Left(ClientLeft),
+    RoomUpdated(Box<RoomUpdated>),
+    MemberUpdated(MemberUpdated),
+    Presence(PresenceChanged),
+    Chat(ChatEntry),
+    System(SystemSaid),
     Error(ErrorBody),
     /// One of the lobby's own messages, of a shape that this build does not know.
     Unreadable {
@@ -73,11 +82,13 @@ pub(crate) enum Happening {
     Gap {
         missed: u64,
         members: Vec<Member>,
+        info: Box<RoomInfo>,
     },
     /// The inbox overflowed.
     Missed {
         events: u64,
         members: Vec<Member>,
+        info: Box<RoomInfo>,
     },
     /// The last one.
     End(RoomEnd),
@@ -87,8 +98,25 @@ impl Happening {
     fn bytes(&self) -> usize {
         match self {
             Self::State(content) | Self::Game { content, .. } => content.len(),
+            Self::Chat(entry) => entry.text.len(),
+            Self::RoomUpdated(changes) => data_bytes(changes.data.as_ref()),
+            Self::MemberUpdated(changes) => data_bytes(changes.data.as_ref()),
             _ => 0,
         }
+    }
+}
+
+fn data_bytes(data: Option<&DataMap>) -> usize {
+    data.into_iter().flatten().map(|(key, value)| key.len() + value.text().len()).sum()
+}
+
+/// Keeps the record of a room as it changes.
+pub(crate) fn keep_info(info: &mut RoomInfo, happening: &Happening) {
+    match happening {
+        Happening::RoomUpdated(changes) => info.update(changes),
+        Happening::Chat(entry) => info.say(entry),
+        Happening::Missed { info: now, .. } | Happening::Gap { info: now, .. } => info.clone_from(now),
+        _ => {}
     }
 }
 
@@ -113,6 +141,8 @@ pub(crate) fn keep_members(members: &mut Vec<Member>, happening: &Happening) {
             members.iter_mut().filter(|member| member.user_id == *user_id).for_each(|member| member.connected = true);
         }
         Happening::Left(ClientLeft { user_id, .. }) => members.retain(|member| member.user_id != *user_id),
+        Happening::MemberUpdated(changes) => update_member(members, changes),
+        Happening::Presence(presence) => update_presence(members, presence),
         Happening::Missed { members: now, .. } | Happening::Gap { members: now, .. } => members.clone_from(now),
         _ => {}
     }
@@ -131,13 +161,15 @@ struct State {
     bytes: usize,
     /// As they are when everything that waits was taken.
     members: Vec<Member>,
+    /// The same of the room.
+    info: RoomInfo,
     end: Option<RoomEnd>,
     ended: bool,
 }
 
 impl Inbox {
-    pub(crate) fn new(members: Vec<Member>) -> Self {
-        let state = State { waiting: VecDeque::new(), bytes: 0, members, end: None, ended: false };
+    pub(crate) fn new(members: Vec<Member>, info: RoomInfo) -> Self {
+        let state = State { waiting: VecDeque::new(), bytes: 0, members, info, end: None, ended: false };
         Self { state: Mutex::new(state), filled: Notify::new() }
     }
 
@@ -156,6 +188,7 @@ impl Inbox {
             state.overflow();
         }
         keep_members(&mut state.members, &happening);
+        keep_info(&mut state.info, &happening);
         state.bytes += happening.bytes();
         state.waiting.push_back(happening);
         drop(state);
@@ -221,7 +254,8 @@ impl State {
             }
         }
         let kept = newest.is_some();
-        self.waiting.push_back(Happening::Missed { events: missed - u64::from(kept), members: self.members.clone() });
+        let (members, info) = (self.members.clone(), Box::new(self.info.clone()));
+        self.waiting.push_back(Happening::Missed { events: missed - u64::from(kept), members, info });
         self.waiting.extend(newest);
         self.bytes = self.waiting.iter().map(Happening::bytes).sum();
     }
@@ -236,7 +270,7 @@ mod tests {
 
     fn member(name: &str, seat: Option<u16>) -> Member {
         let role = if seat.is_some() { Role::Player } else { Role::Spectator };
-        Member { user_id: name.parse().unwrap(), username: name.to_owned(), role, seat, connected: true }
+        Member::of(name.parse().unwrap(), name, role, seat, true)
     }
 
     fn state(text: &str) -> Happening {
@@ -249,13 +283,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_overflow_leaves_the_newest_state_and_the_members() {
-        let inbox = Inbox::new(vec![member("ada", Some(0))]);
+        let inbox = Inbox::new(vec![member("ada", Some(0))], RoomInfo::default());
         inbox.put(Happening::Joined(member("bob", Some(1))));
         for number in 0..EVENTS_MAX {
             inbox.put(state(&number.to_string()));
         }
         inbox.put(left("ada", LeftReason::Left));
-        let Some(Happening::Missed { events, members }) = inbox.next().await else { panic!("not said") };
+        let Some(Happening::Missed { events, members, .. }) = inbox.next().await else { panic!("not said") };
         assert_eq!(events, EVENTS_MAX as u64 - 1);
         assert_eq!(members, [member("ada", Some(0)), member("bob", Some(1))]);
         let Some(Happening::State(newest)) = inbox.next().await else { panic!("no state") };
@@ -267,7 +301,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_are_bounded_and_the_end_always_arrives() {
-        let inbox = Inbox::new(Vec::new());
+        let inbox = Inbox::new(Vec::new(), RoomInfo::default());
         for _ in 0..100 {
             let content = Content::new(Data::Binary(&[0; EVENT_BYTES_MAX / 10]));
             inbox.put(Happening::Game { kind: "noise".into(), content });

@@ -88,28 +88,41 @@ pub mod game;
 mod handshake;
 mod inbox;
 pub mod lobby;
+mod new_room;
 pub mod options;
 pub mod paths;
 mod race;
+mod record;
 pub mod room;
 pub mod session;
 mod shared;
 pub mod state;
 pub mod token;
 
-pub use client::{Client, NewRoom};
+pub use client::Client;
 pub use dial::Dial;
 pub use error::{CertificateError, ClientError, ConnectError, RoomEnd, SessionEnd, TokenError};
 pub use game::{Game, NoEvents};
 pub use lobby::RoomsWatch;
+pub use new_room::{Key, NewRoom};
 pub use options::{ConnectOptions, SessionOptions, TransportChoice, Trust};
 pub use paths::PathMemory;
+pub use record::RoomInfo;
 pub use room::{Room, RoomEvent};
 pub use state::SessionState;
 pub use token::Token;
 
-pub use anteroom_protocol::message::push::{ClosedReason, LeftReason};
+pub use anteroom_protocol::message::chat::{ChatEntry, MessageId};
+pub use anteroom_protocol::message::member::{
+    BotAdded, ChatHistory, ChatPage, CreateInvite, InviteCreated, Participants, SetPresence, UpdateRoom,
+};
+pub use anteroom_protocol::message::push::{
+    ClosedReason, LeftReason, MemberUpdated, PresenceChanged, RoomUpdated, SystemEvent, SystemSaid, Vote,
+};
+pub use anteroom_protocol::message::request::ListRooms;
 pub use anteroom_protocol::message::result::RoomList;
-pub use anteroom_protocol::message::{Member, Role, RoomState, RoomSummary};
+pub use anteroom_protocol::message::{
+    Access, AccessMap, DataMap, Member, OwnerPolicy, Role, RoomState, RoomSummary, Visibility,
+};
 pub use anteroom_protocol::{CloseCode, Codec, ErrorBody, ErrorCode, Json, Limits, RoomId, SessionId, UserId, bincode};
 pub use anteroom_transport::{Closed, Connection, DialError, Transport};

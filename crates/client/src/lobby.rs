@@ -84,6 +84,10 @@ mod tests {
             spectators: 0,
             state: RoomState::Waiting,
             durable: false,
+            locked: false,
+            has_password: false,
+            created_at_ms: 0,
+            data: std::collections::BTreeMap::new(),
         }
     }
 

@@ -1,8 +1,14 @@
 //! A membership in one room: acting, and what happens there.
 
+mod asking;
+
 use std::time::Duration;
 
-use anteroom_protocol::message::push::{ClientDisconnected, ClientLeft, ClientReconnected, LeftReason};
+use anteroom_protocol::message::chat::ChatEntry;
+use anteroom_protocol::message::push::{
+    ClientDisconnected, ClientLeft, ClientReconnected, LeftReason, MemberUpdated, PresenceChanged, RoomUpdated,
+    SystemSaid,
+};
 use anteroom_protocol::message::request::LeaveRoom;
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{Member, Role};
@@ -12,7 +18,8 @@ use anteroom_protocol::{Codec, ErrorBody, RoomId, UserId};
 use crate::draft::Draft;
 use crate::error::{ClientError, RoomEnd};
 use crate::game::Game;
-use crate::inbox::{Content, Happening, keep_members};
+use crate::inbox::{Content, Happening, keep_info, keep_members};
+use crate::record::RoomInfo;
 use crate::shared::{Command, Joined, Place};
 
 /// This session's membership in a room of the game `G`. Dropping it leaves the room.
@@ -23,10 +30,9 @@ use crate::shared::{Command, Joined, Place};
 #[derive(Debug)]
 pub struct Room<G: Game> {
     place: Place,
-    name: String,
+    info: RoomInfo,
     seat: Option<u16>,
     role: Role,
-    durable: bool,
     members: Vec<Member>,
     view: G::View,
 }
@@ -66,6 +72,16 @@ pub enum RoomEvent<G: Game> {
         /// Why.
         reason: LeftReason,
     },
+    /// Something about the room has changed; [`Room::info`] has it.
+    RoomUpdated(Box<RoomUpdated>),
+    /// Something about a member has changed; [`Room::members`] has it.
+    MemberUpdated(MemberUpdated),
+    /// What a member does just now; [`Room::members`] has it.
+    Presence(PresenceChanged),
+    /// Somebody said something, or says something else instead; [`RoomInfo::chat`] has it.
+    Chat(ChatEntry),
+    /// Something that is worth a line among what is said.
+    System(SystemSaid),
     /// A message of [`Room::send`] was refused.
     Error(ErrorBody),
     /// Something has another shape than this program expects; what it said is lost.
@@ -103,8 +119,9 @@ impl<G: Game> Room<G> {
         }
         let view =
             room.view.data().decode().map_err(|error| ClientError::InvalidAnswer(format!("the view: {error}")))?;
-        let RoomJoined { name, seat, role, durable, members, .. } = room;
-        Ok(Self { place, name, seat, role, durable, members, view })
+        let info = RoomInfo::of(&room);
+        let RoomJoined { seat, role, members, .. } = room;
+        Ok(Self { place, info, seat, role, members, view })
     }
 
     /// The room's id, for others to join by.
@@ -116,7 +133,14 @@ impl<G: Game> Room<G> {
     /// The room's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.info.name
+    }
+
+    /// What the room is as of the last event that [`next`](Self::next) gave: who owns it, its doors and data, what was
+    /// said last.
+    #[must_use]
+    pub fn info(&self) -> &RoomInfo {
+        &self.info
     }
 
     /// This player's seat, counted from 0; none for a spectator.
@@ -134,7 +158,7 @@ impl<G: Game> Room<G> {
     /// Whether the room outlives the server's process: nothing that was acknowledged here is lost when it ends.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        self.durable
+        self.info.durable
     }
 
     /// Everyone in the room as of the last event that [`next`](Self::next) gave, this session among them.
@@ -190,6 +214,15 @@ impl<G: Game> Room<G> {
     pub async fn next(&mut self) -> Option<RoomEvent<G>> {
         let happening = self.place.inbox.next().await?;
         keep_members(&mut self.members, &happening);
+        keep_info(&mut self.info, &happening);
+        // Another one may be theirs now, or this player watches.
+        let own = &self.place.shared.accepted.user_id;
+        if let Happening::MemberUpdated(MemberUpdated { user_id, role, seat, .. }) = &happening
+            && user_id == own
+        {
+            self.role = role.unwrap_or(self.role);
+            self.seat = seat.unwrap_or(self.seat);
+        }
         let event = event(happening);
         if let RoomEvent::State(view) = &event {
             self.view.clone_from(view);
@@ -225,6 +258,11 @@ fn event<G: Game>(happening: Happening) -> RoomEvent<G> {
         }
         Happening::Reconnected(ClientReconnected { user_id, username }) => RoomEvent::Reconnected { user_id, username },
         Happening::Left(ClientLeft { user_id, username, reason }) => RoomEvent::Left { user_id, username, reason },
+        Happening::RoomUpdated(changes) => RoomEvent::RoomUpdated(changes),
+        Happening::MemberUpdated(changes) => RoomEvent::MemberUpdated(changes),
+        Happening::Presence(presence) => RoomEvent::Presence(presence),
+        Happening::Chat(entry) => RoomEvent::Chat(entry),
+        Happening::System(said) => RoomEvent::System(said),
         Happening::Error(error) => RoomEvent::Error(error),
         Happening::Unreadable { kind, reason } => unreadable(&kind, reason),
         Happening::Gap { missed, .. } => RoomEvent::Gap { missed },

@@ -13,6 +13,7 @@ mod data;
 mod doors;
 mod erase;
 mod inputs;
+mod lifecycle;
 mod log;
 mod membership;
 mod people;
@@ -54,6 +55,7 @@ use bots::Bots;
 use chat::Talk;
 use doors::Doors;
 use inputs::RecentInputs;
+use lifecycle::Stay;
 use people::Person;
 use record::Record;
 use seats::SeatPlan;
@@ -103,6 +105,9 @@ pub struct Room {
     /// How many stays there were, which numbers them.
     people_ever: u32,
     record: Record,
+    stay: Stay,
+    /// Whether those at the door have to know something else than before.
+    door_changed: bool,
     doors: Doors,
     plan: SeatPlan,
     bots: Bots,
@@ -128,11 +133,13 @@ pub struct Room {
     /// Whether something has happened since the last flush.
     in_turn: bool,
     closed: bool,
+    /// Why it was closed to everyone, if it was.
+    ending: Option<ClosedReason>,
 }
 
 impl Room {
-    /// Makes a room with nobody in it. It closes at the first flush that finds it empty, so let the creator join
-    /// first.
+    /// Makes a room with nobody in it. Unless it [stays](Lifecycle) while it is empty, it closes at the first flush that finds it
+    /// so: let the creator join first.
     ///
     /// # Errors
     /// `invalid_options`, or what the game refuses with.
@@ -149,6 +156,8 @@ impl Room {
             outcomes: Vec::new(),
         };
         let game = kind.create(spec.options.as_ref(), &mut stage)?;
+        let state = stage.state;
+        let reserved = spec.terms.reserved.iter().take(usize::from(seats.max)).cloned().collect();
         let spectators_max = spec.policy.spectators_max.min(SPECTATORS_MAX);
         Ok(Self {
             name: spec.name,
@@ -165,9 +174,11 @@ impl Room {
             members: BTreeMap::new(),
             people: BTreeMap::new(),
             people_ever: 0,
-            record: Record::new(&spec.terms, seats.max, now),
+            record: Record::new(&spec.terms, seats, kind.searchable, now)?,
+            stay: Stay::new(now),
+            door_changed: true,
             doors: Doors::default(),
-            plan: SeatPlan::default(),
+            plan: SeatPlan { reserved, told: state, seen: state, ..SeatPlan::default() },
             bots: Bots::default(),
             absence: Absence::default(),
             talk: Talk::default(),
@@ -184,6 +195,7 @@ impl Room {
             // Its game may have said something already.
             in_turn: true,
             closed: false,
+            ending: None,
         })
     }
 
@@ -205,7 +217,14 @@ impl Room {
         }
         self.in_turn = true;
         self.pass_time(now, &mut flush.effects);
+        if self.closed {
+            return Err(has_closed());
+        }
         let joined = self.let_in(&join, &mut flush.effects);
+        if joined.is_ok() {
+            self.note_activity();
+        }
+        self.follow_up(&mut flush.effects);
         if let Some(answer) = flush.answers.last_mut() {
             answer.joined.clone_from(&joined);
         }
@@ -224,6 +243,9 @@ impl Room {
         self.in_turn = true;
         let effects = &mut flush.effects;
         self.pass_time(now, effects);
+        if self.closed {
+            return;
+        }
         match command {
             Command::Leave { member, reference, n } => self.leave(member, reference.as_ref(), n, effects),
             Command::Disconnect { member, kept } => self.disconnect(member, kept, effects),
@@ -239,7 +261,19 @@ impl Room {
             Command::Reseed { seed } => self.reseed(seed),
             Command::Erase { user_id, username } => self.erase(&user_id, username.as_deref(), effects),
         }
+        self.follow_up(effects);
         self.seal_if_large(effects);
+    }
+
+    /// Sees to what follows from whatever has happened: another owner, seats for those who wait, a match that begins or ends.
+    fn follow_up(&mut self, effects: &mut Effects) {
+        if self.closed {
+            return;
+        }
+        self.serve_queue(effects);
+        self.start_if_due();
+        self.follow_match();
+        self.settle_owner();
     }
 
     /// Keeps what is encoded, but not in batches yet, from piling up while a long queue is worked off.
@@ -271,14 +305,21 @@ impl Room {
 
     fn act(&mut self, id: MemberId, kind: &str, data: Data<'_>, reference: Option<&Ref>, n: Option<u64>) {
         let Some(seat) = self.mark(id, n).map(|member| member.seat) else { return };
+        self.note_activity();
         let before = self.stage.mark();
         let done = match seat {
+            Some(_) if self.absence.is_paused() => {
+                Err(ErrorBody::new(ErrorCode::NotPlaying, "The match stands still just now."))
+            }
             Some(seat) => {
                 self.recent.push(self.stage.now, seat, kind, data);
                 self.game.act(seat, kind, data, &mut self.stage)
             }
             None => Err(ErrorBody::new(ErrorCode::NotAPlayer, "Spectators watch; join as a player to act.")),
         };
+        if done.is_ok() {
+            self.stir_bots();
+        }
         match done {
             Ok(()) if reference.is_none() => {}
             Ok(()) => {
@@ -321,13 +362,14 @@ impl Room {
     /// # Errors
     /// The game said something that cannot be sent; call [`Room::fail`].
     pub fn flush(&mut self, flush: &mut Flush) -> Result<(), GameFailure> {
+        self.follow_up(&mut flush.effects);
         if let Some(failure) = self.stage.said.failure() {
             return Err(failure.clone());
         }
-        if self.members.is_empty() && self.stage.seating.is_empty() {
-            self.closed = true;
-        }
+        self.note_presence();
+        self.closed |= self.ends_empty();
         let effects = &mut flush.effects;
+        self.tell_progress();
         self.stage.said.seal(&mut effects.dispatches);
         for (id, _) in &self.marks {
             if let Some(member) = self.members.get_mut(id) {
@@ -337,6 +379,9 @@ impl Room {
         effects.applied.append(&mut self.marks);
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = self.closed;
+        if std::mem::take(&mut self.door_changed) {
+            effects.door = Some(self.door());
+        }
         let now = (self.turnover, self.stage.state);
         if !self.closed && self.listed != Some(now) {
             self.listed = Some(now);
@@ -367,7 +412,18 @@ impl Room {
     }
 
     fn close(&mut self, reason: ClosedReason, effects: &mut Effects) {
-        let message = match reason {
+        let message = self.closing_words(reason);
+        self.stage.said.seal(&mut effects.dispatches);
+        self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
+        while let Some(&member) = self.members.keys().next() {
+            self.dismiss(member, effects);
+        }
+        self.closed = true;
+        self.ending = Some(reason);
+    }
+
+    fn closing_words(&self, reason: ClosedReason) -> &'static str {
+        match reason {
             ClosedReason::Replaced => "You joined this room from elsewhere.",
             ClosedReason::GameFailed => "The game failed, so the room had to close.",
             ClosedReason::ShuttingDown => "The server is shutting down.",
@@ -376,13 +432,7 @@ impl Room {
             ClosedReason::Idle => "Nobody did anything in the room for too long.",
             ClosedReason::Expired => "The room was there for as long as it may be.",
             ClosedReason::Closed => "The room was closed.",
-        };
-        self.stage.said.seal(&mut effects.dispatches);
-        self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
-        while let Some(&member) = self.members.keys().next() {
-            self.dismiss(member, effects);
         }
-        self.closed = true;
     }
 
     /// What a viewer sees, encoded.
@@ -408,14 +458,14 @@ impl Room {
             game: self.kind.name.to_owned(),
             name: self.name.clone(),
             players: self.players(),
-            seats_max: self.seats.max,
+            seats_max: self.record.seats_max,
             spectators: self.spectators,
             state: self.stage.state,
             durable: self.durable,
             locked: self.record.locked,
             has_password: self.record.password.is_some(),
             created_at_ms: self.record.created_at.as_millis(),
-            data: BTreeMap::new(),
+            data: self.record.data.searchable(self.kind.searchable),
         }
     }
 
@@ -431,7 +481,7 @@ impl Room {
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
         let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
         let hidden = self.record.visibility != Visibility::Public;
-        let shut = hidden || self.record.locked || self.record.password.is_some();
+        let shut = hidden || self.record.locked || self.record.password.is_some() || self.refuses_late();
         Presence { players: count(there.len()), spectators: count(here), away, hidden, shut }
     }
 
@@ -474,6 +524,18 @@ impl Room {
     #[must_use]
     pub fn seating(&self) -> &Seating {
         &self.stage.seating
+    }
+
+    /// Whether a user has a seat, or one is kept for them.
+    #[must_use]
+    pub fn has_seat_for(&self, user_id: &UserId) -> bool {
+        self.stage.seating.of_user(user_id).is_some() || self.is_reserved_for(user_id)
+    }
+
+    /// Why it was closed to everyone in it; none if it was not, or ended because nobody was left.
+    #[must_use]
+    pub fn ending(&self) -> Option<ClosedReason> {
+        self.ending
     }
 
     /// Whether it outlives the server.

@@ -275,11 +275,16 @@ mod tests {
                 "45 invalid_options",
                 "46 not_a_player",
                 "47 spectators_refused",
+                "48 wrong_password",
+                "49 room_locked",
+                "50 banned",
+                "51 not_owner",
                 "52 room_suspended",
                 "60 not_your_turn",
                 "61 invalid_move",
                 "62 not_playing",
                 "63 rejected",
+                "64 conflict",
             ]
         );
     }

@@ -4,6 +4,7 @@
 
 mod assembly;
 mod builder;
+mod hosting;
 mod quic;
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::assembly::Startup;
 pub use self::builder::ServerBuilder;
+pub use self::hosting::Hosting;
 use crate::certificate::{self, Names, PublishedHashes};
 use crate::clock::Clock;
 use crate::config::Config;

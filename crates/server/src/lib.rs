@@ -28,6 +28,7 @@ mod origin;
 mod output;
 mod panics;
 mod parts;
+mod passwords;
 mod permission;
 mod random;
 mod recovery;
@@ -45,7 +46,7 @@ mod tables;
 mod topic;
 mod upkeep;
 
-pub use app::{Server, ServerBuilder};
+pub use app::{Hosting, Server, ServerBuilder};
 /// What routes of an embedder are made of, in the version that this server serves them with.
 pub use axum;
 pub use chat::{ChatFacts, ChatFilter, ChatSection, Verdict};

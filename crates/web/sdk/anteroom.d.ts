@@ -29,15 +29,78 @@ export type RoomRow = {
     players: number;
     seats_max: number;
     spectators: number;
-    state: "waiting" | "playing" | "finished";
+    state: "waiting" | "playing" | "finished" | "paused";
     durable: boolean;
+    locked: boolean;
+    has_password: boolean;
+    created_at_ms: number;
+    data: Record<string, any>;
 };
+/**
+ * What a room has to pass, every part of it.
+ */
+export type Filter = [key: string, op: "=" | "!=" | "<" | "<=" | ">" | ">=" | "in", value: any][];
+export type Access = "public" | "members" | "owner" | "server";
+/**
+ * Somebody in a room. `number` tells this stay of theirs from another one.
+ */
 export type Member = {
     user_id: string;
     username: string;
     role: "player" | "spectator";
     seat: number | null;
     connected: boolean;
+    number: number;
+    ready: boolean;
+    bot: boolean;
+    joined_at_ms: number;
+    data: Record<string, any>;
+    muted?: boolean;
+    away?: boolean;
+    typing?: boolean;
+    wants_seat?: number | null;
+};
+/**
+ * Something that was said. One with the id of another takes its place.
+ */
+export type ChatEntry = {
+    message_id: string;
+    user_id: string;
+    username: string;
+    text: string;
+    at_ms: number;
+    edited: boolean;
+    deleted?: boolean;
+};
+export type Vote = {
+    absent: string[];
+    yes: string[];
+    no: string[];
+    ends_at_ms: number;
+};
+/**
+ * What a room is, besides who is in it and the game.
+ */
+export type RoomInfo = {
+    room_id: string;
+    game: string;
+    game_version: number;
+    name: string;
+    durable: boolean;
+    created_at_ms: number;
+    created_by: string | null;
+    owner: string | null;
+    seats_max: number;
+    visibility: "public" | "unlisted" | "private";
+    locked: boolean;
+    has_password: boolean;
+    state: "waiting" | "playing" | "finished" | "paused";
+    spectators: number;
+    spectator_delay_ms: number;
+    data: Record<string, any>;
+    seat_queue: string[];
+    vote: Vote | null;
+    chat: ChatEntry[];
 };
 /**
  * What happens in a room. A game's own messages come by their own types.
@@ -61,6 +124,30 @@ export type RoomEvents = {
         user_id: string;
         username: string;
         reason: string;
+    };
+    /**
+     * what has changed; it is in `info`
+     */
+    room_updated: Partial<RoomInfo>;
+    /**
+     * what has changed; it is in `members`
+     */
+    member_updated: Partial<Member> & {
+        user_id: string;
+        number: number;
+    };
+    chat: ChatEntry;
+    system: {
+        event: "joined" | "left" | "owner_changed";
+        user_id: string;
+        username: string;
+        at_ms: number;
+    };
+    presence: {
+        user_id: string;
+        number: number;
+        typing: boolean;
+        away: boolean;
     };
     /**
      * messages were lost; members and view are up to date all the same
@@ -128,6 +215,49 @@ export type ConnectOptions = {
      */
     WebSocket?: any;
 };
+/**
+ * A room to make. What is left out is as the game has it.
+ */
+export type NewRoom = {
+    game: string;
+    name?: string | undefined;
+    /**
+     * the game's own
+     */
+    options?: any;
+    /**
+     * whether it outlives the server's process
+     */
+    durable?: boolean | undefined;
+    visibility?: "private" | "public" | "unlisted" | undefined;
+    password?: string | undefined;
+    seats_max?: number | undefined;
+    data?: Record<string, any> | undefined;
+    /**
+     * who may read which keys of the data
+     */
+    access?: Record<string, Access> | undefined;
+    spectator_delay_ms?: number | undefined;
+    /**
+     * who owns it when its owner goes
+     */
+    owner_policy?: "none" | "manual" | "automatic" | undefined;
+    empty_ttl_ms?: number | undefined;
+    idle_ttl_ms?: number | undefined;
+    lifetime_max_ms?: number | undefined;
+};
+export type HowToJoin = {
+    as?: "player" | "spectator";
+    password?: string;
+    invite?: string;
+};
+export type WhichRooms = {
+    game?: string;
+    filter?: Filter;
+    sort?: string;
+    cursor?: string;
+    limit?: number;
+};
 export type LobbyState = "connecting" | "open" | "resuming" | "closed";
 export type Activity = {
     at: number;
@@ -176,6 +306,18 @@ export type LobbyEvents = {
     activity: Activity;
 };
 /**
+ * What an owner can change of a room. A password of null takes it away, and so does a null for a key of data.
+ */
+export type RoomChanges = {
+    name?: string;
+    visibility?: "public" | "unlisted" | "private";
+    locked?: boolean;
+    password?: string | null;
+    seats_max?: number;
+    data?: Record<string, any>;
+    access?: Record<string, Access>;
+};
+/**
  * A session with a server, made by {@link connect}. It goes on by itself, over as many connections as it takes, until
  * it is closed.
  *
@@ -218,54 +360,49 @@ export class Lobby extends Emitter<LobbyEvents> {
     /**
      * Makes a room and takes a seat in it.
      *
-     * @param {{game: string, name?: string, options?: any, durable?: boolean}} what
+     * @param {NewRoom} what
      * @param {RequestOptions} [options]
      * @returns {Promise<Room>}
      */
-    createRoom(what: {
-        game: string;
-        name?: string;
-        options?: any;
-        durable?: boolean;
-    }, options?: RequestOptions): Promise<Room>;
+    createRoom(what: NewRoom, options?: RequestOptions): Promise<Room>;
     /**
      * Takes a seat in a room, or a place to watch from.
      *
      * @param {string} roomId
-     * @param {{as?: "player"|"spectator"} & RequestOptions} [options]
+     * @param {HowToJoin & RequestOptions} [options]
      * @returns {Promise<Room>}
      */
-    joinRoom(roomId: string, { as, ...options }?: {
-        as?: "player" | "spectator";
-    } & RequestOptions): Promise<Room>;
+    joinRoom(roomId: string, options?: HowToJoin & RequestOptions): Promise<Room>;
     /**
      * Takes a free seat in any room of a game, or makes one.
      *
      * @param {string} game
-     * @param {RequestOptions} [options]
+     * @param {{filter?: Filter} & RequestOptions} [options]
      * @returns {Promise<Room>}
      */
-    quickJoin(game: string, options?: RequestOptions): Promise<Room>;
+    quickJoin(game: string, options?: {
+        filter?: Filter;
+    } & RequestOptions): Promise<Room>;
     /**
-     * The rooms there are; the newest 500 of them.
+     * The rooms there are, a page at a time: `next` is the cursor of the next page, if there is one.
      *
-     * @param {{game?: string} & RequestOptions} [options]
-     * @returns {Promise<{rooms: RoomRow[], total: number}>}
+     * @param {WhichRooms & RequestOptions} [options]
+     * @returns {Promise<{rooms: RoomRow[], total: number, next?: string|null}>}
      */
-    listRooms({ game, ...options }?: {
-        game?: string;
-    } & RequestOptions): Promise<{
+    listRooms(options?: WhichRooms & RequestOptions): Promise<{
         rooms: RoomRow[];
         total: number;
+        next?: string | null;
     }>;
     /**
      * The list of rooms, kept up to date over connections and sessions. There is one at a time: another one closes it.
      *
-     * @param {{game?: string} & RequestOptions} [options]
+     * @param {{game?: string, filter?: Filter} & RequestOptions} [options]
      * @returns {Promise<RoomList>}
      */
-    watchRooms({ game, ...options }?: {
+    watchRooms(options?: {
         game?: string;
+        filter?: Filter;
     } & RequestOptions): Promise<RoomList>;
     /** Measures the time there and back, in ms. @returns {Promise<number>} */
     ping(): Promise<number>;
@@ -339,6 +476,8 @@ export class Room extends Emitter<RoomEvents> {
     private constructor();
     /** @type {Member[]} */
     members: Member[];
+    /** What the room is, kept up to date. @type {RoomInfo} */
+    info: RoomInfo;
     /** The game as this member sees it. @type {any} */
     view: any;
     /** The seat taken, counted from 0; null for spectators. @type {number|null} */
@@ -349,8 +488,8 @@ export class Room extends Emitter<RoomEvents> {
     /** Whether the room is kept when the server ends, and goes on when it is back. */
     durable: boolean;
     /**
-     * Why the room has ended, for this member: `left`, `replaced`, `game_failed`, `shutting_down`, `session_lost` or
-     * `closed`. Null while it has not.
+     * Why the room has ended, for this member: `left`, `replaced`, `kicked`, `banned`, `idle`, `expired`, `closed`,
+     * `game_failed`, `shutting_down` or `session_lost`. Null while it has not.
      *
      * @type {{reason: string, message: string}|null}
      */
@@ -377,6 +516,18 @@ export class Room extends Emitter<RoomEvents> {
         delivery?: "reliable" | "latest" | "unreliable";
         key?: string;
     } & RequestOptions): Promise<any>;
+    /**
+     * Asks something of the room, as PROTOCOL.md has it: `kick`, `chat`, `ready` and so on. {@link Room.tools} has a
+     * method for each.
+     *
+     * @param {string} type
+     * @param {any} [data]
+     * @param {RequestOptions} [options]
+     * @returns {Promise<any>}
+     */
+    request(type: string, data?: any, options?: RequestOptions): Promise<any>;
+    /** What can be asked of a room, typed; loaded when it is first wanted. @returns {Promise<RoomTools>} */
+    tools(): Promise<RoomTools>;
     /** Gives up the seat, or the place to watch from. @returns {Promise<void>} */
     leave(): Promise<void>;
     #private;
@@ -424,4 +575,90 @@ declare class Emitter<Events extends Record<string, any>> {
     [Symbol.asyncIterator](): AsyncGenerator<AnteroomEvent, void, void>;
     #private;
 }
-export {};
+/** What can be asked of a room. Each method is a request, and its promise the room's answer. */
+declare class RoomTools {
+    private constructor();
+    /** Changes the room. The owner's. @param {RoomChanges} changes @returns {Promise<void>} */
+    update(changes: RoomChanges): Promise<void>;
+    /**
+     * Changes what is said of oneself.
+     *
+     * @param {Record<string, any>} data
+     * @param {Record<string, Access>} [access]
+     * @returns {Promise<void>}
+     */
+    setData(data: Record<string, any>, access?: Record<string, Access>): Promise<void>;
+    /** Sends somebody out, who needs a new invite to come again. The owner's. @param {string} userId @returns {Promise<void>} */
+    kick(userId: string): Promise<void>;
+    /** Sends somebody out for good. The owner's. @param {string} userId @returns {Promise<void>} */
+    ban(userId: string): Promise<void>;
+    /** Takes a ban back. The owner's. @param {string} userId @returns {Promise<void>} */
+    unban(userId: string): Promise<void>;
+    /** Gives the room to another member. The owner's. @param {string} userId @returns {Promise<void>} */
+    transferOwner(userId: string): Promise<void>;
+    /** Lets nobody hear what somebody says. The owner's. @param {string} userId @param {boolean} [muted] @returns {Promise<void>} */
+    mute(userId: string, muted?: boolean): Promise<void>;
+    /** Whether the match may begin as far as this player goes. @param {boolean} [ready] @returns {Promise<void>} */
+    ready(ready?: boolean): Promise<void>;
+    /** Moves to another seat. Gives the one that is had now: a taken one is swapped when both have asked. @param {number} seat @returns {Promise<number>} */
+    chooseSeat(seat: number): Promise<number>;
+    /** Waits for a free seat, or does not any more. Gives the place in the queue. @param {boolean} [queued] @returns {Promise<number|null>} */
+    queueForSeat(queued?: boolean): Promise<number | null>;
+    /** Has a computer take a seat: this one, or the first that is free. @param {number} [seat] @returns {Promise<{seat: number, user_id: string}>} */
+    addBot(seat?: number): Promise<{
+        seat: number;
+        user_id: string;
+    }>;
+    /** Frees a computer's seat. @param {number} seat @returns {Promise<void>} */
+    removeBot(seat: number): Promise<void>;
+    /** Stops the match and its clock. @returns {Promise<void>} */
+    pause(): Promise<void>;
+    /** Goes on. @returns {Promise<void>} */
+    unpause(): Promise<void>;
+    /** Whether to go on without those who are away. @param {boolean} goesOn @returns {Promise<void>} */
+    vote(goesOn: boolean): Promise<void>;
+    /**
+     * A code, and the link that has it, which let somebody in: so many times, and for so long.
+     *
+     * @param {{uses?: number, expires_ms?: number}} [limits]
+     * @returns {Promise<{code: string, url: string}>}
+     */
+    createInvite(limits?: {
+        uses?: number;
+        expires_ms?: number;
+    }): Promise<{
+        code: string;
+        url: string;
+    }>;
+    /** Who is in the room now. @returns {Promise<{members: Member[], spectators: number}>} */
+    participants(): Promise<{
+        members: Member[];
+        spectators: number;
+    }>;
+    /** Says something. Gives the id of what was said. @param {string} text @param {RequestOptions} [options] @returns {Promise<string>} */
+    chat(text: string, options?: RequestOptions): Promise<string>;
+    /** Says something else instead. @param {string} messageId @param {string} text @returns {Promise<void>} */
+    editChat(messageId: string, text: string): Promise<void>;
+    /** Takes back what was said. @param {string} messageId @returns {Promise<void>} */
+    deleteChat(messageId: string): Promise<void>;
+    /**
+     * What was said before something, or last; the oldest first. `next` is what to ask for as `before` next.
+     *
+     * @param {{before?: string, limit?: number}} [which]
+     * @returns {Promise<{messages: ChatEntry[], next: string|null}>}
+     */
+    chatHistory(which?: {
+        before?: string;
+        limit?: number;
+    }): Promise<{
+        messages: ChatEntry[];
+        next: string | null;
+    }>;
+    /** What others see of what one does just now. @param {{typing?: boolean, away?: boolean}} what @returns {Promise<void>} */
+    presence(what: {
+        typing?: boolean;
+        away?: boolean;
+    }): Promise<void>;
+    #private;
+}
+export type { RoomTools };

@@ -11,12 +11,26 @@ import ts from "typescript";
 
 const here = (/** @type {string} */ name) => new URL(name, import.meta.url);
 
+/** The module and its parts as one, since one file has the types of them all. The parts are no values in it. */
+function joined() {
+  const [core, tools] = ["anteroom.js", "anteroom-tools.js"].map((name) => readFileSync(here(name), "utf8"));
+  return `${core}\n${tools.replace(/^export (?=class)/gm, "")}`
+    .replace(/import\("\.\/[\w-]+\.js"\)\.(?=\w+>)/g, "");
+}
+
 /** What TypeScript makes of the module, everything in it. */
 function declared() {
   const { config } = ts.readConfigFile(here("tsconfig.json").pathname, ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, here(".").pathname);
   const emitting = { ...options, noEmit: false, declaration: true, emitDeclarationOnly: true };
-  const program = ts.createProgram([here("anteroom.js").pathname], emitting);
+  const all = here("anteroom-all.js").pathname;
+  const host = ts.createCompilerHost(emitting);
+  const { getSourceFile, fileExists } = host;
+  host.fileExists = (name) => name === all || fileExists(name);
+  host.getSourceFile = (name, version, ...more) => {
+    return name === all ? ts.createSourceFile(name, joined(), version) : getSourceFile(name, version, ...more);
+  };
+  const program = ts.createProgram([all], emitting, host);
   let text = "";
   program.emit(undefined, (_, written) => (text = written));
   return text;
@@ -80,7 +94,7 @@ function visible() {
   const texts = named.filter((statement) => kept.has(statement)).map((statement) => written(statement, file));
   // The comments that types were written in stand in front of others, and say the same again.
   const text = texts.join("\n").replace(/^\/\*\*(?:(?!\*\/)[^])*@typedef(?:(?!\*\/)[^])*\*\/\n/gm, "");
-  return `// Made of anteroom.js by \`npm run types\`.\n${text}\nexport {};\n`;
+  return `// Made of anteroom.js by \`npm run types\`.\n${text}\nexport type { RoomTools };\n`;
 }
 
 const text = visible();

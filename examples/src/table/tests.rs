@@ -11,7 +11,7 @@ pub(crate) fn user(name: &str) -> UserId {
 
 fn member(name: &str, seat: Option<u16>) -> Member {
     let role = if seat.is_some() { Role::Player } else { Role::Spectator };
-    Member { user_id: user(name), username: format!("{}!", name.to_uppercase()), role, seat, connected: true }
+    Member::of(user(name), format!("{}!", name.to_uppercase()), role, seat, true)
 }
 
 /// A match of ada against bob, on a board such as `X.O/.X./...`.
@@ -34,6 +34,7 @@ pub(crate) fn table(me: &str, board: &str) -> Table {
     let view = View {
         board: Board::from(rows),
         players: Players { x: Some(user("ada")), o: Some(user("bob")) },
+        x_seat: anteroom_core::Seat(0),
         current_turn: Some(user("ada")),
         status: Status::Playing,
         winner: None,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use anteroom_protocol::bincode::Decode;
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::{Ref, decode_batch};
+use anteroom_protocol::message::chat::ChatEntry;
 use anteroom_protocol::message::push::{
-    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, GAME_STATE, RoomClosed, RoomsChanged,
+    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, GAME_STATE, MemberUpdated, PresenceChanged,
+    RoomClosed, RoomUpdated, RoomsChanged, SystemSaid,
 };
 use anteroom_protocol::message::request::{Goodbye, SubscribeRooms};
 use anteroom_protocol::message::result::RoomJoined;
@@ -20,6 +22,7 @@ use super::{Driver, RoomEntry};
 use crate::error::{RoomEnd, SessionEnd};
 use crate::handshake::Refusal;
 use crate::inbox::{Content, Happening, Inbox};
+use crate::record::RoomInfo;
 use crate::session::opening::read_goodbye;
 use crate::session::{Arrival, ConnectionId, Opened, is_farewell};
 use crate::shared::{Answer, Joined, Place};
@@ -136,7 +139,7 @@ impl Driver {
             }
         };
         let room_id = room.room_id;
-        let inbox = Arc::new(Inbox::new(room.members.clone()));
+        let inbox = Arc::new(Inbox::new(room.members.clone(), RoomInfo::of(&room)));
         self.rooms.insert(lane, RoomEntry { room_id, inbox: Some(inbox.clone()) });
         self.unclaimed.remove(&lane);
         let place = Place { shared: self.shared.clone(), inbox, room_id, lane };
@@ -153,7 +156,8 @@ impl Driver {
         let Some(inbox) = &entry.inbox else { return };
         match message.data.decode::<RoomJoined>() {
             Ok(room) => {
-                inbox.put(Happening::Gap { missed, members: room.members });
+                let info = Box::new(RoomInfo::of(&room));
+                inbox.put(Happening::Gap { missed, members: room.members, info });
                 inbox.put(Happening::State(Content::new(room.view.data())));
             }
             Err(error) => {
@@ -236,6 +240,11 @@ fn happening(message: &Envelope<'_>) -> Happening {
         ClientDisconnected::TYPE => read(message.data, Happening::Disconnected),
         ClientReconnected::TYPE => read(message.data, Happening::Reconnected),
         ClientLeft::TYPE => read(message.data, Happening::Left),
+        RoomUpdated::TYPE => read(message.data, |changes| Happening::RoomUpdated(Box::new(changes))),
+        MemberUpdated::TYPE => read(message.data, Happening::MemberUpdated),
+        PresenceChanged::TYPE => read(message.data, Happening::Presence),
+        ChatEntry::TYPE => read(message.data, Happening::Chat),
+        SystemSaid::TYPE => read(message.data, Happening::System),
         "error" => Ok(Happening::Error(message.error.clone().unwrap_or_else(unexplained))),
         _ => return Happening::Game { kind: kind.into(), content: Content::new(message.data) },
     };

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod closed;
+mod company;
 mod connect;
 mod delivery;
 mod moving;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anteroom_client::{Access, AccessMap, DataMap, Visibility};
 use anteroom_client::{Client, ClientError, Codec, ErrorCode, LeftReason, NewRoom, Role, Room, RoomEvent, UserId};
 use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::message::push::{ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected};
@@ -35,11 +36,25 @@ async fn next(room: &mut Room<Duel>) -> RoomEvent<Duel> {
 #[tokio::test]
 async fn a_room_is_asked_for_as_documented() {
     let (client, mut peer) = session(Codec::Bincode, 1).await;
-    let new = NewRoom { name: Some("Den".into()), options: Some(Json::new(&[1]).unwrap()), durable: Some(true) };
+    let options = Json::new(&[1]).unwrap();
+    let new = NewRoom::new().name("Den").options(options.clone()).durable(true).password("swordfish").seats_max(3);
+    let new = new.visibility(Visibility::Private).data("level", Json::from(3), Access::Owner).idle_ttl_ms(5);
     let (created, ()) = tokio::join!(client.create_room::<Duel>(new.clone()), async {
         let asked = peer.expect("create_room").await;
-        let NewRoom { name, options, durable } = new.clone();
-        assert_eq!(asked.read::<CreateRoom>(), CreateRoom { game: "duel".into(), name, options, durable });
+        let wanted = CreateRoom {
+            game: "duel".into(),
+            name: Some("Den".into()),
+            options: Some(options),
+            durable: Some(true),
+            password: Some("swordfish".into()),
+            seats_max: Some(3),
+            visibility: Some(Visibility::Private),
+            data: Some(DataMap::from([("level".into(), Json::from(3))])),
+            access: Some(AccessMap::from([("level".into(), Access::Owner)])),
+            idle_ttl_ms: Some(5),
+            ..CreateRoom::default()
+        };
+        assert_eq!(asked.read::<CreateRoom>(), wanted);
         peer.admit(&asked, 1, room_id(1)).await;
     });
     let created = created.unwrap();
@@ -48,7 +63,7 @@ async fn a_room_is_asked_for_as_documented() {
     assert!(created.is_durable());
     let (joined, ()) = tokio::join!(client.join_room::<Duel>(room_id(2), Role::Spectator), async {
         let asked = peer.expect("join_room").await;
-        let JoinRoom { room_id: named, game, quick, role } = asked.read();
+        let JoinRoom { room_id: named, game, quick, role, .. } = asked.read();
         assert_eq!((named, game, quick), (Some(room_id(2).to_string()), None, false));
         assert_eq!(role, Some(Role::Spectator));
         peer.refuse(&asked, &refusal(ErrorCode::RoomFull)).await;

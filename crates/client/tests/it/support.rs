@@ -95,7 +95,7 @@ pub(crate) fn room_id(number: u128) -> RoomId {
 
 pub(crate) fn member(name: &str, seat: Option<u16>) -> Member {
     let role = if seat.is_some() { Role::Player } else { Role::Spectator };
-    Member { user_id: name.parse().unwrap(), username: name.to_owned(), role, seat, connected: true }
+    Member::of(name.parse().unwrap(), name, role, seat, true)
 }
 
 pub(crate) fn options(codec: Codec) -> SessionOptions {
@@ -465,6 +465,20 @@ impl Peer {
             durable: true,
             members: vec![member("ada", Some(0))],
             view: Payload::encode(self.codec, &View { turn: 0 }).unwrap(),
+            created_at_ms: 0,
+            created_by: None,
+            owner: None,
+            seats_max: 2,
+            visibility: Default::default(),
+            locked: false,
+            has_password: false,
+            state: Default::default(),
+            spectators: 0,
+            spectator_delay_ms: 0,
+            data: Default::default(),
+            seat_queue: Vec::new(),
+            vote: None,
+            chat: Vec::new(),
         }
     }
 }

@@ -49,6 +49,7 @@ impl Room {
         if self.mark(id, ask.n).is_none() {
             return;
         }
+        self.note_activity();
         let (before, dispatched) = (self.stage.mark(), effects.dispatches.len());
         let kind = answer_to(ask.kind);
         match self.carry_out(id, ask, effects) {
@@ -92,13 +93,13 @@ impl Room {
             _ => return Err(ErrorBody::new(ErrorCode::UnknownType, "A room has no such request.")),
         };
         match request {
-            MemberRequest::UpdateRoom(request) => self.update_room(id, request, ask.with, effects),
-            MemberRequest::SetMemberData(request) => self.set_member_data(id, request, effects),
+            MemberRequest::UpdateRoom(request) => self.update_room(id, request, ask.with),
+            MemberRequest::SetMemberData(request) => self.set_member_data(id, request),
             MemberRequest::Kick(request) => self.kick(id, request, effects),
             MemberRequest::Ban(request) => self.ban(id, request, effects),
-            MemberRequest::Unban(request) => self.unban(id, request, effects),
-            MemberRequest::TransferOwner(request) => self.transfer_owner(id, request, effects),
-            MemberRequest::Mute(request) => self.mute(id, request, effects),
+            MemberRequest::Unban(request) => self.unban(id, &request),
+            MemberRequest::TransferOwner(request) => self.transfer_owner(id, &request),
+            MemberRequest::Mute(request) => self.mute(id, request),
             MemberRequest::Ready(request) => self.ready(id, request, effects),
             MemberRequest::ChooseSeat(request) => self.choose_seat(id, request, effects),
             MemberRequest::QueueForSeat(request) => self.queue_for_seat(id, request, effects),
@@ -107,7 +108,7 @@ impl Room {
             MemberRequest::Pause(request) => self.pause(id, request, effects),
             MemberRequest::Unpause(request) => self.unpause(id, request, effects),
             MemberRequest::Vote(request) => self.cast_vote(id, request, effects),
-            MemberRequest::CreateInvite(request) => self.create_invite(id, request, ask.with, effects),
+            MemberRequest::CreateInvite(request) => self.create_invite(id, request, ask.with),
             MemberRequest::GetParticipants(_) => Ok(Reply::Participants(self.participants(id))),
             MemberRequest::Chat(request) => self.chat(id, request, ask.with, effects),
             MemberRequest::ChatEdit(request) => self.chat_edit(id, request, ask.with, effects),
@@ -143,8 +144,4 @@ impl Room {
 
 pub(super) fn unreadable(error: &InvalidData) -> ErrorBody {
     ErrorBody::new(ErrorCode::InvalidData, format!("The data does not fit the message: {error}."))
-}
-
-pub(super) fn not_built() -> ErrorBody {
-    ErrorBody::new(ErrorCode::Internal, "not built")
 }

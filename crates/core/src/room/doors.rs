@@ -1,51 +1,292 @@
 //! Who may come in, and who has to go: invites, bans, who was sent out, who is not heard.
+//!
+//! What is refused here is refused in one order, so that a stranger learns nothing of a private room. Whether somebody knows the
+//! password is proved outside: a hash takes longer than a turn may.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use anteroom_protocol::message::member::{Ban, CreateInvite, Kick, Mute, Unban};
-use anteroom_protocol::{ErrorBody, UserId};
+use anteroom_protocol::message::member::{Ban, CreateInvite, InviteCreated, Kick, Mute, Unban};
+use anteroom_protocol::message::push::{ClosedReason, LeftReason, MemberUpdated, RoomClosed};
+use anteroom_protocol::message::{Role, RoomState, Visibility};
+use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::asking::Reply;
-use super::{Effects, MemberId, Room};
+use super::{Effects, Join, MemberId, Room};
+use crate::flush::To;
+use crate::time::Time;
+
+/// How many users a list of a room has at most; the oldest entry makes space.
+const USERS_MAX: usize = 256;
+/// How many invites there are at a time; the oldest makes space.
+const INVITES_MAX: usize = 32;
+/// How often one may be used at most.
+const INVITE_USES_MAX: u32 = 1000;
+/// How long one lasts if nothing is said.
+const INVITE_LASTS: Duration = Duration::from_secs(24 * 3600);
+/// How long one lasts at most.
+const INVITE_LASTS_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Doors {
-    muted: BTreeSet<UserId>,
+    /// Counts what happens here, so that an invite can be told to be newer than a kick.
+    events: u64,
+    invites: BTreeMap<String, Invite>,
+    banned: Users,
+    kicked: Users,
+    muted: Users,
+}
+
+/// Lets somebody in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Invite {
+    /// When it was made, among everything that happened at the door.
+    event: u64,
+    /// How many may come in with it still; nothing if it is not counted.
+    uses: Option<u32>,
+    expires_at: Time,
+}
+
+/// Users, each with when they came on the list.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Users(BTreeMap<UserId, u64>);
+
+impl Users {
+    fn add(&mut self, user_id: UserId, event: u64) {
+        self.0.insert(user_id, event);
+        if self.0.len() > USERS_MAX
+            && let Some(oldest) = self.0.iter().min_by_key(|(_, event)| **event).map(|(user_id, _)| user_id.clone())
+        {
+            self.0.remove(&oldest);
+        }
+    }
+
+    fn has(&self, user_id: &UserId) -> bool {
+        self.0.contains_key(user_id)
+    }
 }
 
 impl Doors {
     pub(super) fn is_muted(&self, user_id: &UserId) -> bool {
-        self.muted.contains(user_id)
+        self.muted.has(user_id)
+    }
+
+    /// Whether a user is on one of the lists.
+    pub(super) fn mentions(&self, user_id: &UserId) -> bool {
+        [&self.banned, &self.kicked, &self.muted].into_iter().any(|list| list.has(user_id))
+    }
+
+    /// Takes a user off all lists.
+    pub(super) fn forget(&mut self, user_id: &UserId) {
+        for list in [&mut self.banned, &mut self.kicked, &mut self.muted] {
+            list.0.remove(user_id);
+        }
+    }
+
+    fn event(&mut self) -> u64 {
+        self.events += 1;
+        self.events
+    }
+
+    fn valid(&self, code: Option<&str>, now: Time) -> Option<&Invite> {
+        self.invites.get(code?).filter(|invite| invite.expires_at > now && invite.uses != Some(0))
+    }
+
+    /// Notes that somebody came in with an invite.
+    fn use_up(&mut self, code: &str) {
+        let Some(invite) = self.invites.get_mut(code) else { return };
+        if let Some(uses) = &mut invite.uses {
+            *uses = uses.saturating_sub(1);
+            if *uses == 0 {
+                self.invites.remove(code);
+            }
+        }
     }
 }
 
 impl Room {
-    pub(super) fn kick(&mut self, _id: MemberId, _request: Kick, _effects: &mut Effects) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+    /// Whether somebody may come in, as far as the doors go; gives the invite that is used up by it.
+    ///
+    /// # Errors
+    /// In this order: `room_not_found`, `banned`, `room_locked`, `wrong_password`, `room_locked`.
+    pub(super) fn pass_doors<'a>(&self, join: &'a Join) -> Result<Option<&'a str>, ErrorBody> {
+        let (user_id, record) = (&join.user_id, &self.record);
+        let code = join.invite.as_deref();
+        let invite = self.doors.valid(code, self.stage.now);
+        let is_first = self.people_ever == 0 && record.created_by.as_ref() == Some(user_id);
+        let comes_back = is_first
+            || self.people.contains_key(user_id)
+            || record.owner.as_ref() == Some(user_id)
+            || self.is_reserved_for(user_id);
+        if record.visibility == Visibility::Private && invite.is_none() && !comes_back {
+            return Err(ErrorBody::new(ErrorCode::RoomNotFound, "There is no such room."));
+        }
+        if self.doors.banned.has(user_id) {
+            return Err(banned("You are banned from this room.", "banned"));
+        }
+        if let Some(kicked) = self.doors.kicked.0.get(user_id)
+            && !invite.is_some_and(|invite| invite.event > *kicked)
+        {
+            return Err(banned("You were sent out of this room; a new invite lets you in again.", "kicked"));
+        }
+        if comes_back {
+            return Ok(None);
+        }
+        if record.locked {
+            return Err(locked("The room is locked.", "locked"));
+        }
+        let knows = record.password.is_none() || join.password == Some(record.password_number);
+        if !knows && invite.is_none() {
+            return Err(ErrorBody::new(ErrorCode::WrongPassword, "The room has a password, and that is not it."));
+        }
+        if join.role == Role::Player && self.refuses_late() {
+            return Err(locked("A match is being played, and takes nobody in late.", "playing"));
+        }
+        // Whoever needs none does not use one up.
+        let needs = record.visibility == Visibility::Private || !knows || self.doors.kicked.has(user_id);
+        Ok(code.filter(|_| needs && invite.is_some()))
     }
 
-    pub(super) fn ban(&mut self, _id: MemberId, _request: Ban, _effects: &mut Effects) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+    /// Whether nobody may begin to play just now.
+    pub(super) fn refuses_late(&self) -> bool {
+        !self.kind.late_join && matches!(self.stage.state, RoomState::Playing | RoomState::Paused)
     }
 
-    pub(super) fn unban(&mut self, _id: MemberId, _request: Unban, _effects: &mut Effects) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+    /// Somebody has come in, with an invite perhaps.
+    pub(super) fn came_in(&mut self, user_id: &UserId, invite: Option<&str>) {
+        if let Some(code) = invite {
+            self.doors.use_up(code);
+            self.doors.kicked.0.remove(user_id);
+        }
     }
 
-    pub(super) fn mute(&mut self, _id: MemberId, _request: Mute, _effects: &mut Effects) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+    pub(super) fn kick(&mut self, id: MemberId, request: Kick, effects: &mut Effects) -> Result<Reply, ErrorBody> {
+        self.check_owner(id)?;
+        let user_id = self.somebody_else(id, request.user_id)?;
+        if !self.people.contains_key(&user_id) {
+            return Err(ErrorBody::new(ErrorCode::InvalidData, "Nobody of that id is in the room."));
+        }
+        let event = self.doors.event();
+        self.doors.kicked.add(user_id.clone(), event);
+        self.send_out(&user_id, LeftReason::Kicked, ClosedReason::Kicked, effects);
+        Ok(Reply::Done)
     }
 
+    pub(super) fn ban(&mut self, id: MemberId, request: Ban, effects: &mut Effects) -> Result<Reply, ErrorBody> {
+        self.check_owner(id)?;
+        let user_id = self.somebody_else(id, request.user_id)?;
+        let event = self.doors.event();
+        self.doors.banned.add(user_id.clone(), event);
+        self.plan.forget(&user_id);
+        self.send_out(&user_id, LeftReason::Banned, ClosedReason::Banned, effects);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn unban(&mut self, id: MemberId, request: &Unban) -> Result<Reply, ErrorBody> {
+        self.check_owner(id)?;
+        if self.doors.banned.0.remove(&request.user_id).is_none() {
+            return Err(ErrorBody::new(ErrorCode::InvalidData, "Nobody of that id is banned."));
+        }
+        self.doors.kicked.0.remove(&request.user_id);
+        Ok(Reply::Done)
+    }
+
+    /// Whom an owner means, who is not the owner.
+    fn somebody_else(&self, id: MemberId, user_id: UserId) -> Result<UserId, ErrorBody> {
+        if self.user_of(id)? == user_id {
+            return Err(ErrorBody::new(ErrorCode::InvalidData, "An owner who wants to go leaves the room."));
+        }
+        if self.stage.seating.of_user(&user_id).is_some_and(|seat| self.is_computer(seat)) {
+            return Err(ErrorBody::new(ErrorCode::InvalidData, "A computer is taken away with `remove_bot`."));
+        }
+        Ok(user_id)
+    }
+
+    /// Ends every lane of a user, and gives their seat up.
+    fn send_out(&mut self, user_id: &UserId, left: LeftReason, reason: ClosedReason, effects: &mut Effects) {
+        let message = self.closing_words(reason);
+        let mut watched = None;
+        for member in self.sessions_of(user_id) {
+            // Nothing follows a lane's last message, so what was said before it must not wait behind it.
+            self.stage.said.seal(&mut effects.dispatches);
+            self.say(To::Only(member), &RoomClosed { reason, message: message.into() });
+            watched = self.dismiss(member, effects);
+        }
+        match (self.stage.seating.of_user(user_id), watched) {
+            (Some(seat), _) => self.give_up_seat(seat, left),
+            (None, Some(member)) => self.stop_watching(member, left),
+            (None, None) => {}
+        }
+    }
+
+    pub(super) fn mute(&mut self, id: MemberId, request: Mute) -> Result<Reply, ErrorBody> {
+        self.check_owner(id)?;
+        let Mute { user_id, muted } = request;
+        let user_id = self.somebody_else(id, user_id)?;
+        if muted == self.doors.is_muted(&user_id) {
+            return Ok(Reply::Done);
+        }
+        if muted {
+            let event = self.doors.event();
+            self.doors.muted.add(user_id.clone(), event);
+        } else {
+            self.doors.muted.0.remove(&user_id);
+        }
+        if let Some(person) = self.people.get(&user_id) {
+            let (number, is_listed) = (person.number, person.listed);
+            let update = MemberUpdated { muted: Some(muted), ..MemberUpdated::of(user_id.clone(), number) };
+            if is_listed {
+                self.say(To::Everyone, &update);
+            } else {
+                self.sessions_of(&user_id).into_iter().for_each(|member| self.say(To::Only(member), &update));
+            }
+        }
+        Ok(Reply::Done)
+    }
+
+    /// `with` has the code, a space, and the link.
     pub(super) fn create_invite(
         &mut self,
-        _id: MemberId,
-        _request: CreateInvite,
-        _with: Option<&str>,
-        _effects: &mut Effects,
+        id: MemberId,
+        request: CreateInvite,
+        with: Option<&str>,
     ) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+        self.check_host(id)?;
+        let lasts = request.expires_ms.map_or(INVITE_LASTS, Duration::from_millis);
+        if lasts.is_zero() || lasts > INVITE_LASTS_MAX {
+            let sentence = "An invite expires in 1 ms to 30 days (`expires_ms`).";
+            return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+        }
+        if request.uses.is_some_and(|uses| uses == 0 || uses > INVITE_USES_MAX) {
+            let sentence = format!("An invite is for 1 to {INVITE_USES_MAX} uses.");
+            return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+        }
+        let (code, url) = with
+            .and_then(|with| with.split_once(' '))
+            .ok_or_else(|| ErrorBody::new(ErrorCode::Internal, "The invite has no code."))?;
+        let now = self.stage.now;
+        self.doors.invites.retain(|_, invite| invite.expires_at > now);
+        if self.doors.invites.len() >= INVITES_MAX
+            && let Some(oldest) =
+                self.doors.invites.iter().min_by_key(|(_, invite)| invite.event).map(|(code, _)| code.clone())
+        {
+            self.doors.invites.remove(&oldest);
+        }
+        let event = self.doors.event();
+        self.doors.invites.insert(code.to_owned(), Invite { event, uses: request.uses, expires_at: now + lasts });
+        Ok(Reply::Invite(InviteCreated { code: code.to_owned(), url: url.to_owned() }))
     }
+}
+
+fn banned(sentence: &str, reason: &str) -> ErrorBody {
+    ErrorBody::new(ErrorCode::Banned, sentence).with_details(&BTreeMap::from([("reason", reason)]))
+}
+
+fn locked(sentence: &str, reason: &str) -> ErrorBody {
+    ErrorBody::new(ErrorCode::RoomLocked, sentence).with_details(&BTreeMap::from([("reason", reason)]))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::push::{
-    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed,
+    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed, SystemEvent,
 };
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{self, Access, Role};
@@ -72,6 +72,11 @@ impl Room {
     }
 
     pub(super) fn let_in(&mut self, join: &Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
+        let invite = self.pass_doors(join)?;
+        let seat = self.stage.seating.of_user(&join.user_id);
+        if seat.and_then(|seat| self.stage.seating.occupant(seat)).is_some_and(|occupant| occupant.bot) {
+            return Err(ErrorBody::new(ErrorCode::Conflict, "A bot is called like that here."));
+        }
         let mut taken = match join.role {
             Role::Player => Some(self.seat_for(join)?),
             Role::Spectator => {
@@ -96,6 +101,7 @@ impl Room {
             return Err(ErrorBody::new(ErrorCode::Internal, "The game failed, so the room has to close."));
         }
         self.joining = None;
+        self.came_in(&join.user_id, invite);
         effects.dispatches.push(Dispatch::Enter(member));
         Ok(member)
     }
@@ -110,12 +116,16 @@ impl Room {
         match taken {
             Some(Taken::New(seat)) => {
                 self.announce(To::Except(id), &join.user_id);
+                self.tell_system(To::Except(id), SystemEvent::Joined, &join.user_id, &join.username);
                 self.game.joined(seat, &mut self.stage);
+                self.stir_bots();
             }
             Some(Taken::Back(seat)) => {
                 let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };
                 self.say(To::Except(id), &back);
+                self.is_back(seat);
                 self.game.reconnected(seat, &mut self.stage);
+                self.stir_bots();
             }
             Some(Taken::Over(..)) => {}
             None if newcomer => self.announce(To::Except(id), &join.user_id),
@@ -137,7 +147,9 @@ impl Room {
             let member = self.stage.seating.occupant(seat).and_then(|occupant| occupant.member);
             return Ok(member.map_or(Taken::Back(seat), |member| Taken::Over(seat, member)));
         }
-        self.stage.seating.free().map(Taken::New).ok_or_else(|| {
+        let kept = self.stage.seating.len() + self.reserved_for_others(Some(&join.user_id));
+        let free = if kept < usize::from(self.record.seats_max) { self.stage.seating.free() } else { None };
+        free.map(Taken::New).ok_or_else(|| {
             let room_id = self.stage.room_id;
             ErrorBody::new(ErrorCode::RoomFull, format!("Room {room_id} has no free seat."))
         })
@@ -192,7 +204,10 @@ impl Room {
         let Join { user_id, username, role, lane, codec, applied, session_id, n, .. } = join;
         self.turnover += 1;
         match seat {
-            Some(seat) => self.stage.seating.sit(seat, user_id.clone(), username.clone(), id),
+            Some(seat) => {
+                self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
+                self.plan.forget(user_id);
+            }
             None => {
                 self.spectators += 1;
                 self.count_spectators();
@@ -218,7 +233,7 @@ impl Room {
     }
 
     /// Tells others that somebody came in, if they are to know them by name.
-    fn announce(&mut self, to: To, user_id: &UserId) {
+    pub(super) fn announce(&mut self, to: To, user_id: &UserId) {
         if self.is_listed(user_id)
             && let Some(member) = self.shown(user_id, None)
         {
@@ -332,7 +347,9 @@ impl Room {
             self.tell_away(id, self.policy.grace.max(seat.and(self.seat_kept()).unwrap_or_default()));
         }
         if let Some(seat) = seat {
+            self.goes_away(seat);
             self.game.disconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
@@ -345,7 +362,9 @@ impl Room {
             self.say(To::Except(id), &back);
         }
         if let Some(seat) = seat {
+            self.is_back(seat);
             self.game.reconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
@@ -422,7 +441,9 @@ impl Room {
         };
         self.stage.seating.keep(seat, Some(self.stage.now + kept));
         if is_news {
+            self.goes_away(seat);
             self.game.disconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
@@ -439,9 +460,16 @@ impl Room {
         self.stage.seating.keep(seat, None);
         let Some(occupant) = self.stage.seating.occupant(seat) else { return };
         let (user_id, username) = (occupant.user_id.clone(), occupant.username.clone());
-        self.say(To::Everyone, &ClientLeft { user_id: user_id.clone(), username, reason });
+        self.say(To::Everyone, &ClientLeft { user_id: user_id.clone(), username: username.clone(), reason });
+        self.tell_system(To::Everyone, SystemEvent::Left, &user_id, &username);
+        self.is_back(seat);
+        self.stop_playing(seat);
+        if let Some(person) = self.people.get_mut(&user_id) {
+            (person.ready, person.wants_seat) = (false, None);
+        }
         self.game.left(seat, &mut self.stage);
         self.stage.seating.free_seat(seat);
+        self.stir_bots();
         self.person_may_be_gone(&user_id);
         self.announce(To::Everyone, &user_id);
         self.turnover += 1;

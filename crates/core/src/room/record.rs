@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use anteroom_protocol::limits::PASSWORD_BYTES_MAX;
 use anteroom_protocol::message::member::{TransferOwner, UpdateRoom};
+use anteroom_protocol::message::push::{RoomUpdated, SystemEvent};
 use anteroom_protocol::message::{AccessMap, DataMap, OwnerPolicy, Visibility};
-use anteroom_protocol::{ErrorBody, UserId};
+use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::asking::Reply;
-use super::data::Dataset;
-use super::{Effects, MemberId, Room};
+use super::data::{Dataset, Whose};
+use super::{MemberId, Room};
+use crate::flush::To;
+use crate::game::{Seat, Seats};
+use crate::name;
 use crate::time::Time;
 
 /// What a room is made with, besides its game.
@@ -80,9 +85,25 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(terms: &Terms, seats_max: u16, now: Time) -> Self {
+    /// Whether it has a user as the one who made the room, or owns it.
+    pub(super) fn mentions(&self, user_id: &UserId) -> bool {
+        [&self.created_by, &self.owner].into_iter().flatten().any(|there| there == user_id)
+    }
+
+    /// The record of a room that is made.
+    ///
+    /// # Errors
+    /// `invalid_data` if its data or its seats cannot be like that.
+    pub(super) fn new(terms: &Terms, seats: Seats, searchable: &[&str], now: Time) -> Result<Self, ErrorBody> {
+        let (data, _) = Dataset::default().with(&terms.data, &terms.access, searchable)?;
+        let seats_max = terms.seats_max.unwrap_or(seats.max);
+        let least = seats.min.max(1);
+        if seats_max < least || seats_max > seats.max {
+            let sentence = format!("`seats_max` is between {least} and {} here.", seats.max);
+            return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+        }
         let owner = terms.created_by.clone().filter(|_| terms.owner_policy != OwnerPolicy::None);
-        Self {
+        Ok(Self {
             created_at: now,
             created_by: terms.created_by.clone(),
             owner,
@@ -92,10 +113,10 @@ impl Record {
             password: terms.password.clone(),
             password_number: 0,
             seats_max,
-            data: Dataset::default(),
+            data,
             spectator_delay: terms.spectator_delay,
             lifecycle: terms.lifecycle,
-        }
+        })
     }
 }
 
@@ -110,20 +131,176 @@ impl Room {
     /// `password` is the hash of the one that the request has.
     pub(super) fn update_room(
         &mut self,
-        _id: MemberId,
-        _request: UpdateRoom,
-        _password: Option<&str>,
-        _effects: &mut Effects,
+        id: MemberId,
+        request: UpdateRoom,
+        password: Option<&str>,
     ) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+        self.check_owner(id)?;
+        let UpdateRoom { name, visibility, locked, password: wanted, seats_max, data, access } = request;
+        let name = name.map(|name| name::checked(&name)).transpose()?;
+        if let Some(seats_max) = seats_max {
+            self.check_seats_max(seats_max)?;
+        }
+        let wanted = match wanted.map(Option::unwrap_or_default) {
+            None => None,
+            Some(none) if none.is_empty() => Some(None),
+            Some(long) if long.len() > PASSWORD_BYTES_MAX => {
+                let sentence = format!("A password has at most {PASSWORD_BYTES_MAX} bytes.");
+                return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+            }
+            Some(_) => {
+                let hash = password.ok_or_else(|| ErrorBody::new(ErrorCode::Internal, "The password has no hash."))?;
+                Some(Some(hash.to_owned()))
+            }
+        };
+        let searchable = self.kind.searchable;
+        let (data, told) = self.record.data.with(&data.unwrap_or_default(), &access.unwrap_or_default(), searchable)?;
+        let mut update = RoomUpdated::default();
+        if let Some(name) = name.filter(|name| *name != self.name) {
+            self.name.clone_from(&name);
+            update.name = Some(name);
+        }
+        let record = &mut self.record;
+        update.visibility = changed(&mut record.visibility, visibility);
+        update.locked = changed(&mut record.locked, locked);
+        update.seats_max = changed(&mut record.seats_max, seats_max);
+        if let Some(password) = wanted {
+            let had = record.password.is_some();
+            update.has_password = Some(password.is_some()).filter(|has| *has != had);
+            record.password = password;
+            record.password_number = record.password_number.wrapping_add(1);
+            self.door_changed = true;
+        }
+        self.door_changed |= update.visibility.is_some();
+        record.data = data;
+        self.turnover += 1;
+        if update != RoomUpdated::default() {
+            self.say(To::Everyone, &update);
+        }
+        self.tell_data(Whose::Room, &told);
+        Ok(Reply::Done)
     }
 
-    pub(super) fn transfer_owner(
-        &mut self,
-        _id: MemberId,
-        _request: TransferOwner,
-        _effects: &mut Effects,
-    ) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+    /// Checks how many seats there are to be.
+    fn check_seats_max(&self, seats_max: u16) -> Result<(), ErrorBody> {
+        let taken = self.stage.seating.len() + self.reserved_for_others(None);
+        let least = self.seats.min.max(1);
+        if seats_max < least || seats_max > self.seats.max {
+            let sentence = format!("`seats_max` is between {least} and {} here.", self.seats.max);
+            return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+        }
+        if usize::from(seats_max) < taken {
+            let sentence = format!("{taken} seats are taken or reserved; `seats_max` cannot be less.");
+            return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+        }
+        Ok(())
     }
+
+    pub(super) fn transfer_owner(&mut self, id: MemberId, request: &TransferOwner) -> Result<Reply, ErrorBody> {
+        self.check_owner(id)?;
+        let heir = &request.user_id;
+        if self.record.owner.as_ref() == Some(heir) || !self.may_own(heir) {
+            let sentence = "A room is given to somebody else who is in it, and no computer.";
+            return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+        }
+        self.set_owner(Some(heir.clone()));
+        Ok(Reply::Done)
+    }
+
+    fn may_own(&self, user_id: &UserId) -> bool {
+        let seat = self.stage.seating.of_user(user_id);
+        self.people.contains_key(user_id) && !seat.is_some_and(|seat| self.is_computer(seat))
+    }
+
+    /// Sees to it that somebody owns the room who is in it, where that is how it is to be.
+    pub(super) fn settle_owner(&mut self) {
+        let Some(owner) = &self.record.owner else { return };
+        if self.record.owner_policy != OwnerPolicy::Automatic || self.people.contains_key(owner) {
+            return;
+        }
+        self.pass_on();
+    }
+
+    /// Gives the room to whoever is next to own it, if there is somebody.
+    fn pass_on(&mut self) {
+        let candidates = self.people.iter().filter(|(user_id, _)| self.may_own(user_id));
+        // Whoever plays before whoever watches, then whoever is here for longer.
+        let heir = candidates.min_by_key(|(user_id, person)| {
+            (self.stage.seating.of_user(user_id).is_none(), person.joined_at, person.number)
+        });
+        let heir = heir.map(|(user_id, _)| user_id.clone());
+        self.set_owner(heir);
+    }
+
+    /// Forgets a user who is gone: who owned the room and is never there again does so no more, whatever the policy.
+    pub(super) fn forget_in_record(&mut self, user_id: &UserId) {
+        self.record.created_by.take_if(|creator| creator == user_id);
+        if self.record.owner.as_ref() == Some(user_id) {
+            self.pass_on();
+        }
+    }
+
+    fn set_owner(&mut self, owner: Option<UserId>) {
+        self.record.owner.clone_from(&owner);
+        self.say(To::Everyone, &RoomUpdated { owner: Some(owner.clone()), ..RoomUpdated::default() });
+        if let Some(owner) = owner
+            && let Some(username) = self.people.get(&owner).map(|person| person.username.clone())
+        {
+            self.tell_system(To::Everyone, SystemEvent::OwnerChanged, &owner, &username);
+        }
+        self.tell_owner_keys();
+    }
+
+    /// Checks that a member owns the room.
+    ///
+    /// # Errors
+    /// `not_owner`.
+    pub(super) fn check_owner(&self, id: MemberId) -> Result<(), ErrorBody> {
+        if self.is_owner(id) {
+            return Ok(());
+        }
+        Err(ErrorBody::new(ErrorCode::NotOwner, "Only the owner of the room may do that."))
+    }
+
+    /// Checks that a member may do what an owner does, or in a room without one any player.
+    ///
+    /// # Errors
+    /// `not_owner`, or `not_a_player` for one who watches where nobody is the owner.
+    pub(super) fn check_host(&self, id: MemberId) -> Result<(), ErrorBody> {
+        if self.record.owner.is_some() {
+            return self.check_owner(id);
+        }
+        self.seat_of(id).map(drop)
+    }
+
+    fn is_owner(&self, id: MemberId) -> bool {
+        let member = self.members.get(&id);
+        member.is_some_and(|member| self.record.owner.as_ref() == Some(&member.user_id))
+    }
+
+    /// The seat of a member who plays.
+    ///
+    /// # Errors
+    /// `not_a_player`.
+    pub(super) fn seat_of(&self, id: MemberId) -> Result<Seat, ErrorBody> {
+        let seat = self.members.get(&id).and_then(|member| member.seat);
+        seat.ok_or_else(|| ErrorBody::new(ErrorCode::NotAPlayer, "Those who watch may not do that."))
+    }
+
+    /// Who a member is.
+    ///
+    /// # Errors
+    /// `not_in_room`, which does not happen: whoever asks is in.
+    pub(super) fn user_of(&self, id: MemberId) -> Result<UserId, ErrorBody> {
+        let member = self.members.get(&id);
+        let absent = || ErrorBody::new(ErrorCode::NotInRoom, "You are not in that room.");
+        member.map(|member| member.user_id.clone()).ok_or_else(absent)
+    }
+}
+
+/// Sets what is to be set; gives it if it is another value than before.
+fn changed<T: Copy + PartialEq>(place: &mut T, wanted: Option<T>) -> Option<T> {
+    let wanted = wanted.filter(|wanted| wanted != place)?;
+    *place = wanted;
+    Some(wanted)
 }

@@ -7,6 +7,7 @@ mod erased;
 mod failing;
 mod house;
 mod lasting;
+mod lifecycle;
 mod marks;
 mod migrating;
 mod model;

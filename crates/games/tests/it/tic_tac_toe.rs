@@ -50,7 +50,7 @@ fn a_match_begins_when_both_are_there_and_seat_0_is_x() {
         json(&view(&table)),
         concat!(
             r#"{"board":[[null,null,null],[null,null,null],[null,null,null]],"players":{"X":"ada","O":null},"#,
-            r#""current_turn":null,"status":"waiting","winner":null,"line":null,"rematch_wanted":[]}"#
+            r#""x_seat":0,"current_turn":null,"status":"waiting","winner":null,"line":null,"rematch_wanted":[]}"#
         )
     );
     assert_eq!(place(&mut table, "ada", 0, 0), Err(ErrorCode::NotPlaying));
@@ -74,7 +74,7 @@ fn the_whole_story_is_seen_by_everyone() {
         seen[4],
         concat!(
             r#"{"board":[["X","X","X"],["O","O",null],[null,null,null]],"players":{"X":"ada","O":"bob"},"#,
-            r#""current_turn":null,"status":"won","winner":"ada","line":[[0,0],[0,1],[0,2]],"rematch_wanted":[]}"#
+            r#""x_seat":0,"current_turn":null,"status":"won","winner":"ada","line":[[0,0],[0,1],[0,2]],"rematch_wanted":[]}"#
         )
     );
     assert_eq!(seen, table.states("eve").iter().map(json).collect::<Vec<_>>());
@@ -209,8 +209,9 @@ fn two_bots_draw_and_want_a_rematch() {
     let mut table = table();
     let mut rng = Rng::new(1);
     for _ in 0..2 * (9 + 2) {
+        let seen = view(&table);
         let bots = [("ada", Seat(0)), ("bob", Seat(1))];
-        let next = bots.into_iter().find_map(|(name, seat)| Some((name, table.game().bot(seat, &mut rng)?)));
+        let next = bots.into_iter().find_map(|(name, seat)| Some((name, TicTacToe::bot(&seen, seat, &mut rng)?)));
         let (name, action) = next.unwrap();
         table.act(name, action).unwrap();
     }

@@ -165,6 +165,29 @@ pub struct Member {
     pub wants_seat: Option<u16>,
 }
 
+impl Member {
+    /// Somebody of whom nothing else is known.
+    #[must_use]
+    pub fn of(user_id: UserId, username: impl Into<String>, role: Role, seat: Option<u16>, connected: bool) -> Self {
+        Self {
+            user_id,
+            username: username.into(),
+            role,
+            seat,
+            connected,
+            number: 0,
+            ready: false,
+            bot: false,
+            joined_at_ms: 0,
+            data: DataMap::new(),
+            muted: false,
+            away: false,
+            typing: false,
+            wants_seat: None,
+        }
+    }
+}
+
 /// What a room's listing says about the match in it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, bincode::Encode, bincode::Decode,

@@ -219,11 +219,18 @@ fn translate_json<T: DeserializeOwned + Serialize>(data: Data<'_>, to: Codec) ->
     }
 }
 
+/// The row of a type as one side sends it: a few types mean one thing from a client and another from the server.
+#[must_use]
+pub fn row_of(name: &str, is_from_server: bool) -> Option<&'static Row> {
+    let other = if is_from_server { Sender::Client } else { Sender::Server };
+    ROWS.iter().find(|row| row.name == name && row.sender != other)
+}
+
 impl RequestKind {
     /// Its row; none if its type is not the protocol's.
     #[must_use]
     pub fn row(self) -> Option<&'static Row> {
         let name = self.name()?;
-        ROWS.iter().find(|row| row.name == name)
+        row_of(name, false)
     }
 }

@@ -7,7 +7,7 @@ use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::message::request::{CreateRoom, JoinRoom, LeaveRoom, ListRooms, Ping};
 use anteroom_protocol::message::result::{Pong, RoomJoined, RoomList};
 use anteroom_protocol::message::resume::{Ack, LaneOpened, Reconnect, Reconnected, Resume, SessionState};
-use anteroom_protocol::message::{Member, push};
+use anteroom_protocol::message::{Member, chat, member, push};
 use anteroom_protocol::{Codec, ErrorBody, Json};
 
 /// The payloads of the golden vectors.
@@ -54,6 +54,20 @@ pub(crate) const BODIES: &[Reader] = &[
     |data| drop(data.decode::<push::ClientLeft>()),
     |data| drop(data.decode::<push::RoomsChanged>()),
     |data| drop(data.decode::<push::RoomClosed>()),
+    |data| drop(data.decode::<push::RoomUpdated>()),
+    |data| drop(data.decode::<push::MemberUpdated>()),
+    |data| drop(data.decode::<push::PresenceChanged>()),
+    |data| drop(data.decode::<push::SystemSaid>()),
+    |data| drop(data.decode::<chat::ChatEntry>()),
+    |data| drop(data.decode::<member::UpdateRoom>()),
+    |data| drop(data.decode::<member::SetMemberData>()),
+    |data| drop(data.decode::<member::CreateInvite>()),
+    |data| drop(data.decode::<member::CastVote>()),
+    |data| drop(data.decode::<member::ChatEdit>()),
+    |data| drop(data.decode::<member::ChatHistory>()),
+    |data| drop(data.decode::<member::SetPresence>()),
+    |data| drop(data.decode::<member::Participants>()),
+    |data| drop(data.decode::<member::ChatPage>()),
     |data| drop(data.decode::<Ack>()),
     |data| drop(data.decode::<Resume>()),
     |data| drop(data.decode::<LaneOpened>()),

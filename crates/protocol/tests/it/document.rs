@@ -11,6 +11,8 @@ use anteroom_protocol::message::row::{Row, Sender, Shape};
 use anteroom_protocol::message::table::{NAMED_SHAPES, ROWS};
 use anteroom_protocol::{Codec, ErrorCode, Limits, SCHEMA};
 
+use crate::table::{full_name, row_of_example};
+
 const DOCUMENT: &str = include_str!("../../PROTOCOL.md");
 
 /// The texts of the fenced blocks of one language.
@@ -21,7 +23,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
 
 /// Whether the data of one of the protocol's own messages is what its type asks for; `None` for other types.
 fn check_data(envelope: &Envelope<'_>) -> Option<Result<(), String>> {
-    let row = ROWS.iter().find(|row| row.name == envelope.kind && row.shape != Shape::Game)?;
+    let row = row_of_example(&envelope.kind, envelope.data).filter(|row| row.shape != Shape::Game)?;
     if envelope.success == Some(false) {
         return Some(if envelope.data == Data::Json("{}") { Ok(()) } else { Err("a failure has no data".into()) });
     }
@@ -73,13 +75,17 @@ fn names(cell: &str) -> Vec<&str> {
 
 #[test]
 fn the_binary_shapes_are_those_of_the_table() {
-    let described: BTreeMap<&str, &str> = rows("| type | fields of `data` |")
+    let described: BTreeMap<String, &str> = rows("| type | fields of `data` |")
         .iter()
-        .flat_map(|row| names(row[0]).into_iter().map(|name| (name, if row[1] == "none" { "" } else { row[1] })))
+        .flat_map(|row| {
+            let side = [" (sent)", " (told)"].into_iter().find(|side| row[0].ends_with(side)).unwrap_or_default();
+            let shape = if row[1] == "none" { "" } else { row[1] };
+            names(row[0]).into_iter().map(move |name| (format!("{name}{side}"), shape))
+        })
         .collect();
     let binary = |row: &Row| match row.shape {
-        Shape::Binary(shape) => Some((row.name, shape)),
-        Shape::Game => Some((row.name, "the game's view")),
+        Shape::Binary(shape) => Some((full_name(row), shape)),
+        Shape::Game => Some((full_name(row), "the game's view")),
         Shape::Json => None,
     };
     assert_eq!(described, ROWS.iter().filter_map(binary).collect());
@@ -137,6 +143,12 @@ fn the_limits_are_those_of_the_code() {
         ("| nesting of `data` in JSON |", JSON_DATA_DEPTH_MAX),
         ("| nesting of a value that is passed on (`payload`, `options`, `ts`, `details`) |", JSON_VALUE_DEPTH_MAX),
         ("| rooms in a list, and in each part of `rooms_changed` |", ROOMS_LISTED_MAX),
+        ("| keys of data of a room, and of a member |", DATA_KEYS_MAX),
+        ("| a key of data |", DATA_KEY_BYTES_MAX),
+        ("| a value of data |", DATA_VALUE_BYTES_MAX),
+        ("| the password of a room |", PASSWORD_BYTES_MAX),
+        ("| what is said at once |", CHAT_BYTES_MAX),
+        ("| spectators that are listed by name |", SPECTATORS_LISTED_MAX),
         ("| frame or record from the server |", SERVER_FRAME_BYTES_MAX),
         ("| reason of a close |", anteroom_protocol::code::CLOSE_REASON_BYTES_MAX),
         ("| `message_bytes_max` |", limits.message_bytes_max as usize),

@@ -231,8 +231,8 @@ fn binary_payloads_hold_whole_messages_and_nothing_else() {
         assert_eq!(refusal(Codec::Bincode, &trailing), Some(words));
     }
     let data = |bytes| Data::Binary(bytes).decode::<ListRooms>().map_err(|error| error.to_string());
-    assert_eq!(data(&[0]), Ok(ListRooms::default()));
-    assert_eq!(data(&[0, 0]), Err("1 bytes are left over".to_owned()));
+    assert_eq!(data(&[0; 5]), Ok(ListRooms::default()));
+    assert_eq!(data(&[0; 6]), Err("1 bytes are left over".to_owned()));
     assert_eq!(data(&[]), Err("the data ends too early".to_owned()));
     assert_eq!(data(&[2]), Err("a variant or option tag is not one that exists".to_owned()));
     assert_eq!(data(&[1, 1, 0xff]), Err("a string is not UTF-8".to_owned()));

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use anteroom_protocol::Codec;
+use anteroom_protocol::codec::Data;
 use anteroom_protocol::envelope::decode_batch;
-use anteroom_protocol::message::row::{Form, Owner, Sender};
-use anteroom_protocol::message::table::ROWS;
+use anteroom_protocol::message::row::{Form, Owner, Row, Sender};
+use anteroom_protocol::message::table::{ROWS, row_of};
 use anteroom_protocol::message::{RESERVED_TYPES, Request, RequestKind};
 
 fn kind_of(text: &str) -> (RequestKind, Result<Request, String>) {
@@ -15,12 +16,32 @@ fn kind_of(text: &str) -> (RequestKind, Result<Request, String>) {
     (kind, Request::parse(kind, &envelope).map_err(|error| error.to_string()))
 }
 
+/// The row that a message in JSON is of. Of two with one name it is the server's if it has what that asks for, since
+/// a client's has not.
+pub(crate) fn row_of_example(name: &str, data: Data<'_>) -> Option<&'static Row> {
+    let mut rows: Vec<_> = ROWS.iter().filter(|row| row.name == name).collect();
+    rows.sort_by_key(|row| row.sender == Sender::Client);
+    let last = rows.last().copied();
+    rows.into_iter().find(|row| row.translate(data, Codec::Json).is_ok()).or(last)
+}
+
+/// A name for a row that no other row has.
+pub(crate) fn full_name(row: &Row) -> String {
+    match (ROWS.iter().filter(|other| other.name == row.name).count(), row.sender) {
+        (1, _) => row.name.to_owned(),
+        (_, Sender::Client) => format!("{} (sent)", row.name),
+        _ => format!("{} (told)", row.name),
+    }
+}
+
 /// Clients and servers that are out there know these.
 #[test]
 fn no_name_is_given_up() {
-    let names = "ack client_disconnected client_joined client_left client_reconnected create_room error game_state goodbye \
-        handshake handshake_accepted join_room lane leave_room list_rooms ping pong reconnect resume room_closed \
-        rooms_changed session_state subscribe_rooms unsubscribe_rooms";
+    let names = "ack add_bot ban chat chat_delete chat_edit chat_history choose_seat client_disconnected client_joined \
+        client_left client_reconnected create_invite create_room error game_state get_participants goodbye handshake \
+        handshake_accepted join_room kick lane leave_room list_rooms member_updated mute pause ping pong presence \
+        queue_for_seat ready reconnect remove_bot resume room_closed room_updated rooms_changed session_state \
+        set_member_data subscribe_rooms system transfer_owner unban unpause unsubscribe_rooms update_room vote";
     for name in names.split_whitespace() {
         assert!(RESERVED_TYPES.contains(&name), "{name}");
     }
@@ -28,7 +49,7 @@ fn no_name_is_given_up() {
 
 #[test]
 fn every_type_is_there_once() {
-    let names: BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
+    let names: BTreeSet<String> = ROWS.iter().map(full_name).collect();
     assert_eq!(names.len(), ROWS.len());
     for row in ROWS {
         let is_result = row.name.ends_with("_result");
@@ -57,6 +78,19 @@ fn a_type_is_what_its_name_says_whatever_room_it_names() {
         assert_eq!(kind_of(&format!(r#"{{"type":"{name}"}}"#)).0, RequestKind::Unknown, "{name}");
     }
     assert_eq!(RequestKind::Action.owner(), Owner::Game);
+}
+
+/// What is said in a room has one name on its way there and back, and two shapes.
+#[test]
+fn a_type_that_both_sides_send_is_looked_up_by_who_sends_it() {
+    for name in ["chat", "presence"] {
+        let [asked, told] = [false, true].map(|from_server| row_of(name, from_server).expect("a row"));
+        assert_eq!((asked.sender, asked.form), (Sender::Client, Form::Request), "{name}");
+        assert_eq!((told.sender, told.form), (Sender::Server, Form::Push), "{name}");
+        assert_ne!(asked.shape, told.shape, "{name}");
+    }
+    assert!(row_of("kick", true).is_none() && row_of("system", false).is_none());
+    assert_eq!(row_of("ack", true).map(|row| row.name), row_of("ack", false).map(|row| row.name));
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::lobby::Lobby;
 use crate::mode::Mode;
 use crate::origin::{Origins, Own};
 use crate::parts::Parts;
+use crate::passwords::Passwords;
 use crate::random::Randomness;
 use crate::renewal;
 use crate::rooms::{RoomLimits, Rooms};
@@ -132,6 +133,7 @@ pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartErr
         filter,
         store: store.clone(),
     };
+    let passwords = Passwords::new(randomness.clone());
     let services = Services {
         clock,
         authority: Authority::new(auth.token_key()?.as_deref(), auth.guests),
@@ -142,6 +144,8 @@ pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartErr
         randomness,
         lobby,
         budget,
+        passwords,
+        page: settings.page(),
         store,
         chat_kept: config.chat.keep(),
     };

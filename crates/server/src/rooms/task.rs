@@ -107,6 +107,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
         FlushMode::Immediate => 0,
     };
+    handle.publish(room.door());
     let is_empty = links.is_empty();
     let mut task = RoomTask {
         rooms,
@@ -148,8 +149,9 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         return;
     }
     task.rooms.forget(&room_id);
-    tracing::info!(%room_id, game, "room closed");
-    task.rooms.hooks.tell(|hooks| hooks.room_closed(&facts));
+    let reason = task.room.ending();
+    tracing::info!(%room_id, game, ?reason, "room closed");
+    task.rooms.hooks.tell(|hooks| hooks.room_closed(&facts, reason));
 }
 
 /// Waits for a room's journal, if it has one. Cancel-safe.
@@ -374,7 +376,7 @@ impl RoomTask {
     }
 
     fn react(&mut self, now: Time, mail: Mail) {
-        let (room, Turn { flush, callers, replies, done }) = (&mut self.room, &mut self.turn);
+        let (room, Turn { flush, callers, replies, done, reserved }) = (&mut self.room, &mut self.turn);
         match mail {
             Mail::Join(request) => {
                 let Request { join, visitor, seat, answer: to } = *request;
@@ -419,6 +421,10 @@ impl RoomTask {
             Mail::Erase { user_id, username, done } => {
                 room.handle(now, Command::Erase { user_id, username }, flush);
                 self.erased.push(done);
+            }
+            Mail::Reserve { users, until, done } => {
+                room.handle(now, Command::Reserve { users: users.clone(), until }, flush);
+                reserved.push((done, users.iter().all(|user_id| room.has_seat_for(user_id))));
             }
             Mail::Close { reason } => room.handle(now, Command::Close { reason }, flush),
             Mail::Park => self.parks = true,

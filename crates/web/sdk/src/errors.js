@@ -14,8 +14,8 @@ export const ERROR_CODES = table({
   1: "unknown_type invalid_data internal! busy! rate_limited! limit_reached! shutting_down! storage_unavailable!",
   20: "already_authenticated invalid_name session_unknown outcome_unknown timeout!",
   40: "room_not_found room_full! not_in_room already_in_room game_not_found invalid_options not_a_player spectators_refused",
-  52: "room_suspended",
-  60: "not_your_turn invalid_move not_playing! rejected",
+  48: "wrong_password room_locked! banned not_owner room_suspended",
+  60: "not_your_turn invalid_move not_playing! rejected conflict!",
 });
 
 /**

@@ -15,8 +15,8 @@ import { Session } from "./session.js";
 import { Vault } from "./vault.js";
 /** @import { Limits } from "./ledger.js" */
 /** @import { Asked, RequestOptions } from "./outbox.js" */
-/** @import { Room } from "./room.js" */
-/** @import { RoomRow } from "./room-list.js" */
+/** @import { Access, Room } from "./room.js" */
+/** @import { Filter, RoomRow } from "./room-list.js" */
 
 /**
  * The options of {@link connect}.
@@ -36,6 +36,28 @@ import { Vault } from "./vault.js";
  * @property {any} [WebSocket] the class to use; that of ws if not given, in Node, and the platform's own elsewhere
  */
 
+/**
+ * A room to make. What is left out is as the game has it.
+ *
+ * @typedef {object} NewRoom
+ * @property {string} game
+ * @property {string} [name]
+ * @property {any} [options] the game's own
+ * @property {boolean} [durable] whether it outlives the server's process
+ * @property {"public"|"unlisted"|"private"} [visibility]
+ * @property {string} [password]
+ * @property {number} [seats_max]
+ * @property {Record<string, any>} [data]
+ * @property {Record<string, Access>} [access] who may read which keys of the data
+ * @property {number} [spectator_delay_ms]
+ * @property {"automatic"|"manual"|"none"} [owner_policy] who owns it when its owner goes
+ * @property {number} [empty_ttl_ms]
+ * @property {number} [idle_ttl_ms]
+ * @property {number} [lifetime_max_ms]
+ */
+
+/** @typedef {{as?: "player"|"spectator", password?: string, invite?: string}} HowToJoin */
+/** @typedef {{game?: string, filter?: Filter, sort?: string, cursor?: string, limit?: number}} WhichRooms */
 /** @typedef {"connecting"|"open"|"resuming"|"closed"} LobbyState */
 /** @typedef {{at: number, type: string, message: string, transport?: string, ms?: number, code?: string}} Activity */
 
@@ -133,7 +155,7 @@ export class Lobby extends Emitter {
   /**
    * Makes a room and takes a seat in it.
    *
-   * @param {{game: string, name?: string, options?: any, durable?: boolean}} what
+   * @param {NewRoom} what
    * @param {RequestOptions} [options]
    * @returns {Promise<Room>}
    */
@@ -145,49 +167,55 @@ export class Lobby extends Emitter {
    * Takes a seat in a room, or a place to watch from.
    *
    * @param {string} roomId
-   * @param {{as?: "player"|"spectator"} & RequestOptions} [options]
+   * @param {HowToJoin & RequestOptions} [options]
    * @returns {Promise<Room>}
    */
-  joinRoom(roomId, { as, ...options } = {}) {
+  joinRoom(roomId, options) {
     // A message names its room, not the membership: two at once could not be told apart.
     const isThis = (/** @type {Asked} */ { type, request }) => type === "join_room" && request.room_id === roomId;
     const isAsked = [...this.#session.outbox.asked.values()].some(isThis);
     if (this.rooms.has(roomId) || isAsked) {
       return handled(Promise.reject(new AnteroomError("already_in_room", "You are in that room already.")));
     }
-    return this.#session.outbox.request("join_room", { room_id: roomId, as }, options);
+    return this.#ask("join_room", { room_id: roomId, ...options });
   }
 
   /**
    * Takes a free seat in any room of a game, or makes one.
    *
    * @param {string} game
-   * @param {RequestOptions} [options]
+   * @param {{filter?: Filter} & RequestOptions} [options]
    * @returns {Promise<Room>}
    */
   quickJoin(game, options) {
-    return this.#session.outbox.request("join_room", { game, quick: true }, options);
+    return this.#ask("join_room", { game, quick: true, ...options });
   }
 
   /**
-   * The rooms there are; the newest 500 of them.
+   * The rooms there are, a page at a time: `next` is the cursor of the next page, if there is one.
    *
-   * @param {{game?: string} & RequestOptions} [options]
-   * @returns {Promise<{rooms: RoomRow[], total: number}>}
+   * @param {WhichRooms & RequestOptions} [options]
+   * @returns {Promise<{rooms: RoomRow[], total: number, next?: string|null}>}
    */
-  listRooms({ game, ...options } = {}) {
-    return this.#session.outbox.request("list_rooms", { game }, options);
+  listRooms(options) {
+    return this.#ask("list_rooms", options);
+  }
+
+  /** What is asked, and how long for, in one. @param {string} type @param {any} [options] */
+  #ask(type, { signal, timeout, ...request } = {}) {
+    return this.#session.outbox.request(type, request, { signal, timeout });
   }
 
   /**
    * The list of rooms, kept up to date over connections and sessions. There is one at a time: another one closes it.
    *
-   * @param {{game?: string} & RequestOptions} [options]
+   * @param {{game?: string, filter?: Filter} & RequestOptions} [options]
    * @returns {Promise<RoomList>}
    */
-  watchRooms({ game, ...options } = {}) {
+  watchRooms(options = {}) {
     this.list?.stop();
-    const list = new RoomList(game, () => {
+    const { game, filter } = options;
+    const list = new RoomList({ game, filter }, () => {
       if (this.list !== list) return;
       this.list = null;
       if (!this.isOver) this.#session.outbox.request("unsubscribe_rooms", {});
@@ -198,7 +226,7 @@ export class Lobby extends Emitter {
       if (this.list === list) this.list = null;
       throw error;
     };
-    return handled(this.#session.outbox.request("subscribe_rooms", { game }, options).then(() => list, failed));
+    return handled(this.#ask("subscribe_rooms", options).then(() => list, failed));
   }
 
   /** Measures the time there and back, in ms. @returns {Promise<number>} */

@@ -7,8 +7,11 @@ import { Emitter } from "./emitter.js";
 
 /**
  * @typedef {{room_id: string, game: string, name: string, players: number, seats_max: number, spectators: number,
- *   state: "waiting"|"playing"|"finished", durable: boolean}} RoomRow
+ *   state: "waiting"|"playing"|"finished"|"paused", durable: boolean, locked: boolean, has_password: boolean,
+ *   created_at_ms: number, data: Record<string, any>}} RoomRow
  */
+
+/** What a room has to pass, every part of it. @typedef {[key: string, op: "="|"!="|"<"|"<="|">"|">="|"in", value: any][]} Filter */
 
 /**
  * The rooms there are, as they come and go. Tells `change`, with itself, after each.
@@ -22,17 +25,17 @@ export class RoomList extends Emitter {
   total = 0;
   #close;
 
-  /** @internal @param {string|undefined} game @param {() => void} close */
-  constructor(game, close) {
+  /** @internal @param {{game?: string, filter?: Filter}} which @param {() => void} close */
+  constructor(which, close) {
     super();
     /** @internal */
-    this.game = game;
+    this.which = which;
     this.#close = close;
   }
 
   /** Asks anew, because what was told is not known for sure. @internal @param {Session} session */
   again(session) {
-    session.outbox.request("subscribe_rooms", { game: this.game });
+    session.outbox.request("subscribe_rooms", this.which);
   }
 
   /** @internal @param {{rooms: RoomRow[], total: number}} list */

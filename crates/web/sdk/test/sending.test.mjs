@@ -262,13 +262,17 @@ const TABLE = readFileSync(new URL("../../../protocol/src/message/table.rs", imp
 const [requests] = /^ {4}requests \{\n.*?^ {4}\}\n/ms.exec(TABLE) ?? [""];
 const names = Array.from(requests.matchAll(/ = "(\w+)": (?:Client|Both),/g), ([, name]) => name);
 
+/** Those that a member asks of a room. */
+const [members] = /^ {8}Member\(.*?^ {8}\}\n/ms.exec(requests) ?? [""];
+
 test("the table of the protocol has the requests where they are looked for", () => {
   assert.equal(names.length, requests.match(/"\w+": /g)?.length);
-  assert.deepEqual([names[0], names.at(-1)], ["handshake", "leave_room"]);
+  assert.deepEqual([names[0], names.at(-1)], ["handshake", "presence"]);
+  assert.match(members, /"update_room": [^]*"presence": /);
 });
 
-// To leave is said in the room, like what a game's players say.
-const RESERVED = names.filter((name) => name !== "leave_room");
+// To leave is said in the room, like what a game's players say, and what a member asks of it.
+const RESERVED = names.filter((name) => name !== "leave_room" && !members.includes(`"${name}": `));
 
 for (const type of ["", "x".repeat(65), "é".repeat(33), "\ud800", 7, null, undefined, ...RESERVED]) {
   test(`types that are not a game's own are refused before they end the session: ${String(type)}`, async (t) => {

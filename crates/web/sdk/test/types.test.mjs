@@ -34,7 +34,8 @@ test("nothing is visible that is not for programs", () => {
   const found = text.matchAll(/^export (?:class|function|const|type|interface|namespace) (\w+)/gm);
   const exported = [...found].map(([, name]) => name);
   assert.deepEqual(exported.sort(), [
-    "Activity", "AnteroomError", "AnteroomEvent", "CLOSE_CODES", "ConnectOptions", "ERROR_CODES", "Limits", "Lobby",
-    "LobbyEvents", "LobbyState", "Member", "RequestOptions", "Room", "RoomEvents", "RoomList", "RoomRow", "connect",
+    "Access", "Activity", "AnteroomError", "AnteroomEvent", "CLOSE_CODES", "ChatEntry", "ConnectOptions", "ERROR_CODES",
+    "Filter", "HowToJoin", "Limits", "Lobby", "LobbyEvents", "LobbyState", "Member", "NewRoom", "RequestOptions", "Room",
+    "RoomChanges", "RoomEvents", "RoomInfo", "RoomList", "RoomRow", "Vote", "WhichRooms", "connect",
   ]);
 });

@@ -21,6 +21,8 @@ use anteroom_protocol::{Codec, Envelope, Header, Json, LaneId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::table::{full_name, row_of_example};
+
 /// One message in both codecs; `bincode` is none for messages that are JSON in every session.
 #[derive(Debug)]
 pub(crate) struct Vector {
@@ -38,7 +40,7 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<Vector>)> {
         ("pushes", server::pushes()),
     ];
     let written: BTreeSet<String> = files.iter().flat_map(|(_, vectors)| vectors).map(Vector::kind).collect();
-    for (row, vector) in examples::all().filter(|(row, _)| !written.contains(row.name)) {
+    for (row, vector) in examples::all().filter(|(row, _)| !written.contains(&full_name(row))) {
         let file = match (row.owner, row.form) {
             (Owner::Session, _) => 0,
             (_, Form::Request) => 1,
@@ -53,7 +55,8 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<Vector>)> {
 impl Vector {
     fn kind(&self) -> String {
         let mut messages = decode_batch(Codec::Json, self.json.as_bytes()).expect("a batch");
-        messages.next().expect("a message").expect("an envelope").kind.into_owned()
+        let envelope = messages.next().expect("a message").expect("an envelope");
+        row_of_example(&envelope.kind, envelope.data).map_or_else(|| envelope.kind.into_owned(), full_name)
     }
 }
 

@@ -48,6 +48,9 @@ impl<'a> Reader<'a> {
         if shape.is_empty() || shape.contains(": ") {
             return Value::Object(self.fields(shape));
         }
+        if let Some(inner) = shape.strip_prefix("option (").and_then(|inner| inner.strip_suffix(')')) {
+            return if self.take(1)[0] == 1 { self.value(inner) } else { Value::Null };
+        }
         let shape = shape.split(" (").next().unwrap_or_default();
         if let Some(inner) = shape.strip_prefix("option ") {
             return if self.take(1)[0] == 1 { self.value(inner) } else { Value::Null };
@@ -66,6 +69,14 @@ impl<'a> Reader<'a> {
             "bytes" => {
                 self.bytes();
                 BYTES.into()
+            }
+            "map of string to json" => {
+                let count = self.unsigned(8);
+                (0..count).map(|_| (self.string(), self.value("json"))).collect()
+            }
+            "map of string to Access" => {
+                let count = self.unsigned(8);
+                (0..count).map(|_| (self.string(), self.value("Access"))).collect()
             }
             "map of u32" => {
                 let count = self.unsigned(8);
@@ -106,6 +117,8 @@ pub(crate) fn is_same(read: &Value, json: &Value) -> bool {
         (Value::Bool(false), Value::Null) => true,
         (Value::Array(read), Value::Null) => read.is_empty(),
         (Value::Object(read), Value::Null) => read.is_empty(),
+        // In JSON the id of what was said is a string.
+        (Value::Number(id), Value::String(text)) => id.to_string() == *text,
         (read, json) => read == json,
     }
 }

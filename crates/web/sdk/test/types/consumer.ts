@@ -1,7 +1,8 @@
 // A program in strict TypeScript, as a game developer writes it. It is compiled, never run.
 import {
   AnteroomError, CLOSE_CODES, ERROR_CODES, Lobby, Room, RoomList, connect,
-  type AnteroomEvent, type ConnectOptions, type Member, type RoomRow,
+  type AnteroomEvent, type ChatEntry, type ConnectOptions, type Filter, type Member, type RoomInfo, type RoomRow,
+  type RoomTools,
 } from "@anteroom/sdk";
 
 const options: ConnectOptions = { name: "Ada", transport: "auto", timeout: 5000, storage: null };
@@ -21,6 +22,21 @@ const watched: Room = await lobby.joinRoom("k3v9k3v9k3", { as: "spectator", sign
 const quick: Room = await lobby.quickJoin("tic_tac_toe", { timeout: 2000 });
 const { rooms: rows, total }: { rooms: RoomRow[]; total: number } = await lobby.listRooms({ game: "relay" });
 const list: RoomList = await lobby.watchRooms();
+const filter: Filter = [["free_seats", ">", 0], ["data.level", "in", [1, 2]]];
+const { next } = await lobby.listRooms({ filter, sort: "-players", limit: 20, cursor: "c" });
+await lobby.watchRooms({ filter });
+await lobby.quickJoin("relay", { filter });
+await lobby.createRoom({ game: "relay", visibility: "private", password: "x", data: { level: 1 }, access: { level: "owner" } });
+await lobby.joinRoom("k3v9k3v9k3", { password: "x", invite: "c0de" });
+const info: RoomInfo = room.info;
+const tools: RoomTools = await room.tools();
+const { code, url }: { code: string; url: string } = await tools.createInvite({ uses: 1 });
+const said: string = await tools.chat("Hello");
+const { messages }: { messages: ChatEntry[] } = await tools.chatHistory({ before: said });
+await tools.update({ password: null, data: { level: null } });
+room.on("chat", ({ text, edited }) => [text.length, edited]);
+room.on("room_updated", ({ owner }) => owner?.length);
+room.on("member_updated", ({ user_id, ready }) => [user_id, ready]);
 
 const off: () => void = list.on("change", (told) => told.rooms.map(({ room_id }) => room_id.length));
 lobby.on("state", (now) => now satisfies typeof state);
@@ -70,6 +86,10 @@ await room.send("where", {}, { delivery: "perhaps" });
 await lobby.joinRoom("k3v9k3v9k3", { as: "king" });
 // @ts-expect-error the state is none of these
 lobby.on("state", (now: "asleep") => now);
+// @ts-expect-error nobody asks for a seat by its name
+await tools.chooseSeat("first");
+// @ts-expect-error there is no such operator
+await lobby.listRooms({ filter: [["players", "~", 1]] });
 // @ts-expect-error members have no age
 room.on("client_joined", ({ age }) => age);
 // @ts-expect-error lobbies are made by connect
@@ -81,4 +101,4 @@ room.receive({});
 // @ts-expect-error nor is this
 lobby.begin({});
 
-export { answer, bytes, ended, first, full, off, pong, quick, rooms, rows, rtt, same, silence, total, transport, watched };
+export { answer, bytes, code, ended, first, full, info, messages, next, off, pong, quick, rooms, rows, rtt, same, silence, total, transport, url, watched };

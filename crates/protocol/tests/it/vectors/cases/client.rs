@@ -1,8 +1,9 @@
 //! What clients send.
 
-use anteroom_protocol::message::Role;
+use anteroom_protocol::message::member::UpdateRoom;
 use anteroom_protocol::message::request::*;
 use anteroom_protocol::message::resume::{Ack, Reconnect, Resume};
+use anteroom_protocol::message::{Access, AccessMap, DataMap, OwnerPolicy, Role, Visibility};
 use anteroom_protocol::{Codec, Header, Json, RoomId, SCHEMA, SessionId, VERSION};
 
 use super::{Vector, counts, json_always, message, reference};
@@ -88,6 +89,7 @@ pub(super) fn requests() -> Vec<Vector> {
     vectors.extend(join_room());
     vectors.extend(leave_room());
     vectors.extend(listing());
+    vectors.extend(updates());
     vectors
 }
 
@@ -123,6 +125,54 @@ fn create_room() -> Vec<Vector> {
                 name: Some("Zoë 🎲".into()),
                 options: Some(Json::from_text(r#"{"seats":4}"#.into()).expect("JSON")),
                 durable: Some(true),
+                ..CreateRoom::default()
+            },
+        ),
+        message(
+            "create_room, everything",
+            Header::new("create_room"),
+            &CreateRoom {
+                game: "relay".into(),
+                name: Some("Zoë 🎲".into()),
+                options: Some(Json::from_text("{}".into()).expect("JSON")),
+                durable: Some(false),
+                visibility: Some(Visibility::Private),
+                password: Some("swordfish".into()),
+                seats_max: Some(300),
+                data: Some(DataMap::from([("level".into(), Json::from(3))])),
+                access: Some(AccessMap::from([("level".into(), Access::Owner), ("map".into(), Access::Public)])),
+                spectator_delay_ms: Some(300_000),
+                owner_policy: Some(OwnerPolicy::Manual),
+                empty_ttl_ms: Some(0),
+                idle_ttl_ms: Some(600_000),
+                lifetime_max_ms: Some(5_000_000_000),
+            },
+        ),
+    ]
+}
+
+/// The differences that are hard to see: what is not named, and what is taken away.
+fn updates() -> Vec<Vector> {
+    let header = Header::new("update_room").in_room("k3v9k3v9k3");
+    let gone = DataMap::from([("level".to_owned(), Json::default())]);
+    vec![
+        message("update_room, nothing", header, &UpdateRoom::default()),
+        message(
+            "update_room, no password any more",
+            header,
+            &UpdateRoom { password: Some(None), ..UpdateRoom::default() },
+        ),
+        message(
+            "update_room, everything",
+            header,
+            &UpdateRoom {
+                name: Some("Zoë 🎲".into()),
+                visibility: Some(Visibility::Unlisted),
+                locked: Some(false),
+                password: Some(Some("swordfish".into())),
+                seats_max: Some(300),
+                data: Some(gone),
+                access: Some(AccessMap::from([("map".to_owned(), Access::Members)])),
             },
         ),
     ]
@@ -140,6 +190,16 @@ fn join_room() -> Vec<Vector> {
             "join_room as a spectator",
             Header { reference: Some(&text), n: Some(251), ..Header::new("join_room") },
             &JoinRoom { room_id: Some("k3v9k3v9k3".into()), role: Some(Role::Spectator), ..JoinRoom::default() },
+        ),
+        message(
+            "join_room, password and invite",
+            Header::new("join_room"),
+            &JoinRoom {
+                room_id: Some("k3v9k3v9k3".into()),
+                password: Some("swordfish".into()),
+                invite: Some("4m0ztq8c5ha2gk9x7d1r".into()),
+                ..JoinRoom::default()
+            },
         ),
         message(
             "join_room, quick",
@@ -181,6 +241,17 @@ fn listing() -> Vec<Vector> {
             "list_rooms of a game",
             Header::new("list_rooms"),
             &ListRooms { game: game.clone(), ..ListRooms::default() },
+        ),
+        message(
+            "list_rooms, a page of a filter",
+            Header::new("list_rooms"),
+            &ListRooms {
+                game: game.clone(),
+                filter: Some(Json::from_text(r#"[["free_seats",">",0]]"#.into()).expect("JSON")),
+                sort: Some("-players".into()),
+                cursor: Some("2a".into()),
+                limit: Some(500),
+            },
         ),
         message("subscribe_rooms", Header::new("subscribe_rooms"), &SubscribeRooms::default()),
         message("subscribe_rooms of a game", Header::new("subscribe_rooms"), &SubscribeRooms { game, filter: None }),

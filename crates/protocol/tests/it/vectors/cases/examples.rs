@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anteroom_protocol::envelope::{decode_batch, encode_raw};
 use anteroom_protocol::message::row::{Row, Shape};
-use anteroom_protocol::message::table::ROWS;
 use anteroom_protocol::{Codec, Envelope, Header};
 
 use super::Vector;
+use crate::table::{full_name, row_of_example};
 
 const DOCUMENT: &str = include_str!("../../../../PROTOCOL.md");
 
@@ -18,10 +18,10 @@ pub(crate) fn all() -> impl Iterator<Item = (&'static Row, Vector)> {
         for envelope in
             decode_batch(Codec::Json, block.as_bytes()).expect("a batch").map(|read| read.expect("a message"))
         {
-            let row = ROWS.iter().find(|row| row.name == envelope.kind && matches!(row.shape, Shape::Binary(_)));
+            let row = row_of_example(&envelope.kind, envelope.data).filter(|row| matches!(row.shape, Shape::Binary(_)));
             let vector = row.filter(|_| envelope.success != Some(false)).and_then(|row| vector(row, &envelope));
             if let (Some(row), Some(vector)) = (row, vector) {
-                found.entry(row.name).or_insert((row, vector));
+                found.entry(full_name(row)).or_insert((row, vector));
             }
         }
     }
@@ -46,5 +46,5 @@ fn vector(row: &Row, envelope: &Envelope<'_>) -> Option<Vector> {
         Some(out)
     });
     let json = String::from_utf8(text?).expect("JSON");
-    Some(Vector { name: format!("{kind}, the example"), json, bincode: Some(bytes?) })
+    Some(Vector { name: format!("{}, the example", full_name(row)), json, bincode: Some(bytes?) })
 }

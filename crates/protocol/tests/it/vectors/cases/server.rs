@@ -2,11 +2,12 @@
 
 use anteroom_protocol::codec::Payload;
 use anteroom_protocol::envelope::Empty;
+use anteroom_protocol::message::chat::{ChatEntry, MessageId};
 use anteroom_protocol::message::push::*;
 use anteroom_protocol::message::request::Goodbye;
 use anteroom_protocol::message::result::*;
 use anteroom_protocol::message::resume::{LaneOfRoom, LaneOpened, Reconnected, SessionState, Subscription};
-use anteroom_protocol::message::{Member, Role, RoomState, RoomSummary};
+use anteroom_protocol::message::{DataMap, Member, Role, RoomState, RoomSummary, Visibility};
 use anteroom_protocol::{
     CloseCode, Codec, ErrorBody, ErrorCode, Header, Json, LaneId, Limits, RoomId, SessionId, UserId,
 };
@@ -124,37 +125,77 @@ pub(super) fn results() -> Vec<Vector> {
 
 fn members() -> Vec<Member> {
     vec![
-        Member { user_id: user("ada"), username: "Ada".into(), role: Role::Player, seat: Some(0), connected: true },
-        Member {
-            user_id: user("guest-0000000000000007"),
-            username: "Zoë 🎲".into(),
-            role: Role::Spectator,
-            seat: None,
-            connected: false,
-        },
+        Member::of(user("ada"), "Ada", Role::Player, Some(0), true),
+        Member::of(user("guest-0000000000000007"), "Zoë 🎲", Role::Spectator, None, false),
     ]
 }
 
-fn joined() -> Vec<Vector> {
-    let (one, text) = (reference("7"), reference(r#""create-1""#));
-    let joined = |lane, seat, role, codec| RoomJoined {
+/// A room of which much is told, or of which nothing more is known.
+fn room_joined(lane: u32, seat: Option<u16>, role: Role, codec: Codec) -> RoomJoined {
+    let is_full = lane == 3;
+    let data = |key: &str, value: &str| {
+        [(key.to_owned(), Json::from_text(value.into()).expect("JSON"))].into_iter().filter(|_| is_full).collect()
+    };
+    let mut members = members();
+    if is_full {
+        let first = &mut members[0];
+        (first.number, first.ready, first.bot, first.joined_at_ms) = (70_000, true, true, 1_790_000_000_000);
+        (first.muted, first.away, first.typing, first.wants_seat) = (true, true, true, Some(0));
+        first.data = data("color", r#""red""#);
+    }
+    RoomJoined {
         lane: LaneId(lane),
         room_id: room_id(),
         game: "tic_tac_toe".into(),
-        game_version: 1,
+        game_version: 2,
         name: "Ada's table".into(),
         seat,
         role,
         durable: lane == 1,
-        members: members(),
+        created_at_ms: 1_790_000_000_000,
+        created_by: is_full.then(|| user("ada")),
+        owner: is_full.then(|| user("ada")),
+        seats_max: 2,
+        visibility: if is_full { Visibility::Private } else { Visibility::Public },
+        locked: is_full,
+        has_password: is_full,
+        state: if is_full { RoomState::Paused } else { RoomState::Waiting },
+        spectators: if is_full { 10_000 } else { 0 },
+        spectator_delay_ms: if is_full { 300_000 } else { 0 },
+        data: data("level", r#"{"at":[3]}"#),
+        seat_queue: is_full.then(|| user("eve")).into_iter().collect(),
+        vote: is_full.then(|| Vote {
+            absent: vec![user("bob")],
+            yes: vec![user("ada")],
+            no: vec![],
+            ends_at_ms: 1_790_000_030_000,
+        }),
+        chat: is_full.then(entry).into_iter().collect(),
+        members,
         view: Payload::encode(codec, &view()).expect("a view"),
-    };
+    }
+}
+
+fn entry() -> ChatEntry {
+    ChatEntry {
+        message_id: MessageId(u64::MAX),
+        user_id: user("ada"),
+        username: "Ada".into(),
+        text: "Hello,\n\"Zoë\" 🎲".into(),
+        at_ms: 1_790_000_000_000,
+        edited: true,
+        deleted: false,
+    }
+}
+
+fn joined() -> Vec<Vector> {
+    let (one, text) = (reference("7"), reference(r#""create-1""#));
     let result = |name, kind, reference, lane, seat, role| {
         per_codec(
             name,
             Header { reference: Some(reference), success: Some(true), ..Header::new(kind) }.in_room(ROOM),
-            &joined(lane, seat, role, Codec::Json),
-            &joined(lane, seat, role, Codec::Bincode),
+            &room_joined(lane, seat, role, Codec::Json),
+            &room_joined(lane, seat, role, Codec::Bincode),
         )
     };
     vec![
@@ -179,6 +220,10 @@ fn summary(name: &str, players: u16, state: RoomState) -> RoomSummary {
         spectators: 1000,
         state,
         durable: players == 2,
+        locked: players == 2,
+        has_password: players == 2,
+        created_at_ms: 1_790_000_000_000,
+        data: DataMap::from([("level".into(), Json::from(u64::from(players)))]),
     }
 }
 
@@ -209,6 +254,7 @@ fn lists() -> Vec<Vector> {
 }
 
 fn failures() -> Vec<Vector> {
+    let reason = |reason: &str| json!({ "reason": reason });
     let seven = reference("7");
     let failed = |name, kind, reference, error: ErrorBody| {
         message(name, Header { reference, success: Some(false), error: Some(&error), ..Header::new(kind) }, &Empty {})
@@ -220,6 +266,43 @@ fn failures() -> Vec<Vector> {
             Some(&seven),
             ErrorBody::new(ErrorCode::RoomFull, "Room k3v9k3v9k3 has no free seat.")
                 .with_details(&json!({ "room_id": ROOM })),
+        ),
+        failed(
+            "join_room_result, wrong password",
+            "join_room_result",
+            Some(&seven),
+            ErrorBody::new(ErrorCode::WrongPassword, "That is not the room's password."),
+        ),
+        failed(
+            "join_room_result, locked",
+            "join_room_result",
+            Some(&seven),
+            ErrorBody::new(ErrorCode::RoomLocked, "The room is locked.").with_details(&reason("locked")),
+        ),
+        failed(
+            "join_room_result, kicked",
+            "join_room_result",
+            Some(&seven),
+            ErrorBody::new(ErrorCode::Banned, "You were sent out of the room.").with_details(&reason("kicked")),
+        ),
+        failed(
+            "list_rooms_result, no such operator",
+            "list_rooms_result",
+            Some(&seven),
+            ErrorBody::new(ErrorCode::InvalidData, "The filter is wrong at part 1.")
+                .with_details(&json!({ "position": 1, "reason": "The operator must be =, !=, <, <=, >, >= or in." })),
+        ),
+        failed(
+            "kick_result, not the owner",
+            "kick_result",
+            Some(&seven),
+            ErrorBody::new(ErrorCode::NotOwner, "Only the room's owner may do that."),
+        ),
+        failed(
+            "add_bot_result, conflict",
+            "add_bot_result",
+            Some(&seven),
+            ErrorBody::new(ErrorCode::Conflict, "Seat 1 is taken."),
         ),
         failed(
             "make_move_result, refused",
@@ -240,8 +323,63 @@ pub(super) fn pushes() -> Vec<Vector> {
     let mut vectors = presence();
     vectors.extend(lobby());
     vectors.extend(room());
+    vectors.extend(updates());
     vectors.extend(errors());
     vectors
+}
+
+/// What has changed, and what is gone.
+fn updates() -> Vec<Vector> {
+    let room = Header::new("room_updated").in_room(ROOM);
+    let member = Header::new("member_updated").in_room(ROOM);
+    let gone = || DataMap::from([("level".to_owned(), Json::default())]);
+    let nobody =
+        RoomUpdated { owner: Some(None), vote: Some(None), seat_queue: Some(vec![]), ..RoomUpdated::default() };
+    let everything = RoomUpdated {
+        name: Some("Zoë 🎲".into()),
+        visibility: Some(Visibility::Unlisted),
+        locked: Some(false),
+        has_password: Some(true),
+        seats_max: Some(300),
+        owner: Some(Some(user("bob"))),
+        state: Some(RoomState::Playing),
+        spectators: Some(70_000),
+        seat_queue: Some(vec![user("eve")]),
+        vote: Some(Some(Vote::default())),
+        data: None,
+    };
+    let of = MemberUpdated::of(user("ada"), 300);
+    let all_of_them = MemberUpdated {
+        role: Some(Role::Player),
+        seat: Some(Some(1)),
+        ready: Some(true),
+        bot: Some(false),
+        muted: Some(true),
+        wants_seat: Some(Some(0)),
+        ..of.clone()
+    };
+    let away = MemberUpdated { role: Some(Role::Spectator), seat: Some(None), wants_seat: Some(None), ..of.clone() };
+    let chat = Header::new("chat").in_room(ROOM);
+    let deleted = ChatEntry { text: String::new(), edited: false, deleted: true, ..entry() };
+    vec![
+        message("room_updated, nothing", room, &RoomUpdated::default()),
+        message("room_updated, nobody any more", room, &nobody),
+        message("room_updated, everything", room, &everything),
+        message(
+            "room_updated, a key is gone",
+            Header { latest: Some("d.level"), ..room },
+            &RoomUpdated { data: Some(gone()), ..RoomUpdated::default() },
+        ),
+        message("member_updated, everything", member, &all_of_them),
+        message("member_updated, no seat any more", member, &away),
+        message(
+            "member_updated, a key is gone",
+            Header { latest: Some("m300.level"), ..member },
+            &MemberUpdated { data: Some(gone()), ..of },
+        ),
+        message("chat, edited", chat, &entry()),
+        message("chat, deleted", chat, &deleted),
+    ]
 }
 
 fn presence() -> Vec<Vector> {
@@ -262,6 +400,8 @@ fn presence() -> Vec<Vector> {
         ),
         message("client_left, by choice", Header::new("client_left").in_room(ROOM), &left(LeftReason::Left)),
         message("client_left, timed out", Header::new("client_left").in_room(ROOM), &left(LeftReason::TimedOut)),
+        message("client_left, kicked", Header::new("client_left").in_room(ROOM), &left(LeftReason::Kicked)),
+        message("client_left, banned", Header::new("client_left").in_room(ROOM), &left(LeftReason::Banned)),
         message("client_left, disconnected", Header::new("client_left").in_room(ROOM), &left(LeftReason::Disconnected)),
     ]
 }
@@ -288,6 +428,11 @@ fn room() -> Vec<Vector> {
         message("game_state, latest", Header { latest: Some("game_state"), ..state }, &view()),
         closed("room_closed, replaced", ClosedReason::Replaced, "You took this seat from elsewhere."),
         closed("room_closed, the game failed", ClosedReason::GameFailed, "The game failed; the room is gone."),
+        closed("room_closed, kicked", ClosedReason::Kicked, "The room's owner has sent you out."),
+        closed("room_closed, banned", ClosedReason::Banned, "The room's owner has sent you out."),
+        closed("room_closed, idle", ClosedReason::Idle, "Nobody did anything here for too long."),
+        closed("room_closed, expired", ClosedReason::Expired, "The room has been there for as long as it may."),
+        closed("room_closed, closed", ClosedReason::Closed, "The room was closed."),
         closed("room_closed, shutting down", ClosedReason::ShuttingDown, "The server is shutting down."),
     ]
 }
