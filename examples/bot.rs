@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anteroom_client::{Client, ClientError, Codec, ErrorBody, Role, Room, RoomEvent, RoomId, TransportChoice, UserId};
 use anteroom_examples::args::ServerArgs;
 use anteroom_examples::{TicTacToe, complain, interrupted, printable};
-use anteroom_games::tic_tac_toe::{Action, Mark, Status, View, best_move};
+use anteroom_games::tic_tac_toe::{Action, Mark, Status, View, best_moves};
 use clap::Parser;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -426,7 +426,7 @@ fn next_action(view: &View, me: &UserId) -> Option<Action> {
     let mark = if view.players.x.as_ref() == Some(me) { Mark::X } else { Mark::O };
     match view.status {
         Status::Playing if view.current_turn.as_ref() == Some(me) => {
-            let cell = best_move(&view.board, mark)?;
+            let cell = *best_moves(&view.board, mark).first()?;
             Some(Action::MakeMove { row: cell.row().into(), col: cell.col().into() })
         }
         Status::Won | Status::Draw if !view.rematch_wanted.contains(me) => {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
+use anteroom_core::schemars::JsonSchema;
 use anteroom_core::{Context, ErrorCode, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +43,8 @@ struct View {
     score: [u32; 2],
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 struct Options {}
 
 impl Game for RockPaperScissors {

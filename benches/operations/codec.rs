@@ -5,7 +5,7 @@ use std::hint::black_box;
 use anteroom_games::relay::{Action, Event};
 use anteroom_protocol::envelope::decode_batch;
 use anteroom_protocol::message::push::ClientJoined;
-use anteroom_protocol::message::{Member, Message, Role};
+use anteroom_protocol::message::{DataMap, Member, Message, Role};
 use anteroom_protocol::{Batch, BatchBuilder, Codec, Header, variant};
 
 use crate::messages::{self, ROOM, append};
@@ -70,7 +70,22 @@ fn inbound_action(codec: Codec) -> Step {
 
 fn joined() -> ClientJoined {
     let user_id = "user-0007".parse().expect("a user id");
-    let member = Member::of(user_id, "Ada", Role::Player, Some(3), true);
+    let member = Member {
+        user_id,
+        username: "Ada".into(),
+        role: Role::Player,
+        seat: Some(3),
+        connected: true,
+        number: 7,
+        ready: false,
+        bot: false,
+        joined_at_ms: 1_700_000_000_000,
+        data: DataMap::new(),
+        muted: false,
+        away: false,
+        typing: false,
+        wants_seat: None,
+    };
     ClientJoined { member }
 }
 

@@ -2,9 +2,10 @@
 
 use std::hint::black_box;
 
-use anteroom_core::listing::{Entry, Listing, Presence};
-use anteroom_protocol::message::{RoomState, RoomSummary};
-use anteroom_protocol::{RoomId, UserId};
+use anteroom_core::listing::{Entry, Filter, Listing, Presence, Query};
+use anteroom_protocol::message::request::ListRooms;
+use anteroom_protocol::message::{DataMap, RoomState, RoomSummary};
+use anteroom_protocol::{Json, RoomId, UserId};
 
 use crate::{Operation, Step};
 
@@ -14,17 +15,49 @@ const ASLEEP: u128 = 10_000;
 const LISTED: u128 = 500;
 /// Rooms of which something is told, in one repetition.
 const TOLD: u128 = 16;
+/// How many different filters are watched.
+const FILTERS: u32 = 16;
 
 pub(crate) const ALL: &[Operation] = &[
     Operation { group: "listing", name: "list_500", repetitions: 16, messages: LISTED as u32, prepare: list },
+    Operation {
+        group: "listing",
+        name: "list_filtered",
+        repetitions: 16,
+        messages: LISTED as u32,
+        prepare: list_filtered,
+    },
+    Operation { group: "listing", name: "tell_16_filters", repetitions: 16, messages: FILTERS, prepare: tell_filters },
     Operation { group: "listing", name: "put_16_listed", repetitions: 64, messages: TOLD as u32, prepare: put_listed },
     Operation { group: "listing", name: "put_16_asleep", repetitions: 64, messages: TOLD as u32, prepare: put_asleep },
     Operation { group: "listing", name: "seek_and_release", repetitions: 256, messages: 1, prepare: seek },
 ];
 
 fn list() -> Step {
-    let listing = filled();
-    Box::new(move || drop(black_box(listing.list(None))))
+    let (listing, query) = (filled(), Query::newest(Filter::default()));
+    Box::new(move || drop(black_box(listing.list(&query))))
+}
+
+/// A page of those with a free seat, where most players are first.
+fn list_filtered() -> Step {
+    let asked = ListRooms {
+        filter: Some(Json::new(&[("free_seats", ">", 0)]).expect("a filter")),
+        sort: Some("-players".to_owned()),
+        ..ListRooms::default()
+    };
+    let (listing, query) = (filled(), Query::parse(&asked).expect("a question"));
+    Box::new(move || drop(black_box(listing.list(&query))))
+}
+
+/// What came of changes for those who watch with different filters.
+fn tell_filters() -> Step {
+    let mut listing = filled();
+    (0..TOLD).for_each(|number| listing.put(entry(number, 2)));
+    let changes = listing.take_changes();
+    let filter = |seats: u32| Json::new(&[("free_seats", "<", seats)]).expect("a filter");
+    let filters = (0..FILTERS).map(|seats| Filter::parse(None, Some(&filter(seats))).expect("a filter"));
+    let filters: Vec<_> = filters.collect();
+    Box::new(move || filters.iter().for_each(|filter| drop(black_box(changes.of(filter)))))
 }
 
 /// Somebody comes into rooms, and it is published.
@@ -48,9 +81,9 @@ fn put_asleep() -> Step {
 /// Somebody looks for a seat, and is not taken.
 fn seek() -> Step {
     let mut listing = filled();
-    let user = user(1);
+    let (user, wanted) = (user(1), Filter::of_game(Some("tic_tac_toe")));
     Box::new(move || {
-        let found = listing.seek("tic_tac_toe", &user, |_| true);
+        let found = listing.seek(&wanted, &user, |_| true);
         let (room_id, is_reserved) = black_box(found).expect("there are free seats");
         assert!(is_reserved, "it is a stranger");
         listing.release(&room_id);
@@ -80,7 +113,7 @@ fn entry(number: u128, there: u16) -> Entry {
         locked: false,
         has_password: false,
         created_at_ms: 0,
-        data: std::collections::BTreeMap::new(),
+        data: DataMap::new(),
     };
     Entry {
         summary,

@@ -89,6 +89,10 @@ class Page {
     this.page.on(event === "crash" ? "error" : event, (told) => listener(translate(told)));
   }
 
+  get keyboard() {
+    return this.page.keyboard;
+  }
+
   url() {
     return this.page.url();
   }
@@ -170,6 +174,10 @@ class Locator {
     return new Locator(this.page, { ...this.wanted, pattern });
   }
 
+  getByTestId(id) {
+    return new Locator(this.page, { css: `${this.#css()} [data-testid=${id}]` });
+  }
+
   nth(number) {
     return new Locator(this.page, { ...this.wanted, number });
   }
@@ -189,6 +197,11 @@ class Locator {
 
   async fill(text) {
     await this.#one().fill(text);
+  }
+
+  async pressSequentially(text) {
+    await this.#one().click();
+    await this.page.page.keyboard.type(text);
   }
 
   async textContent() {

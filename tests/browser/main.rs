@@ -8,4 +8,5 @@ mod network;
 mod one_room;
 mod page;
 mod play;
+mod rooms;
 mod views;

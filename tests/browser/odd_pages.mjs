@@ -74,9 +74,12 @@ await tellStory(async (story) => {
   }
   await eve.enter("<b>Zoë</b> 🦊");
   assert.equal(await eve.page.locator("#whoami b").textContent(), "<b>Zoë</b> 🦊");
-  await eve.page.locator("#room-name").fill("y".repeat(100));
   await eve.press("create");
-  await eve.page.locator("#lobby-error").filter({ hasText: /\w+ .*\./ }).waitFor();
+  await eve.at("room-name").fill("y".repeat(100));
+  await eve.press("create-go");
+  await eve.page.locator("#create-error").filter({ hasText: /\w+ .*\./ }).waitFor();
+  assert.equal(await eve.at("room-name").getAttribute("aria-invalid"), "true");
+  await eve.page.keyboard.press("Escape");
 
   story.step("a room that is not there, and one that is full");
   const late = await story.player("Late", { path: "/?room=zzzzzzzzzz" });

@@ -58,9 +58,12 @@ export class Player {
     await this.at("transport").filter({ hasText: new RegExp(`^${transport}$`) }).waitFor();
   }
 
-  /** Takes a seat in a new room, and gives the room's id. */
-  async create() {
+  /** Takes a seat in a new room, which has this in its form, and gives the room's id. */
+  async create({ visibility, ...fields } = {}) {
     await this.press("create");
+    if (visibility) await this.at("create-visibility").selectOption(visibility);
+    for (const [field, value] of Object.entries(fields)) await this.at(field).fill(value);
+    await this.press("create-go");
     return this.roomId();
   }
 
@@ -78,6 +81,54 @@ export class Player {
   async watches(roomId) {
     await this.press(`watch-${roomId}`);
     assert.equal(await this.roomId(), roomId);
+  }
+
+  /** The link into the room that is shown, as its dialog has it; with a new invite, if it is to be one. */
+  async link({ invite = false } = {}) {
+    const field = this.at("invitation-link");
+    await this.press("invite");
+    if (invite) await this.press("invite-new");
+    // One that is asked for comes in a moment.
+    const wanted = invite ? "invite=" : "room=";
+    await this.page.waitForFunction((wanted) => {
+      return document.getElementById("invitation-link").value.includes(wanted);
+    }, wanted);
+    const link = await field.inputValue();
+    await this.press("invite-close");
+    return link;
+  }
+
+  /** Does something about somebody who has a row among the people. */
+  async does(what, name) {
+    const row = this.page.locator(".person").filter({ hasText: name });
+    await this.page.bringToFront();
+    await row.getByTestId("menu").click();
+    await row.getByTestId(what).click();
+  }
+
+  /** The row of somebody who watches. */
+  watcher(name) {
+    return this.page.locator("#spectators li").filter({ hasText: name });
+  }
+
+  /** Somebody's row says this, in the usual time or within another one. */
+  async seesOf(name, words, timeout = PATIENCE_MS) {
+    await this.page.locator(".person").filter({ hasText: name }).filter({ hasText: words }).waitFor({ timeout });
+  }
+
+  /** Somebody has no row any more. */
+  async seesNo(name) {
+    await this.page.locator(".person").filter({ hasText: name }).waitFor({ state: "detached" });
+  }
+
+  async says(text) {
+    await this.at("chat-text").fill(text);
+    await this.press("chat-send");
+  }
+
+  /** A line of the chat. */
+  line(text) {
+    return this.page.locator("#chat-lines .line").filter({ hasText: text });
   }
 
   async plays(row, col) {

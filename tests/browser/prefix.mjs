@@ -15,9 +15,11 @@ await tellStory(async (story) => {
     await ada.page.evaluate(() => {
       navigator.clipboard.writeText = () => Promise.reject(new Error("Not here."));
     });
+    await ada.press("invite");
     await ada.press("copy");
     const link = await ada.page.locator("#invitation-link").inputValue();
     assert.equal(link, `${proxy.url}/?room=${roomId}`);
+    await ada.press("invite-close");
     const old = await story.window();
     await old.addInitScript(() => delete window.WebTransport);
     const bob = await story.player("Bob", { context: old, url: link, path: "" });

@@ -39,7 +39,7 @@ await tellStory(async (story) => {
   await bob.join(first);
   const watcher = new Terminal(story, "Will");
   await watcher.start("--watch", first);
-  await Promise.all([ada, bob].map((player) => player.page.getByText("Watching: Will").waitFor()));
+  await Promise.all([ada, bob].map((player) => player.watcher("Will").waitFor()));
   await play([ada, bob], LEFT_COLUMN, [watcher]);
   await watcher.isTold("Ada wins");
   await ada.press("rematch");

@@ -299,6 +299,11 @@ async fn values_that_make_no_sense_are_refused() {
         ("kind = \"memory\"", "kind = \"sqlite\"", "`store.path` must name a folder to keep the data in"),
         ("stored_rooms_max = 1000000", "stored_rooms_max = 0", "`limits.stored_rooms_max` must be at least 1"),
         ("durable_seat_ms = 604800000", "durable_seat_ms = 0", "`times.durable_seat_ms` must be 1 to 31622400000"),
+        ("spectators_per_room_max = 10000", "spectators_per_room_max = 20001", "must be at most 20000"),
+        ("durable_empty_ttl_ms = 600000", "durable_empty_ttl_ms = 31622400001", "must be at most 31622400000 (a year)"),
+        ("empty_ttl_max_ms = 3600000", "empty_ttl_max_ms = 31622400001", "must be at most 31622400000 (a year)"),
+        ("room_idle_ttl_ms = 0", "room_idle_ttl_ms = 31622400001", "must be at most 31622400000 (a year)"),
+        ("room_lifetime_max_ms = 0", "room_lifetime_max_ms = 31622400001", "must be at most 31622400000 (a year)"),
         ("hibernate_after_ms = 600000", "hibernate_after_ms = 0", "`times.hibernate_after_ms` must be 1 to"),
         ("key = \"certs/key.pem\"", "", "needs both `certificate` and `key`"),
         (

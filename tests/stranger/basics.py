@@ -178,7 +178,7 @@ class Play:
         checks.equal("create_room: on the room's lane", result["room_id"], room)
         checks.ok("create_room: the id", len(room) == 10 and set(room) <= set("0123456789abcdefghjkmnpqrstvwxyz"), room)
         me = {"user_id": ada.user_id, "username": "Ada", "role": "player", "seat": 0, "connected": True}
-        table = {"game": "tic_tac_toe", "game_version": 1, "name": "Ada's table"}
+        table = {"game": "tic_tac_toe", "game_version": 2, "name": "Ada's table"}
         checks.has("create_room: its data", result["data"], {**table, "seat": 0, "role": "player", "members": [me]})
         self.match = match = Match(room, ada, None, ())
         match.turn, match.status, match.members = None, "waiting", [ada]
@@ -551,7 +551,7 @@ class Play:
         made = bea.request("create_room", {"game": "tic_tac_toe", "name": "Bea's table"})
         room = made["data"]["room_id"]
         me = {"user_id": bea.user_id, "username": "Bea", "role": "player", "seat": 0, "connected": True}
-        table = {"game": "tic_tac_toe", "game_version": 1, "name": "Bea's table"}
+        table = {"game": "tic_tac_toe", "game_version": 2, "name": "Bea's table"}
         checks.has("binary: create_room", made["data"], {**table, "seat": 0, "role": "player", "members": [me]})
         bea.shown[room] = made["data"]["view"]
         self.listed(bea, "binary: push of the new room", room, name="Bea's table", players=1, state="waiting")

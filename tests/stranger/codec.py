@@ -163,9 +163,10 @@ SHAPES = {
 
 ROW = array(*[option(enum("X", "O"))] * 3)
 VIEWS = {
-    ("tic_tac_toe", 1): fields(
+    ("tic_tac_toe", 2): fields(
         board=array(ROW, ROW, ROW),
         players=fields(X=option(STRING), O=option(STRING)),
+        x_seat=UINT,
         current_turn=option(STRING),
         status=enum("waiting", "playing", "won", "draw"),
         winner=option(STRING),

@@ -64,6 +64,7 @@ fn left(registry: &Registry, number: usize, now: Time) -> Result<Room> {
         seed: number as u64,
         policy,
         durable: true,
+        terms: anteroom_core::room::Terms::default(),
     };
     let kind = registry.kind("tic_tac_toe").map_err(|error| anyhow!(error.message))?;
     let mut flush = Flush::default();
@@ -81,6 +82,8 @@ fn left(registry: &Registry, number: usize, now: Time) -> Result<Room> {
             applied: 0,
             session_id: None,
             n: None,
+            password: None,
+            invite: None,
         };
         members.push(room.join(now, join, &mut flush).map_err(|error| anyhow!(error.message))?);
     }

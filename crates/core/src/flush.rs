@@ -219,8 +219,8 @@ impl Said {
         });
     }
 
-    /// Says one of the room's own messages, of which only the newest with the key counts.
-    pub(crate) fn newest<T: Body + ?Sized>(&mut self, to: To, key: &str, header: &Header<'_>, data: &T) {
+    /// Says one of the room's own messages so that it replaces an unwritten one of the same key.
+    pub(crate) fn message_latest<T: Body + ?Sized>(&mut self, to: To, key: &str, header: &Header<'_>, data: &T) {
         let delivery = Delivery::Latest { key: key.to_owned().into() };
         self.say(to, &delivery, |codec, latest, _, out| {
             envelope::encode(codec, &Header { latest, ..*header }, data, out)?;

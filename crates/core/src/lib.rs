@@ -21,13 +21,21 @@ pub mod name;
 pub mod rng;
 pub mod room;
 pub mod testing;
+pub mod text;
 pub mod time;
 
-pub use game::{Context, Durable, FlushMode, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
+pub use game::{
+    Absence, Context, Durable, FlushMode, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Start, Then,
+    Viewer, Views,
+};
 pub use rng::Rng;
 pub use room::{Command, Flush, Room};
 pub use time::Time;
 
 /// Re-exported for games: derive `Encode` and `Decode` with `#[bincode(crate = "anteroom_core::bincode")]`.
 pub use anteroom_protocol::bincode;
+pub use anteroom_protocol::message::OwnerPolicy;
 pub use anteroom_protocol::{Delivery, ErrorCode, Json, UserId};
+
+/// Re-exported for games: derive `JsonSchema` for their options with `#[schemars(crate = "anteroom_core::schemars")]`.
+pub use schemars;

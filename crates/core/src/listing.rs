@@ -1,23 +1,30 @@
-//! The rooms a lobby shows: a row for each, found by game, by free seats, and by what changed lately.
+//! The rooms a lobby shows: a row for each, found by game, by what somebody wants of them, by free seats, and by what changed lately.
 //!
 //! Whoever is led to a room knocks there, which takes a while. Until the room has answered, the seat is reserved: it
 //! counts as taken for everyone else who looks for one, and is shown to nobody.
 
+mod changes;
+mod filter;
+mod page;
 mod row;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anteroom_protocol::limits::ROOMS_LISTED_MAX;
-use anteroom_protocol::message::RoomSummary;
-use anteroom_protocol::message::push::RoomsChanged;
 use anteroom_protocol::message::result::RoomList;
+use anteroom_protocol::message::{DataMap, RoomSummary};
 use anteroom_protocol::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
+use changes::Changed;
+pub use changes::Changes;
+pub use filter::Filter;
+pub use page::Query;
 use row::{Place, Row};
 
 /// Who of a room's members is there, and who may come back.
@@ -113,9 +120,9 @@ impl Listing {
 
     /// Adds a room that is being made, with a seat reserved for its maker. Others find seats there, too; it is listed
     /// when it is [put](Self::put).
-    pub fn promise(&mut self, room_id: RoomId, game: &str, seats_max: u16) {
+    pub fn promise(&mut self, room_id: RoomId, game: &str, seats_max: u16, data: DataMap) {
         let (number, game) = (self.next_number(), self.shared_name(game));
-        self.put_in(room_id, Row::promised(number, game, seats_max));
+        self.put_in(room_id, Row::promised(number, game, seats_max, data));
     }
 
     fn next_number(&mut self) -> u64 {
@@ -138,11 +145,22 @@ impl Listing {
         self.take_out(room_id);
     }
 
-    /// Finds a seat for a user in a room of a game that `passes`, the best first, and reserves it. Says whether there is
-    /// one to [release](Self::release): a seat that is kept for the user counts as taken already.
-    pub fn seek(&mut self, game: &str, user_id: &UserId, passes: impl Fn(&RoomId) -> bool) -> Option<(RoomId, bool)> {
+    /// Finds a seat for a user in a room that is wanted and `passes`, the best first, and reserves it; nothing if no game is
+    /// named. Says whether there is one to [release](Self::release): a seat that is kept for the user counts as taken
+    /// already.
+    pub fn seek(
+        &mut self,
+        wanted: &Filter,
+        user_id: &UserId,
+        passes: impl Fn(&RoomId) -> bool,
+    ) -> Option<(RoomId, bool)> {
+        let game = wanted.game()?;
         let own = self.kept(game, user_id);
-        let found = self.open(game, user_id).find(passes)?;
+        // Who knocks is as good as there, for whoever wants to meet others, too.
+        let suits = |room_id: &RoomId| {
+            wanted.is_plain() || self.rows.get(room_id).is_some_and(|row| wanted.lets(&row.facts_expected()))
+        };
+        let found = self.open(game, user_id).find(|room_id| passes(room_id) && suits(room_id))?;
         let reserves = own != Some(found);
         if reserves {
             self.change(&found, |row| row.reserved = row.reserved.saturating_add(1));
@@ -227,14 +245,6 @@ impl Listing {
         self.version
     }
 
-    /// The newest rooms, of one game or of all.
-    #[must_use]
-    pub fn list(&self, game: Option<&str>) -> RoomList {
-        let (rows, total) = self.listed(game);
-        let rooms = rows.take(ROOMS_LISTED_MAX).map(|(room_id, row)| row.summary(*room_id)).collect();
-        RoomList { rooms, total: u32::try_from(total).unwrap_or(u32::MAX), next: None }
-    }
-
     /// The rows that are listed, the newest first, and how many there are.
     fn listed(&self, game: Option<&str>) -> (Box<dyn Iterator<Item = (&RoomId, &Row)> + '_>, usize) {
         let row = |number: &u64| self.rows.get_key_value(self.by_age.get(number)?);
@@ -242,6 +252,16 @@ impl Listing {
             None => (Box::new(self.by_age.keys().rev().filter_map(row)), self.by_age.len()),
             Some(Some(shelf)) => (Box::new(shelf.all.iter().rev().filter_map(row)), shelf.all.len()),
             Some(None) => (Box::new(std::iter::empty()), 0),
+        }
+    }
+
+    /// The rows that are listed with numbers below one, the newest first.
+    fn listed_below(&self, game: Option<&str>, below: u64) -> Box<dyn Iterator<Item = (&RoomId, &Row)> + '_> {
+        let row = |number: &u64| self.rows.get_key_value(self.by_age.get(number)?);
+        match game.map(|game| self.by_game.get(game)) {
+            None => Box::new(self.by_age.range(..below).rev().filter_map(move |(number, _)| row(number))),
+            Some(Some(shelf)) => Box::new(shelf.all.range(..below).rev().filter_map(row)),
+            Some(None) => Box::new(std::iter::empty()),
         }
     }
 
@@ -265,45 +285,47 @@ impl Listing {
         Some(*best)
     }
 
-    /// What [`list`](Self::list) gave when the changes were last taken: what they are changes of.
+    /// The newest rooms that pass, as they were when the changes were last taken: what they are changes of.
     #[must_use]
-    pub fn published(&self, game: Option<&str>) -> RoomList {
-        let changed = || {
-            let changed = self.changes.iter();
-            changed.filter(|(_, change)| game.is_none_or(|game| *game == *change.game))
+    pub fn published(&self, filter: &Filter) -> RoomList {
+        let changed =
+            || self.changes.iter().filter(|(_, change)| filter.game().is_none_or(|game| *game == *change.game));
+        let before = changed().filter_map(|(_, change)| Some((change.number, change.before.as_ref()?)));
+        let before = before.filter(|(_, summary)| filter.passes(summary));
+        let before: Vec<(u64, RoomSummary)> = before.map(|(number, summary)| (number, summary.clone())).collect();
+        let (rows, listed) = self.listed(filter.game());
+        let same = rows.filter(|(room_id, row)| {
+            (filter.is_plain() || filter.lets(&row.facts())) && !self.changes.contains_key(room_id)
+        });
+        let show = |(room_id, row): (&RoomId, &Row)| (row.number, row.summary(*room_id));
+        let (mut rooms, total): (Vec<_>, _) = if filter.is_plain() {
+            // All that are listed pass, and need not be looked at to be counted.
+            let now = changed().filter(|(room_id, _)| self.rows.get(room_id).is_some_and(Row::is_listed));
+            (same.take(ROOMS_LISTED_MAX).map(show).collect(), listed - now.count())
+        } else {
+            let (mut rooms, mut total) = (Vec::new(), 0);
+            for row in same {
+                total += 1;
+                if total <= ROOMS_LISTED_MAX {
+                    rooms.push(show(row));
+                }
+            }
+            (rooms, total)
         };
-        let before = changed().filter_map(|(_, change)| Some((change.number, change.before.clone()?)));
-        let before: Vec<(u64, RoomSummary)> = before.collect();
-        let now = changed().filter(|(room_id, _)| self.rows.get(room_id).is_some_and(Row::is_listed));
-        let (rows, total) = self.listed(game);
-        let total = total - now.count() + before.len();
-        let same = rows.filter(|(room_id, _)| !self.changes.contains_key(room_id));
-        let same = same.map(|(room_id, row)| (row.number, row.summary(*room_id))).take(ROOMS_LISTED_MAX);
-        let mut rooms: Vec<_> = same.chain(before).collect();
+        let total = total + before.len();
+        rooms.extend(before);
         rooms.sort_unstable_by_key(|(number, _)| Reverse(*number));
         let rooms = rooms.into_iter().take(ROOMS_LISTED_MAX).map(|(_, summary)| summary).collect();
         RoomList { rooms, total: u32::try_from(total).unwrap_or(u32::MAX), next: None }
     }
 
-    /// Takes what changed since the last call, for each filter: all rooms (`None`), and each game with a change.
-    pub fn take_changes(&mut self) -> BTreeMap<Option<String>, RoomsChanged> {
-        let mut by_filter: BTreeMap<Option<String>, RoomsChanged> = BTreeMap::new();
-        for (room_id, Change { game, before, .. }) in std::mem::take(&mut self.changes) {
+    /// Takes what changed since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        let changed = std::mem::take(&mut self.changes).into_iter().map(|(room_id, Change { before, .. })| {
             let listed = self.rows.get(&room_id).filter(|row| row.is_listed());
-            let now = listed.map(|row| row.summary(room_id));
-            if now == before {
-                continue;
-            }
-            for filter in [None, Some((*game).into())] {
-                let changed = by_filter.entry(filter).or_default();
-                match &now {
-                    Some(now) if before.is_some() => changed.updated.push(now.clone()),
-                    Some(now) => changed.added.push(now.clone()),
-                    None => changed.removed.push(room_id),
-                }
-            }
-        }
-        by_filter
+            Changed { room_id, before, now: listed.map(|row| row.summary(room_id)) }
+        });
+        Changes(changed.filter(|changed| changed.now != changed.before).collect())
     }
 
     /// Whether [`Listing::take_changes`] may give anything.

@@ -13,6 +13,7 @@ mod data;
 mod doors;
 mod erase;
 mod inputs;
+mod lifecycle;
 mod log;
 mod membership;
 mod people;
@@ -54,14 +55,14 @@ use bots::Bots;
 use chat::Talk;
 use doors::Doors;
 use inputs::RecentInputs;
+use lifecycle::Stay;
 use people::Person;
 use record::Record;
 use seats::SeatPlan;
 use watching::Watching;
 
-/// The most members who only watch, whatever the policy says: everyone who comes in gets a list of all members, and
-/// it has to fit into a message.
-pub const SPECTATORS_MAX: u16 = 1024;
+/// The most members who only watch, whatever the policy says.
+pub const SPECTATORS_MAX: u16 = 20_000;
 
 /// How much may be said before it goes into batches, in bytes of all codecs; one message may be larger.
 const SAID_BYTES_MAX: usize = 1 << 20;
@@ -81,8 +82,8 @@ struct Member {
     applied: u64,
     /// Where among the room's marks that is, if it has changed since the last flush.
     marked: Option<usize>,
-    /// Whether the others had them in their lists, for one who is gone.
-    was_listed: bool,
+    /// Whether the others know them by name. Of one who has gone; else their person says so.
+    listed: bool,
 }
 
 /// A live instance of a game.
@@ -104,6 +105,7 @@ pub struct Room {
     /// How many stays there were, which numbers them.
     people_ever: u32,
     record: Record,
+    stay: Stay,
     /// Whether those at the door have to know something else than before.
     door_changed: bool,
     doors: Doors,
@@ -131,11 +133,13 @@ pub struct Room {
     /// Whether something has happened since the last flush.
     in_turn: bool,
     closed: bool,
+    /// Why it was closed to everyone, if it was.
+    ending: Option<ClosedReason>,
 }
 
 impl Room {
-    /// Makes a room with nobody in it. It closes at the first flush that finds it empty, so let the creator join
-    /// first.
+    /// Makes a room with nobody in it. Unless it [stays](Lifecycle) while it is empty, it closes at the first flush that finds it
+    /// so: let the creator join first.
     ///
     /// # Errors
     /// `invalid_options`, or what the game refuses with.
@@ -152,6 +156,8 @@ impl Room {
             outcomes: Vec::new(),
         };
         let game = kind.create(spec.options.as_ref(), &mut stage)?;
+        let state = stage.state;
+        let reserved = spec.terms.reserved.iter().take(usize::from(seats.max)).cloned().collect();
         let spectators_max = spec.policy.spectators_max.min(SPECTATORS_MAX);
         Ok(Self {
             name: spec.name,
@@ -169,9 +175,10 @@ impl Room {
             people: BTreeMap::new(),
             people_ever: 0,
             record: Record::new(&spec.terms, seats, kind.searchable, now)?,
+            stay: Stay::new(now),
             door_changed: true,
             doors: Doors::default(),
-            plan: SeatPlan::default(),
+            plan: SeatPlan { reserved, told: state, seen: state, ..SeatPlan::default() },
             bots: Bots::default(),
             absence: Absence::default(),
             talk: Talk::default(),
@@ -188,6 +195,7 @@ impl Room {
             // Its game may have said something already.
             in_turn: true,
             closed: false,
+            ending: None,
         })
     }
 
@@ -209,7 +217,14 @@ impl Room {
         }
         self.in_turn = true;
         self.pass_time(now, &mut flush.effects);
+        if self.closed {
+            return Err(has_closed());
+        }
         let joined = self.let_in(&join, &mut flush.effects);
+        if joined.is_ok() {
+            self.note_activity();
+        }
+        self.follow_up(&mut flush.effects);
         if let Some(answer) = flush.answers.last_mut() {
             answer.joined.clone_from(&joined);
         }
@@ -228,6 +243,9 @@ impl Room {
         self.in_turn = true;
         let effects = &mut flush.effects;
         self.pass_time(now, effects);
+        if self.closed {
+            return;
+        }
         match command {
             Command::Leave { member, reference, n } => self.leave(member, reference.as_ref(), n, effects),
             Command::Disconnect { member, kept } => self.disconnect(member, kept, effects),
@@ -243,12 +261,18 @@ impl Room {
             Command::Reseed { seed } => self.reseed(seed),
             Command::Erase { user_id, username } => self.erase(&user_id, username.as_deref(), effects),
         }
-        self.follow_up();
+        self.follow_up(effects);
         self.seal_if_large(effects);
     }
 
-    /// Sees to what follows from whatever has happened.
-    fn follow_up(&mut self) {
+    /// Sees to what follows from whatever has happened: another owner, seats for those who wait, a match that begins or ends.
+    fn follow_up(&mut self, effects: &mut Effects) {
+        if self.closed {
+            return;
+        }
+        self.serve_queue(effects);
+        self.start_if_due();
+        self.follow_match();
         self.settle_owner();
     }
 
@@ -281,14 +305,21 @@ impl Room {
 
     fn act(&mut self, id: MemberId, kind: &str, data: Data<'_>, reference: Option<&Ref>, n: Option<u64>) {
         let Some(seat) = self.mark(id, n).map(|member| member.seat) else { return };
+        self.note_activity();
         let before = self.stage.mark();
         let done = match seat {
+            Some(_) if self.absence.is_paused() => {
+                Err(ErrorBody::new(ErrorCode::NotPlaying, "The match stands still just now."))
+            }
             Some(seat) => {
                 self.recent.push(self.stage.now, seat, kind, data);
                 self.game.act(seat, kind, data, &mut self.stage)
             }
             None => Err(ErrorBody::new(ErrorCode::NotAPlayer, "Spectators watch; join as a player to act.")),
         };
+        if done.is_ok() {
+            self.stir_bots();
+        }
         match done {
             Ok(()) if reference.is_none() => {}
             Ok(()) => {
@@ -319,20 +350,26 @@ impl Room {
         self.stage.said.message(to, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
     }
 
+    /// Says something that replaces an unwritten message of the same key.
+    fn say_latest<T: Message>(&mut self, to: To, key: &str, data: &T) {
+        let room_id = self.stage.room_id;
+        self.stage.said.message_latest(to, key, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
+    }
+
     /// Ends the turn: puts what was said in it into batches, and says what else came of it. The next turn begins with
     /// an empty flush.
     ///
     /// # Errors
     /// The game said something that cannot be sent; call [`Room::fail`].
     pub fn flush(&mut self, flush: &mut Flush) -> Result<(), GameFailure> {
-        self.follow_up();
+        self.follow_up(&mut flush.effects);
         if let Some(failure) = self.stage.said.failure() {
             return Err(failure.clone());
         }
-        if self.members.is_empty() && self.stage.seating.is_empty() {
-            self.closed = true;
-        }
+        self.note_presence();
+        self.closed |= self.ends_empty();
         let effects = &mut flush.effects;
+        self.tell_progress();
         self.stage.said.seal(&mut effects.dispatches);
         for (id, _) in &self.marks {
             if let Some(member) = self.members.get_mut(id) {
@@ -382,6 +419,7 @@ impl Room {
             self.dismiss(member, effects);
         }
         self.closed = true;
+        self.ending = Some(reason);
     }
 
     fn closing_words(&self, reason: ClosedReason) -> &'static str {
@@ -486,6 +524,18 @@ impl Room {
     #[must_use]
     pub fn seating(&self) -> &Seating {
         &self.stage.seating
+    }
+
+    /// Whether a user has a seat, or one is kept for them.
+    #[must_use]
+    pub fn has_seat_for(&self, user_id: &UserId) -> bool {
+        self.stage.seating.of_user(user_id).is_some() || self.is_reserved_for(user_id)
+    }
+
+    /// Why it was closed to everyone in it; none if it was not, or ended because nobody was left.
+    #[must_use]
+    pub fn ending(&self) -> Option<ClosedReason> {
+        self.ending
     }
 
     /// Whether it outlives the server.

@@ -8,6 +8,7 @@
 //! use anteroom_core::game::Nothing;
 //! use anteroom_core::testing::Table;
 //! use anteroom_core::{Context, Game, Rejection, Seat, Seating, Seats, Viewer, Views};
+//! use anteroom_core::schemars::JsonSchema;
 //! use serde::{Deserialize, Serialize};
 //!
 //! /// Everyone counts together.
@@ -16,7 +17,8 @@
 //!     total: u32,
 //! }
 //!
-//! #[derive(Deserialize)]
+//! #[derive(Deserialize, JsonSchema)]
+//! #[schemars(crate = "anteroom_core::schemars")]
 //! struct Options {}
 //!
 //! #[derive(Serialize, Deserialize, Encode, Decode)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
+use anteroom_core::schemars::JsonSchema;
 use anteroom_core::{
     Context, Delivery, Durable, ErrorCode, FlushMode, Game, Json, Rejection, Seat, Seating, Seats, UserId, Viewer,
     Views,
@@ -20,7 +21,8 @@ pub struct Relay {
 }
 
 /// What a relay room is created with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 #[serde(default)]
 pub struct Options {
     /// How many may be in it, not counting those who only watch; 1 to [`MEMBERS_MAX`].
@@ -32,7 +34,8 @@ pub struct Options {
 }
 
 /// When what was said goes out; see [`FlushMode`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 #[serde(rename_all = "snake_case")]
 pub enum Flush {
     /// At once.
@@ -130,6 +133,7 @@ impl Game for Relay {
     const VERSION: u16 = 1;
     const DURABLE: Durable = Durable::Choice(false);
     const VIEWS: Views = Views::Shared;
+    const SEARCHABLE: &'static [&'static str] = &["language", "level", "map", "mode", "region"];
 
     fn seats(options: &Options) -> Seats {
         Seats { min: 1, max: options.members_max, teams: 1, spectators: true }

@@ -5,12 +5,17 @@
 
 mod board;
 
+use std::time::Duration;
+
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
-use anteroom_core::{Context, Durable, Game, Outcome, Rejection, Rng, Seat, Seating, Seats, UserId, Viewer, Views};
+use anteroom_core::schemars::JsonSchema;
+use anteroom_core::{
+    Absence, Context, Durable, Game, Json, Outcome, Rejection, Rng, Seat, Seating, Seats, Then, UserId, Viewer, Views,
+};
 use serde::{Deserialize, Serialize};
 
-pub use board::{Board, Cell, Mark, best_move};
+pub use board::{Board, Cell, Mark, best_moves};
 
 /// One room of tic-tac-toe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +40,8 @@ enum Phase {
 }
 
 /// There are none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 pub struct Options {}
 
 /// What players do.
@@ -63,6 +69,8 @@ pub struct View {
     pub board: Board,
     /// Who plays which mark.
     pub players: Players,
+    /// The seat that plays X, whoever has it; the other one plays O.
+    pub x_seat: Seat,
     /// Whose turn it is; none unless a match is on.
     pub current_turn: Option<UserId>,
     /// Where the match stands.
@@ -101,6 +109,9 @@ pub enum Status {
     /// The board is full.
     Draw,
 }
+
+/// How long a player may be away before a bot plays.
+const ABSENCE_MAX: Duration = Duration::from_secs(30);
 
 const FIRST: Seat = Seat(0);
 const SECOND: Seat = Seat(1);
@@ -177,12 +188,18 @@ impl Game for TicTacToe {
     type Timer = Nothing;
 
     const KIND: &'static str = "tic_tac_toe";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     const DURABLE: Durable = Durable::Choice(true);
     const VIEWS: Views = Views::Shared;
+    const BOTS: bool = true;
+    const SEARCHABLE: &'static [&'static str] = &["language", "level", "map", "mode", "region"];
 
     fn seats(_options: &Options) -> Seats {
         Seats::exactly(2)
+    }
+
+    fn absence(_options: &Options) -> Absence {
+        Absence { after: ABSENCE_MAX, then: Then::Bot }
     }
 
     fn new(_options: Options, _ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
@@ -238,6 +255,7 @@ impl Game for TicTacToe {
         View {
             board: self.board,
             players: Players { x: player(Mark::X), o: player(Mark::O) },
+            x_seat: self.x,
             current_turn: if status == Status::Playing { player(self.turn) } else { None },
             status,
             winner,
@@ -246,15 +264,28 @@ impl Game for TicTacToe {
         }
     }
 
-    /// Plays perfectly, and always wants a rematch.
-    fn bot(&self, seat: Seat, _rng: &mut Rng) -> Option<Action> {
-        match self.phase {
-            Phase::Playing if self.seat_of(self.turn) == seat => {
-                let cell = best_move(&self.board, self.turn)?;
+    /// Plays perfectly, each time another of the best moves, and always wants a rematch.
+    fn bot(view: &View, seat: Seat, rng: &mut Rng) -> Option<Action> {
+        let (mark, player) = match view.x_seat == seat {
+            true => (Mark::X, &view.players.x),
+            false => (Mark::O, &view.players.o),
+        };
+        match view.status {
+            Status::Playing if view.current_turn == *player => {
+                let moves = best_moves(&view.board, mark);
+                let count = u32::try_from(moves.len()).unwrap_or_default();
+                let cell = moves.get(rng.below(count) as usize)?;
                 Some(Action::MakeMove { row: cell.row().into(), col: cell.col().into() })
             }
-            Phase::Won { .. } | Phase::Draw if !self.wants_rematch[usize::from(seat.0)] => Some(Action::Rematch {}),
+            Status::Won | Status::Draw if !player.as_ref().is_some_and(|me| view.rematch_wanted.contains(me)) => {
+                Some(Action::Rematch {})
+            }
             _ => None,
         }
+    }
+
+    /// What is seen has changed since, what is stored has not.
+    fn migrate(version: u16, state: Json) -> Option<Json> {
+        (version == 1).then_some(state)
     }
 }

@@ -46,6 +46,15 @@ pub const SPECTATORS_LISTED_MAX: usize = 100;
 /// The most rooms in one `list_rooms_result` or `rooms_changed`.
 pub const ROOMS_LISTED_MAX: usize = 500;
 
+/// How many rooms are listed if nobody says how many.
+pub const ROOMS_LISTED: u16 = 100;
+/// The longest filter of rooms, in bytes of its JSON text.
+pub const FILTER_BYTES_MAX: usize = 2 << 10;
+/// The most parts of a filter.
+pub const FILTER_PARTS_MAX: usize = 8;
+/// The most values of one `in`.
+pub const FILTER_VALUES_MAX: usize = 32;
+
 /// What a server allows each session; told in `handshake_accepted.limits`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Limits {

@@ -4,6 +4,7 @@
 
 mod assembly;
 mod builder;
+mod hosting;
 mod quic;
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::assembly::Startup;
 pub use self::builder::ServerBuilder;
+pub use self::hosting::Hosting;
 use crate::certificate::{self, Names, PublishedHashes};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -50,6 +52,8 @@ const CLOSE_MAX: Duration = Duration::from_secs(2);
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// The same while no room is in memory.
 const ALIVE_EVERY_IDLE: Duration = Duration::from_secs(60);
+/// How often what was said too long ago is forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(300);
 
 /// A running server. Clones are the same one. Dropping it leaves its tasks running; call [`Server::shutdown`].
 #[derive(Debug, Clone)]
@@ -155,6 +159,7 @@ impl Server {
             names: Names::default(),
             games,
             hooks: Hooked::default(),
+            filter: crate::chat::Filter::default(),
             // One that has the store of another goes on with its tokens.
             opened: Opened::given(store, vec![0; 32]),
         };
@@ -293,6 +298,7 @@ impl Server {
                 biased;
                 () = stop.cancelled() => {}
                 () = kept_up("the store's clock", || note_alive(&known)) => {}
+                () = kept_up("the store's chat", || forget_old_chat(&known)) => {}
             }
         });
     }
@@ -380,6 +386,18 @@ async fn note_alive(services: &Services) {
         let place = store.place().await;
         // If the store is closed there is nobody to tell.
         drop(store.alive(place, services.clock.now().as_millis()).committed().await);
+    }
+}
+
+/// Forgets what was said too long ago, for ever.
+async fn forget_old_chat(services: &Services) {
+    let (Some(store), Some(kept)) = (&services.store, services.chat_kept) else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(FORGET_EVERY).await;
+        let kept_ms = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
+        let before_ms = services.clock.now().as_millis().saturating_sub(kept_ms);
+        // If the store is closed there is nothing to forget.
+        drop(store.prune(store.place().await, before_ms).committed().await);
     }
 }
 

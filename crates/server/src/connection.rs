@@ -294,7 +294,7 @@ impl ConnectionTask {
             if topic == lobby.topic.name
                 && let Err(error) = lobby.catch_up(&session.carrier)
             {
-                tracing::error!(%error, "a list could not be encoded");
+                tracing::error!(?error, "a list could not be given anew");
             }
         }
     }

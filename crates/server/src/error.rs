@@ -106,6 +106,13 @@ impl Problems {
         }
     }
 
+    /// A time that may be none at all.
+    pub(crate) fn up_to_a_year(&mut self, key: &'static str, value: u64) {
+        if value > 366 * 24 * 3600 * 1000 {
+            self.add(key, "must be at most 31622400000 (a year)");
+        }
+    }
+
     /// Bytes that are to hold the largest frame there can be.
     pub(crate) fn holds_a_frame(&mut self, key: &'static str, value: u32) {
         if value < limits::SERVER_FRAME_BYTES_MAX as u32 {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use anteroom_core::game::Outcome;
+use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::{RoomId, SessionId, UserId};
 
 use crate::panics::guarded;
@@ -37,9 +38,9 @@ pub trait Hooks: Send + Sync + 'static {
         let _ = (room, outcome);
     }
 
-    /// A room has closed. Nobody is in it any more, and it is not in the list.
-    fn room_closed(&self, room: &RoomFacts<'_>) {
-        let _ = room;
+    /// A room has closed, for this reason; with none the last one has left. Nobody is in it any more, and it is not in the list.
+    fn room_closed(&self, room: &RoomFacts<'_>, reason: Option<ClosedReason>) {
+        let _ = (room, reason);
     }
 }
 

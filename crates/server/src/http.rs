@@ -5,6 +5,7 @@
 
 mod address;
 mod connection;
+mod games;
 mod linger;
 mod pace;
 mod pages;
@@ -113,6 +114,7 @@ pub(crate) fn router(parts: Parts, others: Vec<Router>) -> Router {
         .merge(pages::routes(parts.settings.demo))
         .route("/healthz", get(health))
         .route("/api/certificate", get(certificate))
+        .route("/api/games", games::route(parts.services.rooms.registry(), parts.services.rooms.last()))
         .route(anteroom_protocol::WEBSOCKET_PATH, any(upgrade::websocket));
     if !parts.settings.prefix().is_empty() {
         router = router.route(parts.settings.prefix(), get(to_the_page));
@@ -172,18 +174,20 @@ async fn to_the_page(uri: Uri) -> Response {
 }
 
 /// What a page needs to open WebTransport here.
-async fn certificate(
-    State(Parts { services, settings, .. }): State<Parts>,
-    Extension(asked): Extension<Asked>,
-    headers: HeaderMap,
-) -> Response {
-    let url = webtransport_origin(&settings, asked.host())
+async fn certificate(State(parts): State<Parts>, Extension(asked): Extension<Asked>, headers: HeaderMap) -> Response {
+    let Parts { services, settings, .. } = &parts;
+    let url = webtransport_origin(settings, asked.host())
         .map(|origin| format!("{origin}{}{}", settings.prefix(), anteroom_protocol::WEBTRANSPORT_PATH));
     let body = Json(json!({ "webtransport_url": url, "hashes": &*services.hashes.current() }));
-    let mut response = ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response();
+    let response = ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response();
+    readable(response, &parts, &asked, &headers)
+}
+
+/// Lets pages read an answer that may connect.
+fn readable(mut response: Response, parts: &Parts, asked: &Asked, headers: &HeaderMap) -> Response {
     response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = headers.get(ORIGIN)
-        && origin.to_str().is_ok_and(|origin| services.origins.allow(Some(origin), asked.authority()))
+        && origin.to_str().is_ok_and(|origin| parts.services.origins.allow(Some(origin), asked.authority()))
     {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }

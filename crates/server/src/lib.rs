@@ -9,6 +9,7 @@ pub mod app;
 mod budget;
 mod carrier;
 pub mod certificate;
+mod chat;
 pub mod cli;
 mod clock;
 pub mod config;
@@ -27,6 +28,7 @@ mod origin;
 mod output;
 mod panics;
 mod parts;
+mod passwords;
 mod permission;
 mod random;
 mod recovery;
@@ -44,9 +46,10 @@ mod tables;
 mod topic;
 mod upkeep;
 
-pub use app::{Server, ServerBuilder};
+pub use app::{Hosting, Server, ServerBuilder};
 /// What routes of an embedder are made of, in the version that this server serves them with.
 pub use axum;
+pub use chat::{ChatFacts, ChatFilter, ChatSection, Verdict};
 pub use config::Config;
 pub use error::StartError;
 pub use hooks::{Hooks, RoomFacts, SessionFacts};

@@ -1,7 +1,7 @@
 //! Where the server listens: addresses as people write them, and the sockets on them.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use tokio::net::TcpListener;
 
@@ -57,5 +57,32 @@ fn not_bound(address: SocketAddr, error: io::Error) -> StartError {
     match error.kind() {
         io::ErrorKind::AddrInUse => StartError::PortInUse(address),
         _ => StartError::Listen(address, error),
+    }
+}
+
+/// Where this machine reaches itself: a server that listens on every address is not at all of zeros.
+pub(crate) fn reachable(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listening.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_every_address_is_reached_at_its_own_machine_s() {
+        for (listening, reached) in [
+            ("0.0.0.0:7350", "127.0.0.1:7350"),
+            ("[::]:1", "[::1]:1"),
+            ("127.0.0.1:7350", "127.0.0.1:7350"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+        ] {
+            assert_eq!(reachable(listening.parse().unwrap()), reached.parse().unwrap());
+        }
     }
 }

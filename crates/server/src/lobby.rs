@@ -8,27 +8,31 @@ mod lists;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anteroom_core::listing::{Entry, Listing};
+use anteroom_core::listing::{Entry, Filter, Listing, Query};
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::limits::ROOMS_LISTED_MAX;
 use anteroom_protocol::message::push::RoomsChanged;
+use anteroom_protocol::message::resume::Subscription;
 use anteroom_protocol::message::{Message, RoomSummary};
-use anteroom_protocol::{Batch, Codec, Header, Payload, RoomId, Tally, UserId};
+use anteroom_protocol::{Batch, Codec, ErrorBody, ErrorCode, Header, Payload, RoomId, Tally, UserId};
 use tokio::sync::Notify;
 
 use crate::carrier::Carrier;
-use crate::topic::{Filter, Topic};
+use crate::topic::{Part, Topic, Unwatched};
 use lists::Lists;
 
 /// How long changes gather before subscribers hear of them.
 const GATHER: Duration = Duration::from_millis(50);
+
+/// How many different filters are watched at most. Each is looked at for every room that has changed.
+pub(crate) const FILTERS_MAX: usize = 1000;
 
 /// The rooms of one server, and those who watch the list.
 #[derive(Debug)]
 pub(crate) struct Lobby {
     state: Mutex<State>,
     /// Those who watch the list.
-    pub(crate) topic: Topic,
+    pub(crate) topic: Topic<Filter>,
     changed: Notify,
     /// Where what it says is counted as long as it is in memory.
     tally: Tally,
@@ -39,10 +43,35 @@ struct State {
     listing: Listing,
     /// Of which publication the changes are that were taken last.
     publication: u64,
-    /// The list as it is.
-    current: Lists,
-    /// The list as it was published last.
-    published: Lists,
+    /// Lists as they are.
+    current: Lists<Query>,
+    /// Lists as they were published last.
+    published: Lists<Filter>,
+}
+
+impl Part for Filter {
+    fn is_common(&self) -> bool {
+        self.is_plain()
+    }
+
+    fn subscription(&self, to: &str) -> Subscription {
+        Subscription { to: to.into(), game: self.game().map(str::to_owned), filter: self.json() }
+    }
+}
+
+/// Why a session does not watch the list.
+#[derive(Debug)]
+pub(crate) enum NotWatched {
+    /// It has no encoding.
+    Invalid(InvalidData),
+    /// It is told so.
+    Refused(ErrorBody),
+}
+
+impl From<InvalidData> for NotWatched {
+    fn from(invalid: InvalidData) -> Self {
+        Self::Invalid(invalid)
+    }
 }
 
 /// A seat that counts as taken while its room is asked for it.
@@ -70,7 +99,7 @@ impl Default for Lobby {
 impl Lobby {
     /// A lobby without rooms, which counts what it says.
     pub(crate) fn new(tally: Tally) -> Self {
-        Self { state: Mutex::default(), topic: Topic::new("rooms"), changed: Notify::new(), tally }
+        Self { state: Mutex::default(), topic: Topic::new("rooms", FILTERS_MAX), changed: Notify::new(), tally }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -106,24 +135,24 @@ impl Lobby {
         self.changed.notify_one();
     }
 
-    /// Reserves a seat for a user in a room of a game that `passes`, the best one.
+    /// Reserves a seat for a user in a room that is wanted and `passes`, the best one.
     pub(crate) fn seek(
         self: &Arc<Self>,
-        game: &str,
+        wanted: &Filter,
         user_id: &UserId,
         passes: impl Fn(&RoomId) -> bool,
     ) -> Option<Reservation> {
-        let found = self.lock().listing.seek(game, user_id, passes)?;
+        let found = self.lock().listing.seek(wanted, user_id, passes)?;
         Some(self.reservation(found))
     }
 
-    /// The same; if there is none, promises a room and reserves a seat in it.
+    /// The same; if there is none, promises a room as it is wanted and reserves a seat in it.
     ///
     /// # Errors
     /// The seat in another room, if there is one.
     pub(crate) fn seek_or_promise(
         self: &Arc<Self>,
-        game: &str,
+        wanted: &Filter,
         user_id: &UserId,
         passes: impl Fn(&RoomId) -> bool,
         room_id: RoomId,
@@ -131,18 +160,18 @@ impl Lobby {
     ) -> Result<Reservation, Reservation> {
         let found = {
             let listing = &mut self.lock().listing;
-            let found = listing.seek(game, user_id, passes);
+            let found = listing.seek(wanted, user_id, passes);
             if found.is_none() {
-                listing.promise(room_id, game, seats_max);
+                listing.promise(room_id, wanted.game().unwrap_or_default(), seats_max, wanted.wanted_data());
             }
             found
         };
         found.map_or_else(|| Ok(self.reservation((room_id, true))), |found| Err(self.reservation(found)))
     }
 
-    /// Promises a room, and reserves a seat in it.
-    pub(crate) fn promise(self: &Arc<Self>, game: &str, room_id: RoomId, seats_max: u16) -> Reservation {
-        self.lock().listing.promise(room_id, game, seats_max);
+    /// Promises a room as it is wanted, and reserves a seat in it.
+    pub(crate) fn promise(self: &Arc<Self>, wanted: &Filter, room_id: RoomId, seats_max: u16) -> Reservation {
+        self.lock().listing.promise(room_id, wanted.game().unwrap_or_default(), seats_max, wanted.wanted_data());
         self.reservation((room_id, true))
     }
 
@@ -159,17 +188,20 @@ impl Lobby {
     ///
     /// # Errors
     /// [`InvalidData`] if they have no encoding.
-    pub(crate) fn list(&self, game: Option<&str>, codec: Codec) -> Result<Arc<Payload>, InvalidData> {
+    pub(crate) fn list(&self, query: Query, codec: Codec) -> Result<Arc<Payload>, InvalidData> {
+        let query = Arc::new(query);
         let (version, list) = {
             let State { listing, current, .. } = &mut *self.lock();
             let version = listing.version();
-            if let Some(known) = current.get(version, game, codec) {
+            if let Some(known) = current.get(version, &query, codec) {
                 return Ok(known);
             }
-            (version, listing.list(game))
+            (version, listing.list(&query))
         };
         let encoded = Arc::new(Payload::encode(codec, &list)?);
-        self.lock().current.keep(version, game, &list, codec, &encoded);
+        // Games without rooms may be any.
+        let is_made_up = !query.is_plain() || query.filter().game().is_some() && list.rooms.is_empty();
+        self.lock().current.keep(version, &query, is_made_up, codec, &encoded);
         Ok(encoded)
     }
 
@@ -177,16 +209,16 @@ impl Lobby {
     ///
     /// # Errors
     /// [`InvalidData`] if they have no encoding.
-    pub(crate) fn published(&self, game: Option<&str>, codec: Codec) -> Result<(u64, Arc<Payload>), InvalidData> {
+    pub(crate) fn published(&self, filter: &Arc<Filter>, codec: Codec) -> Result<(u64, Arc<Payload>), InvalidData> {
         let (publication, list) = {
             let State { listing, published, publication, .. } = &mut *self.lock();
-            if let Some(known) = published.get(*publication, game, codec) {
+            if let Some(known) = published.get(*publication, filter, codec) {
                 return Ok((*publication, known));
             }
-            (*publication, listing.published(game))
+            (*publication, listing.published(filter))
         };
         let encoded = Arc::new(Payload::encode(codec, &list)?);
-        self.lock().published.keep(publication, game, &list, codec, &encoded);
+        self.lock().published.keep(publication, filter, !filter.is_plain(), codec, &encoded);
         Ok((publication, encoded))
     }
 
@@ -194,20 +226,29 @@ impl Lobby {
     /// then on.
     ///
     /// # Errors
-    /// [`InvalidData`] if the list has no encoding.
+    /// See [`NotWatched`].
     pub(crate) fn watch(
         &self,
         carrier: &Arc<Carrier>,
-        filter: &Filter,
+        filter: &Arc<Filter>,
         header: &Header<'_>,
-    ) -> Result<usize, InvalidData> {
+    ) -> Result<usize, NotWatched> {
+        let too_many = || {
+            let sentence = "Too many different filters are watched; list the rooms, or watch those of a game.";
+            NotWatched::Refused(ErrorBody::new(ErrorCode::LimitReached, sentence))
+        };
+        if !self.topic.has_place(filter, carrier.id) {
+            return Err(too_many());
+        }
         loop {
-            let (publication, list) = self.published(filter.as_deref(), carrier.codec)?;
+            let (publication, list) = self.published(filter, carrier.codec)?;
             let answer = Batch::of_encoded(header, list.data())?;
             let bytes = answer.payload().len();
             // Changes are published many times a second at most, so it is not long before it is done.
-            if self.topic.watch(carrier, filter.clone(), publication, answer).is_ok() {
-                return Ok(bytes);
+            match self.topic.watch(carrier, filter, publication, answer) {
+                Ok(()) => return Ok(bytes),
+                Err(Unwatched::Outdated) => {}
+                Err(Unwatched::TooMany) => return Err(too_many()),
             }
         }
     }
@@ -215,9 +256,9 @@ impl Lobby {
     /// Gives the list anew to a session that was behind, and has read what there was.
     ///
     /// # Errors
-    /// [`InvalidData`] if the list has no encoding.
-    pub(crate) fn catch_up(&self, carrier: &Arc<Carrier>) -> Result<(), InvalidData> {
-        let Some(filter) = self.topic.filter_of(carrier.id) else { return Ok(()) };
+    /// See [`NotWatched`].
+    pub(crate) fn catch_up(&self, carrier: &Arc<Carrier>) -> Result<(), NotWatched> {
+        let Some(filter) = self.topic.part_of(carrier.id) else { return Ok(()) };
         let header = Header { success: Some(true), ..Header::new("subscribe_rooms_result") };
         self.watch(carrier, &filter, &header).map(drop)
     }
@@ -242,10 +283,7 @@ impl Lobby {
             state.publication = publication;
             state.listing.take_changes()
         });
-        let encode = |filter: &Filter, codec| {
-            let changed = changes.get(&filter.as_deref().map(str::to_owned));
-            changed.map(|changed| encode(changed, codec, &self.tally)).unwrap_or_default()
-        };
+        let encode = |filter: &Filter, codec| encode(&changes.of(filter), codec, &self.tally);
         self.topic.publish(publication, encode).await;
     }
 }
@@ -268,76 +306,4 @@ fn encode(changed: &RoomsChanged, codec: Codec, tally: &Tally) -> Vec<Arc<Batch>
 }
 
 #[cfg(test)]
-mod tests {
-    use anteroom_core::listing::Presence;
-    use anteroom_protocol::message::RoomState;
-
-    use super::*;
-
-    fn entry(bits: u128, players: u16) -> Entry {
-        let summary = RoomSummary {
-            room_id: RoomId::from_bits(bits),
-            game: "relay".into(),
-            name: "A room".into(),
-            players,
-            seats_max: 2,
-            spectators: 0,
-            state: RoomState::Waiting,
-            durable: false,
-            locked: false,
-            has_password: false,
-            created_at_ms: 0,
-            data: std::collections::BTreeMap::new(),
-        };
-        Entry { summary, presence: Presence { players, ..Presence::default() } }
-    }
-
-    fn put(lobby: &Lobby, entry: Entry) {
-        lobby.settle(&entry.summary.room_id.clone(), Some(entry), Vec::new());
-    }
-
-    #[test]
-    fn a_list_is_encoded_once_until_it_changes() {
-        let lobby = Lobby::default();
-        put(&lobby, entry(1, 1));
-        for codec in Codec::ALL {
-            for game in [None, Some("relay")] {
-                let first = lobby.list(game, codec).unwrap();
-                assert!(Arc::ptr_eq(&first, &lobby.list(game, codec).unwrap()));
-                let (publication, first) = lobby.published(game, codec).unwrap();
-                assert_eq!(publication, 0);
-                // Before anything was published a game has no rooms, and lists of games without are not kept.
-                let again = lobby.published(game, codec).unwrap().1;
-                assert_eq!(Arc::ptr_eq(&first, &again), game.is_none());
-            }
-        }
-        let before = lobby.list(None, Codec::Json).unwrap();
-        put(&lobby, entry(1, 2));
-        let after = lobby.list(None, Codec::Json).unwrap();
-        assert!(!Arc::ptr_eq(&before, &after));
-        assert_ne!(before.data(), after.data());
-        for number in 0..99 {
-            lobby.list(Some(&format!("no game {number}")), Codec::Json).unwrap();
-        }
-        assert!(lobby.lock().current.len() <= 4, "what a client makes up is not kept");
-    }
-
-    #[test]
-    fn a_seat_is_free_again_when_nobody_is_on_the_way_to_it() {
-        let lobby = Arc::new(Lobby::default());
-        put(&lobby, entry(1, 1));
-        let seek = || lobby.seek("relay", &"eve".parse().unwrap(), |_| true);
-        let seat = seek().unwrap();
-        assert!(seek().is_none());
-        drop(seat);
-        let seat = seek().unwrap();
-        // The room has let them in.
-        lobby.settle(&RoomId::from_bits(1), Some(entry(1, 2)), vec![seat]);
-        assert!(seek().is_none());
-        put(&lobby, entry(1, 1));
-        let _seat = seek().unwrap();
-        let mine = RoomId::from_bits(2);
-        let promised = lobby.seek_or_promise("relay", &"eve".parse().unwrap(), |_| true, mine, 2).unwrap();
-        assert_eq!((promised.room_id, seek().unwrap().room_id), (mine, mine), "others find a seat there");
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@
 pub(crate) mod answer;
 mod asking;
 mod lobby;
+mod proving;
 mod rooms;
 mod session;
 
@@ -86,10 +87,10 @@ impl Call<'_> {
                 let sentence = "Name the room in `room_id`, beside the type.";
                 return self.refuse(kind, ErrorBody::new(ErrorCode::NotInRoom, sentence).into());
             }
-            return rooms::act(self, true);
+            return rooms::ask(self, kind);
         }
         match Request::parse(kind, self.message) {
-            Ok(Request::Action | Request::Member(_)) => rooms::act(self, false),
+            Ok(Request::Action | Request::Member(_)) => rooms::act(self),
             Ok(Request::Room(request)) => rooms::handle(self, request),
             Ok(Request::Lobby(request)) => {
                 self.take()?;

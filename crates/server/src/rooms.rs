@@ -5,7 +5,9 @@
 //! going waits its turn. A durable room is stored turn by turn, and out of memory while nobody is in it.
 
 mod asleep;
+mod door;
 mod erasing;
+mod hosting;
 mod journal;
 mod limits;
 mod link;
@@ -14,6 +16,7 @@ mod record;
 mod restoring;
 mod seeking;
 mod task;
+mod terms;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -21,15 +24,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anteroom_core::game::{Kind, Registry};
-use anteroom_core::name;
-use anteroom_core::room::{Join, Room, RoomSpec};
+use anteroom_core::room::{Command, Join, Room, RoomSpec, Terms};
 use anteroom_protocol::message::push::ClosedReason;
-use anteroom_protocol::message::request::CreateRoom;
 use anteroom_protocol::{ErrorBody, ErrorCode, Json, RoomId};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
+use crate::chat::Filter;
 use crate::clock::Clock;
 use crate::hooks::Hooked;
 use crate::lobby::{Lobby, Reservation};
@@ -46,6 +48,7 @@ pub(crate) use record::deeds;
 pub(crate) use restoring::Rejoin;
 pub(crate) use seeking::Sought;
 use task::Opening;
+pub(crate) use terms::Plan;
 
 /// How many commands a room takes in before it flushes.
 const TURN_MESSAGES_MAX: usize = 256;
@@ -72,6 +75,7 @@ pub(crate) struct Rooms {
     budget: Arc<Budget>,
     /// Who is told that rooms open and close, and how matches end.
     hooks: Hooked,
+    filter: Filter,
     /// Where durable rooms are stored; without it there are none.
     store: Option<Arc<dyn Store>>,
     places: Mutex<Places>,
@@ -92,6 +96,7 @@ pub(crate) struct Surroundings {
     pub(crate) randomness: Arc<Randomness>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) hooks: Hooked,
+    pub(crate) filter: Filter,
     pub(crate) store: Option<Arc<dyn Store>>,
 }
 
@@ -135,7 +140,7 @@ impl Rooms {
     /// No rooms yet.
     #[must_use]
     pub(crate) fn new(surroundings: Surroundings) -> Arc<Self> {
-        let Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, store } = surroundings;
+        let Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, filter, store } = surroundings;
         Arc::new(Self {
             registry,
             lobby,
@@ -144,6 +149,7 @@ impl Rooms {
             randomness,
             budget,
             hooks,
+            filter,
             store,
             places: Mutex::default(),
             due_changed: Notify::new(),
@@ -162,7 +168,6 @@ impl Rooms {
     /// # Errors
     /// `room_not_found`, also for what is no room id at all; `room_suspended`.
     pub(crate) fn find(self: &Arc<Self>, room_id: &str) -> Result<RoomHandle, ErrorBody> {
-        let not_found = || ErrorBody::new(ErrorCode::RoomNotFound, "There is no such room.");
         let room_id: RoomId = room_id.parse().map_err(|_| not_found())?;
         self.reach(&room_id)?.ok_or_else(not_found)
     }
@@ -178,49 +183,27 @@ impl Rooms {
     /// Makes a room and asks it to let its creator in; gives where the answer comes.
     ///
     /// # Errors
-    /// `game_not_found`, `invalid_name`, `invalid_options`, `limit_reached`, `shutting_down`, or what the game
-    /// refuses with.
+    /// `invalid_data`, `invalid_options`, `limit_reached`, `shutting_down`, or what the game refuses with.
     pub(crate) fn create(
         self: &Arc<Self>,
-        request: &CreateRoom,
+        plan: Plan,
         join: Join,
         visitor: Visitor,
     ) -> Result<oneshot::Receiver<Reply>, Declined> {
-        let kind = *self.registry.kind(&request.game)?;
-        let durable = self.settle_durable(&kind, request.durable)?;
-        let name = match &request.name {
-            Some(name) => name::checked(name)?,
-            None => default_name(&join.username),
-        };
+        let Plan { kind, name, options, durable, terms } = plan;
         // Rooms are counted before the game runs, so that a flood of creations costs nothing.
         let slot = self.reserve(durable, || RoomId::from_bits(self.randomness.bits()))?;
-        let spec = self.spec(&slot, name, request.options.clone());
+        let spec = self.spec(&slot, name, options, terms);
         self.open(slot, &kind, spec, join, visitor, None)
     }
 
-    fn spec(&self, slot: &Slot, name: String, options: Option<Json>) -> RoomSpec {
+    fn spec(&self, slot: &Slot, name: String, options: Option<Json>, terms: Terms) -> RoomSpec {
         let (room_id, seed) = (slot.handle.room_id, self.randomness.seed());
         let durable = slot.handle.is_durable();
-        RoomSpec {
-            room_id,
-            name,
-            options,
-            seed,
-            policy: self.limits.policy(durable),
-            durable,
-            terms: anteroom_core::room::Terms::default(),
-        }
+        RoomSpec { room_id, name, options, seed, policy: self.limits.policy(durable), durable, terms }
     }
 
-    /// Whether a room of a game would be durable.
-    ///
-    /// # Errors
-    /// `game_not_found`, `invalid_options`, `storage_unavailable`.
-    pub(crate) fn is_durable(&self, game: &str, asked: Option<bool>) -> Result<bool, ErrorBody> {
-        self.settle_durable(self.registry.kind(game)?, asked)
-    }
-
-    /// The same of a kind.
+    /// Whether a room of a kind would be durable.
     ///
     /// # Errors
     /// `invalid_options` if that is asked for and cannot be; `storage_unavailable`.
@@ -247,29 +230,40 @@ impl Rooms {
         visitor: Visitor,
         seat: Option<Reservation>,
     ) -> Result<oneshot::Receiver<Reply>, Declined> {
-        let Slot { handle, mailbox } = slot;
+        let handle = slot.handle.clone();
+        let room = self.build(&handle, kind, spec)?;
+        // Its creator knocks before the room runs: one that nobody is in would close.
+        let answered = handle.try_join(join, visitor, seat);
+        self.run(slot, room, Vec::new());
+        answered
+    }
+
+    fn build(&self, handle: &RoomHandle, kind: &Kind, spec: RoomSpec) -> Result<Room, ErrorBody> {
         let (room_id, seed, now) = (handle.room_id, spec.seed, self.clock.now());
         let created = std::panic::catch_unwind(|| Room::create(kind, spec, now));
-        let room = match created {
-            Ok(Ok(room)) => room.counted(self.budget.total()),
+        match created {
+            Ok(Ok(room)) => Ok(room.counted(self.budget.total())),
             Ok(Err(error)) => {
                 self.forget(&room_id);
-                return Err(error.into());
+                Err(error)
             }
             Err(_) => {
                 self.forget(&room_id);
                 tracing::error!(%room_id, game = kind.name, seed, "game panicked while the room was made");
-                return Err(ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made.").into());
+                Err(ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made."))
             }
-        };
-        // Its creator knocks before the room runs: one that nobody is in would close.
-        let answered = handle.try_join(join, visitor, seat);
+        }
+    }
+
+    /// Lets a room go on that was built, from what it is told first.
+    fn run(self: &Arc<Self>, slot: Slot, room: Room, first: Vec<Command<'static>>) {
+        let Slot { handle, mailbox } = slot;
         let inbox = Inbox { mailbox, filling: handle.filling.clone() };
         let journal = self.store.clone().filter(|_| room.is_durable());
-        let journal = journal.map(|store| Journal::new(store, room_id));
+        let journal = journal.map(|store| Journal::new(store, handle.room_id));
         let room = if journal.is_some() { room.logged() } else { room };
-        self.tasks.spawn(task::run(self.clone(), Opening::new(room, journal), inbox, handle));
-        answered
+        let opening = Opening { first, ..Opening::new(room, journal) };
+        self.tasks.spawn(task::run(self.clone(), opening, inbox, handle));
     }
 
     /// Makes a slot for a room, under an id that no other room has.
@@ -328,6 +322,11 @@ impl Rooms {
     }
 }
 
+/// There is no such room, or it is one that the asker is not to know of.
+pub(crate) fn not_found() -> ErrorBody {
+    ErrorBody::new(ErrorCode::RoomNotFound, "There is no such room.")
+}
+
 fn default_name(username: &str) -> String {
     let room: String = format!("{username}'s room");
     if room.chars().count() <= anteroom_protocol::limits::NAME_CHARS_MAX { room } else { username.to_owned() }
@@ -345,7 +344,9 @@ mod tests {
         let lobby = Arc::new(Lobby::default());
         let (randomness, budget) = (Arc::new(Randomness::seeded(1)), Arc::new(Budget::new(usize::MAX)));
         let (registry, clock, hooks, store) = (games, Clock::start(), Hooked::default(), None);
-        let rooms = Rooms::new(Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, store });
+        let filter = Filter::default();
+        let rooms =
+            Rooms::new(Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, filter, store });
         let mut made_up = [1, 1, 1, 2].into_iter().chain(std::iter::repeat(2));
         let mut reserve = || rooms.reserve(false, || RoomId::from_bits(made_up.next().unwrap()));
         let (first, second) = (reserve().unwrap(), reserve().unwrap());

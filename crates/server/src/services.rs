@@ -4,6 +4,7 @@
 //! How long the server runs and how it ends is not here but in `lifecycle`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::budget::Budget;
 use crate::certificate::PublishedHashes;
@@ -11,6 +12,7 @@ use crate::clock::Clock;
 use crate::identity::Authority;
 use crate::lobby::Lobby;
 use crate::origin::Origins;
+use crate::passwords::Passwords;
 use crate::random::Randomness;
 use crate::rooms::Rooms;
 use crate::sessions::Sessions;
@@ -28,6 +30,11 @@ pub(crate) struct Services {
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) budget: Arc<Budget>,
+    pub(crate) passwords: Passwords,
+    /// Where the page is that invites lead to.
+    pub(crate) page: String,
     /// What outlives the server, if anything does.
     pub(crate) store: Option<Arc<dyn Store>>,
+    /// How long what is said is stored, if not for as long as its room.
+    pub(crate) chat_kept: Option<Duration>,
 }

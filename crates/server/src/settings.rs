@@ -9,6 +9,7 @@ mod public_url;
 use std::net::SocketAddr;
 
 use crate::certificate::TcpTls;
+use crate::listen::reachable;
 use crate::mode::Mode;
 pub(crate) use connection::ConnectionLimits;
 pub(crate) use http::HttpLimits;
@@ -39,6 +40,15 @@ impl Settings {
     /// Whether nobody but this machine reaches the server.
     pub(crate) fn is_local(&self) -> bool {
         self.mode.is_development() && !self.mode.is_on_network()
+    }
+
+    /// Where players find the page, as far as that is known.
+    pub(crate) fn page(&self) -> String {
+        if let Some(public) = &self.public {
+            return public.page();
+        }
+        let has_tls = !self.mode.is_development() && self.tcp_tls == TcpTls::On;
+        format!("{}://{}/", if has_tls { "https" } else { "http" }, reachable(self.local_addr))
     }
 
     /// The path in front of all of the server's; empty if there is none.

@@ -23,12 +23,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anteroom_protocol::message::chat::{ChatEntry, MessageId};
 use anteroom_protocol::{RoomId, SessionId, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub use memory::Memory;
 pub(crate) use open::{Opened, open};
-pub use record::{Kept, KeptRow, Kind, RECORD_BYTES_MAX, RoomRow, Sealed, SealedError, SessionRow, Turn, UserRow};
+pub use record::{
+    ChatRow, Kept, KeptRow, Kind, RECORD_BYTES_MAX, RoomRow, Sealed, SealedError, SessionRow, Turn, UserRow,
+};
 pub use section::{StoreKind, StoreSection};
 pub use sqlite::{OpenError, Report, Sqlite, backup, check, vacuum};
 
@@ -213,11 +216,34 @@ pub trait UserStore: Medium {
     /// What is known of a user.
     fn user(&self, user_id: UserId) -> Later<'_, Result<Option<UserRow>, StoreError>>;
 
-    /// Forgets a user and their sessions, and makes sure that no byte of what was deleted is left on the medium. If that cannot be
+    /// Forgets a user, their sessions and what they said, and makes sure that no byte of what was deleted is left on the medium. If that cannot be
     /// done they are forgotten all the same, and the receipt says [`StoreError::NotTidied`].
     fn erase(&self, place: Place, user_id: UserId) -> Receipt;
 }
 
+/// What is kept of what was said in rooms. With a room it is [removed](RoomStore::remove), too.
+pub trait ChatStore: Medium {
+    /// Stores what was said, each entry in place of what had its room and id.
+    fn say(&self, place: Place, rows: Vec<ChatRow>) -> Receipt;
+
+    /// What was said last in a room before an entry, the oldest first; at most so many.
+    fn said(
+        &self,
+        room_id: RoomId,
+        before: Option<MessageId>,
+        most: usize,
+    ) -> Later<'_, Result<Vec<ChatEntry>, StoreError>>;
+
+    /// Everything that a user has said.
+    fn said_by(&self, user_id: UserId) -> Later<'_, Result<Vec<ChatRow>, StoreError>>;
+
+    /// Forgets what was said before a time, in Unix milliseconds: at most [`PRUNED_MAX`] entries of it, the oldest first.
+    fn prune(&self, place: Place, before_ms: u64) -> Receipt;
+}
+
+/// How many entries are forgotten with one write, so that none waits for long behind it.
+pub const PRUNED_MAX: usize = 10_000;
+
 /// A medium that keeps everything.
-pub trait Store: RoomStore + SessionStore + UserStore {}
-impl<T: RoomStore + SessionStore + UserStore> Store for T {}
+pub trait Store: RoomStore + SessionStore + UserStore + ChatStore {}
+impl<T: RoomStore + SessionStore + UserStore + ChatStore> Store for T {}

@@ -50,6 +50,14 @@ pub struct Times {
     pub durable_seat_ms: u64,
     /// How long nobody is connected to a durable room until it leaves memory, in milliseconds.
     pub hibernate_after_ms: u64,
+    /// How long a durable room stays that nobody is in and no seat is kept in, in milliseconds.
+    pub durable_empty_ttl_ms: u64,
+    /// How long its creator may have any room stay that nobody is in, in milliseconds.
+    pub empty_ttl_max_ms: u64,
+    /// After how long without anybody doing anything in it a room closes, in milliseconds; 0 is never.
+    pub room_idle_ttl_ms: u64,
+    /// After how long a room closes in any case, in milliseconds; 0 is never.
+    pub room_lifetime_max_ms: u64,
     /// How long a connection may take to send its handshake, in milliseconds.
     pub handshake_ms: u64,
     /// How often an idle WebSocket is pinged, in milliseconds.
@@ -74,7 +82,7 @@ impl Default for LimitList {
             rooms_max: 10_000,
             stored_rooms_max: 1_000_000,
             rooms_per_session_max: Limits::default().rooms_max,
-            spectators_per_room_max: 256,
+            spectators_per_room_max: 10_000,
             sessions_max: 100_000,
             outbox_bytes_max: 4 << 20,
             lane_bytes_max: 1 << 20,
@@ -93,6 +101,10 @@ impl Default for Times {
             grace_ms: 60_000,
             durable_seat_ms: 7 * 24 * 3600 * 1000,
             hibernate_after_ms: 600_000,
+            durable_empty_ttl_ms: 600_000,
+            empty_ttl_max_ms: 3_600_000,
+            room_idle_ttl_ms: 0,
+            room_lifetime_max_ms: 0,
             handshake_ms: 10_000,
             websocket_ping_ms: 25_000,
             quic_keep_alive_ms: 20_000,

@@ -4,14 +4,17 @@
  */
 
 import { connect } from "../sdk/anteroom.js";
+import { closeDialogs, startDialogs } from "./dialog.js";
 import { byId, sentence, setAttribute, setText } from "./dom.js";
 import { refuseEntry, showEntering, showEntry, startEntryView } from "./entry-view.js";
 import { showConnecting, showLink, startLinkView } from "./link-view.js";
-import { hideLobby, joinRoom, showLobby, startLobbyView } from "./lobby-view.js";
+import { hideLobby, joinRoom, playBot, showLobby, startLobbyView } from "./lobby-view.js";
 import { addToLog } from "./log.js";
 import { enteredName, forgetEntered, forgetInvitation, invitation, rememberEntered } from "./memory.js";
+import { startMenus } from "./menu.js";
 import { clearNotice, showNotice } from "./notice.js";
 import { followState } from "./reconnecting.js";
+import { selfOf } from "./rights.js";
 import { hideRoom, showRoom, startRoomView } from "./room-view.js";
 import { currentView, openView, setTitle, showWho } from "./views.js";
 
@@ -26,20 +29,23 @@ start();
 
 function start() {
   setAttribute(document.body, "data-started", "true");
-  startEntryView((name) => enter(name));
+  startDialogs();
+  startMenus();
+  startEntryView({ onEnter: (name) => enter(name), onBot: (name) => enter(name, playBot) });
   startLobbyView({ onRoom: openRoom });
   startRoomView({ onLeft: leftRoom, onTitle: setTitle });
   startLinkView();
   byId("again").addEventListener("click", () => enter(enteredName() ?? undefined));
   byId("rename").addEventListener("click", openDoor);
+  addEventListener("hashchange", followAddress);
   showTerminalCommand();
   const name = enteredName();
   if (name === null) openDoor();
   else enter(name);
 }
 
-/** Connects, and goes where the session is: a reloaded tab to its table, everybody else to the lobby. */
-async function enter(name) {
+/** Connects, and goes where the session is: a reloaded tab to its table, everybody else to the lobby, and from there on. */
+async function enter(name, goOn = null) {
   lobby = null;
   showLink(null);
   showEntering(true);
@@ -47,7 +53,7 @@ async function enter(name) {
   if (currentView() === "closed") openView("loading");
   try {
     // A proxy may have page and server under a path of their own.
-    await welcome(await connect(new URL(".", location.href), { name, client: "anteroom-demo" }));
+    await welcome(await connect(new URL(".", location.href), { name, client: "anteroom-demo" }), goOn);
   } catch (error) {
     showConnecting(false);
     if (error?.code === "invalid_name") openDoor();
@@ -59,7 +65,7 @@ async function enter(name) {
   }
 }
 
-function welcome(session) {
+function welcome(session, goOn) {
   lobby = session;
   rememberEntered(session.username);
   clearNotice();
@@ -74,7 +80,8 @@ function welcome(session) {
   const seat = [...session.rooms.values()].at(-1);
   if (seat) return openRoomOf(session, seat);
   openLobby();
-  if (invitation() && !session.lost) followInvitation();
+  if (goOn) goOn();
+  else if (invitation() && !session.lost) followInvitation();
   else forgetInvitation();
 }
 
@@ -111,6 +118,7 @@ function openLobby() {
 function openRoom(entered) {
   room = entered;
   hideLobby();
+  closeDialogs();
   clearNotice();
   openView("room");
   showRoom(lobby, entered);
@@ -120,6 +128,10 @@ function openRoom(entered) {
 function openRoomOf(session, seat) {
   const invited = invitation();
   openRoom(seat);
+  offerInvitation(session, seat, invited);
+}
+
+function offerInvitation(session, seat, invited) {
   if (!invited || invited.roomId === seat.id) return forgetInvitation();
   const go = async () => {
     await seat.leave().catch((error) => addToLog({ message: sentence(error) }));
@@ -132,8 +144,18 @@ function openRoomOf(session, seat) {
 }
 
 async function followInvitation(invited = invitation()) {
-  await joinRoom(invited.roomId, invited.as);
+  // It has done its work, or never will: the code is nothing for the history of a browser.
   forgetInvitation();
+  await joinRoom(invited.roomId, invited.as, { invite: invited.invite });
+}
+
+/** A link whose code is in the fragment loads nothing anew in a tab that is here already. */
+function followAddress() {
+  const invited = invitation();
+  if (!invited) return;
+  if (currentView() === "entry") showEntry();
+  else if (room && lobby) offerInvitation(lobby, room, invited);
+  else if (lobby) followInvitation(invited);
 }
 
 function leftRoom(end) {
@@ -158,6 +180,7 @@ function renewed({ error }) {
 function openClosed(error) {
   hideRoom();
   hideLobby();
+  closeDialogs();
   room = null;
   clearNotice();
   setText(byId("closed-reason"), error ? sentence(error) : "You have said goodbye.");
@@ -166,7 +189,8 @@ function openClosed(error) {
 }
 
 function placeOf({ graceMs }) {
-  return { graceMs, isPlayer: room?.role === "player", isInRoom: Boolean(room), isDurable: Boolean(room?.durable) };
+  const isPlayer = Boolean(room) && selfOf(room, lobby).role === "player";
+  return { graceMs, isPlayer, isInRoom: Boolean(room), isDurable: Boolean(room?.durable) };
 }
 
 /** The command for a terminal, which names the server if it is not where the program looks by itself. */

@@ -6,11 +6,18 @@ import { invitation, offeredName } from "./memory.js";
 const field = byId("name");
 const error = byId("name-error");
 const enter = byId("enter");
+const bot = byId("entry-bot");
 
+const ENTER = enter.textContent;
 const LEAD = byId("entry-lead").textContent;
 
-/** Puts the form to work. @param {(name: string) => void} onEnter */
-export function startEntryView(onEnter) {
+/**
+ * Puts the form to work.
+ * @param {{onEnter: (name: string) => void, onBot: (name: string | undefined) => void}} hooks who plays a bot at once
+ *   needs no name: the server makes one up
+ */
+export function startEntryView({ onEnter, onBot }) {
+  bot.addEventListener("click", () => bot.disabled || onBot(field.value.trim() || undefined));
   byId("entry-form").addEventListener("submit", (event) => {
     event.preventDefault();
     if (enter.disabled) return;
@@ -27,13 +34,16 @@ export function showEntry() {
   const invited = invitation();
   setText(byId("entry-title"), invited ? "You are invited." : "Take a seat.");
   setText(byId("entry-lead"), invited ? invitationLead(invited) : LEAD);
-  setText(enter, "Enter");
+  setText(enter, ENTER);
+  bot.hidden = Boolean(invited);
+  enter.classList.toggle("primary", Boolean(invited));
 }
 
 /** While the page connects; ends with the session or with `refuseEntry`. */
 export function showEntering(isEntering) {
   enter.disabled = isEntering;
-  setText(enter, isEntering ? "Entering…" : "Enter");
+  bot.disabled = isEntering;
+  setText(enter, isEntering ? "Entering…" : ENTER);
   if (isEntering) say("");
 }
 

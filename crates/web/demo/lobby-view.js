@@ -1,15 +1,17 @@
 /** The lobby: the rooms as they are this moment, and the ways into one. */
 
+import { startCreateDialog } from "./create-dialog.js";
 import { byId, make, sentence, setAttribute, setText } from "./dom.js";
-import { refusalOf } from "./words.js";
-
-export const GAME = "tic_tac_toe";
+import { GAME, gameName } from "./games.js";
+import { clearFilter, filterParts, isFiltered, isLookedFor, offerGames } from "./lobby-filter.js";
+import { startLobbyFilter, writtenRoomId } from "./lobby-filter.js";
+import { askPassword, startPasswordDialog } from "./password-dialog.js";
+import { refusalOf, rowFacts, rowState } from "./words.js";
 
 const list = byId("rooms");
 const note = byId("rooms-note");
 const count = byId("rooms-count");
 const refusal = byId("lobby-error");
-const nameField = byId("room-name");
 
 const rows = new Map();
 let lobby = null;
@@ -22,29 +24,20 @@ let opened = () => {};
 /** Puts the view to work. @param {{onRoom: (room: any) => void}} hooks */
 export function startLobbyView({ onRoom }) {
   opened = onRoom;
+  byId("bot").addEventListener("click", playBot);
   byId("quick").addEventListener("click", () => go((session) => session.quickJoin(GAME)));
-  byId("create-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    create();
-  });
+  startCreateDialog(create);
+  startPasswordDialog();
+  startLobbyFilter({ onFilter: () => lobby && watch(lobby), onText: render });
 }
 
 /** Shows the rooms of this session's server, live, until `hideLobby`. */
-export async function showLobby(session) {
+export function showLobby(session) {
   hideLobby();
   lobby = session;
-  const look = ++looks;
   refuse("");
-  say("Looking for rooms…");
-  try {
-    const watched = await session.watchRooms({ game: GAME });
-    if (look !== looks) return watched.close();
-    rooms = watched;
-    rooms.on("change", render);
-    render();
-  } catch (error) {
-    if (look === looks) say(sentence(error), { label: "Try again", run: () => showLobby(session) });
-  }
+  offerGames();
+  return watch(session);
 }
 
 /** Stops looking: the rooms go unwatched while one is played in. */
@@ -54,23 +47,70 @@ export function hideLobby() {
   [lobby, rooms] = [null, null];
 }
 
-/** Goes into a room by its id. @param {string} roomId @param {"player" | "spectator"} as */
-export function joinRoom(roomId, as) {
-  const watch = { label: "Watch instead", run: () => joinRoom(roomId, "spectator") };
-  return go((session) => session.joinRoom(roomId, { as }), as === "player" ? watch : null);
+/**
+ * Goes into a room by its id.
+ * @param {string} roomId
+ * @param {"player" | "spectator"} as
+ * @param {{name?: string, invite?: string}} [more]
+ */
+export function joinRoom(roomId, as, { name = "", invite } = {}) {
+  const enter = (password) => (session) => session.joinRoom(roomId, { as, invite, password });
+  const refused = (error) => {
+    if (error?.code === "wrong_password") askPassword(name, (password) => enterWith(enter(password)));
+    else refuse(refusalOf(error), wayOut(error, roomId, as, name));
+  };
+  return go(enter(), refused);
 }
 
-function create() {
-  const name = nameField.value.trim();
+/** A match at once, for somebody who is alone: a table that is in no list, and a computer at it. */
+export function playBot() {
   return go(async (session) => {
-    const room = await session.createRoom(name ? { game: GAME, name } : { game: GAME });
-    nameField.value = "";
+    const room = await session.createRoom({ game: GAME, visibility: "unlisted" });
+    // The room is there in any case, and says what is missing.
+    room.request("add_bot", {}).catch((error) => console.info(sentence(error)));
     return room;
   });
 }
 
+/** The list as it is filtered now. */
+async function watch(session) {
+  const look = ++looks;
+  rooms?.close();
+  rooms = null;
+  say("Looking for rooms…");
+  const filter = filterParts();
+  try {
+    const watched = await session.watchRooms(filter.length > 0 ? { filter } : {});
+    if (look !== looks) return watched.close();
+    rooms = watched;
+    rooms.on("change", render);
+    render();
+  } catch (error) {
+    if (look === looks) say(sentence(error), { label: "Try again", run: () => watch(session) });
+  }
+}
+
+/** A room with no seat may be watched; an id that leads nowhere may still be a typing error. */
+function wayOut({ code, details }, roomId, as, name) {
+  const isFull = code === "room_full" || (code === "room_locked" && details?.reason === "playing");
+  if (!isFull || as !== "player") return null;
+  return { label: "Watch instead", run: () => joinRoom(roomId, "spectator", { name }) };
+}
+
+/** From the form: what is refused is said there. */
+async function create(what) {
+  await enterWith((session) => session.createRoom(what));
+}
+
+async function enterWith(enter) {
+  const session = lobby;
+  if (!session) return;
+  const room = await enter(session);
+  if (session === lobby) opened(room);
+}
+
 /** One way in at a time; what is refused is said above the list. */
-async function go(enter, ifFull = null) {
+async function go(enter, onRefused = (error) => refuse(refusalOf(error))) {
   const session = lobby;
   if (!session || busy) return;
   setBusy(true);
@@ -78,17 +118,12 @@ async function go(enter, ifFull = null) {
   try {
     opened(await enter(session));
   } catch (error) {
-    if (lobby === session) refused(session, error, ifFull);
+    const here = error?.code === "already_in_room" ? [...session.rooms.values()].at(-1) : null;
+    if (lobby === session && here) opened(here);
+    else if (lobby === session) onRefused(error);
   } finally {
     setBusy(false);
   }
-}
-
-function refused(session, error, ifFull) {
-  const here = error?.code === "already_in_room" ? [...session.rooms.values()].at(-1) : null;
-  if (here) opened(here);
-  else refuse(refusalOf(error), error?.code === "room_full" ? ifFull : null);
-  setAttribute(nameField, "aria-invalid", error?.code === "invalid_name" ? "true" : null);
 }
 
 function setBusy(isBusy) {
@@ -98,7 +133,7 @@ function setBusy(isBusy) {
 
 function render() {
   if (!rooms) return;
-  const shown = rooms.rooms;
+  const shown = rooms.rooms.filter(isLookedFor);
   const ids = new Set(shown.map((row) => row.room_id));
   for (const [id, row] of rows) {
     if (ids.has(id)) continue;
@@ -108,7 +143,19 @@ function render() {
   shown.forEach((data, index) => place(rowOf(data), index));
   setText(count, counted(shown, rooms.total));
   if (shown.length) say("");
-  else say("No rooms yet. Create one and send a friend the link.");
+  else sayNone();
+}
+
+function sayNone() {
+  const id = writtenRoomId();
+  if (id) say(`Room ${id} is not in this list.`, { label: "Go there", run: () => joinRoom(id, "player") });
+  else if (isFiltered()) say("No room is like that.", { label: "Show all rooms", run: showAll });
+  else say("No rooms yet. Play a bot, or make a room and invite a friend.");
+}
+
+function showAll() {
+  clearFilter();
+  if (lobby) watch(lobby);
 }
 
 /** Puts a row where it belongs without touching one that is there already: a focused row keeps its focus. */
@@ -122,46 +169,34 @@ function rowOf(data) {
   if (!rows.has(id)) rows.set(id, createRow(id));
   const row = rows.get(id);
   setText(row.querySelector(".row-name"), data.name);
-  setText(row.querySelector(".row-facts"), facts(data));
-  setText(row.querySelector(".row-state"), stateOf(data));
-  setAttribute(row, "data-free", String(hasSeat(data)));
+  setText(row.querySelector(".row-facts"), rowFacts(data, gameName(data.game)));
+  setText(row.querySelector(".row-state"), rowState(data));
+  setAttribute(row, "data-free", String(data.players < data.seats_max && !data.locked));
   setAttribute(row.querySelector(".watch"), "aria-label", `Watch ${data.name}`);
   return row;
 }
 
 function createRow(id) {
+  const name = make("span", { class: "row-name" });
   const join = make(
     "button",
     { type: "button", class: "row-join", "data-testid": `room-${id}` },
-    make("span", { class: "row-name" }),
+    name,
     make("span", { class: "row-facts" }),
     make("span", { class: "row-state" }),
   );
-  const watch = make("button", { type: "button", class: "watch", "data-testid": `watch-${id}` }, "Watch");
-  join.addEventListener("click", () => joinRoom(id, "player"));
-  watch.addEventListener("click", () => joinRoom(id, "spectator"));
-  return make("li", { class: "row" }, join, watch);
-}
-
-function hasSeat({ players, seats_max: seats }) {
-  return players < seats;
-}
-
-function facts({ players, seats_max: seats, spectators, durable }) {
-  const watching = spectators ? `, ${spectators} watching` : "";
-  return `${players} of ${seats} players${watching}${durable ? " ·\u00a0kept" : ""}`;
-}
-
-function stateOf(data) {
-  if (hasSeat(data)) return "Free seat";
-  return data.state === "finished" ? "Full, match over" : "Full, playing";
+  const watching = make("button", { type: "button", class: "watch", "data-testid": `watch-${id}` }, "Watch");
+  join.addEventListener("click", () => joinRoom(id, "player", { name: name.textContent }));
+  watching.addEventListener("click", () => joinRoom(id, "spectator", { name: name.textContent }));
+  return make("li", { class: "row" }, join, watching);
 }
 
 function counted(shown, total) {
   if (!shown.length) return "";
-  const free = shown.filter(hasSeat).length;
-  const rest = total > shown.length ? `, the newest ${shown.length} are listed` : "";
-  return `${total} ${total === 1 ? "room" : "rooms"}, ${free} with a free seat${rest}`;
+  const free = shown.filter((row) => row.players < row.seats_max).length;
+  const rest = total > shown.length && !isFiltered() ? `, the newest ${shown.length} are listed` : "";
+  const all = isFiltered() ? shown.length : total;
+  return `${all} ${all === 1 ? "room" : "rooms"}, ${free} with a free seat${rest}`;
 }
 
 /** The line where the list would be: that it loads, that it is empty, or why it cannot be had. */
@@ -179,6 +214,7 @@ function refuse(text, action = null) {
 }
 
 function withAction(element, text, action) {
+  if (!action && element.textContent === text && !element.querySelector("button")) return;
   element.replaceChildren(...(text ? [make("span", {}, text)] : []));
   if (!text || !action) return;
   const button = make("button", { type: "button" }, action.label);

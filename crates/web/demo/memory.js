@@ -29,23 +29,28 @@ export function offeredName() {
 }
 
 /**
- * Where the page's address invites to: `?room=ID`, or `?room=ID&watch`.
- * @returns {{roomId: string, as: "player" | "spectator"} | null}
+ * Where the page's address invites to: `?room=ID`, `?room=ID&watch`, or `#room=ID&invite=CODE`, whose code no server sees.
+ * @returns {{roomId: string, as: "player" | "spectator", invite?: string} | null}
  */
 export function invitation() {
-  const query = new URLSearchParams(location.search);
-  const roomId = query.get("room")?.trim().toLowerCase();
-  return roomId ? { roomId, as: query.has("watch") ? "spectator" : "player" } : null;
+  const [hidden, query] = [new URLSearchParams(location.hash.slice(1)), new URLSearchParams(location.search)];
+  const roomId = (hidden.get("room") ?? query.get("room"))?.trim().toLowerCase();
+  if (!roomId) return null;
+  const invite = hidden.get("invite")?.trim();
+  const as = query.has("watch") || hidden.has("watch") ? "spectator" : "player";
+  return { roomId, as, ...(invite && { invite }) };
 }
 
 /** Takes the invitation out of the address, so that a reload does not follow it a second time. */
 export function forgetInvitation() {
-  if (location.search) history.replaceState(null, "", location.pathname);
+  if (location.search || location.hash) history.replaceState(null, "", location.pathname);
 }
 
 /** The link that brings a friend into a room. */
-export function invitationLink(roomId) {
-  return new URL(`./?room=${encodeURIComponent(roomId)}`, location.href).href;
+export function invitationLink(roomId, invite) {
+  const room = `room=${encodeURIComponent(roomId)}`;
+  const way = invite ? `./#${room}&invite=${encodeURIComponent(invite)}` : `./?${room}`;
+  return new URL(way, new URL(location.pathname, location.href)).href;
 }
 
 function read(storage, key) {

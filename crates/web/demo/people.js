@@ -1,19 +1,15 @@
-/** Who is at the table: a plate for each side, and the line of those who watch. */
+/** Who plays which side: a plate for each, above the board. */
 
 import { byId, make, setAttribute, setText } from "./dom.js";
 import { drawMark } from "./marks.js";
-import { awayWord, listOf } from "./words.js";
+import { awayWord } from "./words.js";
 
 const plates = byId("plates");
-const watchers = byId("watchers");
 const rows = new Map();
 
 /** Draws the plates anew. @param {import("./words.js").Table} table */
 export function showPeople(table) {
   for (const mark of ["X", "O"]) showPlate(plate(mark), mark, table);
-  const spectators = table.members.filter((member) => member.role === "spectator");
-  const names = spectators.map((member) => watcherName(member, table));
-  setText(watchers, names.length ? `Watching: ${listOf(names)}` : "");
 }
 
 function plate(mark) {
@@ -40,15 +36,11 @@ function showPlate(row, mark, table) {
   setAttribute(row, "data-empty", userId ? null : "true");
   setAttribute(row, "data-away", isAway ? "true" : null);
   setText(row.querySelector(".plate-name"), userId ? table.nameOf(userId) : "Free seat");
-  setText(row.querySelector(".plate-note"), plateNote(userId, isAway, table));
+  setText(row.querySelector(".plate-note"), plateNote(member, isAway, table));
 }
 
-function plateNote(userId, isAway, { userId: self, isDurable }) {
+function plateNote(member, isAway, { userId: self, isDurable }) {
+  if (member?.bot) return member.user_id.startsWith("bot-") ? "bot" : "away, a bot plays";
   if (isAway) return awayWord(isDurable);
-  return userId === self ? "you" : "";
-}
-
-function watcherName(member, { userId, isDurable }) {
-  if (member.user_id === userId) return "you";
-  return member.connected ? member.username : `${member.username} (${awayWord(isDurable)})`;
+  return member?.user_id === self ? "you" : "";
 }

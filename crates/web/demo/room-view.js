@@ -1,20 +1,26 @@
-/** A room: the table, who sits at it, and the way out. Shows what the server said and nothing else. */
+/** A room: the table, who is there, what is said, and the way out. Shows what the server said and nothing else. */
 
 import { createBoard } from "./board.js";
+import { hideChat, onChatEvent, renderChat, showChat, startChatView } from "./chat-view.js";
+import { closeDialogs } from "./dialog.js";
 import { byId, setAttribute, setCountdown, setText } from "./dom.js";
+import { GAME } from "./games.js";
+import { forgetInvite, openInvite, startInviteDialog } from "./invite-dialog.js";
 import { addToLog } from "./log.js";
-import { invitationLink } from "./memory.js";
+import { showMatchBar, startMatchBar } from "./match-bar.js";
+import { hideMembers, showMembers, startMembersView } from "./members-view.js";
 import { showPeople } from "./people.js";
 import { isKept } from "./reconnecting.js";
+import { selfOf, stateOf } from "./rights.js";
+import { showHead } from "./room-head.js";
+import { noteBanned, openSettings, startSettingsDialog } from "./settings-dialog.js";
 import { hintOf, opponentOf, refusalOf, rematchNote, statusOf, titleOf } from "./words.js";
 
 const leave = byId("leave");
 const rematch = byId("rematch");
 const after = byId("after");
-const copy = byId("copy");
 const refusal = byId("room-error");
 const hint = byId("room-hint");
-const invitation = byId("invitation");
 
 let lobby = null;
 let room = null;
@@ -38,7 +44,14 @@ export function startRoomView(hooks) {
   board = createBoard(play, explain);
   leave.addEventListener("click", leaveRoom);
   rematch.addEventListener("click", askForRematch);
-  copy.addEventListener("click", copyLink);
+  byId("invite").addEventListener("click", () => openInvite(lobby, room));
+  byId("settings").addEventListener("click", () => openSettings(room));
+  startInviteDialog();
+  startSettingsDialog();
+  startChatView();
+  startMatchBar(ask);
+  startMembersView(ask);
+  document.addEventListener("visibilitychange", tellAway);
 }
 
 /** Shows this room until it ends or another one is shown. */
@@ -52,6 +65,7 @@ export function showRoom(nextLobby, nextRoom) {
     lobby.on("state", ifShown(render)),
     stopTimer(setInterval(ifShown(tick), 500)),
   ];
+  showChat(lobby, room);
   render();
   if (!room.isOpen) onEvent({ type: "room_closed", data: room.end });
 }
@@ -62,8 +76,10 @@ export function hideRoom() {
   [lobby, room, stops, pending, asking] = [null, null, [], null, false];
   [names, keptUntil] = [new Map(), new Map()];
   refuse("");
-  invitation.hidden = true;
-  setText(copy, "Copy link");
+  hideChat();
+  hideMembers();
+  forgetInvite();
+  closeDialogs();
 }
 
 function stopTimer(timer) {
@@ -74,6 +90,8 @@ function onEvent(event) {
   const { type, data } = event;
   if (type === "client_disconnected") keptUntil.set(data.user_id, Date.now() + data.grace_ms);
   if (type === "client_reconnected" || type === "client_left") keptUntil.delete(data.user_id);
+  if (type === "client_left" && ["kicked", "banned"].includes(data.reason)) forgetInvite();
+  onChatEvent(event);
   if (type === "error") refuse(refusalOf(data));
   if (type === "gap") addToLog({ type, message: `${whyGap(data)}; here is how this table stands.` });
   if (type === "room_closed") return onLeft(room.end ?? data ?? null);
@@ -93,7 +111,10 @@ function table() {
     view: room.view ?? {},
     members: room.members,
     userId: lobby.userId,
-    isPlayer: room.role === "player",
+    isPlayer: selfOf(room, lobby).role === "player",
+    isKnown: room.game === GAME,
+    state: stateOf(room),
+    vote: room.info?.vote ?? null,
     isConnected: lobby.state === "open",
     isKept: isKept(room),
     isDurable: room.durable,
@@ -104,12 +125,14 @@ function table() {
 
 function render() {
   const now = table();
-  setText(byId("room-title"), room.name);
-  setText(byId("room-id"), room.id);
-  copy.classList.toggle("primary", now.isPlayer && now.view.status === "waiting");
-  setText(byId("room-role"), now.isPlayer ? "" : " · you are watching");
-  setText(byId("room-kept"), now.isDurable ? " · kept" : "");
-  showPeople(now);
+  showHead(room, lobby);
+  showMembers(room, lobby);
+  showMatchBar(room, lobby, now.nameOf);
+  renderChat();
+  for (const id of ["plates", "board"]) byId(id).hidden = !now.isKnown;
+  byId("raw").hidden = now.isKnown;
+  if (now.isKnown) showPeople(now);
+  else setText(byId("raw-view"), JSON.stringify(room.view, null, 2));
   setCountdown(byId("status"), statusOf(now));
   showBoard(now);
   showRematch(now);
@@ -121,18 +144,18 @@ function render() {
 
 /** Only countdowns change between events. */
 function tick() {
-  if (keptUntil.size === 0) return;
+  if (keptUntil.size === 0 && !room.info?.vote) return;
   setCountdown(byId("status"), statusOf(table()));
 }
 
-function showBoard({ view, userId, isPlayer }) {
+function showBoard({ view, userId, isPlayer, state }) {
   const status = view.status ?? "waiting";
   setAttribute(byId("board"), "data-status", status);
   board.render({
     board: view.board,
     line: view.line ?? null,
     ownMark: view.players?.X === userId ? "X" : "O",
-    canPlay: isPlayer && status === "playing" && view.current_turn === userId,
+    canPlay: isPlayer && status === "playing" && state !== "paused" && view.current_turn === userId,
     pending,
   });
 }
@@ -172,9 +195,10 @@ function play(row, column) {
 
 /** Why a cell cannot be played: said at once, without asking the server. */
 function explain(row, column) {
-  const { view, userId, isPlayer, nameOf } = table();
+  const { view, userId, isPlayer, nameOf, state } = table();
   if (pending) return;
   if (!isPlayer) refuse("You are watching; only the two players can move.");
+  else if (state === "paused") refuse("The match is paused.");
   else if (view.status === "waiting") refuse("The match begins when a second player sits down.");
   else if (view.status !== "playing") refuse("The match is over.");
   else if (view.board?.[row]?.[column]) refuse(`Row ${row + 1}, column ${column + 1} is taken.`);
@@ -203,18 +227,22 @@ async function leaveRoom() {
   }
 }
 
-async function copyLink() {
-  const link = invitationLink(room.id);
+/** Asks the room itself for something, and says so if it is refused. */
+async function ask(type, data, member) {
+  const target = room;
+  refuse("");
   try {
-    await navigator.clipboard.writeText(link);
-    setText(copy, "Link copied");
-  } catch {
-    const field = byId("invitation-link");
-    invitation.hidden = false;
-    field.value = link;
-    field.focus();
-    field.select();
+    await target.request(type, data);
+    if (type === "ban") noteBanned(target.id, member.user_id, member.username);
+  } catch (error) {
+    if (room === target && target.isOpen) refuse(refusalOf(error));
   }
+}
+
+/** A tab that nobody looks at is somebody who is not at the keyboard. */
+function tellAway() {
+  // It is nothing to bother anybody with.
+  if (room?.isOpen) room.request("presence", { away: document.hidden }).catch(() => {});
 }
 
 function refuse(text) {

@@ -88,3 +88,53 @@ fn the_page_has_nothing_inline() {
         }
     }
 }
+
+fn scripts_of_the_demo() -> impl Iterator<Item = &'static Asset> {
+    ASSETS.iter().filter(|asset| asset.content_type == SCRIPT && asset.path.starts_with("/demo/"))
+}
+
+fn page() -> &'static str {
+    ASSETS.iter().find(|asset| asset.path == "/").unwrap().text
+}
+
+/// What people write, and what the server says, goes into the page as text.
+#[test]
+fn no_script_makes_a_page_or_a_program_of_a_text() {
+    let ways = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "eval(", "Function("];
+    for script in scripts_of_the_demo() {
+        for way in ways {
+            assert!(!script.text.contains(way), "{} has {way}", script.path);
+        }
+    }
+}
+
+#[test]
+fn every_element_that_is_named_is_on_the_page_once() {
+    let ids: Vec<_> = quoted(page(), &[" id=\""]).collect();
+    let known: BTreeSet<_> = ids.iter().copied().collect();
+    assert_eq!(known.len(), ids.len(), "an id is there twice");
+    for script in scripts_of_the_demo() {
+        for id in quoted(script.text, &["byId(\""]) {
+            assert!(known.contains(id), "{} asks for #{id}", script.path);
+        }
+    }
+    for named in quoted(page(), &[" for=\"", " aria-labelledby=\"", " aria-describedby=\""]) {
+        for id in named.split_whitespace() {
+            assert!(known.contains(id), "the page names #{id}");
+        }
+    }
+    let fields = ["<input id=\"", "<select id=\"", "<textarea id=\""];
+    let labels: BTreeSet<_> = quoted(page(), &[" for=\""]).collect();
+    for id in quoted(page(), &fields) {
+        assert!(labels.contains(id), "#{id} has no label");
+    }
+}
+
+/// One that is found only when another one has been read costs a round trip each.
+#[test]
+fn every_script_of_the_demo_is_asked_for_at_once() {
+    let asked: BTreeSet<_> = quoted(page(), &["modulepreload\" href=\"", "module\" src=\""]).collect();
+    for script in scripts_of_the_demo() {
+        assert!(asked.contains(&script.path[1..]), "{} is not preloaded", script.path);
+    }
+}

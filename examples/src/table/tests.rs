@@ -34,6 +34,7 @@ pub(crate) fn table(me: &str, board: &str) -> Table {
     let view = View {
         board: Board::from(rows),
         players: Players { x: Some(user("ada")), o: Some(user("bob")) },
+        x_seat: anteroom_core::Seat(0),
         current_turn: Some(user("ada")),
         status: Status::Playing,
         winner: None,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::timers::{TimerId, Timers};
 use super::{Context, Game, Seat, Seating, Stage, Viewer};
+use crate::rng::Rng;
 use crate::time::Time;
 
 /// A running game, its types erased. What it says is kept by the stage until the flush.
@@ -23,6 +24,15 @@ pub(crate) trait HostedGame: Send {
     fn disconnected(&mut self, seat: Seat, stage: &mut Stage);
     /// See [`Game::reconnected`].
     fn reconnected(&mut self, seat: Seat, stage: &mut Stage);
+    /// See [`Game::ready_changed`].
+    fn ready_changed(&mut self, seat: Seat, ready: bool, stage: &mut Stage);
+    /// See [`Game::start`].
+    fn start(&mut self, stage: &mut Stage);
+    /// Lets a computer do something in a seat, if there is anything to do.
+    ///
+    /// # Errors
+    /// What the game refuses with.
+    fn act_as_bot(&mut self, seat: Seat, rng: &mut Rng, stage: &mut Stage) -> Option<Result<(), ErrorBody>>;
     /// Reads an action and does it.
     ///
     /// # Errors
@@ -113,6 +123,19 @@ impl<G: Game> HostedGame for Hosted<G> {
 
     fn reconnected(&mut self, seat: Seat, stage: &mut Stage) {
         self.game.reconnected(seat, &mut Context::new(stage, &mut self.timers));
+    }
+
+    fn ready_changed(&mut self, seat: Seat, ready: bool, stage: &mut Stage) {
+        self.game.ready_changed(seat, ready, &mut Context::new(stage, &mut self.timers));
+    }
+
+    fn start(&mut self, stage: &mut Stage) {
+        self.game.start(&mut Context::new(stage, &mut self.timers));
+    }
+
+    fn act_as_bot(&mut self, seat: Seat, rng: &mut Rng, stage: &mut Stage) -> Option<Result<(), ErrorBody>> {
+        let action = G::bot(&self.game.view(Viewer::Seat(seat), &stage.seating), seat, rng)?;
+        Some(self.game.act(seat, action, &mut Context::new(stage, &mut self.timers)).map_err(ErrorBody::from))
     }
 
     fn act(&mut self, seat: Seat, kind: &str, data: Data<'_>, stage: &mut Stage) -> Result<(), ErrorBody> {

@@ -7,13 +7,16 @@ mod context;
 mod durable;
 mod hosted;
 mod registry;
+mod rules;
 mod seating;
 mod timers;
 
 use std::time::Duration;
 
 use anteroom_protocol::bincode::{Decode, Encode};
+use anteroom_protocol::message::OwnerPolicy;
 use anteroom_protocol::{ErrorBody, ErrorCode, Json};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +25,7 @@ pub(crate) use context::Stage;
 pub use durable::Durable;
 pub(crate) use hosted::{GameSnapshot, HostedGame};
 pub use registry::{Kind, Registry, RegistryError};
+pub use rules::{Absence, Start, Then};
 pub use seating::{Occupant, Seating};
 pub use timers::{TIMERS_MAX, TimerId};
 
@@ -39,8 +43,9 @@ impl<T: Serialize + DeserializeOwned + Encode + Decode<()> + Send> Wire for T {}
 /// `Action` and `Event` are enums of struct variants with `#[serde(rename_all = "snake_case")]`: a variant's name is
 /// the message's `type`, its fields the `data`. No collection in them may have elements of size zero.
 pub trait Game: Serialize + DeserializeOwned + Send + 'static {
-    /// What a room is created with; read from `create_room.options`, or from `{}` without.
-    type Options: DeserializeOwned;
+    /// What a room is created with; read from `create_room.options`, or from `{}` without. Their schema is what a form is made
+    /// of: derive `JsonSchema` with `#[schemars(crate = "anteroom_core::schemars")]`.
+    type Options: DeserializeOwned + JsonSchema;
     /// What players may do.
     type Action: Wire;
     /// What the game tells its members besides the view; [`Nothing`] if the view says it all.
@@ -62,11 +67,16 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
     /// Whether rooms outlive the server that runs them. What happens in one that does is stored before anybody sees it, which
     /// costs a write to the disk for each turn: right for games that are played in turns, and too slow for others.
     const DURABLE: Durable = Durable::Never;
-
-    /// Whether somebody may begin to play while a match is on.
+    /// Whether [`Game::bot`] plays.
+    const BOTS: bool = false;
+    /// Whether players may come in while a match is being played.
     const LATE_JOIN: bool = true;
-    /// The keys of a room's data that lists of rooms show, and can be filtered by. They are public.
+    /// What begins a match.
+    const START: Start = Start::Game;
+    /// The keys of a room's data that lists of rooms show and are filtered by. Everybody may read them.
     const SEARCHABLE: &'static [&'static str] = &[];
+    /// Who owns a room when its owner goes, unless its creator says otherwise.
+    const OWNER: OwnerPolicy = OwnerPolicy::Automatic;
 
     /// The places at the table.
     fn seats(options: &Self::Options) -> Seats;
@@ -74,6 +84,11 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
     /// When a room tells its members what there is.
     fn flush(_options: &Self::Options) -> FlushMode {
         FlushMode::Immediate
+    }
+
+    /// What becomes of a match while one of its players is away.
+    fn absence(_options: &Self::Options) -> Absence {
+        Absence::default()
     }
 
     /// Sets the game up, with nobody seated yet.
@@ -95,6 +110,12 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
     /// The player of a seat is back.
     fn reconnected(&mut self, _seat: Seat, _ctx: &mut Context<'_, Self>) {}
 
+    /// A player is ready for a match to begin, or is not any more.
+    fn ready_changed(&mut self, _seat: Seat, _ready: bool, _ctx: &mut Context<'_, Self>) {}
+
+    /// What [`Game::START`] asks for is there: a match begins. The room shows itself as playing already.
+    fn start(&mut self, _ctx: &mut Context<'_, Self>) {}
+
     /// A player does something.
     ///
     /// # Errors
@@ -113,8 +134,9 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
     /// A game keeps seats, never users: who has a seat, and under which name, is in the seating.
     fn view(&self, viewer: Viewer, seating: &Seating) -> Self::View;
 
-    /// What a computer player in this seat does next.
-    fn bot(&self, _seat: Seat, _rng: &mut Rng) -> Option<Self::Action> {
+    /// What a computer player in this seat does next, if anything. It sees what a player there would; its randomness is its
+    /// own, so it cannot foresee the game's. Asked only if [`Game::BOTS`], some time after the game may have changed.
+    fn bot(_view: &Self::View, _seat: Seat, _rng: &mut Rng) -> Option<Self::Action> {
         None
     }
 

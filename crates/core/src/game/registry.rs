@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anteroom_protocol::limits::TYPE_BYTES_MAX;
-use anteroom_protocol::message::RESERVED_TYPES;
+use anteroom_protocol::message::{OwnerPolicy, RESERVED_TYPES};
 use anteroom_protocol::{ErrorBody, ErrorCode, Json, variant};
 
 use super::hosted::Hosted;
-use super::{Durable, FLUSH_TICK_MAX, FlushMode, Game, GameSnapshot, HostedGame, SEATS_MAX, Seats, Stage, Wire};
+use super::{
+    Absence, Durable, FLUSH_TICK_MAX, FlushMode, Game, GameSnapshot, HostedGame, SEATS_MAX, Seats, Stage, Start, Views,
+    Wire,
+};
 
 type Seated = fn(Option<&Json>) -> Result<Seats, ErrorBody>;
 type Flushed = fn(Option<&Json>) -> Result<FlushMode, ErrorBody>;
+type Absent = fn(Option<&Json>) -> Result<Absence, ErrorBody>;
 type Create = fn(Option<&Json>, &mut Stage) -> Result<Box<dyn HostedGame>, ErrorBody>;
 type Restore = fn(&GameSnapshot) -> Result<Box<dyn HostedGame>, String>;
 type Migrate = fn(u16, Json) -> Option<Json>;
@@ -27,12 +31,21 @@ pub struct Kind {
     pub tick: Option<Duration>,
     /// Whether its rooms outlive the server.
     pub durable: Durable,
-    /// Which keys of a room's data lists show.
-    pub searchable: &'static [&'static str],
-    /// Whether somebody may begin to play while a match is on.
+    /// Whether it has bots.
+    pub bots: bool,
+    /// Whether players may come in while a match is being played.
     pub late_join: bool,
+    pub(crate) views: Views,
+    /// What begins a match.
+    pub start: Start,
+    /// The keys of a room's data that are in lists.
+    pub searchable: &'static [&'static str],
+    /// Who owns a room when its owner goes.
+    pub owner: OwnerPolicy,
+    schema: fn() -> Json,
     seats: Seated,
     flush: Flushed,
+    absence: Absent,
     create: Create,
     restore: Restore,
     migrate: Migrate,
@@ -47,8 +60,14 @@ impl Kind {
             version: G::VERSION,
             tick: G::TICK,
             durable: G::DURABLE,
-            searchable: G::SEARCHABLE,
+            bots: G::BOTS,
             late_join: G::LATE_JOIN,
+            views: G::VIEWS,
+            start: G::START,
+            searchable: G::SEARCHABLE,
+            owner: G::OWNER,
+            schema: || Json::new(&schemars::schema_for!(G::Options)).unwrap_or_else(|_| Json::empty_object()),
+            absence: |options| Ok(G::absence(&Hosted::<G>::options(options)?)),
             seats: |options| {
                 let seats = G::seats(&Hosted::<G>::options(options)?);
                 if seats.max == 0 || seats.max > SEATS_MAX || seats.min > seats.max {
@@ -85,6 +104,20 @@ impl Kind {
     /// `invalid_options`.
     pub fn flush(&self, options: Option<&Json>) -> Result<FlushMode, ErrorBody> {
         (self.flush)(options)
+    }
+
+    /// What becomes of a match in a room with these options while a player is away.
+    ///
+    /// # Errors
+    /// `invalid_options`.
+    pub fn absence(&self, options: Option<&Json>) -> Result<Absence, ErrorBody> {
+        (self.absence)(options)
+    }
+
+    /// The JSON schema of its options.
+    #[must_use]
+    pub fn schema(&self) -> Json {
+        (self.schema)()
     }
 
     pub(crate) fn create(&self, options: Option<&Json>, stage: &mut Stage) -> Result<Box<dyn HostedGame>, ErrorBody> {

@@ -25,6 +25,9 @@ pub struct Occupant {
     pub connected: bool,
     /// When the seat is given up, if nobody comes back to it.
     pub kept_until: Option<Time>,
+    /// Whether it is a bot, which is always there and has no membership.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bot: bool,
 }
 
 /// The seats of a room and who has them.
@@ -34,6 +37,8 @@ pub struct Seating {
     seats: Vec<Option<Occupant>>,
     seats_max: usize,
     taken: usize,
+    /// How many of them by bots.
+    bots: usize,
     /// Seats that wait for their player, by when they are given up.
     kept: BTreeSet<(Time, Seat)>,
     /// Who had a seat that is free now.
@@ -52,9 +57,16 @@ impl Seating {
         former: Vec<(Seat, UserId)>,
     ) -> Result<Self, &'static str> {
         let mut seating = Self::new(seats);
-        for (seat, Occupant { user_id, username, member, connected, kept_until }) in taken {
+        for (seat, Occupant { user_id, username, member, connected, kept_until, bot }) in taken {
             if seat.0 >= seats || seating.occupant(seat).is_some() || seating.of_user(&user_id).is_some() {
                 return Err("a seat that does not exist or is taken twice");
+            }
+            if bot {
+                if member.is_some() || kept_until.is_some() || !connected {
+                    return Err("a bot that is somebody's or away");
+                }
+                seating.sit_bot(seat, user_id, username);
+                continue;
             }
             // Somebody sits there, or it is kept for somebody who does not.
             if member.is_some() == kept_until.is_some() || (connected && member.is_none()) {
@@ -92,13 +104,24 @@ impl Seating {
 
     /// Puts a player into a seat, connected.
     pub(crate) fn sit(&mut self, seat: Seat, user_id: UserId, username: String, member: MemberId) {
+        let member = Some(member);
+        self.put(seat, Occupant { user_id, username, member, connected: true, kept_until: None, bot: false });
+    }
+
+    /// Puts a bot into a seat.
+    pub(crate) fn sit_bot(&mut self, seat: Seat, user_id: UserId, username: String) {
+        self.put(seat, Occupant { user_id, username, member: None, connected: true, kept_until: None, bot: true });
+    }
+
+    fn put(&mut self, seat: Seat, occupant: Occupant) {
         self.free_seat(seat);
         let place = usize::from(seat.0);
         if place < self.seats_max && self.seats.len() <= place {
             self.seats.resize(place + 1, None);
         }
         if let Some(place) = self.seats.get_mut(usize::from(seat.0)) {
-            *place = Some(Occupant { user_id, username, member: Some(member), connected: true, kept_until: None });
+            self.bots += usize::from(occupant.bot);
+            *place = Some(occupant);
             self.taken += 1;
             self.former.remove(&seat);
         }
@@ -143,6 +166,7 @@ impl Seating {
         self.keep(seat, None);
         if let Some(occupant) = self.seats.get_mut(usize::from(seat.0)).and_then(Option::take) {
             self.taken -= 1;
+            self.bots -= usize::from(occupant.bot);
             self.former.insert(seat, occupant.user_id);
         }
     }
@@ -174,6 +198,35 @@ impl Seating {
     #[must_use]
     pub fn len(&self) -> usize {
         self.taken
+    }
+
+    /// How many seats people have, who are no bots.
+    #[must_use]
+    pub fn people(&self) -> usize {
+        self.taken - self.bots
+    }
+
+    /// Swaps who has two seats, of which one or both may be free.
+    pub(crate) fn swap(&mut self, one: Seat, other: Seat) {
+        let places = [one, other].map(|seat| usize::from(seat.0));
+        let last = places[0].max(places[1]);
+        if last < self.seats_max {
+            if self.seats.len() <= last {
+                self.seats.resize(last + 1, None);
+            }
+            self.seats.swap(places[0], places[1]);
+            let there = |seat| match seat {
+                seat if seat == one => other,
+                seat if seat == other => one,
+                seat => seat,
+            };
+            self.kept = self.kept.iter().map(|(until, seat)| (*until, there(*seat))).collect();
+            for seat in [one, other] {
+                if self.occupant(seat).is_some() {
+                    self.former.remove(&seat);
+                }
+            }
+        }
     }
 
     /// Whether nobody has a seat.

@@ -7,6 +7,7 @@ use anteroom_protocol::message::{DataMap, RoomState, RoomSummary};
 use anteroom_protocol::{RoomId, UserId};
 
 use super::Entry;
+use super::value::Facts;
 
 /// See the module. Its room's id is the key under which it is kept.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ pub(super) struct Row {
     has_password: bool,
     created_at_ms: u64,
     data: DataMap,
+    /// It is in no list.
+    hidden: bool,
+    /// Nobody who looks for a game is led there.
+    shut: bool,
     /// It was promised, and the room has not been heard of.
     pub(super) is_promised: bool,
     /// It does not answer.
@@ -60,13 +65,15 @@ impl Row {
             has_password: summary.has_password,
             created_at_ms: summary.created_at_ms,
             data: summary.data,
+            hidden: presence.hidden,
+            shut: presence.shut,
             is_promised: false,
             is_shunned: false,
         }
     }
 
     /// A room that is being made, with a seat reserved for its maker.
-    pub(super) fn promised(number: u64, game: Arc<str>, seats_max: u16) -> Self {
+    pub(super) fn promised(number: u64, game: Arc<str>, seats_max: u16, data: DataMap) -> Self {
         Self {
             number,
             game,
@@ -83,7 +90,9 @@ impl Row {
             locked: false,
             has_password: false,
             created_at_ms: 0,
-            data: DataMap::new(),
+            data,
+            hidden: false,
+            shut: false,
             is_promised: true,
             is_shunned: false,
         }
@@ -107,9 +116,30 @@ impl Row {
         }
     }
 
-    /// Whether there is anybody to meet; if not, it is not shown.
+    /// What filters and orders look at.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts {
+            game: &self.game,
+            name: &self.name,
+            players: self.players,
+            seats_max: self.seats_max,
+            state: self.state,
+            durable: self.durable,
+            locked: self.locked,
+            has_password: self.has_password,
+            created_at_ms: self.created_at_ms,
+            data: &self.data,
+        }
+    }
+
+    /// The same as it will be when whoever knocks is in.
+    pub(super) fn facts_expected(&self) -> Facts<'_> {
+        Facts { players: self.players.saturating_add(self.reserved), ..self.facts() }
+    }
+
+    /// Whether there is anybody to meet; if not, it is not shown. Nor is one that is not for everybody's eyes.
     pub(super) fn is_listed(&self) -> bool {
-        self.players_there > 0 || self.spectators_there > 0
+        !self.hidden && (self.players_there > 0 || self.spectators_there > 0)
     }
 
     /// Whether others wait here.
@@ -127,7 +157,10 @@ impl Row {
     pub(super) fn is_open(&self) -> bool {
         let is_free_table = self.players == 0 && self.spectators_there > 0;
         let taken = self.players.saturating_add(self.reserved);
-        !self.is_shunned && taken < self.seats_max && (self.has_players() || is_free_table || self.is_promised)
+        !self.is_shunned
+            && !self.shut
+            && taken < self.seats_max
+            && (self.has_players() || is_free_table || self.is_promised)
     }
 
     /// In which order rooms are tried: where most players are, then the fullest, then the oldest. Who knocks is as good

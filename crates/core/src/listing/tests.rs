@@ -1,4 +1,9 @@
-use anteroom_protocol::message::RoomState;
+mod filters;
+mod pages;
+
+use anteroom_protocol::message::push::RoomsChanged;
+use anteroom_protocol::message::result::RoomList;
+use anteroom_protocol::message::{DataMap, RoomState};
 
 use super::*;
 
@@ -15,7 +20,7 @@ fn row(id: u8, game: &str, players: u16) -> RoomSummary {
         locked: false,
         has_password: false,
         created_at_ms: 0,
-        data: BTreeMap::new(),
+        data: DataMap::new(),
     }
 }
 
@@ -39,6 +44,21 @@ fn open(listing: &Listing, game: &str, user: &str) -> Vec<RoomId> {
     listing.open(game, &user.parse().unwrap()).collect()
 }
 
+fn of(game: Option<&str>) -> Filter {
+    Filter::of_game(game)
+}
+
+/// As many of the newest as there may be.
+fn list(listing: &Listing, game: Option<&str>) -> RoomList {
+    listing.list(&Query::newest(of(game)))
+}
+
+/// What changed, for all and for each game.
+fn changes(listing: &mut Listing) -> impl Fn(Option<&str>) -> RoomsChanged + use<> {
+    let changes = listing.take_changes();
+    move |game| changes.of(&of(game))
+}
+
 fn id(id: u8) -> RoomId {
     RoomId::from_bits(id.into())
 }
@@ -49,10 +69,10 @@ fn the_newest_rooms_are_listed_by_game() {
     for (number, game) in [(1, "a"), (2, "b"), (3, "a")] {
         listing.put(full_of(number, game, 0));
     }
-    let listed = |game: Option<&str>| listing.list(game).rooms.iter().map(|room| room.room_id).collect::<Vec<_>>();
+    let listed = |game: Option<&str>| list(&listing, game).rooms.iter().map(|room| room.room_id).collect::<Vec<_>>();
     assert_eq!(listed(None), [id(3), id(2), id(1)]);
     assert_eq!(listed(Some("a")), [id(3), id(1)]);
-    assert_eq!(listing.list(Some("c")), RoomList { rooms: vec![], total: 0, next: None });
+    assert_eq!(list(&listing, Some("c")), RoomList { rooms: vec![], total: 0, next: None });
 }
 
 #[test]
@@ -61,7 +81,7 @@ fn a_long_list_is_cut_and_counted() {
     for bits in 0..600 {
         listing.put(here(RoomSummary { room_id: RoomId::from_bits(bits), ..row(0, "a", 0) }, 0));
     }
-    let list = listing.list(None);
+    let list = list(&listing, None);
     assert_eq!((list.rooms.len(), list.total), (500, 600));
     assert_eq!(list.rooms[0].room_id, RoomId::from_bits(599));
 }
@@ -90,13 +110,13 @@ fn nobody_is_led_to_players_who_are_all_away() {
     let watched = without(big(5, 1), 0, &["zoe"]);
     listing.put(Entry { presence: Presence { spectators: 1, ..watched.presence.clone() }, ..watched });
     assert_eq!(open(&listing, "a", "new"), [id(2), id(1), id(3)], "where most players are");
-    let listed: Vec<_> = listing.list(None).rooms.iter().map(|room| room.room_id).collect();
+    let listed: Vec<_> = list(&listing, None).rooms.iter().map(|room| room.room_id).collect();
     assert_eq!(listed, [id(5), id(3), id(2), id(1)], "somebody who watches is somebody");
-    assert_eq!((listing.list(Some("a")).total, listing.len()), (4, 4));
+    assert_eq!((list(&listing, Some("a")).total, listing.len()), (4, 4));
     // Somebody comes back.
     listing.put(without(big(4, 6), 1, &["b", "c", "d", "e", "f"]));
     assert_eq!(open(&listing, "a", "new"), [id(2), id(4), id(1), id(3)]);
-    assert_eq!(listing.list(None).rooms[1].room_id, id(4), "it is as old as it was");
+    assert_eq!(list(&listing, None).rooms[1].room_id, id(4), "it is as old as it was");
 }
 
 #[test]
@@ -123,7 +143,7 @@ fn a_user_is_led_back_to_where_they_are_missed() {
 
 /// Where a user is led, and a seat reserved.
 fn seek(listing: &mut Listing, user: &str) -> Option<RoomId> {
-    listing.seek("a", &user.parse().unwrap(), |_| true).map(|(room_id, _)| room_id)
+    listing.seek(&of(Some("a")), &user.parse().unwrap(), |_| true).map(|(room_id, _)| room_id)
 }
 
 #[test]
@@ -135,7 +155,7 @@ fn who_looks_at_once_fills_the_rooms_there_are() {
     assert_eq!(seek(&mut listing, "x"), Some(id(1)));
     assert_eq!(seek(&mut listing, "y"), Some(id(2)), "the other seat is spoken for");
     assert_eq!(seek(&mut listing, "z"), None);
-    assert_eq!(listing.list(None).rooms[0].players, 1, "nobody is shown who is not there");
+    assert_eq!(list(&listing, None).rooms[0].players, 1, "nobody is shown who is not there");
     // One of them has turned away, the other sits down.
     listing.release(&id(1));
     listing.put(full_of(2, "a", 2));
@@ -154,7 +174,7 @@ fn a_room_where_most_players_knock_is_the_fullest() {
     assert_eq!(led, [id(1), id(1), id(2), id(2)]);
     // A seat of one's own is counted already.
     listing.put(without(RoomSummary { seats_max: 3, ..row(3, "a", 2) }, 1, &["ada"]));
-    let own = listing.seek("a", &"ada".parse().unwrap(), |_| true);
+    let own = listing.seek(&of(Some("a")), &"ada".parse().unwrap(), |_| true);
     assert_eq!(own, Some((id(3), false)));
     assert_eq!(seek(&mut listing, "v"), Some(id(3)));
 }
@@ -162,18 +182,18 @@ fn a_room_where_most_players_knock_is_the_fullest() {
 #[test]
 fn a_room_that_is_being_made_has_seats_for_others() {
     let mut listing = Listing::new();
-    listing.promise(id(1), "a", 2);
-    assert_eq!(listing.list(None), RoomList { rooms: vec![], total: 0, next: None }, "it is not there yet");
+    listing.promise(id(1), "a", 2, DataMap::new());
+    assert_eq!(list(&listing, None), RoomList { rooms: vec![], total: 0, next: None }, "it is not there yet");
     assert!(listing.take_changes().is_empty());
     assert_eq!(seek(&mut listing, "x"), Some(id(1)));
     assert_eq!(seek(&mut listing, "y"), None);
     listing.put(full_of(1, "a", 1));
     listing.release(&id(1));
     assert_eq!(seek(&mut listing, "y"), None, "x is still on the way");
-    assert_eq!(listing.take_changes()[&None].added, [row(1, "a", 1)]);
+    assert_eq!(changes(&mut listing)(None).added, [row(1, "a", 1)]);
     listing.release(&id(1));
     assert_eq!(seek(&mut listing, "y"), Some(id(1)));
-    listing.promise(id(2), "a", 2);
+    listing.promise(id(2), "a", 2, DataMap::new());
     listing.remove(&id(2));
     listing.release(&id(2));
     assert_eq!(seek(&mut listing, "z"), None, "it was not made");
@@ -185,7 +205,7 @@ fn nobody_is_led_to_a_room_that_does_not_answer_until_it_does() {
     listing.put(full_of(1, "a", 1));
     listing.shun(&id(1));
     assert!(open(&listing, "a", "eve").is_empty());
-    assert_eq!(listing.list(None).total, 1, "it is there");
+    assert_eq!(list(&listing, None).total, 1, "it is there");
     listing.heed(&id(1));
     assert_eq!(open(&listing, "a", "eve"), [id(1)]);
     listing.shun(&id(1));
@@ -199,10 +219,10 @@ fn the_list_as_it_was_published_is_what_changes_are_changes_of() {
     for (number, game) in [(1, "a"), (2, "b"), (3, "a"), (4, "a")] {
         listing.put(full_of(number, game, 1));
     }
-    assert_eq!(listing.published(None), RoomList { rooms: vec![], total: 0, next: None });
+    assert_eq!(listing.published(&of(None)), RoomList { rooms: vec![], total: 0, next: None });
     let filters = [None, Some("a"), Some("b"), Some("c")];
-    let lists = |listing: &Listing| filters.map(|filter| listing.list(filter));
-    let published = |listing: &Listing| filters.map(|filter| listing.published(filter));
+    let lists = |listing: &Listing| filters.map(|filter| list(listing, filter));
+    let published = |listing: &Listing| filters.map(|filter| listing.published(&of(filter)));
     let before = lists(&listing);
     listing.take_changes();
     assert_eq!(published(&listing), before);
@@ -216,7 +236,7 @@ fn the_list_as_it_was_published_is_what_changes_are_changes_of() {
     listing.take_changes();
     assert_eq!(published(&listing), now);
     let version = listing.version();
-    listing.promise(id(6), "a", 2);
+    listing.promise(id(6), "a", 2, DataMap::new());
     listing.put(without(row(4, "a", 1), 1, &[]));
     assert!(listing.version() > version);
     assert_eq!(published(&listing), now);
@@ -226,7 +246,7 @@ fn the_list_as_it_was_published_is_what_changes_are_changes_of() {
     assert_eq!(published(&listing), now);
     listing.take_changes();
     (100..650).for_each(|bits| listing.remove(&RoomId::from_bits(bits)));
-    let list = listing.published(Some("a"));
+    let list = listing.published(&of(Some("a")));
     assert_eq!((list.rooms.len(), list.total, list.rooms[499].room_id), (500, 603, RoomId::from_bits(200)));
 }
 
@@ -237,13 +257,13 @@ fn changes_fold_into_what_a_subscriber_must_do() {
     listing.put(full_of(1, "a", 1));
     listing.put(full_of(2, "b", 0));
     listing.remove(&id(2));
-    let changes = listing.take_changes();
-    assert_eq!(changes[&None], RoomsChanged { added: vec![row(1, "a", 1)], ..RoomsChanged::default() });
-    assert_eq!(changes[&Some("a".into())], changes[&None]);
-    assert!(!changes.contains_key(&Some("b".into())));
+    let changes_of = changes(&mut listing);
+    assert_eq!(changes_of(None), RoomsChanged { added: vec![row(1, "a", 1)], ..RoomsChanged::default() });
+    assert_eq!(changes_of(Some("a")), changes_of(None));
+    assert_eq!(changes_of(Some("b")), RoomsChanged::default());
     listing.put(full_of(1, "a", 2));
     listing.remove(&id(1));
-    assert_eq!(listing.take_changes()[&None].removed, [id(1)]);
+    assert_eq!(changes(&mut listing)(None).removed, [id(1)]);
     assert!(!listing.has_changes());
 }
 
@@ -255,19 +275,55 @@ fn a_room_that_nobody_is_in_is_gone_for_subscribers_until_somebody_is() {
     listing.put(left());
     assert!(listing.take_changes().is_empty(), "nobody knew of it");
     listing.put(alone());
-    assert_eq!(listing.take_changes()[&None].added, [row(1, "a", 1)]);
+    assert_eq!(changes(&mut listing)(None).added, [row(1, "a", 1)]);
     listing.put(left());
     listing.put(alone());
     assert!(listing.take_changes().is_empty(), "it was away for a moment");
     listing.put(left());
-    assert_eq!(listing.take_changes()[&Some("a".into())].removed, [id(1)]);
+    assert_eq!(changes(&mut listing)(Some("a")).removed, [id(1)]);
     listing.put(without(row(1, "a", 2), 0, &["ada", "bob"]));
     listing.remove(&id(1));
     assert!(listing.take_changes().is_empty(), "it was gone already");
     listing.put(alone());
-    assert_eq!(listing.take_changes()[&None].added, [row(1, "a", 1)]);
+    assert_eq!(changes(&mut listing)(None).added, [row(1, "a", 1)]);
     // Who is there changes, and nothing that anybody sees.
     let Entry { summary, presence } = alone();
     listing.put(Entry { summary, presence: Presence { spectators: 1, ..presence } });
     assert!(listing.take_changes().is_empty());
+}
+
+#[test]
+fn a_room_that_is_hidden_is_gone_for_subscribers_once_and_was_never_there_if_it_always_was() {
+    let hidden = |id| {
+        let Entry { summary, presence } = full_of(id, "a", 1);
+        Entry { summary, presence: Presence { hidden: true, shut: true, ..presence } }
+    };
+    let mut listing = Listing::new();
+    listing.put(hidden(1));
+    assert!(listing.take_changes().is_empty());
+    listing.put(full_of(2, "a", 1));
+    assert_eq!(changes(&mut listing)(None).added, [row(2, "a", 1)]);
+    assert_eq!((list(&listing, None).total, listing.len()), (1, 1));
+    listing.put(hidden(2));
+    assert_eq!(changes(&mut listing)(None), RoomsChanged { removed: vec![id(2)], ..RoomsChanged::default() });
+    listing.put(hidden(2));
+    for number in [1, 2] {
+        listing.remove(&id(number));
+    }
+    assert!(listing.take_changes().is_empty(), "nobody knew of them any more");
+    // One that was listed and hidden before anybody was told was never there.
+    listing.put(full_of(3, "a", 1));
+    listing.put(hidden(3));
+    assert!(listing.take_changes().is_empty());
+    assert_eq!(listing.published(&of(None)).total, 0);
+}
+
+#[test]
+fn nobody_is_led_to_a_room_that_is_shut_but_who_has_a_seat_there() {
+    let mut listing = Listing::new();
+    let Entry { summary, presence } = without(RoomSummary { seats_max: 4, ..row(1, "a", 2) }, 1, &["ada"]);
+    listing.put(Entry { summary, presence: Presence { shut: true, hidden: true, ..presence } });
+    assert!(open(&listing, "a", "eve").is_empty());
+    assert_eq!(seek(&mut listing, "eve"), None);
+    assert_eq!(seek(&mut listing, "ada"), Some(id(1)));
 }

@@ -49,6 +49,7 @@ impl Room {
         if self.mark(id, ask.n).is_none() {
             return;
         }
+        self.note_activity();
         let (before, dispatched) = (self.stage.mark(), effects.dispatches.len());
         let kind = answer_to(ask.kind);
         match self.carry_out(id, ask, effects) {
@@ -112,7 +113,7 @@ impl Room {
             MemberRequest::Chat(request) => self.chat(id, request, ask.with, effects),
             MemberRequest::ChatEdit(request) => self.chat_edit(id, request, ask.with, effects),
             MemberRequest::ChatDelete(request) => self.chat_delete(id, request, effects),
-            MemberRequest::ChatHistory(request) => self.chat_history(id, request, effects),
+            MemberRequest::ChatHistory(request) => self.chat_history(id, request, ask.reference.as_ref(), effects),
             MemberRequest::Presence(request) => self.set_presence(id, request, effects),
         }
     }
@@ -143,8 +144,4 @@ impl Room {
 
 pub(super) fn unreadable(error: &InvalidData) -> ErrorBody {
     ErrorBody::new(ErrorCode::InvalidData, format!("The data does not fit the message: {error}."))
-}
-
-pub(super) fn not_built() -> ErrorBody {
-    ErrorBody::new(ErrorCode::Internal, "not built")
 }

@@ -1,72 +1,280 @@
 //! What is said in a room, and what others see of what one does just now.
+//!
+//! The room keeps what was said last. What is older is for somebody outside to find, if the room is durable; in other rooms it
+//! is gone. Which words are welcome is not known here.
 
-use anteroom_protocol::ErrorBody;
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use anteroom_protocol::envelope::Ref;
-use anteroom_protocol::message::chat::ChatEntry;
-use anteroom_protocol::message::member::ChatPage;
-use anteroom_protocol::message::member::{Chat, ChatDelete, ChatEdit, ChatHistory, SetPresence};
+use anteroom_protocol::message::chat::{ChatEntry, MessageId};
+use anteroom_protocol::message::member::{Chat, ChatDelete, ChatEdit, ChatHistory, ChatPage, ChatSaid, SetPresence};
+use anteroom_protocol::message::push::{PresenceChanged, SystemEvent, SystemSaid};
+use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::asking::Reply;
-use super::{Effects, MemberId, Room};
+use super::{Effects, MemberId, Room, Wanted};
+use crate::flush::To;
+use crate::text;
 
-/// See the module.
+/// How many entries a durable room has at hand; all of them are stored.
+const AT_HAND_MAX: usize = 50;
+/// How many entries a room keeps that is not durable.
+const KEPT_MAX: usize = 500;
+/// The same in bytes.
+const KEPT_BYTES_MAX: usize = 256 << 10;
+/// What an entry takes besides its texts, in bytes.
+const ENTRY_BYTES: usize = 64;
+/// How many entries a newcomer is told.
+const SHOWN: usize = 20;
+/// How many entries a page has that does not say, and at most.
+const PAGE: u16 = 50;
+const PAGE_MAX: u16 = 100;
+/// How long somebody is said to write who does not say it again.
+pub(super) const TYPING: Duration = Duration::from_secs(10);
+
+/// What was said last.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Talk {}
+pub(super) struct Talk {
+    /// How many entries there ever were, which numbers them.
+    said_ever: u64,
+    /// The last ones, the oldest first.
+    entries: VecDeque<ChatEntry>,
+}
+
+impl Talk {
+    pub(super) fn mentions(&self, user_id: &UserId) -> bool {
+        self.entries.iter().any(|entry| entry.user_id == *user_id)
+    }
+
+    /// Forgets what somebody has said.
+    pub(super) fn forget(&mut self, user_id: &UserId) {
+        self.entries.retain(|entry| entry.user_id != *user_id);
+    }
+
+    /// Whether it can be: numbers that rise, and none above what was counted.
+    pub(super) fn is_sound(&self, count_max: u64) -> bool {
+        let rises = self.entries.iter().zip(self.entries.iter().skip(1)).all(|(a, b)| a.message_id < b.message_id);
+        let last = self.entries.back().map_or(0, |entry| entry.message_id.0);
+        rises && last <= self.said_ever && self.said_ever <= count_max && self.entries.len() <= KEPT_MAX
+    }
+
+    fn push(&mut self, entry: ChatEntry, is_durable: bool) {
+        self.entries.push_back(entry);
+        let bytes = |entry: &ChatEntry| ENTRY_BYTES + entry.text.len() + entry.username.len();
+        let mut kept: usize = self.entries.iter().map(bytes).sum();
+        let (most, bytes_max) = if is_durable { (AT_HAND_MAX, usize::MAX) } else { (KEPT_MAX, KEPT_BYTES_MAX) };
+        while self.entries.len() > most || kept > bytes_max {
+            kept -= self.entries.pop_front().as_ref().map_or(kept, bytes);
+        }
+    }
+
+    fn place(&self, message_id: MessageId) -> Option<usize> {
+        self.entries.binary_search_by_key(&message_id, |entry| entry.message_id).ok()
+    }
+
+    /// The entries at hand before one, as many as a page takes, and whether there are more.
+    fn page(&self, before: Option<MessageId>, limit: u16) -> ChatPage {
+        let end = before.map_or(self.entries.len(), |id| self.entries.partition_point(|entry| entry.message_id < id));
+        let start = end.saturating_sub(usize::from(limit));
+        let messages: Vec<_> = self.entries.range(start..end).cloned().collect();
+        let next = messages.first().map(|entry| entry.message_id).filter(|_| start > 0);
+        ChatPage { messages, next }
+    }
+
+    /// Whether something was said that is not at hand any more.
+    fn has_older(&self) -> bool {
+        self.entries.front().map_or(self.said_ever > 0, |first| first.message_id.0 > 1)
+    }
+}
 
 impl Room {
-    pub(super) fn tell_history(&mut self, _id: MemberId, _reference: Option<&Ref>, _page: Option<ChatPage>) {}
-
     /// What a newcomer is told of what was said last.
     pub(super) fn chat_shown(&self) -> Vec<ChatEntry> {
-        Vec::new()
+        let entries = &self.talk.entries;
+        entries.range(entries.len().saturating_sub(SHOWN)..).cloned().collect()
     }
 
     pub(super) fn chat(
         &mut self,
-        _id: MemberId,
-        _request: Chat,
-        _filtered: Option<&str>,
-        _effects: &mut Effects,
+        id: MemberId,
+        request: Chat,
+        filtered: Option<&str>,
+        effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+        let user_id = self.heard(id)?;
+        let text = text::heard(&request.text, filtered)?;
+        let username = self.members.get(&id).map(|member| member.username.clone()).unwrap_or_default();
+        self.talk.said_ever += 1;
+        let message_id = MessageId(self.talk.said_ever);
+        let at_ms = self.stage.now.as_millis();
+        let entry =
+            ChatEntry { message_id, user_id: user_id.clone(), username, text, at_ms, edited: false, deleted: false };
+        self.tell_entry(&entry, effects);
+        self.talk.push(entry, self.durable);
+        self.stops_typing(&user_id);
+        Ok(Reply::Said(ChatSaid { message_id }))
     }
 
     pub(super) fn chat_edit(
         &mut self,
-        _id: MemberId,
-        _request: ChatEdit,
-        _filtered: Option<&str>,
-        _effects: &mut Effects,
+        id: MemberId,
+        request: ChatEdit,
+        filtered: Option<&str>,
+        effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+        let user_id = self.heard(id)?;
+        let text = text::heard(&request.text, filtered)?;
+        let place = self.place_of(request.message_id)?;
+        let Some(entry) = self.talk.entries.get_mut(place) else { return Err(unknown()) };
+        if entry.user_id != user_id {
+            return Err(ErrorBody::new(ErrorCode::NotOwner, "Only who said it may change it."));
+        }
+        if entry.deleted {
+            return Err(ErrorBody::new(ErrorCode::Conflict, "It was taken back."));
+        }
+        entry.text = text;
+        entry.edited = true;
+        let entry = entry.clone();
+        self.tell_entry(&entry, effects);
+        Ok(Reply::Done)
     }
 
     pub(super) fn chat_delete(
         &mut self,
-        _id: MemberId,
-        _request: ChatDelete,
-        _effects: &mut Effects,
+        id: MemberId,
+        request: ChatDelete,
+        effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+        let user_id = self.members.get(&id).map(|member| &member.user_id);
+        let is_owner = user_id.is_some() && user_id == self.record.owner.as_ref();
+        let place = self.place_of(request.message_id)?;
+        let is_author = self.talk.entries.get(place).map(|entry| &entry.user_id) == user_id;
+        let Some(entry) = self.talk.entries.get_mut(place) else { return Err(unknown()) };
+        if !is_author && !is_owner {
+            return Err(ErrorBody::new(
+                ErrorCode::NotOwner,
+                "Only who said it, or the room's owner, may take it back.",
+            ));
+        }
+        if entry.deleted {
+            return Err(ErrorBody::new(ErrorCode::Conflict, "It was taken back already."));
+        }
+        entry.text.clear();
+        entry.deleted = true;
+        let entry = entry.clone();
+        self.tell_entry(&entry, effects);
+        Ok(Reply::Done)
     }
 
     pub(super) fn chat_history(
         &mut self,
-        _id: MemberId,
-        _request: ChatHistory,
-        _effects: &mut Effects,
+        id: MemberId,
+        request: ChatHistory,
+        reference: Option<&Ref>,
+        effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+        let limit = request.limit.unwrap_or(PAGE);
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(ErrorBody::new(ErrorCode::InvalidData, "A page has from 1 to 100 messages."));
+        }
+        let mut page = self.talk.page(request.before, limit);
+        if self.durable && page.next.is_none() && self.talk.has_older() {
+            if page.messages.len() < usize::from(limit) {
+                // Of what is stored beyond, this room knows nothing.
+                let before = request.before.unwrap_or(MessageId(u64::MAX)).min(MessageId(self.talk.said_ever + 1));
+                let (reference, before) = (reference.cloned(), Some(before));
+                effects.wanted.push(Wanted { member: id, reference, before, limit });
+                return Ok(Reply::Later);
+            }
+            page.next = page.messages.first().map(|entry| entry.message_id);
+        }
+        Ok(Reply::Page(page))
+    }
+
+    /// Answers who has asked for what is not at hand.
+    pub(super) fn tell_history(&mut self, id: MemberId, reference: Option<&Ref>, page: Option<ChatPage>) {
+        if !self.members.contains_key(&id) {
+            return;
+        }
+        match page {
+            Some(page) => self.reply(id, HISTORY_RESULT, reference, &Reply::Page(page)),
+            None => {
+                let error = ErrorBody::new(ErrorCode::StorageUnavailable, "What was said cannot be read just now.");
+                self.answer(id, HISTORY_RESULT, reference, Some(&error));
+            }
+        }
     }
 
     pub(super) fn set_presence(
         &mut self,
-        _id: MemberId,
-        _request: SetPresence,
+        id: MemberId,
+        request: SetPresence,
         _effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
-        Err(super::asking::not_built())
+        let now = self.stage.now;
+        let user_id = self.members.get(&id).map(|member| member.user_id.clone());
+        let Some((user_id, person)) = user_id.and_then(|id| Some((id.clone(), self.people.get_mut(&id)?))) else {
+            return Err(ErrorBody::new(ErrorCode::NotInRoom, "This session is not in that room."));
+        };
+        let was = (person.is_typing(now), person.away);
+        if let Some(typing) = request.typing {
+            person.typing_until = typing.then(|| now + TYPING);
+        }
+        person.away = request.away.unwrap_or(person.away);
+        // That somebody still writes is news: what was said before is over after a time.
+        if was != (person.is_typing(now), person.away) || request.typing == Some(true) {
+            self.tell_presence(&user_id);
+        }
+        Ok(Reply::Done)
     }
+
+    /// Puts a line of the room's own among what is said.
+    pub(super) fn tell_system(&mut self, to: To, event: SystemEvent, user_id: &UserId, username: &str) {
+        let at_ms = self.stage.now.as_millis();
+        self.say(to, &SystemSaid { event, user_id: user_id.clone(), username: username.to_owned(), at_ms });
+    }
+
+    fn stops_typing(&mut self, user_id: &UserId) {
+        let typing = self.people.get_mut(user_id).and_then(|person| person.typing_until.take());
+        if typing.is_some_and(|until| self.stage.now < until) {
+            self.tell_presence(user_id);
+        }
+    }
+
+    fn tell_presence(&mut self, user_id: &UserId) {
+        let Some(person) = self.people.get(user_id).filter(|person| person.listed) else { return };
+        let (number, typing, away) = (person.number, person.is_typing(self.stage.now), person.away);
+        let changed = PresenceChanged { user_id: user_id.clone(), number, typing, away };
+        self.say_latest(To::Everyone, &format!("p{number}"), &changed);
+    }
+
+    /// Who it is that says something, if they are heard.
+    fn heard(&self, id: MemberId) -> Result<UserId, ErrorBody> {
+        match self.members.get(&id) {
+            Some(member) if self.doors.is_muted(&member.user_id) => {
+                Err(ErrorBody::new(ErrorCode::Rejected, "The room's owner has muted you."))
+            }
+            Some(member) => Ok(member.user_id.clone()),
+            None => Err(ErrorBody::new(ErrorCode::NotInRoom, "This session is not in that room.")),
+        }
+    }
+
+    fn place_of(&self, message_id: MessageId) -> Result<usize, ErrorBody> {
+        self.talk.place(message_id).ok_or_else(unknown)
+    }
+
+    /// Everyone hears of an entry, and it is kept with the turn.
+    fn tell_entry(&mut self, entry: &ChatEntry, effects: &mut Effects) {
+        self.say(To::Everyone, entry);
+        effects.chat.push(entry.clone());
+    }
+}
+
+const HISTORY_RESULT: &str = "chat_history_result";
+
+fn unknown() -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidData, "Nothing that can still be changed was said with that id.")
 }

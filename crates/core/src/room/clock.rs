@@ -1,4 +1,5 @@
-//! What happens in a room because time passes: seats are given up, timers fire, ticks come round.
+//! What happens in a room because time passes: seats are given up, timers fire, ticks come round, bots have thought, the room's
+//! own time is over.
 //!
 //! Each at its own time, in the order of the times; equal ones in that order. The clock is somebody else's.
 
@@ -23,7 +24,10 @@ impl Room {
             return None;
         }
         let kept = self.stage.seating.next_kept().map(|(until, _)| until);
-        [kept, self.game.next_timer(), self.next_tick].into_iter().flatten().min()
+        let room = [kept, self.plan.next_lapse(), self.absence.next(), self.watching.due, self.end_due()];
+        let game = [self.game.next_timer(), self.next_tick, self.bots.next().map(|(due, _)| due)];
+        let game = game.into_iter().flatten().filter(|_| !self.absence.is_paused());
+        room.into_iter().flatten().chain(game).min()
     }
 
     /// Lets happen what falls due until `now`, each at its own time and in that order. The room's time never goes back: if it is
@@ -45,34 +49,60 @@ impl Room {
         self.stage.now = self.stage.now + by;
         self.next_tick = self.next_tick.map(|tick| tick + by);
         self.stage.seating.put_off(by);
+        self.watching.due = self.watching.due.map(|due| due + by);
+        self.stay.put_off(by);
         self.game.put_off(by);
+        self.plan.put_off(by);
+        self.absence.put_off(by);
+        self.bots.put_off(by);
     }
 
     pub(super) fn pass_time(&mut self, now: Time, effects: &mut Effects) {
         let now = now.max(self.stage.now);
         self.skip_missed_ticks(now);
+        self.note_presence();
         for _ in 0..STEPS_MAX {
             let Some(due) = self.next_deadline().filter(|due| *due <= now) else { break };
             self.stage.now = self.stage.now.max(due);
-            self.step(due);
+            self.step(due, effects);
+            self.follow_up(effects);
+            self.note_presence();
             self.seal_if_large(effects);
         }
         self.stage.now = now;
+        self.let_stand();
     }
 
-    fn step(&mut self, due: Time) {
+    fn step(&mut self, due: Time, effects: &mut Effects) {
+        self.let_stand();
+        let goes_on = !self.absence.is_paused();
         if let Some((_, seat)) = self.stage.seating.next_kept().filter(|(until, _)| *until <= due) {
             self.give_up_seat(seat, LeftReason::TimedOut);
-        } else if self.game.next_timer().is_some_and(|timer| timer <= due) {
+        } else if self.plan.next_lapse().is_some_and(|until| until <= due) {
+            self.lapse(due);
+        } else if self.absence.next().is_some_and(|at| at <= due) {
+            self.absence_falls_due(due, effects);
+        } else if self.watching.due.is_some_and(|at| at <= due) {
+            self.tell_spectators();
+        } else if goes_on && self.game.next_timer().is_some_and(|timer| timer <= due) {
             self.game.fire_timer(&mut self.stage);
-        } else if let Some(at) = self.next_tick {
-            self.next_tick = self.kind.tick.map(|tick| at + tick);
+            self.stir_bots();
+        } else if goes_on && self.next_tick.is_some_and(|tick| tick <= due) {
+            self.next_tick = self.next_tick.zip(self.kind.tick).map(|(at, tick)| at + tick);
             self.game.tick(&mut self.stage);
+            self.stir_bots();
+        } else if let Some((_, seat)) = self.bots.next().filter(|(at, _)| goes_on && *at <= due) {
+            self.bot_acts(seat);
+        } else if self.end_due().is_some_and(|at| at <= due) {
+            self.end_of_itself(effects);
         }
     }
 
     /// A room that slept through many ticks would otherwise be late for the next ones, too.
     fn skip_missed_ticks(&mut self, now: Time) {
+        if self.absence.is_paused() {
+            return;
+        }
         if let (Some(at), Some(tick)) = (self.next_tick, self.kind.tick) {
             let missed = now.since(at).as_millis() / tick.as_millis().max(1);
             let dropped = missed.saturating_sub(TICKS_MADE_UP_MAX) * tick.as_millis();

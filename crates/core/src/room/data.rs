@@ -202,13 +202,13 @@ impl Room {
             Whose::Room => {
                 let header = Header::new(RoomUpdated::TYPE);
                 let update = RoomUpdated { data, ..RoomUpdated::default() };
-                self.stage.said.newest(to, &latest_key("d.", key), &header.in_room(room_id.as_str()), &update);
+                self.stage.said.message_latest(to, &latest_key("d.", key), &header.in_room(room_id.as_str()), &update);
             }
             Whose::Member(user_id, number) => {
                 let header = Header::new(MemberUpdated::TYPE);
                 let update = MemberUpdated { data, ..MemberUpdated::of(user_id.clone(), number) };
                 let latest = latest_key(&format!("m{number}."), key);
-                self.stage.said.newest(to, &latest, &header.in_room(room_id.as_str()), &update);
+                self.stage.said.message_latest(to, &latest, &header.in_room(room_id.as_str()), &update);
             }
         }
     }

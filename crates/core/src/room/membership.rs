@@ -73,6 +73,10 @@ impl Room {
 
     pub(super) fn let_in(&mut self, join: &Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
         let invite = self.pass_doors(join)?;
+        let seat = self.stage.seating.of_user(&join.user_id);
+        if seat.and_then(|seat| self.stage.seating.occupant(seat)).is_some_and(|occupant| occupant.bot) {
+            return Err(ErrorBody::new(ErrorCode::Conflict, "A bot is called like that here."));
+        }
         let mut taken = match join.role {
             Role::Player => Some(self.seat_for(join)?),
             Role::Spectator => {
@@ -112,14 +116,16 @@ impl Room {
         match taken {
             Some(Taken::New(seat)) => {
                 self.announce(To::Except(id), &join.user_id);
-                let (user_id, username) = (join.user_id.clone(), join.username.clone());
-                self.tell_system(To::Except(id), SystemEvent::Joined, user_id, username);
+                self.tell_system(To::Except(id), SystemEvent::Joined, &join.user_id, &join.username);
                 self.game.joined(seat, &mut self.stage);
+                self.stir_bots();
             }
             Some(Taken::Back(seat)) => {
                 let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };
                 self.say(To::Except(id), &back);
+                self.is_back(seat);
                 self.game.reconnected(seat, &mut self.stage);
+                self.stir_bots();
             }
             Some(Taken::Over(..)) => {}
             None if newcomer => self.announce(To::Except(id), &join.user_id),
@@ -184,10 +190,13 @@ impl Room {
     fn forget(&mut self, member: MemberId) -> Option<Member> {
         self.stage.said.remove(member);
         let mut gone = self.members.remove(&member)?;
-        gone.was_listed = self.people.get(&gone.user_id).is_some_and(|person| person.listed);
+        gone.listed = self.is_listed(&gone.user_id);
         self.turnover += 1;
         self.spectators -= u16::from(gone.seat.is_none());
-        self.person_loses_session(&gone.user_id);
+        if gone.seat.is_none() {
+            self.count_spectators();
+        }
+        self.person_loses_session(&gone.user_id, gone.connected);
         Some(gone)
     }
 
@@ -199,7 +208,10 @@ impl Room {
                 self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
                 self.plan.forget(user_id);
             }
-            None => self.spectators += 1,
+            None => {
+                self.spectators += 1;
+                self.count_spectators();
+            }
         }
         self.person_enters(user_id, username, *role);
         let (user_id, username) = (user_id.clone(), username.clone());
@@ -214,19 +226,23 @@ impl Room {
             n: *n,
             applied: *applied,
             marked: None,
-            was_listed: false,
+            listed: true,
         };
         self.members.insert(id, here);
         self.stage.said.add(id, *role, *codec);
     }
 
     /// Tells others that somebody came in, if they are to know them by name.
-    fn announce(&mut self, to: To, user_id: &UserId) {
-        if self.people.get(user_id).is_some_and(|person| person.listed)
+    pub(super) fn announce(&mut self, to: To, user_id: &UserId) {
+        if self.is_listed(user_id)
             && let Some(member) = self.shown(user_id, None)
         {
             self.say(to, &ClientJoined { member });
         }
+    }
+
+    fn is_listed(&self, user_id: &UserId) -> bool {
+        self.people.get(user_id).is_some_and(|person| person.listed)
     }
 
     pub(super) fn spectators(&self) -> impl Iterator<Item = &Member> {
@@ -301,13 +317,8 @@ impl Room {
     pub(super) fn member_list(&self, reader: Option<&UserId>) -> Vec<message::Member> {
         let players = self.stage.seating.taken().filter_map(|(_, who)| self.shown(&who.user_id, reader));
         let mut list: Vec<_> = players.collect();
-        let watching = self
-            .people
-            .iter()
-            .filter(|(user_id, person)| person.listed && self.stage.seating.of_user(user_id).is_none());
-        let mut watching: Vec<_> = watching.filter_map(|(user_id, _)| self.shown(user_id, reader)).collect();
-        watching.sort_by_key(|member| member.number);
-        list.append(&mut watching);
+        let watching = self.watching.listed.values().filter(|user_id| self.stage.seating.of_user(user_id).is_none());
+        list.extend(watching.filter_map(|user_id| self.shown(user_id, reader)));
         list
     }
 
@@ -336,25 +347,34 @@ impl Room {
             self.tell_away(id, self.policy.grace.max(seat.and(self.seat_kept()).unwrap_or_default()));
         }
         if let Some(seat) = seat {
+            self.goes_away(seat);
             self.game.disconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
     pub(super) fn reconnect(&mut self, id: MemberId) {
         let Some(seat) = self.set_connected(id, true) else { return };
         let elsewhere = self.is_seen_elsewhere(id);
-        if let Some(Member { user_id, username, .. }) = self.members.get(&id).filter(|_| !elsewhere) {
+        let told = |who: &&Member| !elsewhere && self.is_listed(&who.user_id);
+        if let Some(Member { user_id, username, .. }) = self.members.get(&id).filter(told) {
             let back = ClientReconnected { user_id: user_id.clone(), username: username.clone() };
             self.say(To::Except(id), &back);
         }
         if let Some(seat) = seat {
+            self.is_back(seat);
             self.game.reconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
     /// Whether a spectator plays or watches from another session, too, which the others go by.
     fn is_seen_elsewhere(&self, id: MemberId) -> bool {
         let Some(Member { user_id, seat: None, .. }) = self.members.get(&id) else { return false };
+        let sessions = self.people.get(user_id).map_or(0, |person| person.sessions);
+        if sessions < 2 && self.stage.seating.of_user(user_id).is_none() {
+            return false;
+        }
         let watches = |(other, who): (&MemberId, &Member)| *other != id && who.user_id == *user_id && who.connected;
         self.stage.seating.of_user(user_id).is_some() || self.members.iter().any(watches)
     }
@@ -365,6 +385,10 @@ impl Room {
         member.connected = connected;
         self.turnover += 1;
         let seat = member.seat;
+        if let Some(person) = self.people.get_mut(&member.user_id) {
+            let others = person.connected.saturating_sub(u16::from(!connected));
+            person.connected = others.saturating_add(u16::from(connected));
+        }
         if let Some(seat) = seat {
             self.stage.seating.set_connected(seat, connected);
         }
@@ -377,6 +401,9 @@ impl Room {
 
     fn tell_away(&mut self, id: MemberId, kept: Duration) {
         let Some(Member { user_id, username, .. }) = self.members.get(&id) else { return };
+        if !self.is_listed(user_id) {
+            return;
+        }
         let (user_id, username) = (user_id.clone(), username.clone());
         let grace_ms = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
         self.say(To::Except(id), &ClientDisconnected { user_id, username, grace_ms });
@@ -414,14 +441,16 @@ impl Room {
         };
         self.stage.seating.keep(seat, Some(self.stage.now + kept));
         if is_news {
+            self.goes_away(seat);
             self.game.disconnected(seat, &mut self.stage);
+            self.stir_bots();
         }
     }
 
     /// Tells that a spectator is gone, unless the same user is still here in another session.
     pub(super) fn stop_watching(&mut self, member: Member, reason: LeftReason) {
-        let Member { user_id, username, was_listed, .. } = member;
-        if was_listed && !self.people.contains_key(&user_id) {
+        let Member { user_id, username, listed, .. } = member;
+        if listed && !self.people.contains_key(&user_id) {
             self.say(To::Everyone, &ClientLeft { user_id, username, reason });
         }
     }
@@ -432,9 +461,15 @@ impl Room {
         let Some(occupant) = self.stage.seating.occupant(seat) else { return };
         let (user_id, username) = (occupant.user_id.clone(), occupant.username.clone());
         self.say(To::Everyone, &ClientLeft { user_id: user_id.clone(), username: username.clone(), reason });
-        self.tell_system(To::Everyone, SystemEvent::Left, user_id.clone(), username);
+        self.tell_system(To::Everyone, SystemEvent::Left, &user_id, &username);
+        self.is_back(seat);
+        self.stop_playing(seat);
+        if let Some(person) = self.people.get_mut(&user_id) {
+            (person.ready, person.wants_seat) = (false, None);
+        }
         self.game.left(seat, &mut self.stage);
         self.stage.seating.free_seat(seat);
+        self.stir_bots();
         self.person_may_be_gone(&user_id);
         self.announce(To::Everyone, &user_id);
         self.turnover += 1;

@@ -21,14 +21,23 @@ pub(super) struct Person {
     pub(super) joined_at: Time,
     /// How many sessions of theirs are in the room.
     pub(super) sessions: u16,
+    /// How many of them have a connection.
+    pub(super) connected: u16,
     /// Whether the others have them in the list of members, and hear of them by name.
     pub(super) listed: bool,
     pub(super) ready: bool,
-    pub(super) typing: bool,
+    /// Until when they are said to write something.
+    pub(super) typing_until: Option<Time>,
     pub(super) away: bool,
     /// The seat that they have asked its player for.
     pub(super) wants_seat: Option<Seat>,
     pub(super) data: Dataset,
+}
+
+impl Person {
+    pub(super) fn is_typing(&self, now: Time) -> bool {
+        self.typing_until.is_some_and(|until| now < until)
+    }
 }
 
 impl Room {
@@ -37,7 +46,10 @@ impl Room {
         let list = role == Role::Player || self.listed_spectators() < SPECTATORS_LISTED_MAX;
         if let Some(person) = self.people.get_mut(user_id) {
             person.sessions = person.sessions.saturating_add(1);
-            person.listed |= role == Role::Player;
+            person.connected = person.connected.saturating_add(1);
+            if role == Role::Player {
+                self.list_person(user_id);
+            }
             return false;
         }
         self.people_ever = self.people_ever.wrapping_add(1);
@@ -46,21 +58,34 @@ impl Room {
             username: username.to_owned(),
             joined_at: self.stage.now,
             sessions: 1,
+            connected: 1,
             listed: list,
             ready: false,
-            typing: false,
+            typing_until: None,
             away: false,
             wants_seat: None,
             data: Dataset::default(),
         };
+        if list {
+            self.watching.listed.insert(person.number, user_id.clone());
+        }
         self.people.insert(user_id.clone(), person);
         true
     }
 
+    /// From now on the others hear of somebody by name.
+    pub(super) fn list_person(&mut self, user_id: &UserId) {
+        if let Some(person) = self.people.get_mut(user_id) {
+            person.listed = true;
+            self.watching.listed.insert(person.number, user_id.clone());
+        }
+    }
+
     /// Notes that a session of a user is not in the room any more.
-    pub(super) fn person_loses_session(&mut self, user_id: &UserId) {
+    pub(super) fn person_loses_session(&mut self, user_id: &UserId, was_connected: bool) {
         if let Some(person) = self.people.get_mut(user_id) {
             person.sessions = person.sessions.saturating_sub(1);
+            person.connected = person.connected.saturating_sub(u16::from(was_connected));
         }
         self.person_may_be_gone(user_id);
     }
@@ -69,13 +94,14 @@ impl Room {
     pub(super) fn person_may_be_gone(&mut self, user_id: &UserId) {
         let is_gone = self.people.get(user_id).is_some_and(|person| person.sessions == 0);
         if is_gone && self.stage.seating.of_user(user_id).is_none() {
-            self.people.remove(user_id);
+            let gone = self.people.remove(user_id);
+            gone.iter().for_each(|person| drop(self.watching.listed.remove(&person.number)));
         }
     }
 
     /// How many of those who only watch are in the list.
     fn listed_spectators(&self) -> usize {
-        self.people.len().saturating_sub(self.stage.seating.len()).min(SPECTATORS_LISTED_MAX)
+        self.watching.listed.len().saturating_sub(self.stage.seating.len())
     }
 
     /// Somebody as a reader sees them.
@@ -85,7 +111,7 @@ impl Room {
         let occupant = seat.and_then(|seat| self.stage.seating.occupant(seat));
         let connected = match occupant {
             Some(occupant) => occupant.connected,
-            None => self.watches_connected(user_id),
+            None => person.connected > 0,
         };
         let access = match reader {
             Some(reader) if self.record.owner.as_ref() == Some(reader) || reader == user_id => Access::Owner,
@@ -104,12 +130,8 @@ impl Room {
             data: person.data.seen_by(access),
             muted: self.doors.is_muted(user_id),
             away: person.away,
-            typing: person.typing,
+            typing: person.is_typing(self.stage.now),
             wants_seat: person.wants_seat.map(|seat| seat.0),
         })
-    }
-
-    fn watches_connected(&self, user_id: &UserId) -> bool {
-        self.spectators().any(|who| who.user_id == *user_id && who.connected)
     }
 }

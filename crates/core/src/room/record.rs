@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use anteroom_protocol::limits::PASSWORD_BYTES_MAX;
 use anteroom_protocol::message::member::{TransferOwner, UpdateRoom};
-use anteroom_protocol::message::push::{RoomUpdated, SystemEvent, SystemSaid};
+use anteroom_protocol::message::push::{RoomUpdated, SystemEvent};
 use anteroom_protocol::message::{AccessMap, DataMap, OwnerPolicy, Visibility};
 use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,11 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Whether it has a user as the one who made the room, or owns it.
+    pub(super) fn mentions(&self, user_id: &UserId) -> bool {
+        [&self.created_by, &self.owner].into_iter().flatten().any(|there| there == user_id)
+    }
+
     /// The record of a room that is made.
     ///
     /// # Errors
@@ -138,6 +144,10 @@ impl Room {
         let wanted = match wanted.map(Option::unwrap_or_default) {
             None => None,
             Some(none) if none.is_empty() => Some(None),
+            Some(long) if long.len() > PASSWORD_BYTES_MAX => {
+                let sentence = format!("A password has at most {PASSWORD_BYTES_MAX} bytes.");
+                return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+            }
             Some(_) => {
                 let hash = password.ok_or_else(|| ErrorBody::new(ErrorCode::Internal, "The password has no hash."))?;
                 Some(Some(hash.to_owned()))
@@ -208,6 +218,11 @@ impl Room {
         if self.record.owner_policy != OwnerPolicy::Automatic || self.people.contains_key(owner) {
             return;
         }
+        self.pass_on();
+    }
+
+    /// Gives the room to whoever is next to own it, if there is somebody.
+    fn pass_on(&mut self) {
         let candidates = self.people.iter().filter(|(user_id, _)| self.may_own(user_id));
         // Whoever plays before whoever watches, then whoever is here for longer.
         let heir = candidates.min_by_key(|(user_id, person)| {
@@ -217,21 +232,23 @@ impl Room {
         self.set_owner(heir);
     }
 
+    /// Forgets a user who is gone: who owned the room and is never there again does so no more, whatever the policy.
+    pub(super) fn forget_in_record(&mut self, user_id: &UserId) {
+        self.record.created_by.take_if(|creator| creator == user_id);
+        if self.record.owner.as_ref() == Some(user_id) {
+            self.pass_on();
+        }
+    }
+
     fn set_owner(&mut self, owner: Option<UserId>) {
         self.record.owner.clone_from(&owner);
         self.say(To::Everyone, &RoomUpdated { owner: Some(owner.clone()), ..RoomUpdated::default() });
         if let Some(owner) = owner
             && let Some(username) = self.people.get(&owner).map(|person| person.username.clone())
         {
-            self.tell_system(To::Everyone, SystemEvent::OwnerChanged, owner, username);
+            self.tell_system(To::Everyone, SystemEvent::OwnerChanged, &owner, &username);
         }
         self.tell_owner_keys();
-    }
-
-    /// A line of the room's own among what is said.
-    pub(super) fn tell_system(&mut self, to: To, event: SystemEvent, user_id: UserId, username: String) {
-        let at_ms = self.stage.now.as_millis();
-        self.say(to, &SystemSaid { event, user_id, username, at_ms });
     }
 
     /// Checks that a member owns the room.

@@ -15,6 +15,7 @@ use super::absence::Absence;
 use super::bots::Bots;
 use super::chat::Talk;
 use super::doors::Doors;
+use super::lifecycle::Stay;
 use super::people::Person;
 use super::record::Record;
 use super::seats::SeatPlan;
@@ -59,6 +60,7 @@ pub struct Snapshot {
     people: BTreeMap<UserId, Person>,
     people_ever: u32,
     record: Record,
+    stay: Stay,
     doors: Doors,
     plan: SeatPlan,
     bots: Bots,
@@ -198,13 +200,19 @@ impl Snapshot {
         serde_json::from_slice(bytes).map_err(RestoreError::damaged)
     }
 
-    /// Whether it says anything of a user: that they are there, that a seat is kept for them, or that they had one.
+    /// Whether it says anything of a user: that they are there or were, that a seat is kept for them, that the room is theirs, or
+    /// that they are not to come in.
     #[must_use]
     pub fn mentions(&self, user: &UserId) -> bool {
         let seated = self.seats.iter().map(|(_, occupant)| &occupant.user_id);
         let former = self.former.iter().map(|(_, user_id)| user_id);
         let members = self.members.iter().map(|member| &member.user_id);
         seated.chain(former).chain(members).any(|there| there == user)
+            || self.people.contains_key(user)
+            || self.record.mentions(user)
+            || self.doors.mentions(user)
+            || self.plan.mentions(user)
+            || self.talk.mentions(user)
     }
 
     /// Appends the stored form of the same room at the beginning of time: what [`is_as`](Self::is_as) compares, for a hash.
@@ -239,6 +247,7 @@ impl Snapshot {
             && self.people == before.people
             && self.people_ever == before.people_ever
             && self.record == before.record
+            && self.stay == before.stay
             && self.doors == before.doors
             && self.plan == before.plan
             && self.bots == before.bots
@@ -280,6 +289,9 @@ impl Snapshot {
         {
             return Err(RestoreError::damaged("nothing can be counted that far"));
         }
+        if !self.talk.is_sound(COUNT_MAX) {
+            return Err(RestoreError::damaged("what was said is not in order"));
+        }
         Ok(())
     }
 }
@@ -318,6 +330,7 @@ impl Room {
             people: self.people.clone(),
             people_ever: self.people_ever,
             record: self.record.clone(),
+            stay: self.stay.clone(),
             doors: self.doors.clone(),
             plan: self.plan.clone(),
             bots: self.bots.clone(),
@@ -353,6 +366,17 @@ impl Room {
         if spectators > usize::from(SPECTATORS_MAX) || policy.spectators_max > SPECTATORS_MAX {
             return Err(RestoreError::damaged("too many spectators"));
         }
+        let plays = |seat| {
+            let bot = seating.occupant(seat).is_some_and(|there| there.bot);
+            bot || snapshot.absence.stands_in(seat)
+        };
+        let is_away = |seat| seating.occupant(seat).is_some_and(|there| !there.connected);
+        if !snapshot.plan.is_sound(seats.max)
+            || !snapshot.bots.is_sound(plays)
+            || !snapshot.absence.is_sound(state, is_away)
+        {
+            return Err(RestoreError::damaged("seats that nobody can have left like that"));
+        }
         let mut said = Said::default();
         for (id, member) in &members {
             let role = if member.seat.is_some() { Role::Player } else { Role::Spectator };
@@ -373,7 +397,8 @@ impl Room {
             people: snapshot.people,
             people_ever: snapshot.people_ever,
             record: snapshot.record,
-            door_changed: true,
+            stay: snapshot.stay,
+            door_changed: false,
             doors: snapshot.doors,
             plan: snapshot.plan,
             bots: snapshot.bots,
@@ -392,6 +417,7 @@ impl Room {
             keeps_log: false,
             in_turn: false,
             closed: false,
+            ending: None,
         })
     }
 }
@@ -427,9 +453,8 @@ fn restored(list: Vec<Kept>, ever: u64, seating: &Seating) -> Result<BTreeMap<Me
                 return Err(RestoreError::damaged("a member and a seat that do not know each other"));
             }
         }
-        let (marked, was_listed) = (None, false);
-        let member =
-            Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked, was_listed };
+        let (marked, listed) = (None, true);
+        let member = Member { user_id, username, seat, lane, codec, connected, session_id, n, applied, marked, listed };
         if members.insert(id, member).is_some() {
             return Err(RestoreError::damaged("a member who is there twice"));
         }

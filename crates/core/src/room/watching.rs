@@ -1,17 +1,55 @@
-//! Those who only watch: how many there are, and what they see of a room that is to be seen later.
+//! Those who only watch: how many there are, and who of them is known by name.
+//!
+//! The first are in the list of members; of all the others only the number is told, a few times in a second at most, so that
+//! many who come and go cost the others nothing.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anteroom_protocol::UserId;
+use anteroom_protocol::message::push::RoomUpdated;
 use serde::{Deserialize, Serialize};
 
 use super::Room;
+use crate::flush::To;
+use crate::time::Time;
+
+/// How long a change of their number waits for others.
+const TOLD_EVERY: Duration = Duration::from_millis(250);
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Watching {}
+pub(super) struct Watching {
+    /// Everyone in the room whom the others know by name, players too, by the numbers of their stays.
+    pub(super) listed: BTreeMap<u32, UserId>,
+    /// How many watch, as it was told last.
+    told: u32,
+    /// When it is told again.
+    pub(super) due: Option<Time>,
+}
 
 impl Room {
     /// How many watch, as they and the others are told.
     pub(super) fn spectators_shown(&self) -> u32 {
         u32::from(self.spectators)
+    }
+
+    /// Notes that somebody began or ceased to watch.
+    pub(super) fn count_spectators(&mut self) {
+        if self.watching.due.is_none() {
+            self.watching.due = Some(self.stage.now + TOLD_EVERY);
+        }
+    }
+
+    /// Tells how many watch, if that has changed.
+    pub(super) fn tell_spectators(&mut self) {
+        self.watching.due = None;
+        let spectators = self.spectators_shown();
+        if self.watching.told != spectators {
+            self.watching.told = spectators;
+            let updated = RoomUpdated { spectators: Some(spectators), ..RoomUpdated::default() };
+            self.say_latest(To::Everyone, "spectators", &updated);
+        }
     }
 }

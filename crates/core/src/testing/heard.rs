@@ -4,7 +4,8 @@ use std::fmt;
 
 use anteroom_protocol::bincode::Decode;
 use anteroom_protocol::message::push::{
-    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, GAME_STATE, LeftReason, RoomClosed,
+    ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, GAME_STATE, LeftReason,
+    MemberUpdated, RoomClosed, RoomUpdated, SystemSaid,
 };
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{Member, Message};
@@ -39,6 +40,12 @@ pub enum Heard<G: Game> {
     Reconnected(UserId),
     /// Someone is gone.
     Left(UserId, LeftReason),
+    /// Something of the room has changed.
+    Room(Box<RoomUpdated>),
+    /// Something of a member has changed.
+    Member(Box<MemberUpdated>),
+    /// A line of the room itself.
+    System(SystemSaid),
     /// The room is closed to this member.
     Closed(ClosedReason),
 }
@@ -59,6 +66,9 @@ impl<G: Game> Heard<G> {
             ClientDisconnected::TYPE => Self::Disconnected(decoded::<ClientDisconnected>(envelope).user_id),
             ClientReconnected::TYPE => Self::Reconnected(decoded::<ClientReconnected>(envelope).user_id),
             RoomClosed::TYPE => Self::Closed(decoded::<RoomClosed>(envelope).reason),
+            RoomUpdated::TYPE => Self::Room(Box::new(decoded(envelope))),
+            MemberUpdated::TYPE => Self::Member(Box::new(decoded(envelope))),
+            SystemSaid::TYPE => Self::System(decoded(envelope)),
             ClientLeft::TYPE => {
                 let left = decoded::<ClientLeft>(envelope);
                 Self::Left(left.user_id, left.reason)
@@ -103,6 +113,9 @@ impl<G: Game> fmt::Debug for Heard<G> {
             Self::Disconnected(user) => write!(f, "Disconnected({user})"),
             Self::Reconnected(user) => write!(f, "Reconnected({user})"),
             Self::Left(user, reason) => write!(f, "Left({user}, {reason:?})"),
+            Self::Room(update) => f.debug_tuple("Room").field(update).finish(),
+            Self::Member(update) => f.debug_tuple("Member").field(update).finish(),
+            Self::System(said) => f.debug_tuple("System").field(said).finish(),
             Self::Closed(reason) => write!(f, "Closed({reason:?})"),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::TimerId;
+use anteroom_core::schemars::JsonSchema;
 use anteroom_core::{Context, Game, Outcome, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,8 @@ impl Hand {
 }
 
 /// `{"rounds": 3}`: so many rounds win the match.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 #[serde(default)]
 struct Options {
     rounds: u32,

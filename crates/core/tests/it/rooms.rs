@@ -1,11 +1,13 @@
 //! Rooms as their owner sees them: commands in, effects out, through the public interface only.
 
 mod acting;
+mod chat;
 mod clock;
 mod erased;
 mod failing;
 mod house;
 mod lasting;
+mod lifecycle;
 mod marks;
 mod migrating;
 mod model;

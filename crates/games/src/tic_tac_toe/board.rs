@@ -1,4 +1,4 @@
-//! The board of tic-tac-toe: marks, lines, and the best move there is.
+//! The board of tic-tac-toe: marks, lines, and the best moves there are.
 //!
 //! Knows nothing of players, seats or turns.
 
@@ -130,26 +130,29 @@ impl Board {
 /// More than any position scores: one more than the moves of the longest match.
 const SCORE_MAX: i8 = 10;
 
-/// The move that is best for a mark whose turn it is: it never loses, wins as soon as it can, and holds out as long
-/// as it can. `None` if the match is over.
+/// The moves that are best for a mark whose turn it is: with any of them it never loses, wins as soon as it can, and holds out
+/// as long as it can. None if the match is over.
 #[must_use]
-pub fn best_move(board: &Board, mark: Mark) -> Option<Cell> {
+pub fn best_moves(board: &Board, mark: Mark) -> Vec<Cell> {
     if board.complete_line().is_some() {
-        return None;
+        return Vec::new();
     }
     if *board == Board::default() {
-        // No move is better; finding that out takes longest of all.
-        return Some(CELLS[0]);
+        // None is better than another; finding that out takes longest of all.
+        return CELLS.to_vec();
     }
-    let mut best = None;
+    let mut best = (-SCORE_MAX, Vec::new());
     for cell in board.free() {
-        let floor = best.map_or(-SCORE_MAX, |(score, _)| score);
-        let score = score_of(board, cell, mark, (floor, SCORE_MAX));
-        if score > floor {
-            best = Some((score, cell));
+        // One below the best there is, for equals count.
+        let score = score_of(board, cell, mark, (best.0.max(1 - SCORE_MAX) - 1, SCORE_MAX));
+        if score > best.0 {
+            best = (score, Vec::new());
+        }
+        if score == best.0 {
+            best.1.push(cell);
         }
     }
-    best.map(|(_, cell)| cell)
+    best.1
 }
 
 /// How good a move is for the mark that makes it, as far as it lies within `bounds` (alpha-beta search): positive
@@ -220,8 +223,11 @@ mod tests {
 
     #[test]
     fn the_best_move_wins_at_once_or_prevents_it() {
-        let best = |text, mark| best_move(&board(text), mark).map(|cell| (cell.row(), cell.col()));
-        assert_eq!(best(".../.../...", Mark::X), Some((1, 1)));
+        let best = |text, mark| match best_moves(&board(text), mark).as_slice() {
+            [cell] => Some((cell.row(), cell.col())),
+            _ => None,
+        };
+        assert_eq!(best_moves(&Board::default(), Mark::X).len(), 9);
         assert_eq!(best("XX./OO./...", Mark::X), Some((0, 2)));
         assert_eq!(best("XX./OO./...", Mark::O), Some((1, 2)));
         assert_eq!(best("X../.X./...", Mark::O), Some((2, 2)));
@@ -232,21 +238,21 @@ mod tests {
     #[test]
     fn a_lost_match_is_held_out_for() {
         // X threatens two lines; only one of them can be blocked.
-        let best = best_move(&board("X.X/.O./OX."), Mark::O);
-        assert_eq!(best.map(|cell| (cell.row(), cell.col())), Some((0, 1)));
+        let best = best_moves(&board("X.X/.O./OX."), Mark::O);
+        assert!(best.contains(&Cell(0, 1)), "{best:?}");
         let lost = board("X.X/.../X.O");
         let blocks = [(0, 1), (1, 0), (1, 1)];
-        assert!(best_move(&lost, Mark::O).is_some_and(|cell| blocks.contains(&(cell.row(), cell.col()))));
+        let best = best_moves(&lost, Mark::O);
+        assert!(!best.is_empty() && best.iter().all(|cell| blocks.contains(&(cell.row(), cell.col()))), "{best:?}");
     }
 
-    /// Lets the opponent try every move there is, in every position that can come up.
+    /// Lets the opponent try every move there is, and the other every best one, in every position that can come up.
     fn never_loses(board: Board, turn: Mark, perfect: Mark) -> usize {
         if let Some((winner, _)) = board.complete_line() {
             assert_eq!(winner, perfect, "{board:?}");
             return 1;
         }
-        let moves: Vec<Cell> =
-            if turn == perfect { best_move(&board, turn).into_iter().collect() } else { board.free().collect() };
+        let moves: Vec<Cell> = if turn == perfect { best_moves(&board, turn) } else { board.free().collect() };
         let after = moves.iter().map(|cell| {
             let mut after = board;
             after.set(*cell, turn);

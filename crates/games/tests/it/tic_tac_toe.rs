@@ -209,8 +209,9 @@ fn two_bots_draw_and_want_a_rematch() {
     let mut table = table();
     let mut rng = Rng::new(1);
     for _ in 0..2 * (9 + 2) {
+        let seen = view(&table);
         let bots = [("ada", Seat(0)), ("bob", Seat(1))];
-        let next = bots.into_iter().find_map(|(name, seat)| Some((name, table.game().bot(seat, &mut rng)?)));
+        let next = bots.into_iter().find_map(|(name, seat)| Some((name, TicTacToe::bot(&seen, seat, &mut rng)?)));
         let (name, action) = next.unwrap();
         table.act(name, action).unwrap();
     }

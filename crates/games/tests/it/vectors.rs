@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use anteroom_core::bincode::Decode;
-use anteroom_core::{Json, UserId};
+use anteroom_core::{Json, Seat, UserId};
 use anteroom_games::{relay, tic_tac_toe};
 use anteroom_protocol::codec::Body;
 use anteroom_protocol::envelope::{self, Ref, decode_batch};
@@ -89,6 +89,7 @@ fn tic_tac_toe_rows() -> Vec<String> {
     let waiting = View {
         board: Board::default(),
         players: Players { o: None, ..players.clone() },
+        x_seat: Seat(0),
         current_turn: None,
         status: Status::Waiting,
         winner: None,

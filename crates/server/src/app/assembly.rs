@@ -11,6 +11,7 @@ use super::Server;
 use super::builder::Additions;
 use crate::budget::Budget;
 use crate::certificate::{self, Certificate, Names, PublishedHashes, TcpTls};
+use crate::chat::Filter;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{ConfigError, StartError};
@@ -22,6 +23,7 @@ use crate::lobby::Lobby;
 use crate::mode::Mode;
 use crate::origin::{Origins, Own};
 use crate::parts::Parts;
+use crate::passwords::Passwords;
 use crate::random::Randomness;
 use crate::renewal;
 use crate::rooms::{RoomLimits, Rooms};
@@ -42,12 +44,13 @@ pub(super) struct Startup {
     pub(super) names: Names,
     pub(super) games: Registry,
     pub(super) hooks: Hooked,
+    pub(super) filter: Filter,
     pub(super) opened: Opened,
 }
 
 /// Starts a server in the tokio runtime of the caller.
 pub(super) fn start(config: Config, mode: Mode, additions: Additions) -> Result<Server, StartError> {
-    let Additions { games, routes, hooks, store } = additions;
+    let Additions { games, routes, hooks, filter, store } = additions;
     if let Some(error) = Server::check(&config, mode).into_iter().next() {
         return Err(error);
     }
@@ -78,7 +81,8 @@ pub(super) fn start(config: Config, mode: Mode, additions: Additions) -> Result<
     };
     let clock = opened.store.as_ref().map_or_else(Clock::start, |store| Clock::start_at(store.boot().start_ms));
     let randomness = Randomness::default();
-    let startup = Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks, opened };
+    let startup =
+        Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks, filter, opened };
     let database = startup.opened.database.clone();
     let parts = parts(&config, startup)?;
     let settings = &parts.settings;
@@ -100,7 +104,8 @@ pub(super) fn start(config: Config, mode: Mode, additions: Additions) -> Result<
 
 /// Puts the parts together.
 pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartError> {
-    let Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks, opened } = startup;
+    let Startup { clock, randomness, mode, local_addr, udp_addr, hashes, names, games, hooks, filter, opened } =
+        startup;
     let Opened { store, resume_key, remark, .. } = opened;
     let Config { limits, times, auth, .. } = config;
     let settings = config.settings(mode, local_addr, udp_addr, remark)?;
@@ -125,8 +130,10 @@ pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartErr
         randomness: randomness.clone(),
         budget: budget.clone(),
         hooks,
+        filter,
         store: store.clone(),
     };
+    let passwords = Passwords::new(randomness.clone());
     let services = Services {
         clock,
         authority: Authority::new(auth.token_key()?.as_deref(), auth.guests),
@@ -137,7 +144,10 @@ pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartErr
         randomness,
         lobby,
         budget,
+        passwords,
+        page: settings.page(),
         store,
+        chat_kept: config.chat.keep(),
     };
     Ok(Parts {
         lifecycle: Arc::new(Lifecycle::of(limits, times)),

@@ -7,6 +7,7 @@ use axum::Router;
 
 use super::Server;
 use super::assembly::start;
+use crate::chat::{ChatFilter, Filter};
 use crate::config::Config;
 use crate::error::StartError;
 use crate::hooks::{Hooked, Hooks};
@@ -28,6 +29,7 @@ pub(super) struct Additions {
     pub(super) games: Registry,
     pub(super) routes: Vec<Router>,
     pub(super) hooks: Hooked,
+    pub(super) filter: Filter,
     pub(super) store: Option<Arc<dyn Store>>,
 }
 
@@ -44,7 +46,7 @@ impl ServerBuilder {
 
     /// More to answer over HTTP, on the same port and under the same `public_url`; anything with state of its own.
     ///
-    /// The server's own paths go first: `/ws`, `/healthz`, `/api/certificate`, `/sdk/`, and the demo's with `demo = true`, `/`
+    /// The server's own paths go first: `/ws`, `/healthz`, `/api/certificate`, `/api/games`, `/sdk/`, and the demo's with `demo = true`, `/`
     /// among them. A route for one of those is never asked. Called again, it adds routes behind those that are there already.
     /// What no route is for is answered by the server with 404, so a fallback of the router's is not used: a route such as
     /// `/{*path}` takes the place of one.
@@ -59,6 +61,12 @@ impl ServerBuilder {
     /// Who is told what happens. Called again, it replaces those before.
     pub fn hooks(mut self, hooks: impl Hooks) -> Self {
         self.additions.hooks = Hooked::to(hooks);
+        self
+    }
+
+    /// Who is asked which words are welcome. Called again, it replaces the one before.
+    pub fn chat_filter(mut self, filter: impl ChatFilter) -> Self {
+        self.additions.filter = Filter::by(filter);
         self
     }
 

@@ -1,14 +1,19 @@
 use anteroom_core::lanes::Write;
 use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::lane::Bounds;
+use anteroom_protocol::message::resume::Subscription;
 use anteroom_protocol::{Header, RoomId};
 
 use super::*;
 
 pub(crate) fn carrier() -> (Arc<Carrier>, Place) {
+    carrier_of(SessionId::from_bits(1))
+}
+
+pub(crate) fn carrier_of(id: SessionId) -> (Arc<Carrier>, Place) {
     let bounds = Bounds { messages_max: 9999, kept_bytes_max: 1 << 20, waiting_bytes_max: 1 << 20, ..Bounds::NONE };
     let beginning = Beginning {
-        id: SessionId::from_bits(1),
+        id,
         codec: Codec::Json,
         keeps: true,
         bounds: SessionBounds { control: bounds, room: bounds },
@@ -21,6 +26,10 @@ pub(crate) fn carrier() -> (Arc<Carrier>, Place) {
 
 fn batch(kind: &str) -> Batch {
     Batch::one(Codec::Json, &Header::new(kind), &Empty {}).unwrap()
+}
+
+fn rooms() -> Subscription {
+    Subscription { to: "rooms".to_owned(), game: None, filter: None }
 }
 
 impl Carrier {
@@ -101,11 +110,11 @@ async fn what_is_in_the_snapshot_already_is_not_told_again() {
         carrier.tell_changes("rooms", publication, &[Arc::new(batch(&format!("told {publication}")))]);
     };
     tell(1);
-    carrier.watch("rooms", 1, None, batch("list"));
+    carrier.watch("rooms", 1, rooms(), batch("list"));
     tell(1);
     tell(2);
     assert_eq!(carrier.written(place.id), ["list", "told 2"]);
-    carrier.watch("rooms", 3, None, batch("list"));
+    carrier.watch("rooms", 3, rooms(), batch("list"));
     tell(3);
     carrier.stop_watching("rooms");
     tell(4);
@@ -115,7 +124,7 @@ async fn what_is_in_the_snapshot_already_is_not_told_again() {
 #[tokio::test]
 async fn who_does_not_read_is_told_no_changes_and_gets_a_snapshot_later() {
     let (carrier, place) = carrier();
-    carrier.watch("rooms", 0, None, batch("list"));
+    carrier.watch("rooms", 0, rooms(), batch("list"));
     let change = Arc::new(batch(&"x".repeat(64)));
     let told = (1..=10_000).find(|publication| {
         carrier.tell_changes("rooms", *publication, std::slice::from_ref(&change));
@@ -127,7 +136,7 @@ async fn who_does_not_read_is_told_no_changes_and_gets_a_snapshot_later() {
     assert!(carrier.lock().wants_topics());
     carrier.tell_changes("rooms", told + 1, std::slice::from_ref(&change));
     assert!(carrier.written(place.id).is_empty(), "changes of what the client does not have");
-    carrier.watch("rooms", told + 1, None, batch("list"));
+    carrier.watch("rooms", told + 1, rooms(), batch("list"));
     carrier.tell_changes("rooms", told + 2, std::slice::from_ref(&change));
     assert_eq!(carrier.written(place.id).len(), 2);
     assert!(carrier.wanted_topics().is_empty());

@@ -28,7 +28,7 @@ pub(super) struct Watch {
 
 impl Carrier {
     /// Gives the client a snapshot as of a publication: it hears of the next one.
-    pub(crate) fn watch(&self, topic: &'static str, publication: u64, game: Option<String>, snapshot: Batch) {
+    pub(crate) fn watch(&self, topic: &'static str, publication: u64, what: Subscription, snapshot: Batch) {
         let now = self.clock.now();
         let mut state = self.lock();
         if state.ended {
@@ -36,7 +36,7 @@ impl Carrier {
         }
         state.watches.retain(|watch| watch.topic != topic);
         state.watches.push(Watch { topic, since: publication, is_behind: false });
-        state.lanes.subscribe(Subscription { to: topic.into(), game, filter: None });
+        state.lanes.subscribe(what);
         let snapshot = snapshot.counted(self.budget.control());
         if state.lanes.put(now, LaneId::CONTROL, Outgoing::Reliable(Arc::new(snapshot))) {
             state.wake();

@@ -1,7 +1,7 @@
 //! A server, from its start to the signal that ends it.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use anteroom_core::game::Registry;
 use tokio::sync::oneshot;
@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::{Configured, Failure};
 use crate::app::{Mode, Server};
 use crate::config::Config;
+use crate::listen::reachable;
 use crate::{log, output};
 
 /// Serves until a signal comes, or stdin ends if `stdin` says when.
@@ -125,16 +126,6 @@ Stop with Ctrl-C.
     )
 }
 
-/// Where this machine reaches itself: a server that listens on every address is not at all of zeros.
-fn reachable(listening: SocketAddr) -> SocketAddr {
-    let ip = match listening.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listening.port())
-}
-
 /// SIGINT and SIGTERM, or Ctrl-C where there are no signals.
 struct Signals {
     #[cfg(unix)]
@@ -168,23 +159,6 @@ impl Signals {
         // A console that cannot be watched never stops the server.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_on_every_address_is_reached_at_its_own_machine_s() {
-        for (listening, reached) in [
-            ("0.0.0.0:7350", "127.0.0.1:7350"),
-            ("[::]:1", "[::1]:1"),
-            ("127.0.0.1:7350", "127.0.0.1:7350"),
-            ("192.0.2.1:80", "192.0.2.1:80"),
-        ] {
-            assert_eq!(reachable(listening.parse().unwrap()), reached.parse().unwrap());
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 pub use crate::certificate::{TcpTls, Tls};
+pub use crate::chat::ChatSection;
 pub use crate::error::ConfigError;
 use crate::error::Problems;
 pub use crate::identity::Auth;
@@ -47,6 +48,8 @@ pub struct Config {
     pub origins: OriginList,
     /// Where what outlives the process is kept.
     pub store: StoreSection,
+    /// What is said in rooms.
+    pub chat: ChatSection,
     /// What each session, and all of them together, may use.
     pub limits: LimitList,
     /// How long things may take.
@@ -64,6 +67,7 @@ impl Default for Config {
             auth: Auth::default(),
             origins: OriginList::default(),
             store: StoreSection::default(),
+            chat: ChatSection::default(),
             limits: LimitList::default(),
             times: Times::default(),
         }

@@ -11,6 +11,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use anteroom_core::lanes::ConnectionId;
+use anteroom_core::listing::Filter;
 use anteroom_core::room::{Join, MemberId};
 use anteroom_protocol::message::request::{CreateRoom, JoinRoom};
 use anteroom_protocol::message::{Answered, Role};
@@ -19,9 +20,11 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::answer::{Refused, about_room, not_in_room};
+use super::proving::{Proof, check_invite};
 use crate::carrier::{DoneLater, Knock};
 use crate::lifecycle::Lifecycle;
-use crate::rooms::{self, Admitted, Declined, JOIN_PATIENCE, Reply, RoomLink, SEAT_PATIENCE, Sought, Visitor};
+use crate::passwords;
+use crate::rooms::{self, Admitted, Declined, Input, JOIN_PATIENCE, Reply, RoomLink, SEAT_PATIENCE, Sought, Visitor};
 use crate::services::Services;
 use crate::session::{Asked, Membership, Question, Session, Wish};
 
@@ -132,9 +135,11 @@ impl Asking {
                 Wish::Join(request) => self.join(request, &asked).await,
                 Wish::Leave(room_id) => self.leave(room_id, &asked),
                 Wish::LeaveLane(room_id) => go_on_lane(&self.session, room_id.as_str(), connection, &asked, bytes),
-                Wish::Act(room_id, input) => {
-                    let act = |there: &Membership| there.room.act(there.member, &there.share, asked.n, input);
-                    self.session.hand_over(connection, room_id.as_str(), asked.n, bytes, act)
+                Wish::Act(room_id, input) => self.act(room_id, Ok(input), connection, &asked, bytes),
+                Wish::SetPassword(room_id, input, password) => {
+                    let hash = self.services.passwords.hash(&password).await;
+                    let input = hash.map(|hash| Input { with: Some(hash.into()), ..input });
+                    self.act(room_id, input, connection, &asked, bytes)
                 }
             };
             // One that was asked for again, and then was no more.
@@ -152,6 +157,19 @@ impl Asking {
         self.current = None;
     }
 
+    /// Hands a room what was said to it, in its turn.
+    fn act(
+        &self,
+        room_id: RoomId,
+        input: Result<Input, ErrorBody>,
+        connection: ConnectionId,
+        asked: &Asked,
+        bytes: usize,
+    ) -> Result<(), ErrorBody> {
+        let act = |there: &Membership| there.room.act(there.member, &there.share, asked.n, input?);
+        self.session.hand_over(connection, room_id.as_str(), asked.n, bytes, act)
+    }
+
     /// Answers a question again that was carried out before the server was started again. Whether it was.
     fn answer_again(&self, kind: &'static str, asked: &Asked) -> bool {
         let there = asked.n.and_then(|n| self.session.joined_by(n));
@@ -162,14 +180,18 @@ impl Asking {
         if self.answer_again(CreateRoom::RESULT, asked) {
             return Ok(());
         }
-        let rooms = &self.services.rooms;
-        if rooms.is_durable(&request.game, request.durable)? {
+        let (rooms, identity) = (&self.services.rooms, &self.session.identity);
+        let mut plan = rooms.plan(request, Some((&identity.user_id, &identity.username)))?;
+        if let Some(password) = passwords::checked(request.password.as_deref())? {
+            plan.terms.password = Some(self.services.passwords.hash(password).await?);
+        }
+        if plan.durable {
             self.keep_session().await?;
         }
         // Who has gone takes no seat, and who comes back has asked for one.
         while self.session.carrier.is_there().await {
             let (join, visitor, knock) = self.prepare(asked, CreateRoom::RESULT, Role::Player, None)?;
-            let created = rooms.create(request, join, visitor);
+            let created = rooms.create(plan.clone(), join, visitor);
             match self.answer_of(&knock, created, JOIN_PATIENCE).await {
                 Err(Declined::Absent) => {}
                 created => return answered(created),
@@ -194,14 +216,37 @@ impl Asking {
         let role = request.role.unwrap_or_default();
         match (&request.room_id, &request.game) {
             (Some(room_id), _) => {
-                self.join_room(room_id, role, asked).await.map_err(|error| about_room(error, room_id))
+                check_invite(request.invite.as_deref())?;
+                self.join_room(room_id, &request, role, asked).await.map_err(|error| about_room(error, room_id))
             }
-            (None, Some(game)) if request.quick => self.quick_join(game, role, asked).await,
+            (None, Some(game)) if request.quick => {
+                let wanted = Filter::parse(Some(game), request.filter.as_ref())?;
+                self.quick_join(game, &wanted, role, asked).await
+            }
             _ => Err(ErrorBody::new(ErrorCode::InvalidData, "Name a `room_id`, or a `game` with `quick` set to true.")),
         }
     }
 
-    async fn join_room(&self, room_id: &str, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
+    async fn join_room(&self, room_id: &str, request: &JoinRoom, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
+        let proof = Proof::of(&self.services, &self.session, room_id, request.password.as_deref()).await?;
+        let joined = self.enter_room(room_id, &proof, request.invite.as_deref(), role, asked).await;
+        // That there is no such room is said in the same words of one that the asker is not to know of, and counts alike.
+        match &joined {
+            Err(ErrorBody { code: ErrorCode::RoomNotFound, .. }) => return Err(rooms::not_found()),
+            Err(ErrorBody { code: ErrorCode::WrongPassword, .. }) => {}
+            _ => proof.was_not_needed(&self.services),
+        }
+        joined
+    }
+
+    async fn enter_room(
+        &self,
+        room_id: &str,
+        proof: &Proof,
+        invite: Option<&str>,
+        role: Role,
+        asked: &Asked,
+    ) -> Result<(), ErrorBody> {
         while self.session.carrier.is_there().await {
             let room = self.services.rooms.find(room_id)?;
             if self.session.room(room_id).is_some() {
@@ -212,6 +257,7 @@ impl Asking {
                 self.keep_session().await?;
             }
             let (join, visitor, knock) = self.prepare(asked, JoinRoom::RESULT, role, Some(*room.room_id()))?;
+            let join = Join { password: proof.password, invite: invite.map(Into::into), ..join };
             let begun = Instant::now();
             let asking = timeout(JOIN_PATIENCE, room.join(join, visitor)).await;
             let patience = JOIN_PATIENCE.saturating_sub(begun.elapsed());
@@ -225,7 +271,7 @@ impl Asking {
         Ok(())
     }
 
-    async fn quick_join(&self, game: &str, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
+    async fn quick_join(&self, game: &str, wanted: &Filter, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
         self.services.rooms.check_game(game)?;
         if role == Role::Spectator {
             return Err(ErrorBody::new(
@@ -236,7 +282,7 @@ impl Asking {
         let mut not_in: Vec<RoomId> = self.session.rooms().iter().map(|there| *there.room.room_id()).collect();
         let mut tries = 0;
         while self.session.carrier.is_there().await {
-            match self.take_seat(game, &not_in, tries == QUICK_JOIN_TRIES, asked).await? {
+            match self.take_seat(wanted, &not_in, tries == QUICK_JOIN_TRIES, asked).await? {
                 (_, Err(Declined::Absent)) => {}
                 // The seat went to someone else, or the room does not answer: the next one will do as well.
                 (Some(room_id), Err(Declined::Late)) => {
@@ -246,7 +292,13 @@ impl Asking {
                 (
                     Some(room_id),
                     Err(Declined::Refused(ErrorBody {
-                        code: ErrorCode::RoomFull | ErrorCode::RoomNotFound | ErrorCode::AlreadyInRoom,
+                        code:
+                            ErrorCode::RoomFull
+                            | ErrorCode::RoomNotFound
+                            | ErrorCode::AlreadyInRoom
+                            | ErrorCode::RoomLocked
+                            | ErrorCode::WrongPassword
+                            | ErrorCode::Banned,
                         ..
                     })),
                 ) => {
@@ -262,7 +314,7 @@ impl Asking {
     /// Asks for a seat where there is one; if `makes_one`, or there is none, in a new room. Names the room that is not.
     async fn take_seat(
         &self,
-        game: &str,
+        wanted: &Filter,
         not_in: &[RoomId],
         makes_one: bool,
         asked: &Asked,
@@ -271,7 +323,7 @@ impl Asking {
         let (join, visitor, knock) = self.prepare(asked, JoinRoom::RESULT, Role::Player, None)?;
         let rooms = &self.services.rooms;
         let user_id = &self.session.identity.user_id;
-        let sought = if makes_one { rooms.place_for(game) } else { rooms.seek(game, user_id, not_in) };
+        let sought = if makes_one { rooms.place_for(wanted) } else { rooms.seek(wanted, user_id, not_in) };
         Ok(match sought {
             Ok(Sought::Seat(room, seat)) => {
                 room.check_storage()?;
@@ -292,7 +344,7 @@ impl Asking {
                     rooms.give_back(&slot);
                     return Err(error);
                 }
-                let making = rooms.make(game, slot, seat, join, visitor);
+                let making = rooms.make(wanted, slot, seat, join, visitor);
                 (None, self.answer_of(&knock, making, JOIN_PATIENCE).await)
             }
             Err(error) => (None, self.answer_of(&knock, Err(error.into()), JOIN_PATIENCE).await),

@@ -1,5 +1,8 @@
 //! Requests about the list of rooms, answered on the control lane at once.
 
+use std::sync::Arc;
+
+use anteroom_core::listing::{Filter, Query};
 use anteroom_protocol::Batch;
 use anteroom_protocol::envelope::Empty;
 use anteroom_protocol::message::Answered;
@@ -7,27 +10,33 @@ use anteroom_protocol::message::request::{ListRooms, SubscribeRooms, Unsubscribe
 use anteroom_protocol::message::table::LobbyRequest;
 
 use super::{Answer, Call, Outcome, answer};
+use crate::lobby::NotWatched;
 
 pub(super) fn handle(call: &Call<'_>, request: LobbyRequest) -> Outcome {
     match request {
         LobbyRequest::ListRooms(request) => list(call, &request),
-        LobbyRequest::SubscribeRooms(request) => subscribe(call, request),
+        LobbyRequest::SubscribeRooms(request) => subscribe(call, &request),
         LobbyRequest::UnsubscribeRooms(UnsubscribeRooms {}) => unsubscribe(call),
     }
 }
 
-fn list(call: &Call<'_>, ListRooms { game, .. }: &ListRooms) -> Outcome {
-    let list = call.services.lobby.list(game.as_deref(), call.session.codec);
+fn list(call: &Call<'_>, request: &ListRooms) -> Outcome {
+    let list = call.services.lobby.list(Query::parse(request)?, call.session.codec);
     let header = answer::success(ListRooms::RESULT, call.message.reference.as_ref());
     answer::encoded(list.and_then(|list| Batch::of_encoded(&header, list.data()))).map(Answer::Control)
 }
 
-fn subscribe(call: &Call<'_>, SubscribeRooms { game, .. }: SubscribeRooms) -> Outcome {
-    if let Some(game) = &game {
+fn subscribe(call: &Call<'_>, SubscribeRooms { game, filter }: &SubscribeRooms) -> Outcome {
+    if let Some(game) = game {
         call.services.rooms.check_game(game)?;
     }
+    let filter = Arc::new(Filter::parse(game.as_deref(), filter.as_ref())?);
     let header = answer::success(SubscribeRooms::RESULT, call.message.reference.as_ref());
-    let watched = call.services.lobby.watch(&call.session.carrier, &game.map(Into::into), &header);
+    let watched = match call.services.lobby.watch(&call.session.carrier, &filter, &header) {
+        Err(NotWatched::Refused(error)) => return Err(error.into()),
+        Err(NotWatched::Invalid(invalid)) => Err(invalid),
+        Ok(bytes) => Ok(bytes),
+    };
     answer::encoded(watched).map(Answer::Said)
 }
 

@@ -5,12 +5,14 @@
 
 use std::borrow::Cow;
 
+use anteroom_protocol::message::RequestKind;
 use anteroom_protocol::message::request::{JoinRoom, LeaveRoom};
 use anteroom_protocol::message::table::RoomRequest;
 use anteroom_protocol::{Data, RoomId};
 use bytes::Bytes;
 
 use super::asking::{Asking, go_on_lane};
+use super::proving::{new_invite, new_password};
 use super::{Answer, Call, Outcome, Stop, answer, bytes_of, go_on};
 use crate::rooms::Input;
 use crate::session::{Asked, Membership, Question, Session, Wish};
@@ -28,15 +30,34 @@ pub(super) fn handle(call: &Call<'_>, request: RoomRequest) -> Outcome {
     }
 }
 
-/// Hands a member's input to the room: for the game, or as a request of the room itself.
-pub(super) fn act(call: &Call<'_>, is_request: bool) -> Outcome {
+/// Hands a player's input to the room, for the game.
+pub(super) fn act(call: &Call<'_>) -> Outcome {
     let Some(room_id) = call.message.room_id.as_deref() else { return Err(Stop::Ignore) };
+    hand_over(call, room_id, || input(call))
+}
+
+/// Hands the room what a member asks of itself.
+pub(super) fn ask(call: &Call<'_>, kind: RequestKind) -> Outcome {
+    let Some(room_id) = call.message.room_id.as_deref() else { return Err(Stop::Ignore) };
+    let request = |with| Input { is_request: true, with, ..input(call) };
+    if kind == RequestKind::UpdateRoom
+        && let (Some(password), Ok(named)) = (new_password(call.message), room_id.parse())
+        && call.session.room(room_id).is_some()
+    {
+        // What is said to the room meanwhile waits behind it.
+        return hand_in(call, Wish::SetPassword(named, request(None).alone(), password));
+    }
+    let invite = (kind == RequestKind::CreateInvite).then(|| new_invite(call.services, room_id));
+    hand_over(call, room_id, || request(invite))
+}
+
+fn hand_over(call: &Call<'_>, room_id: &str, input: impl FnOnce() -> Input) -> Outcome {
     // Mostly there are no questions.
     if let Some(room_id) = waits_for(call.session, room_id) {
         // What waits for long keeps nothing else in memory.
-        return hand_in(call, Wish::Act(room_id, input(call, is_request).alone()));
+        return hand_in(call, Wish::Act(room_id, input().alone()));
     }
-    let act = |there: &Membership| there.room.act(there.member, &there.share, call.message.n, input(call, is_request));
+    let act = |there: &Membership| there.room.act(there.member, &there.share, call.message.n, input());
     let bytes = bytes_of(call.message.data);
     call.session.hand_over(call.connection, room_id, call.message.n, bytes, act)?;
     Ok(Answer::Later)
@@ -82,7 +103,7 @@ fn waits_for(session: &Session, room_id: &str) -> Option<RoomId> {
 }
 
 /// A player's input. The room reads it where it lies.
-fn input(call: &Call<'_>, is_request: bool) -> Input {
+fn input(call: &Call<'_>) -> Input {
     let Call { payload, message, .. } = call;
     let data = match message.data {
         Data::Json(text) => slice_of(payload, text.as_bytes()),
@@ -92,7 +113,7 @@ fn input(call: &Call<'_>, is_request: bool) -> Input {
         Cow::Borrowed(kind) => slice_of(payload, kind.as_bytes()),
         Cow::Owned(kind) => Bytes::copy_from_slice(kind.as_bytes()),
     };
-    Input { kind, data, codec: call.session.codec, reference: message.reference.clone(), is_request, with: None }
+    Input { kind, data, codec: call.session.codec, reference: message.reference.clone(), is_request: false, with: None }
 }
 
 /// A part of a payload that shares its memory. Copied if it is a constant that a decoder filled in, or so small a

@@ -175,10 +175,20 @@ impl Forgotten<'_> {
             Value::Array(values) => values.iter_mut().for_each(|value| self.replace(value, stranger)),
             Value::Object(fields) => {
                 self.rename(fields);
+                self.replace_key(fields, stranger);
                 fields.values_mut().for_each(|value| self.replace(value, stranger));
             }
             _ => {}
         }
+    }
+
+    /// Of what is kept by user.
+    fn replace_key(self, fields: &mut Map<String, Value>, stranger: &UserId) {
+        let Some(mut kept) = fields.remove(self.user_id.as_str()) else { return };
+        if let Some(name) = kept.get_mut("username") {
+            *name = STRANGER.into();
+        }
+        fields.insert(stranger.to_string(), kept);
     }
 
     fn rename(self, fields: &mut Map<String, Value>) {
@@ -427,6 +437,7 @@ mod tests {
             randomness: Arc::new(Randomness::seeded(1)),
             budget: Arc::new(Budget::new(usize::MAX)),
             hooks: Hooked::default(),
+            filter: Default::default(),
             store: Some(store),
         })
     }

@@ -12,10 +12,11 @@ use anteroom_core::Time;
 use anteroom_core::listing::Entry;
 use anteroom_core::room::{Room, Snapshot};
 use anteroom_protocol::RoomId;
+use anteroom_protocol::message::chat::ChatEntry;
 
 use super::record::{TurnRecord, state_of};
 use super::turn::Turn;
-use crate::stores::{Kind, Place, Receipt, RoomRow, Sealed, Store};
+use crate::stores::{ChatRow, Kind, Place, Receipt, RoomRow, Sealed, Store};
 
 /// How many turns are held.
 const HELD_TURNS_MAX: usize = 64;
@@ -178,6 +179,12 @@ impl Journal {
             What::Remove => Some(store.remove(store.place().await, vec![room_id])),
             What::Store { row, record, is_turn } => {
                 *index += 1;
+                if !turn.flush.effects.chat.is_empty() {
+                    // In front of the turn, so that it is stored when the turn is.
+                    let row = |entry: ChatEntry| ChatRow { room_id, entry };
+                    let rows = turn.flush.effects.chat.drain(..).map(row).collect();
+                    drop(store.say(store.place().await, rows));
+                }
                 let place = store.place().await;
                 Some(match is_turn {
                     true => store.turn(place, now_ms, room_id, *index, row, record),
@@ -188,6 +195,11 @@ impl Journal {
         let bytes = turn.bytes();
         self.held_bytes += bytes;
         self.held.push_back(Held { turn: Box::new(std::mem::take(turn)), receipt, bytes });
+    }
+
+    /// Where it stores.
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
     /// Stores the room as it is, so that nothing has to be replayed, and waits for it. For a room of which everything was shown.

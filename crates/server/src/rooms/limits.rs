@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anteroom_core::room::RoomPolicy;
+use anteroom_core::room::{RoomPolicy, SPECTATORS_MAX};
 
 use crate::error::Problems;
 use crate::tables::{LimitList, Times};
@@ -20,6 +20,12 @@ pub(crate) struct RoomLimits {
     durable_seat: Duration,
     /// How long nobody is connected to a durable room until it leaves memory.
     pub(crate) hibernate_after: Duration,
+    /// How long a durable room stays that nobody is in, and any other at most if that is asked for.
+    pub(super) durable_empty_ttl: Duration,
+    pub(super) empty_ttl_max: Duration,
+    /// After how long without anybody doing anything rooms close, and after how long in any case, if they do.
+    pub(super) idle_ttl: Option<Duration>,
+    pub(super) lifetime_max: Option<Duration>,
     /// What one room may have said and its members not read or acknowledged, in bytes.
     pub(crate) kept_bytes_max: usize,
 }
@@ -36,6 +42,10 @@ impl RoomLimits {
             stored_rooms_max: limits.stored_rooms_max as usize,
             durable_seat: Duration::from_millis(times.durable_seat_ms),
             hibernate_after: Duration::from_millis(times.hibernate_after_ms),
+            durable_empty_ttl: Duration::from_millis(times.durable_empty_ttl_ms),
+            empty_ttl_max: Duration::from_millis(times.empty_ttl_max_ms),
+            idle_ttl: unless_zero(times.room_idle_ttl_ms),
+            lifetime_max: unless_zero(times.room_lifetime_max_ms),
             kept_bytes_max: limits.room_bytes_max as usize,
         }
     }
@@ -50,6 +60,18 @@ impl RoomLimits {
         problems.at_least_one("limits.stored_rooms_max", limits.stored_rooms_max);
         problems.long_milliseconds("times.durable_seat_ms", times.durable_seat_ms);
         problems.long_milliseconds("times.hibernate_after_ms", times.hibernate_after_ms);
+        if limits.spectators_per_room_max > SPECTATORS_MAX {
+            problems.add("limits.spectators_per_room_max", format!("must be at most {SPECTATORS_MAX}"));
+        }
+        problems.up_to_a_year("times.durable_empty_ttl_ms", times.durable_empty_ttl_ms);
+        problems.up_to_a_year("times.empty_ttl_max_ms", times.empty_ttl_max_ms);
+        problems.up_to_a_year("times.room_idle_ttl_ms", times.room_idle_ttl_ms);
+        problems.up_to_a_year("times.room_lifetime_max_ms", times.room_lifetime_max_ms);
         problems.holds_a_frame("limits.room_bytes_max", limits.room_bytes_max);
     }
+}
+
+/// A time of zero stands for none.
+fn unless_zero(millis: u64) -> Option<Duration> {
+    (millis > 0).then(|| Duration::from_millis(millis))
 }

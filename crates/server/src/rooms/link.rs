@@ -8,15 +8,18 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anteroom_core::room::{AnswerTo, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
+use anteroom_core::Time;
+use anteroom_core::room::{AnswerTo, Door, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
+use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId, UserId};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use super::door::Doorway;
 use super::member::Visitor;
 use crate::carrier::{DoneLater, Presence};
 use crate::lobby::Reservation;
@@ -43,6 +46,7 @@ pub(crate) struct RoomHandle {
     /// How much player input is in the mailbox.
     waiting: Arc<Waiting>,
     late: Arc<Mutex<Late>>,
+    door: Arc<Doorway>,
     tasks: TaskTracker,
     /// Where it is stored, if it is durable.
     store: Option<Arc<dyn Store>>,
@@ -122,6 +126,12 @@ pub(super) enum Mail {
         /// Dropped when the member has left for good: the question that asked for it is done then.
         done: Option<DoneLater>,
     },
+    /// What was said before, or none if it cannot be read.
+    History {
+        member: MemberId,
+        reference: Option<Ref>,
+        page: Option<ChatPage>,
+    },
     Expire {
         member: MemberId,
     },
@@ -133,6 +143,13 @@ pub(super) enum Mail {
         user_id: UserId,
         username: Option<String>,
         done: oneshot::Sender<()>,
+    },
+    /// Seats are to be kept for these users, who are not here yet.
+    Reserve {
+        users: Vec<UserId>,
+        until: Time,
+        /// Told whether they are, once that is stored.
+        done: oneshot::Sender<bool>,
     },
     Close {
         reason: ClosedReason,
@@ -341,8 +358,22 @@ impl RoomHandle {
         store: Option<Arc<dyn Store>>,
     ) -> (Self, mpsc::Receiver<Mail>) {
         let (mailbox, received) = mpsc::channel(MAILBOX_MESSAGES_MAX);
-        let (filling, waiting, late) = (Arc::default(), Arc::default(), Arc::default());
-        (Self { room_id, mailbox, filling, waiting, late, tasks, store }, received)
+        let (filling, waiting, late, door) = Default::default();
+        (Self { room_id, mailbox, filling, waiting, late, door, tasks, store }, received)
+    }
+
+    /// Notes what those at the door have to know from now on.
+    pub(super) fn publish(&self, door: Door) {
+        self.door.publish(door);
+    }
+
+    /// What those at the door have to know, once it can be seen; a room that sleeps is waited for. None if it is over.
+    pub(crate) async fn door(&self) -> Option<Door> {
+        tokio::select! {
+            biased;
+            door = self.door.look() => Some(door),
+            () = self.mailbox.closed() => None,
+        }
     }
 
     /// Whether the room is stored, so that it outlives the server.
@@ -416,6 +447,18 @@ impl RoomHandle {
             self.filling.notify_one();
         }
         Ok(())
+    }
+
+    /// Keeps seats for users until a time. Whether each of them has one now, or one is kept.
+    ///
+    /// # Errors
+    /// `room_not_found` if it is over; `storage_unavailable`.
+    pub(super) async fn reserve(&self, users: Vec<UserId>, until: Time) -> Result<bool, ErrorBody> {
+        self.check_storage()?;
+        let (done, reserved) = oneshot::channel();
+        self.mailbox.send(Mail::Reserve { users, until, done }).await.map_err(|_| gone())?;
+        self.filling.notify_one();
+        reserved.await.map_err(|_| gone())
     }
 
     /// Closes the room for everyone.

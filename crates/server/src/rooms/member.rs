@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anteroom_core::Time;
 use anteroom_core::flush::Outgoing;
+use anteroom_core::room::Share;
 use anteroom_protocol::LaneId;
 
 use super::link::{Admitted, Entrance};
@@ -33,6 +34,8 @@ pub(super) struct LocalMember {
     applied: Option<Arc<Applied>>,
     /// The newest fact.
     presence: Presence,
+    /// Their share of the room's mailbox.
+    share: Arc<Share>,
 }
 
 impl Visitor {
@@ -47,9 +50,9 @@ impl Visitor {
     pub(super) fn enter(self, admitted: Admitted) -> MemberLink {
         match self {
             Self::Local { carrier, knock, entrance } => {
-                let room_id = *admitted.room.room_id();
+                let (room_id, share) = (*admitted.room.room_id(), admitted.share.clone());
                 let applied = carrier.enter(knock.lane, room_id, || entrance.fill(admitted));
-                MemberLink::Local(LocalMember { carrier, lane: knock.lane, applied, presence: knock.presence })
+                MemberLink::Local(LocalMember { carrier, lane: knock.lane, applied, presence: knock.presence, share })
             }
         }
     }
@@ -57,9 +60,15 @@ impl Visitor {
 
 impl MemberLink {
     /// A member of a room that was restored: nobody is connected to the session yet.
-    pub(super) fn restored(carrier: Arc<Carrier>, lane: LaneId, applied: Arc<Applied>) -> Self {
+    pub(super) fn restored(carrier: Arc<Carrier>, lane: LaneId, applied: Arc<Applied>, share: Arc<Share>) -> Self {
         let presence = carrier.presence();
-        Self::Local(LocalMember { carrier, lane, applied: Some(applied), presence })
+        Self::Local(LocalMember { carrier, lane, applied: Some(applied), presence, share })
+    }
+
+    /// The member plays from now on, or only watches.
+    pub(super) fn set_plays(&self, plays: bool) {
+        let Self::Local(member) = self;
+        member.share.set_plays(plays);
     }
 
     /// Whether they came in. One who has gone at that very moment was not told of the place, and will not come back to it.

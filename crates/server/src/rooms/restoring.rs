@@ -175,13 +175,14 @@ impl Recovered {
             let (mut links, mut first) = (BTreeMap::new(), Vec::new());
             for there in restored.room.memberships() {
                 let Membership { member, lane, n, role, connected, .. } = there;
+                let share = handle.share(role);
                 let joined = there.session_id.and_then(|session_id| {
-                    let (room, share) = (RoomLink::Local(handle.clone()), handle.share(role));
+                    let (room, share) = (RoomLink::Local(handle.clone()), share.clone());
                     rejoin(session_id, Rejoin { room, lane, member, share, n })
                 });
                 match joined {
                     Some((carrier, applied)) => {
-                        let link = MemberLink::restored(carrier, lane, applied);
+                        let link = MemberLink::restored(carrier, lane, applied, share);
                         if connected {
                             first.push(Command::Disconnect { member, kept: link.keeps() });
                         }

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use anteroom_core::game::Kind;
-use anteroom_core::room::Join;
+use anteroom_core::listing::Filter;
+use anteroom_core::room::{Join, Terms};
 use anteroom_protocol::{ErrorBody, ErrorCode, RoomId, UserId};
 use tokio::sync::oneshot;
 
@@ -24,22 +25,27 @@ pub(crate) enum Sought {
 }
 
 impl Rooms {
-    /// Finds a seat for a user in a room of a game that is none of these, or reserves a slot for a room.
+    /// Finds a seat for a user in a room that is wanted and none of these, or reserves a slot for a room.
     ///
     /// # Errors
     /// `game_not_found`, `limit_reached`, `shutting_down`.
-    pub(crate) fn seek(self: &Arc<Self>, game: &str, user_id: &UserId, not_in: &[RoomId]) -> Result<Sought, ErrorBody> {
+    pub(crate) fn seek(
+        self: &Arc<Self>,
+        wanted: &Filter,
+        user_id: &UserId,
+        not_in: &[RoomId],
+    ) -> Result<Sought, ErrorBody> {
         let passes = |room_id: &RoomId| !not_in.contains(room_id);
         // One that has just closed, or is suspended, is no place to be led to.
         let found = |seat: Reservation| Some(Sought::Seat(self.reach(&seat.room_id).ok()??, seat));
-        if let Some(seat) = self.lobby.seek(game, user_id, passes)
+        if let Some(seat) = self.lobby.seek(wanted, user_id, passes)
             && let Some(found) = found(seat)
         {
             return Ok(found);
         }
-        let (slot, seats_max) = self.place_of(game)?;
+        let (slot, seats_max) = self.place_of(wanted)?;
         // Somebody else may have made a room meanwhile.
-        match self.lobby.seek_or_promise(game, user_id, passes, slot.handle.room_id, seats_max) {
+        match self.lobby.seek_or_promise(wanted, user_id, passes, slot.handle.room_id, seats_max) {
             Ok(promised) => Ok(Sought::Slot(slot, promised)),
             Err(seat) => {
                 self.give_back(&slot);
@@ -52,14 +58,14 @@ impl Rooms {
     ///
     /// # Errors
     /// The same.
-    pub(crate) fn place_for(&self, game: &str) -> Result<Sought, ErrorBody> {
-        let (slot, seats_max) = self.place_of(game)?;
-        let promised = self.lobby.promise(game, slot.handle.room_id, seats_max);
+    pub(crate) fn place_for(&self, wanted: &Filter) -> Result<Sought, ErrorBody> {
+        let (slot, seats_max) = self.place_of(wanted)?;
+        let promised = self.lobby.promise(wanted, slot.handle.room_id, seats_max);
         Ok(Sought::Slot(slot, promised))
     }
 
-    fn place_of(&self, game: &str) -> Result<(Slot, u16), ErrorBody> {
-        let kind = *self.registry.kind(game)?;
+    fn place_of(&self, wanted: &Filter) -> Result<(Slot, u16), ErrorBody> {
+        let kind = *self.registry.kind(wanted.game().unwrap_or_default())?;
         let failed = || ErrorBody::new(ErrorCode::Internal, "The game failed while the room was made.");
         let seats = std::panic::catch_unwind(|| kind.seats(None)).map_err(|_| failed())??;
         let durable = self.settle_durable(&kind, None)?;
@@ -72,20 +78,22 @@ impl Rooms {
         self.forget(&slot.handle.room_id);
     }
 
-    /// Makes the room of somebody who found no seat; gives where the answer comes.
+    /// Makes the room of somebody who found no seat, with the data that is wanted, so that whoever wants the same comes
+    /// there; gives where the answer comes.
     ///
     /// # Errors
     /// What the game refuses with.
     pub(crate) fn make(
         self: &Arc<Self>,
-        game: &str,
+        wanted: &Filter,
         slot: Slot,
         seat: Reservation,
         join: Join,
         visitor: Visitor,
     ) -> Result<oneshot::Receiver<Reply>, Declined> {
-        let kind: Kind = *self.registry.kind(game)?;
-        let spec = self.spec(&slot, default_name(&join.username), None);
+        let kind: Kind = *self.registry.kind(wanted.game().unwrap_or_default())?;
+        let terms = Terms { data: wanted.wanted_data(), ..self.terms_of_strangers(slot.is_durable()) };
+        let spec = self.spec(&slot, default_name(&join.username), None, terms);
         self.open(slot, &kind, spec, join, visitor, Some(seat))
     }
 

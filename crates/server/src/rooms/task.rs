@@ -1,5 +1,6 @@
 //! The task of one room: what comes in, turn by turn. What is shown of a turn, and when, and how the room leaves memory, is below.
 
+mod reading;
 mod resting;
 mod showing;
 
@@ -20,6 +21,7 @@ use super::member::{MemberLink, Visitor};
 use super::turn::{Caller, Told, Turn};
 use super::{Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};
 use crate::carrier::Presence;
+use crate::chat::ChatFacts;
 use crate::clock::Clock;
 use crate::hooks::RoomFacts;
 use crate::panics::{Words, caught, guarded};
@@ -105,6 +107,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
         FlushMode::Immediate => 0,
     };
+    handle.publish(room.door());
     let is_empty = links.is_empty();
     let mut task = RoomTask {
         rooms,
@@ -146,8 +149,9 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         return;
     }
     task.rooms.forget(&room_id);
-    tracing::info!(%room_id, game, "room closed");
-    task.rooms.hooks.tell(|hooks| hooks.room_closed(&facts));
+    let reason = task.room.ending();
+    tracing::info!(%room_id, game, ?reason, "room closed");
+    task.rooms.hooks.tell(|hooks| hooks.room_closed(&facts, reason));
 }
 
 /// Waits for a room's journal, if it has one. Cancel-safe.
@@ -372,7 +376,7 @@ impl RoomTask {
     }
 
     fn react(&mut self, now: Time, mail: Mail) {
-        let (room, Turn { flush, callers, replies, done }) = (&mut self.room, &mut self.turn);
+        let (room, Turn { flush, callers, replies, done, reserved }) = (&mut self.room, &mut self.turn);
         match mail {
             Mail::Join(request) => {
                 let Request { join, visitor, seat, answer: to } = *request;
@@ -391,6 +395,9 @@ impl RoomTask {
                 room.handle(now, Command::Leave { member, reference, n }, flush);
             }
             Mail::Presence { member, presence } => self.learn(now, member, presence),
+            Mail::History { member, reference, page } => {
+                room.handle(now, Command::History { member, reference, page }, flush)
+            }
             Mail::Expire { member } => room.handle(now, Command::Expire { member }, flush),
             Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, flush),
             Mail::Snapshot { member, answer } => room.handle(now, Command::Snapshot { member, answer }, flush),
@@ -402,8 +409,11 @@ impl RoomTask {
                     Codec::Bincode => Data::Binary(&input.data),
                 };
                 let (kind, reference) = (text(&input.kind), input.reference);
+                let facts = ChatFacts { room_id: self.room_id, game: room.kind().name };
+                let filtered = input.is_request.then(|| self.rooms.filter.verdict(kind, data, &facts)).flatten();
+                let with = filtered.as_deref().or(input.with.as_deref());
                 let command = match input.is_request {
-                    true => Command::Ask { member, ask: Ask { kind, data, with: input.with.as_deref(), reference, n } },
+                    true => Command::Ask { member, ask: Ask { kind, data, with, reference, n } },
                     false => Command::Act { member, kind, data, reference, n },
                 };
                 room.handle(now, command, flush);
@@ -411,6 +421,10 @@ impl RoomTask {
             Mail::Erase { user_id, username, done } => {
                 room.handle(now, Command::Erase { user_id, username }, flush);
                 self.erased.push(done);
+            }
+            Mail::Reserve { users, until, done } => {
+                room.handle(now, Command::Reserve { users: users.clone(), until }, flush);
+                reserved.push((done, users.iter().all(|user_id| room.has_seat_for(user_id))));
             }
             Mail::Close { reason } => room.handle(now, Command::Close { reason }, flush),
             Mail::Park => self.parks = true,

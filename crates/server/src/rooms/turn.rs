@@ -18,6 +18,8 @@ pub(super) struct Turn {
     pub(super) replies: Vec<Told>,
     /// What is done when it is shown.
     pub(super) done: Vec<DoneLater>,
+    /// Who is told then whether seats are kept as they have asked.
+    pub(super) reserved: Vec<(oneshot::Sender<bool>, bool)>,
 }
 
 /// Somebody who knocked and was there when the room got to it.
@@ -54,10 +56,11 @@ impl Turn {
 
     /// Forgets everything, keeping the memory.
     pub(super) fn clear(&mut self) {
-        let Self { flush, callers, replies, done } = self;
+        let Self { flush, callers, replies, done, reserved } = self;
         flush.clear();
         callers.clear();
         replies.clear();
         done.clear();
+        reserved.clear();
     }
 }

@@ -59,6 +59,8 @@ pub(crate) enum Wish {
     LeaveLane(RoomId),
     /// To do something in a room. It is taken in its turn.
     Act(RoomId, Input),
+    /// The same, with a password that is to be hashed first.
+    SetPassword(RoomId, Input, Box<str>),
 }
 
 /// Which rooms a question is about, as far as the client can know.
@@ -77,21 +79,24 @@ impl Wish {
                 room_id.as_deref().and_then(|room_id| room_id.parse().ok()).map_or(About::None, About::Room)
             }
             Self::Leave(None) => About::Any,
-            Self::Leave(Some(room_id)) | Self::LeaveLane(room_id) | Self::Act(room_id, _) => About::Room(*room_id),
+            Self::Leave(Some(room_id))
+            | Self::LeaveLane(room_id)
+            | Self::Act(room_id, _)
+            | Self::SetPassword(room_id, ..) => About::Room(*room_id),
         }
     }
 
     /// The room on whose lane it was said; none on control.
     fn lane_of(&self) -> Option<&RoomId> {
         match self {
-            Self::LeaveLane(room_id) | Self::Act(room_id, _) => Some(room_id),
+            Self::LeaveLane(room_id) | Self::Act(room_id, _) | Self::SetPassword(room_id, ..) => Some(room_id),
             Self::Create(_) | Self::Join(_) | Self::Leave(_) => None,
         }
     }
 
     /// Whether its number is noted when its turn comes, and not when it comes in.
     fn is_taken_later(&self) -> bool {
-        matches!(self, Self::LeaveLane(_) | Self::Act(..))
+        matches!(self, Self::LeaveLane(_) | Self::Act(..) | Self::SetPassword(..))
     }
 }
 

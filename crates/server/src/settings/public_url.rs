@@ -33,6 +33,12 @@ impl PublicUrl {
         &self.host
     }
 
+    /// Where the page is, with the last slash.
+    pub(crate) fn page(&self) -> String {
+        let Self { scheme, host, port, prefix } = self;
+        port.map_or_else(|| format!("{scheme}://{host}{prefix}/"), |port| format!("{scheme}://{host}:{port}{prefix}/"))
+    }
+
     /// Where pages from there find WebSocket.
     pub(crate) fn websocket_origin(&self) -> String {
         let (scheme, host) = (if self.scheme == "https" { "wss" } else { "ws" }, &self.host);

@@ -2,6 +2,7 @@
 //!
 //! A medium is something that can be opened again after whoever had it is gone. What only one of them can do is tested beside it.
 
+pub(super) mod chat;
 pub(super) mod rooms;
 pub(super) mod sessions;
 pub(super) mod time;
@@ -48,6 +49,13 @@ macro_rules! conforms {
         $crate::stores::conformance::conforms!($bed, users:
             users_are_noted,
             a_user_is_erased_with_their_sessions,
+        );
+        $crate::stores::conformance::conforms!($bed, chat:
+            what_was_said_is_read_in_pages,
+            what_is_said_anew_takes_the_place_of_what_was,
+            what_was_said_goes_with_its_room,
+            what_a_user_said_is_told_and_erased,
+            what_is_old_is_forgotten,
         );
         $crate::stores::conformance::conforms!($bed, time:
             time_goes_on_where_it_was,

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anteroom_protocol::message::chat::{ChatEntry, MessageId};
 use anteroom_protocol::{RoomId, SessionId, UserId};
 use tokio::sync::{Notify, Semaphore};
 
 use super::write::{Queued, Write};
 use super::{
-    Boot, Health, Kept, KeptRow, Later, Medium, PLACES, Place, Receipt, RoomRow, RoomStore, Sealed, SessionRow,
-    SessionStore, StoreError, Turn, UserRow, UserStore, wait_for_place,
+    Boot, ChatRow, ChatStore, Health, Kept, KeptRow, Later, Medium, PLACES, PRUNED_MAX, Place, Receipt, RoomRow,
+    RoomStore, Sealed, SessionRow, SessionStore, StoreError, Turn, UserRow, UserStore, wait_for_place,
 };
 
 /// A store in memory.
@@ -44,6 +45,7 @@ struct Content {
     rooms: BTreeMap<RoomId, Room>,
     sessions: BTreeMap<SessionId, SessionRow>,
     users: BTreeMap<UserId, UserRow>,
+    chat: BTreeMap<(RoomId, MessageId), ChatEntry>,
 }
 
 #[derive(Debug)]
@@ -167,7 +169,10 @@ impl Content {
                     room.kept.turns.push(Turn { index, turn });
                 }
             }
-            Write::Remove(room_ids) => room_ids.iter().for_each(|room_id| drop(self.rooms.remove(room_id))),
+            Write::Remove(room_ids) => {
+                room_ids.iter().for_each(|room_id| drop(self.rooms.remove(room_id)));
+                self.chat.retain(|(room_id, _), _| !room_ids.contains(room_id));
+            }
             Write::Suspend { room_id, why } => {
                 if let Some(room) = self.rooms.get_mut(&room_id) {
                     room.kept.suspended = Some(why);
@@ -179,6 +184,17 @@ impl Content {
             Write::Erase(user_id) => {
                 self.users.remove(&user_id);
                 self.sessions.retain(|_, row| row.user_id != user_id);
+                self.chat.retain(|_, entry| entry.user_id != user_id);
+            }
+            Write::Say(rows) => {
+                let entries = rows.into_iter().map(|row| ((row.room_id, row.entry.message_id), row.entry));
+                self.chat.extend(entries);
+            }
+            Write::Prune { before_ms } => {
+                let old = self.chat.iter().filter(|(_, entry)| entry.at_ms < before_ms);
+                let mut old: Vec<_> = old.map(|(key, entry)| (entry.at_ms, *key)).collect();
+                old.sort_unstable();
+                old.iter().take(PRUNED_MAX).for_each(|(_, key)| drop(self.chat.remove(key)));
             }
             Write::Alive { .. } | Write::Tidy => {}
         }
@@ -306,5 +322,38 @@ impl UserStore for Memory {
 
     fn erase(&self, place: Place, user_id: UserId) -> Receipt {
         self.submit(place, Write::Erase(user_id))
+    }
+}
+
+impl ChatStore for Memory {
+    fn say(&self, place: Place, rows: Vec<ChatRow>) -> Receipt {
+        self.submit(place, Write::Say(rows))
+    }
+
+    fn said(
+        &self,
+        room_id: RoomId,
+        before: Option<MessageId>,
+        most: usize,
+    ) -> Later<'_, Result<Vec<ChatEntry>, StoreError>> {
+        self.read(|content| {
+            let end =
+                before.map_or(Bound::Included((room_id, MessageId(u64::MAX))), |id| Bound::Excluded((room_id, id)));
+            let said = content.chat.range((Bound::Included((room_id, MessageId(0))), end)).rev().take(most);
+            let mut said: Vec<_> = said.map(|(_, entry)| entry.clone()).collect();
+            said.reverse();
+            said
+        })
+    }
+
+    fn said_by(&self, user_id: UserId) -> Later<'_, Result<Vec<ChatRow>, StoreError>> {
+        self.read(|content| {
+            let theirs = content.chat.iter().filter(|(_, entry)| entry.user_id == user_id);
+            theirs.map(|((room_id, _), entry)| ChatRow { room_id: *room_id, entry: entry.clone() }).collect()
+        })
+    }
+
+    fn prune(&self, place: Place, before_ms: u64) -> Receipt {
+        self.submit(place, Write::Prune { before_ms })
     }
 }

@@ -3,6 +3,7 @@
 //! Sealed bytes are an envelope: a version, a kind, a length, a checksum, and what is in it. It is read strictly, so that half a
 //! record, one of another kind, or one with something behind it is never taken for one.
 
+use anteroom_protocol::message::chat::ChatEntry;
 use anteroom_protocol::{RoomId, SessionId, UserId};
 
 /// The largest record, in bytes, its envelope included.
@@ -182,4 +183,13 @@ pub struct UserRow {
     pub is_guest: bool,
     /// When they were here last, in Unix milliseconds.
     pub seen_ms: u64,
+}
+
+/// Something that was said in a room, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatRow {
+    /// Where.
+    pub room_id: RoomId,
+    /// What, by whom, and when.
+    pub entry: ChatEntry,
 }

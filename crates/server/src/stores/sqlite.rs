@@ -4,6 +4,7 @@
 //! the runtime ever waits for the disk. [`schema`] has the statements, [`opening`] says what happens at the start, and [`disk`] is
 //! the seam at which tests make the medium fail. It does not look into what it stores.
 
+mod chat;
 mod checkpointer;
 mod disk;
 mod fault;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use anteroom_protocol::message::chat::{ChatEntry, MessageId};
 use anteroom_protocol::{RoomId, SessionId, UserId};
 use tokio::sync::Semaphore;
 
@@ -35,8 +37,8 @@ pub use tools::{backup, check, vacuum};
 
 use super::write::{Queued, Write};
 use super::{
-    Boot, Health, Kept, KeptRow, Later, Medium, PLACES, Place, Receipt, RoomRow, RoomStore, Sealed, SessionRow,
-    SessionStore, StoreError, UserRow, UserStore, wait_for_place,
+    Boot, ChatRow, ChatStore, Health, Kept, KeptRow, Later, Medium, PLACES, Place, Receipt, RoomRow, RoomStore, Sealed,
+    SessionRow, SessionStore, StoreError, UserRow, UserStore, wait_for_place,
 };
 use checkpointer::Checkpointer;
 use disk::{Database, Disk};
@@ -222,5 +224,28 @@ impl UserStore for Sqlite {
 
     fn erase(&self, place: Place, user_id: UserId) -> Receipt {
         self.submit(place, Write::Erase(user_id))
+    }
+}
+
+impl ChatStore for Sqlite {
+    fn say(&self, place: Place, rows: Vec<ChatRow>) -> Receipt {
+        self.submit(place, Write::Say(rows))
+    }
+
+    fn said(
+        &self,
+        room_id: RoomId,
+        before: Option<MessageId>,
+        most: usize,
+    ) -> Later<'_, Result<Vec<ChatEntry>, StoreError>> {
+        Box::pin(self.ask(move |answer| Question::Said(room_id, before, most, answer)))
+    }
+
+    fn said_by(&self, user_id: UserId) -> Later<'_, Result<Vec<ChatRow>, StoreError>> {
+        Box::pin(self.ask(move |answer| Question::SaidBy(user_id, answer)))
+    }
+
+    fn prune(&self, place: Place, before_ms: u64) -> Receipt {
+        self.submit(place, Write::Prune { before_ms })
     }
 }

@@ -5,7 +5,7 @@
 use anteroom_protocol::{RoomId, SessionId, UserId};
 use tokio::sync::oneshot;
 
-use super::{Place, Receipt, RoomRow, Sealed, SessionRow, StoreError, UserRow};
+use super::{ChatRow, Place, Receipt, RoomRow, Sealed, SessionRow, StoreError, UserRow};
 
 /// One write.
 #[derive(Debug, Clone)]
@@ -32,6 +32,10 @@ pub(super) enum Write {
     Keep(Vec<SessionRow>),
     Forget(Vec<SessionId>),
     Note(Vec<UserRow>),
+    Say(Vec<ChatRow>),
+    Prune {
+        before_ms: u64,
+    },
     Erase(UserId),
     Alive {
         now_ms: u64,
@@ -73,6 +77,8 @@ impl Write {
             Self::Note(rows) => ROW * rows.len(),
             Self::Remove(rooms) => ROW * rooms.len(),
             Self::Forget(sessions) => ROW * sessions.len(),
+            Self::Say(rows) => rows.iter().map(|row| ROW + row.entry.text.len()).sum(),
+            Self::Prune { .. } => ROW * super::PRUNED_MAX,
             Self::Suspend { .. } | Self::Erase(_) | Self::Alive { .. } | Self::Tidy => ROW,
         }
     }

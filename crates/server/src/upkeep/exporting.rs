@@ -27,11 +27,13 @@ pub(crate) async fn export(store: &dyn Store, games: &Registry, user_id: UserId)
             rooms.push(room(games, room_id, &kept, &wanted.user_id));
         }
     }
+    let said = store.said_by(wanted.user_id.clone()).await?;
+    let said: Vec<Value> = said.iter().map(|row| json!({"room_id": row.room_id, "message": row.entry})).collect();
     let user = wanted.row.as_ref().map(|row| {
         json!({"user_id": row.user_id, "username": row.username, "is_guest": row.is_guest, "seen_ms": row.seen_ms})
     });
     let sessions: Vec<Value> = wanted.sessions.iter().map(session).collect();
-    Ok(json!({"user_id": wanted.user_id, "user": user, "sessions": sessions, "rooms": rooms}))
+    Ok(json!({"user_id": wanted.user_id, "user": user, "sessions": sessions, "rooms": rooms, "chat": said}))
 }
 
 fn session(row: &SessionRow) -> Value {
@@ -113,7 +115,7 @@ mod tests {
             "session_id": session_id, "user_id": "ada", "generation": 3, "username": "ADA", "codec": "json",
         });
         let user = json!({"user_id": "ada", "username": "Ada", "is_guest": false, "seen_ms": 9});
-        assert_eq!(exported, json!({"user_id": "ada", "user": user, "sessions": [session], "rooms": []}));
+        assert_eq!(exported, json!({"user_id": "ada", "user": user, "sessions": [session], "rooms": [], "chat": []}));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use anteroom_core::game::Outcome;
+use anteroom_protocol::message::push::ClosedReason;
 use anteroom_server::axum::Router;
 use anteroom_server::axum::extract::State;
 use anteroom_server::axum::routing::{MethodRouter, get, post};
@@ -65,6 +66,27 @@ async fn routes_are_answered_beside_those_of_the_server() {
 }
 
 #[tokio::test]
+async fn what_can_be_played_is_told_with_the_schema_of_its_options() {
+    let server = builder(false).start().unwrap();
+    let answer = ask(server.local_addr(), "GET /api/games").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let games: Value = serde_json::from_str(body).unwrap();
+    let names: Vec<&str> = games["games"].as_array().unwrap().iter().filter_map(|game| game["game"].as_str()).collect();
+    assert_eq!(names, ["relay", "tic_tac_toe"]);
+    let relay = &games["games"][0];
+    assert_eq!(relay["seats"], json!({"min": 1, "max": 1024, "teams": 1}));
+    // Nothing is kept by this server.
+    assert_eq!(
+        (&relay["bots"], &relay["durable"], &relay["spectators"]),
+        (&json!(false), &json!("never"), &json!(true))
+    );
+    assert!(relay["searchable"].is_array() && relay["version"].is_u64(), "{relay}");
+    assert!(relay["options"]["properties"]["members_max"].is_object(), "{relay}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn the_page_at_the_top_is_the_demo_where_there_is_one_and_a_sentence_where_there_is_none() {
     let theirs = Router::new().route("/", says("their page"));
     let server = builder(true).routes(theirs).start().unwrap();
@@ -102,8 +124,8 @@ impl Hooks for Teller {
         self.tell(format!("match in {}: {:?}", room.name, outcome.winners));
     }
 
-    fn room_closed(&self, room: &RoomFacts<'_>) {
-        self.tell(format!("{} closed", room.name));
+    fn room_closed(&self, room: &RoomFacts<'_>, reason: Option<ClosedReason>) {
+        self.tell(format!("{} closed: {reason:?}", room.name));
     }
 }
 
@@ -146,7 +168,7 @@ async fn hooks_are_told_of_sessions_rooms_and_matches() {
     request(&mut bob, 30, "leave_room", &room_id, json!({})).await;
     server.shutdown().await;
     let rest = told(&teller);
-    assert_eq!(rest[0], "The den closed");
+    assert_eq!(rest[0], "The den closed: Some(ShuttingDown)");
     assert!(rest[1..].iter().all(|words| words.contains(" ended: ")) && rest.len() == 3, "{rest:?}");
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
 mod asleep;
+mod doors;
 mod durable;
 mod echoes;
 mod embedding;
@@ -9,11 +10,13 @@ mod failing;
 mod fairness;
 mod hung;
 mod marks;
+mod parlor;
 mod player;
 mod puppet;
 mod readers;
 mod requests;
 mod shares;
+mod staying;
 mod ticks;
 mod unstored;
 mod watching;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_core::Registry;
-use anteroom_protocol::{BatchBuilder, Codec, LaneId};
+use anteroom_protocol::envelope::{decode_batch, encode_raw};
+use anteroom_protocol::message::table::ROWS;
+use anteroom_protocol::{BatchBuilder, Codec, Data, Envelope, Header, LaneId, Payload};
 use anteroom_server::{Config, Server};
 use anteroom_transport::{Closed, Connection, Event, TransportConfig, memory};
 use serde_json::{Value, json};
@@ -16,6 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(100);
 /// The client.
 pub(crate) struct Player {
     pub(crate) connection: Connection,
+    codec: Codec,
     unread: Vec<Value>,
     /// What its handshake was answered with.
     pub(crate) session: Value,
@@ -30,6 +33,15 @@ impl Player {
     /// Shakes hands as a guest who resumes.
     pub(crate) async fn enter_to_stay(server: &Server, name: &str) -> Self {
         Self::shake_hands(connect(server), json!({"version": 1, "name": name, "resume": true})).await
+    }
+
+    /// The same in a codec.
+    pub(crate) async fn enter_in(server: &Server, codec: Codec, name: &str) -> Self {
+        let schema = (codec == Codec::Bincode).then_some(anteroom_protocol::SCHEMA);
+        let handshake = json!({"version": 1, "name": name, "resume": true, "codec": codec, "schema": schema});
+        let mut player = Self::shake_hands(connect(server), handshake).await;
+        player.codec = codec;
+        player
     }
 
     /// Shakes hands on this connection.
@@ -61,13 +73,13 @@ impl Player {
     }
 
     fn over(connection: Connection) -> Self {
-        Self { connection, unread: Vec::new(), session: Value::Null }
+        Self { connection, codec: Codec::Json, unread: Vec::new(), session: Value::Null }
     }
 
     /// Sends messages together.
     pub(crate) async fn say(&mut self, messages: &[Value]) {
-        let mut batch = BatchBuilder::new(Codec::Json);
-        messages.iter().for_each(|message| batch.push_encoded(message.to_string().as_bytes()));
+        let mut batch = BatchBuilder::new(self.codec);
+        messages.iter().for_each(|message| batch.push_encoded(&encoded(self.codec, message)));
         self.connection.send(LaneId::CONTROL, Arc::new(batch.finish())).await.unwrap();
         self.connection.flush().await.unwrap();
     }
@@ -111,6 +123,11 @@ impl Player {
             let event = timeout(DEADLINE, self.connection.recv()).await;
             let event = event.unwrap_or_else(|_| panic!("no {what}, but {:?}", self.unread));
             if let Event::Record { payload, .. } = event.unwrap() {
+                if Codec::of_payload(&payload) == Codec::Bincode {
+                    let messages = decode_batch(Codec::Bincode, &payload).unwrap();
+                    self.unread.extend(messages.map(|message| decoded(message.unwrap())));
+                    continue;
+                }
                 match serde_json::from_slice(&payload).unwrap() {
                     Value::Array(messages) => self.unread.extend(messages),
                     message => self.unread.push(message),
@@ -122,6 +139,11 @@ impl Player {
     /// Everything that has come and was not read, of a type.
     pub(crate) fn unread(&self, kind: &str) -> Vec<&Value> {
         self.unread.iter().filter(|message| message["type"] == kind).collect()
+    }
+
+    /// Everything that has come and was not read; it counts as read.
+    pub(crate) fn forget(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.unread)
     }
 
     /// Makes a room of a game with these options, and gives its id.
@@ -147,6 +169,47 @@ impl Player {
         let closed = async { while self.connection.recv().await.is_ok() {} };
         timeout(DEADLINE, closed).await.unwrap();
     }
+}
+
+/// A message as it travels. What does not have its shape is sent as it is in JSON, and in binary as bytes that mean nothing.
+fn encoded(codec: Codec, message: &Value) -> Vec<u8> {
+    let text = message.to_string();
+    if codec == Codec::Json {
+        return text.into_bytes();
+    }
+    let Envelope { kind, reference, n, room_id, data, .. } =
+        decode_batch(Codec::Json, text.as_bytes()).unwrap().next().unwrap().unwrap();
+    let row = ROWS.iter().find(|row| row.name == kind);
+    let data = row.and_then(|row| row.translate(data, Codec::Bincode).ok());
+    let data = data.unwrap_or(Payload::Binary(vec![0xff; 3]));
+    let header = Header { reference: reference.as_ref(), n, room_id: room_id.as_deref(), ..Header::new(&kind) };
+    let mut out = Vec::new();
+    encode_raw(&header, data.data(), &mut out).unwrap();
+    out
+}
+
+/// A message as it is in JSON. What only a game can read is left out.
+fn decoded(message: Envelope<'_>) -> Value {
+    let Envelope { kind, reference, room_id, latest, success, error, data, .. } = message;
+    let data = match data {
+        Data::Binary(_) if success == Some(false) => json!({}),
+        data => match ROWS.iter().find(|row| row.name == kind).map(|row| row.translate(data, Codec::Json)) {
+            Some(Ok(Payload::Json(data))) => serde_json::from_str(data.get()).unwrap(),
+            _ => Value::Null,
+        },
+    };
+    let mut message = json!({"type": kind, "data": data});
+    let fields = [
+        ("ref", json!(reference)),
+        ("room_id", json!(room_id)),
+        ("latest", json!(latest)),
+        ("success", json!(success)),
+        ("error", json!(error)),
+    ];
+    for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_null()) {
+        message[name] = value;
+    }
+    message
 }
 
 fn connect(server: &Server) -> Connection {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
+use anteroom_core::schemars::JsonSchema;
 use anteroom_core::{Context, FlushMode, Game, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -60,7 +61,8 @@ pub(crate) struct Puppet {
 }
 
 /// When it panics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum When {
     /// Only when asked to.
@@ -75,7 +77,8 @@ pub(crate) enum When {
 }
 
 /// How the room is made.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 #[serde(default)]
 pub(crate) struct Options {
     panics: When,

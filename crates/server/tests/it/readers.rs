@@ -120,7 +120,7 @@ async fn asks_for_lists(is_tls: bool, pace: u32) -> (Network, Client) {
     let mut client = Client::enter(near).await;
     network.pace_streams(CLIENT.ip(), Some(pace));
     for number in 1..=LISTS {
-        client.say(&json!({"type": "list_rooms", "ref": number, "data": {}})).await;
+        client.say(&json!({"type": "list_rooms", "ref": number, "data": {"limit": 500}})).await;
     }
     // It keeps the rooms.
     tokio::spawn(async move {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use anteroom_protocol::message::RequestKind;
-use anteroom_protocol::message::row::{Access, Sender};
+use anteroom_protocol::message::row::{Access, Owner, Sender};
 use anteroom_protocol::message::table::ROWS;
 use serde_json::{Value, json};
 
@@ -36,6 +36,8 @@ fn refusal(kind: RequestKind, is_in_room: bool) -> Option<&'static str> {
         (_, Access::Opening) => Some("already_authenticated"),
         (RequestKind::Unknown, _) => Some("unknown_type"),
         (RequestKind::Action, _) => Some("not_in_room"),
+        // Nobody but the room reads it.
+        _ if kind.owner() == Owner::Member => Some("not_in_room"),
         // On a room's lane it needs no data.
         (RequestKind::LeaveRoom, _) if is_in_room => Some("not_in_room"),
         (_, Access::Inside) => Some("invalid_data"),
@@ -92,7 +94,7 @@ async fn outside_of_a_room_everything_is_refused_on_control() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_watches_may_leave_and_nothing_else_in_the_room() {
+async fn who_watches_may_leave_and_is_refused_what_makes_no_sense() {
     let server = server(open());
     let mut ada = Player::enter_to_stay(&server, "Ada").await;
     let room_id = ada.create("relay", json!({})).await;
@@ -108,6 +110,11 @@ async fn who_watches_may_leave_and_nothing_else_in_the_room() {
                 assert_eq!((&answer["success"], &answer["room_id"]), (&json!(true), &json!(room_id)), "{answer}");
             }
             RequestKind::Action => assert_refused(&eve.answer(1).await, kind, "not_a_player"),
+            _ if kind.owner() == Owner::Member => {
+                let answer = eve.answer(1).await;
+                let told = (&answer["error"]["code"], &answer["room_id"]);
+                assert_eq!(told, (&json!("invalid_data"), &json!(room_id)), "the room has read it: {answer}");
+            }
             _ => assert_refused(&eve.answer(1).await, kind, refusal(kind, true).unwrap()),
         }
     }

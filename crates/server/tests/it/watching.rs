@@ -97,3 +97,45 @@ async fn everyone_is_told_however_many_they_are() {
         watchers.truncate(watchers.len() - 60);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_a_filter_hears_of_the_rooms_that_come_to_pass_it_and_of_no_others() {
+    let server = server(open());
+    let mut eve = Player::enter_to_stay(&server, "Eve").await;
+    let filter = json!([["players", ">=", 2], ["state", "in", ["waiting", "playing"]]]);
+    eve.say(&[json!({"type": "subscribe_rooms", "ref": 1, "data": {"game": "relay", "filter": filter}})]).await;
+    assert_eq!(eve.answer(1).await["data"], json!({"rooms": [], "total": 0}));
+    let mut ada = Player::enter_to_stay(&server, "Ada").await;
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
+    ada.create("relay", json!({})).await;
+    let room_id = ada.create("relay", json!({})).await;
+    bob.join(&room_id, "player").await;
+    let changed = eve.hear("rooms_changed").await;
+    assert_eq!(changed["data"]["added"].as_array().unwrap().len(), 1, "{changed}");
+    assert_eq!(changed["data"]["added"][0]["room_id"], json!(room_id));
+    bob.say(&[json!({"type": "leave_room", "room_id": room_id})]).await;
+    let changed = eve.hear("rooms_changed").await;
+    assert_eq!(changed["data"], json!({"added": [], "updated": [], "removed": [room_id]}));
+    // What cannot be read is refused, and what was watched is watched still.
+    for kind in ["subscribe_rooms", "list_rooms"] {
+        eve.say(&[json!({"type": kind, "ref": 2, "data": {"filter": [["players", ">", 0], ["age", "=", 1]]}})]).await;
+        let refused = eve.answer(2).await;
+        assert_eq!(
+            (&refused["success"], &refused["error"]["code"]),
+            (&json!(false), &json!("invalid_data")),
+            "{refused}"
+        );
+        assert_eq!(refused["error"]["details"]["position"], json!(1), "{refused}");
+    }
+    bob.join(&room_id, "player").await;
+    assert_eq!(eve.hear("rooms_changed").await["data"]["added"].as_array().unwrap().len(), 1);
+    // Page by page.
+    eve.say(&[json!({"type": "list_rooms", "ref": 3, "data": {"sort": "players", "limit": 1}})]).await;
+    let first = eve.answer(3).await;
+    let cursor = &first["data"]["next"];
+    eve.say(&[json!({"type": "list_rooms", "ref": 4, "data": {"sort": "players", "limit": 1, "cursor": cursor}})])
+        .await;
+    let second = eve.answer(4).await;
+    assert_eq!((&second["data"]["rooms"][0]["room_id"], &second["data"]["total"]), (&json!(room_id), &json!(2)));
+    assert_eq!(second["data"].get("next"), None);
+}

@@ -1,14 +1,18 @@
 //! Users that a room has to forget.
 
-use anteroom_core::room::{MemberId, is_named_after};
+use std::time::Duration;
+
+use anteroom_core::room::{Ask, MemberId, Terms, is_named_after};
 use anteroom_core::{Command, Flush, Game, Room, Seat, Time, Viewer};
-use anteroom_protocol::Codec;
+use anteroom_protocol::envelope::{Ref, decode_batch};
+use anteroom_protocol::message::OwnerPolicy;
 use anteroom_protocol::message::push::LeftReason;
+use anteroom_protocol::{Codec, Data};
 use proptest::prelude::*;
 
 use super::house::{House, SEAT_KEPT_MS, left};
 use super::probe::{Action, Hidden, HiddenTicking, Open};
-use super::script::{FIRST, START, Step, USERS, rebuilt, room, step, stored, take, turn};
+use super::script::{FIRST, START, Step, USERS, rebuilt, room, room_on, step, stored, take, turn};
 
 fn erase(user: &str) -> Command<'static> {
     Command::Erase { user_id: user.parse().unwrap(), username: Some(user.to_uppercase()) }
@@ -33,7 +37,7 @@ fn assert_forgotten(room: &Room) {
     for viewer in [Viewer::Spectator, Viewer::Seat(Seat(0)), Viewer::Seat(Seat(2))] {
         for codec in Codec::ALL {
             let view = room.view(viewer, codec).unwrap();
-            let anteroom_protocol::Data::Json(view) = view.data() else { continue };
+            let Data::Json(view) = view.data() else { continue };
             assert_unknown(view.as_bytes(), "a view");
         }
     }
@@ -161,6 +165,65 @@ fn a_room_keeps_its_name_though_somebody_is_erased_who_is_called_like_a_part_of_
     room.handle(now, Command::Erase { user_id, username }, &mut flush);
     room.flush(&mut flush).unwrap();
     assert_eq!(room.summary().name, "ADA's room");
+}
+
+/// A turn in which a member asks, and is not refused.
+fn asks(room: &mut Room, member: u64, kind: &str, data: &str) {
+    let mut flush = Flush::default();
+    let ask = Ask { kind, data: Data::Json(data), with: None, reference: Some(Ref::from(3)), n: None };
+    room.handle(START, Command::Ask { member: MemberId(member), ask }, &mut flush);
+    room.flush(&mut flush).unwrap();
+    let answer = flush.effects.dispatches.iter().filter_map(|dispatch| dispatch.said()).next().unwrap().1;
+    let answer = decode_batch(answer.batch().codec(), answer.batch().payload()).unwrap().next().unwrap().unwrap();
+    assert_eq!(answer.success, Some(true), "{kind}: {:?}", answer.error);
+}
+
+#[test]
+fn whoever_made_a_room_and_owned_it_is_forgotten_and_the_next_one_owns_it() {
+    for owner_policy in [OwnerPolicy::Automatic, OwnerPolicy::Manual] {
+        let created_by = Some("ada".parse().unwrap());
+        let mut room = room_on::<Open>(true, Terms { created_by, owner_policy, ..Terms::default() });
+        let mut now = START;
+        let join = |user| Step::Join { user, watch: false, codec: Codec::Json };
+        turn(&[join(0), join(1)], &mut now, &mut room);
+        // Under one policy the room stays theirs though they are away.
+        turn(&[Step::Leave(MemberId(1))], &mut now, &mut room);
+        assert!(room.snapshot().unwrap().mentions(&"ada".parse().unwrap()));
+        let mut flush = Flush::default();
+        room.handle(now, erase("ada"), &mut flush);
+        room.flush(&mut flush).unwrap();
+        assert_forgotten(&room);
+        asks(&mut room, 2, "update_room", r#"{"locked":true}"#);
+    }
+}
+
+#[test]
+fn whoever_has_to_stay_outside_or_is_waited_for_is_forgotten_too() {
+    for kind in ["kick", "ban", "mute"] {
+        let created_by = Some("bob".parse().unwrap());
+        let mut room = room_on::<Open>(true, Terms { created_by, ..Terms::default() });
+        let mut now = START;
+        let join = |user| Step::Join { user, watch: false, codec: Codec::Json };
+        turn(&[join(1), join(0)], &mut now, &mut room);
+        let muted = if kind == "mute" { r#","muted":true"# } else { "" };
+        asks(&mut room, 1, kind, &format!(r#"{{"user_id":"ada"{muted}}}"#));
+        assert!(room.snapshot().unwrap().mentions(&"ada".parse().unwrap()), "{kind}");
+        let mut flush = Flush::default();
+        room.handle(now, erase("ada"), &mut flush);
+        room.flush(&mut flush).unwrap();
+        assert_forgotten(&room);
+    }
+    let mut room = room_on::<Open>(true, Terms::default());
+    let mut flush = Flush::default();
+    let reserve = Command::Reserve { users: vec!["ada".parse().unwrap()], until: START + Duration::from_secs(60) };
+    turn(&[Step::Join { user: 1, watch: false, codec: Codec::Json }], &mut { START }, &mut room);
+    room.handle(START, reserve, &mut flush);
+    room.flush(&mut flush).unwrap();
+    assert!(room.snapshot().unwrap().mentions(&"ada".parse().unwrap()));
+    flush.clear();
+    room.handle(START, erase("ada"), &mut flush);
+    room.flush(&mut flush).unwrap();
+    assert_forgotten(&room);
 }
 
 #[test]

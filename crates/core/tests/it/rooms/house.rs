@@ -14,6 +14,7 @@ use anteroom_protocol::message::push::{
     ClientDisconnected, ClientJoined, ClientLeft, ClientReconnected, ClosedReason, LeftReason, RoomClosed,
 };
 use anteroom_protocol::message::result::RoomJoined;
+use anteroom_protocol::message::row::Sender;
 use anteroom_protocol::message::{Member, Message, Role, RoomSummary};
 use anteroom_protocol::{Batch, Codec, Data, Envelope, ErrorBody, LaneId, RoomId, SessionId, variant};
 
@@ -31,6 +32,8 @@ pub(crate) const APPLIED: u64 = 10;
 pub(crate) struct Lane {
     /// What came on it since this was last taken.
     pub(crate) words: Vec<String>,
+    /// What the room said of itself since this was last taken.
+    pub(crate) learnt: Vec<String>,
     is_open: bool,
     pub(crate) batches: Vec<Arc<Batch>>,
     /// Who is in the room, by what came on this lane.
@@ -289,9 +292,22 @@ impl Lane {
             (Some(true), None) if envelope.kind == "join_room_result" => self.welcome(&envelope.data.decode().unwrap()),
             (Some(true), None) => format!("ok {}", envelope.kind),
             (Some(false), Some(error)) => format!("{} {}", envelope.kind, error.code),
+            // What it says of itself beside who comes and goes.
+            _ if matches!(&*envelope.kind, "system" | "room_updated" | "member_updated" | "chat" | "presence") => {
+                return self.learn(envelope);
+            }
             _ => self.push(envelope),
         };
         self.words.push(words);
+    }
+
+    /// Keeps what the room says of itself, as JSON, in a list of its own.
+    fn learn(&mut self, envelope: &Envelope<'_>) {
+        let row = anteroom_protocol::message::table::ROWS.iter();
+        let mut rows = row.filter(|row| row.name == &*envelope.kind && row.sender == Sender::Server);
+        let data = rows.next().unwrap().translate(envelope.data, Codec::Json).unwrap();
+        let Data::Json(text) = data.data() else { unreachable!("it is JSON") };
+        self.learnt.push(format!("{} {text}", envelope.kind));
     }
 
     fn welcome(&mut self, joined: &RoomJoined) -> String {

@@ -40,7 +40,7 @@ impl Counts for String {
 }
 
 impl<const VERSION: u16, Count: Counts> Game for Counter<VERSION, Count> {
-    type Options = Json;
+    type Options = serde_json::Value;
     type Action = Nothing;
     type Event = Nothing;
     type View = u32;
@@ -52,11 +52,11 @@ impl<const VERSION: u16, Count: Counts> Game for Counter<VERSION, Count> {
     const TICK: Option<Duration> = if VERSION == 4 { Some(Duration::from_millis(7)) } else { None };
     const DURABLE: Durable = Durable::Always;
 
-    fn seats(_: &Json) -> Seats {
+    fn seats(_: &serde_json::Value) -> Seats {
         Seats::exactly(2)
     }
 
-    fn new(_: Json, ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
+    fn new(_: serde_json::Value, ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
         ctx.after(Duration::from_millis(20), 1);
         Ok(Self(Count::of(5), vec![ctx.rng().below(1000)]))
     }

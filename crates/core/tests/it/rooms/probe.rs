@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::TimerId;
+use anteroom_core::schemars::JsonSchema;
 use anteroom_core::{Context, Delivery, ErrorCode, Game, Outcome, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,8 @@ pub(crate) type Hidden = Probe<true, 0>;
 pub(crate) type Ticking = Probe<false, 10>;
 pub(crate) type HiddenTicking = Probe<true, 10>;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 #[serde(default)]
 pub(crate) struct Options {
     seats: u16,

@@ -255,7 +255,7 @@ fn another_game_version_or_format_is_refused_with_a_reason() {
     };
     assert_eq!(refused(r#""version":3"#, r#""version":4"#), "the snapshot is of version 4 of probe; this is version 3");
     assert_eq!(refused(r#""game":"probe""#, r#""game":"dice""#), "the snapshot is one of dice, not of probe");
-    assert_eq!(refused(r#""format":2"#, r#""format":3"#), "the snapshot has format 3; 2 is known");
+    assert_eq!(refused(r#""format":3"#, r#""format":4"#), "the snapshot has format 4; 3 is known");
     for (from, to) in [
         (r#""members_ever":1"#, r#""members_ever":0"#),
         (r#""members_ever":1"#, r#""members_ever":18446744073709551615"#),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::{Nothing, RegistryError, Wire};
+use anteroom_core::schemars::JsonSchema;
 use anteroom_core::{Context, ErrorCode, Game, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,8 @@ trait Names: Send + 'static {
 #[derive(Serialize, Deserialize)]
 struct Named<N>(std::marker::PhantomData<fn() -> N>);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 struct Options {}
 
 impl<N: Names> Game for Named<N> {

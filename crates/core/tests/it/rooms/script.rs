@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anteroom_core::game::Kind;
-use anteroom_core::room::{AnswerTo, Join, MemberId, RoomPolicy, RoomSpec, Snapshot};
+use anteroom_core::room::{AnswerTo, Join, Lifecycle, MemberId, RoomPolicy, RoomSpec, Snapshot, Terms};
 use anteroom_core::{Command, Flush, Game, Json, Room, Time};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
@@ -121,7 +121,20 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// How long a durable room stays.
+const LIFECYCLE: Lifecycle = Lifecycle {
+    empty_ttl: Duration::from_millis(60),
+    idle_ttl: Some(Duration::from_millis(400)),
+    lifetime_max: Some(Duration::from_millis(900)),
+    persistent: false,
+};
+
 pub(crate) fn room<G: Game>(durable: bool) -> Room {
+    let lifecycle = if durable { LIFECYCLE } else { Lifecycle::default() };
+    room_on::<G>(durable, Terms { lifecycle, ..Terms::default() })
+}
+
+pub(crate) fn room_on<G: Game>(durable: bool, terms: Terms) -> Room {
     let policy = RoomPolicy { grace: GRACE, seat_kept: Some(SEAT_KEPT), spectators_max: 2 };
     let options = Some(Json::from_text(r#"{"seats":3}"#.into()).unwrap());
     let spec = RoomSpec {
@@ -131,7 +144,7 @@ pub(crate) fn room<G: Game>(durable: bool) -> Room {
         seed: 42,
         policy,
         durable,
-        terms: anteroom_core::room::Terms::default(),
+        terms,
     };
     Room::create(&Kind::of::<G>(), spec, START).unwrap()
 }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
+use anteroom_core::schemars::JsonSchema;
 use anteroom_core::testing::{Setup, Table, assert_deterministic};
 use anteroom_core::{Context, Game, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,8 @@ struct Drifting {
     counts: bool,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "anteroom_core::schemars")]
 #[serde(default)]
 struct Options {
     counts: bool,

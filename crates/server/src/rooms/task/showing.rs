@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anteroom_core::Outcome;
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Answer, MemberId};
-use anteroom_protocol::message::RoomSummary;
+use anteroom_protocol::message::{Role, RoomSummary};
 use tokio::time::Instant;
 
 use super::RoomTask;
@@ -26,12 +26,16 @@ impl RoomTask {
         if self.shown.flush.effects.entry.is_some() || !self.shown.replies.is_empty() {
             self.rooms.lobby.settle(&self.room_id, self.shown.flush.effects.entry.take(), seats);
         }
+        if let Some(door) = self.shown.flush.effects.door.take() {
+            self.handle.publish(door);
+        }
         for outcome in std::mem::take(&mut self.shown.flush.effects.outcomes) {
             self.tell_of(&outcome);
         }
         let now = self.rooms.clock.now();
         let mut farewells: BTreeMap<MemberId, Vec<Outgoing>> =
             self.shown.flush.effects.released.drain(..).map(|member| (member, Vec::new())).collect();
+        self.change_roles();
         let mut dispatches = std::mem::take(&mut self.shown.flush.effects.dispatches);
         let mut slice = Slice::timed();
         for dispatch in dispatches.drain(..) {
@@ -69,9 +73,26 @@ impl RoomTask {
             // A session that has gone meanwhile is told of the room when it ends, and tells it so.
             drop(to.send(reply));
         }
+        for (done, is_kept) in self.shown.reserved.drain(..) {
+            // Whoever asked may have gone.
+            let _ = done.send(is_kept);
+        }
+        self.look_up();
         self.shown.clear();
         if self.journal.is_some() {
             self.empty_since = self.links.is_empty().then(|| self.empty_since.unwrap_or_else(Instant::now));
+        }
+    }
+
+    /// Lets what players of now say to the game through, before they hear that they play.
+    fn change_roles(&mut self) {
+        for (member, role) in self.shown.flush.effects.roles.drain(..) {
+            let plays = role == Role::Player;
+            if let Some(link) = self.links.get(&member) {
+                link.set_plays(plays);
+            } else if let Some((_, admitted)) = self.entering.get(&member) {
+                admitted.share.set_plays(plays);
+            }
         }
     }
 

@@ -49,6 +49,20 @@ pub(super) const STEPS: &[&str] = &[
          is_guest INTEGER NOT NULL,
          seen_ms INTEGER NOT NULL
      ) STRICT, WITHOUT ROWID;",
+    // What was said in rooms; found by room, by who said it, and by when.
+    "CREATE TABLE chat (
+         room INTEGER NOT NULL,
+         message INTEGER NOT NULL,
+         user_id TEXT NOT NULL,
+         username TEXT NOT NULL,
+         text TEXT NOT NULL,
+         at_ms INTEGER NOT NULL,
+         edited INTEGER NOT NULL,
+         deleted INTEGER NOT NULL,
+         PRIMARY KEY (room, message)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX chat_by_user ON chat (user_id);
+     CREATE INDEX chat_by_time ON chat (at_ms);",
 ];
 
 /// The version that this program writes.

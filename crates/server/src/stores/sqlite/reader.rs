@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use anteroom_protocol::message::chat::{ChatEntry, MessageId};
 use anteroom_protocol::{RoomId, UserId};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::{Kept, KeptRow, SessionRow, StoreError, UserRow};
+use super::super::{ChatRow, Kept, KeptRow, SessionRow, StoreError, UserRow};
 use super::folder::{Folder, Role};
 use super::report::{Report, report};
 use super::shared::Shared;
-use super::{schema, tools};
+use super::{chat, schema, tools};
 
 /// How many questions wait for a reader. Who has another one waits.
 const QUESTIONS: usize = 256;
@@ -30,6 +31,8 @@ pub(super) enum Question {
     Mentioning(Vec<u8>, Answer<Vec<RoomId>>),
     Sessions(Answer<Vec<SessionRow>>),
     User(UserId, Answer<Option<UserRow>>),
+    Said(RoomId, Option<MessageId>, usize, Answer<Vec<ChatEntry>>),
+    SaidBy(UserId, Answer<Vec<ChatRow>>),
     Check(Answer<Report>),
     Backup(PathBuf, Answer<()>),
 }
@@ -58,7 +61,7 @@ impl Readers {
         let (answer, answered) = oneshot::channel();
         let question = ask(answer);
         let reader = match question {
-            Question::Load(..) | Question::User(..) => &self.quick,
+            Question::Load(..) | Question::User(..) | Question::Said(..) => &self.quick,
             _ => &self.long,
         };
         // The threads live as long as this.
@@ -84,6 +87,10 @@ impl Reader {
                 Question::Mentioning(bytes, answer) => self.answer(answer, |reads| schema::mentioning(reads, &bytes)),
                 Question::Sessions(answer) => self.answer(answer, |reads| schema::sessions(reads)),
                 Question::User(user_id, answer) => self.answer(answer, |reads| schema::user(reads, &user_id)),
+                Question::Said(room_id, before, most, answer) => {
+                    self.answer(answer, |reads| chat::said(reads, room_id, before, most))
+                }
+                Question::SaidBy(user_id, answer) => self.answer(answer, |reads| chat::said_by(reads, &user_id)),
                 Question::Check(answer) => self.answer(answer, report),
                 Question::Backup(to, answer) => {
                     let _ = answer.send(self.backup(&to));

@@ -9,6 +9,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, para
 
 use super::super::write::Write;
 use super::super::{Kept, KeptRow, RoomRow, Sealed, SessionRow, StoreError, Turn, UserRow};
+use super::chat;
 use super::fault::Fault;
 
 /// The largest snapshot that is in its room's row.
@@ -49,6 +50,7 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<(), Fault>
                     "DELETE FROM rooms WHERE room = ?1",
                     "DELETE FROM snapshots WHERE room = ?1",
                     "DELETE FROM turns WHERE room = ?1",
+                    "DELETE FROM chat WHERE room = ?1",
                 ] {
                     execute(connection, table, [key(*room_id)])?;
                 }
@@ -79,7 +81,10 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<(), Fault>
         Write::Erase(user_id) => {
             execute(connection, "DELETE FROM users WHERE user_id = ?1", [user_id.as_str()])?;
             execute(connection, "DELETE FROM sessions WHERE user_id = ?1", [user_id.as_str()])?;
+            execute(connection, "DELETE FROM chat WHERE user_id = ?1", [user_id.as_str()])?;
         }
+        Write::Say(rows) => chat::say(connection, rows)?,
+        Write::Prune { before_ms } => chat::prune(connection, *before_ms)?,
         Write::Alive { .. } | Write::Tidy => {}
     }
     Ok(())
@@ -140,7 +145,7 @@ fn put_turn(connection: &Connection, room_id: RoomId, index: u64, row: &RoomRow,
     Ok(())
 }
 
-fn execute(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
+pub(super) fn execute(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
     connection.prepare_cached(sql)?.execute(params)
 }
 
@@ -249,7 +254,7 @@ fn room_row(row: &Row<'_>) -> rusqlite::Result<RoomRow> {
     Ok(RoomRow { durable: row.get(0)?, members: row.get(1)?, due: due.map(natural), down_ms, entry: row.get(4)? })
 }
 
-fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+pub(super) fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
     row: &Row<'_>,
     column: usize,
 ) -> rusqlite::Result<T> {

@@ -147,7 +147,7 @@ fn room_joined(lane: u32, seat: Option<u16>, role: Role, codec: Codec) -> RoomJo
         lane: LaneId(lane),
         room_id: room_id(),
         game: "tic_tac_toe".into(),
-        game_version: 1,
+        game_version: 2,
         name: "Ada's table".into(),
         seat,
         role,

@@ -1,0 +1,223 @@
+//! What is said in a room, and what a newcomer and a reader of its history find of it.
+
+use std::time::Duration;
+
+use anteroom_core::flush::Dispatch;
+use anteroom_core::game::Kind;
+use anteroom_core::room::{Ask, Join, MemberId, RoomPolicy, RoomSpec, Snapshot, Terms};
+use anteroom_core::{Command, Flush, Room, Time};
+use anteroom_protocol::envelope::{Ref, decode_batch};
+use anteroom_protocol::message::Role;
+use anteroom_protocol::{Codec, Data, LaneId, RoomId};
+use serde_json::{Value, json};
+
+use crate::rooms::probe::Open;
+
+/// A room whose members all speak JSON.
+struct Hall {
+    room: Room,
+    now: Time,
+    flush: Flush,
+    heard: Vec<(MemberId, Value)>,
+}
+
+impl Hall {
+    fn new(durable: bool) -> Self {
+        let policy = RoomPolicy { grace: Duration::from_secs(1), seat_kept: None, spectators_max: 10_000 };
+        let terms = Terms { created_by: Some("ada".parse().unwrap()), ..Terms::default() };
+        let (room_id, name) = (RoomId::from_bits(5), "Hall".into());
+        let spec = RoomSpec { room_id, name, options: None, seed: 1, policy, durable, terms };
+        let now = Time::from_millis(1000);
+        let room = Room::create(&Kind::of::<Open>(), spec, now).unwrap();
+        Self { room, now, flush: Flush::default(), heard: Vec::new() }
+    }
+
+    fn enter(&mut self, user: &str, role: Role) -> MemberId {
+        let join = Join {
+            user_id: user.parse().unwrap(),
+            username: user.to_uppercase(),
+            role,
+            lane: LaneId(1),
+            codec: Codec::Json,
+            answer: "join_room_result",
+            reference: Some(Ref::from(1)),
+            applied: 0,
+            session_id: None,
+            n: None,
+            password: None,
+            invite: None,
+        };
+        let member = self.room.join(self.now, join, &mut self.flush).unwrap();
+        self.end();
+        member
+    }
+
+    /// The answer: its data, or the code of the error.
+    fn ask(&mut self, member: MemberId, kind: &str, data: Value) -> Value {
+        self.heard.clear();
+        let (data, reference) = (data.to_string(), Some(Ref::from(7)));
+        let ask = Ask { kind, data: Data::Json(&data), with: None, reference, n: None };
+        self.room.handle(self.now, Command::Ask { member, ask }, &mut self.flush);
+        self.end();
+        let is_answer = |(to, message): &&(MemberId, Value)| *to == member && message["ref"] == 7;
+        match self.heard.iter().find(is_answer) {
+            Some((_, message)) if message["success"] == true => message["data"].clone(),
+            Some((_, message)) => message["error"]["code"].clone(),
+            None => Value::Null,
+        }
+    }
+
+    fn end(&mut self) {
+        self.room.flush(&mut self.flush).unwrap();
+        for dispatch in std::mem::take(&mut self.flush.effects.dispatches) {
+            let Dispatch::Say { to, outgoing } = dispatch else { continue };
+            for message in decode_batch(Codec::Json, outgoing.batch().payload()).unwrap() {
+                let message = message.unwrap();
+                let Data::Json(data) = message.data else { unreachable!() };
+                let (data, error) = (serde_json::from_str::<Value>(data).unwrap_or_default(), &message.error);
+                let code = error.as_ref().map(|error| error.code.name());
+                let reference = message.reference.as_ref().map(|_| 7);
+                let said = json!({"type": message.kind, "ref": reference, "success": message.success,
+                    "error": {"code": code}, "latest": message.latest, "data": data});
+                self.heard.push((to, said));
+            }
+        }
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.heard.clear();
+        self.now = self.now + Duration::from_millis(ms);
+        self.room.advance(self.now, &mut self.flush);
+        self.end();
+    }
+
+    fn pushed(&self, to: MemberId, kind: &str) -> Vec<Value> {
+        let theirs = self.heard.iter().filter(|(who, message)| *who == to && message["type"] == kind);
+        theirs.map(|(_, message)| message["data"].clone()).collect()
+    }
+}
+
+fn ids(page: &Value) -> Vec<&str> {
+    page["messages"].as_array().unwrap().iter().map(|entry| entry["message_id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn what_is_said_is_heard_by_everyone_and_found_by_newcomers() {
+    let mut hall = Hall::new(false);
+    let (ada, eve) = (hall.enter("ada", Role::Player), hall.enter("eve", Role::Spectator));
+    assert_eq!(hall.ask(eve, "chat", json!({"text": " <b>hello</b> "})), json!({"message_id": "1"}));
+    let entry = json!({"message_id": "1", "user_id": "eve", "username": "EVE", "text": "<b>hello</b>", "at_ms": 1000,
+        "edited": false});
+    assert_eq!(hall.pushed(ada, "chat"), [entry.clone()]);
+    assert_eq!(hall.heard.iter().find(|(to, _)| *to == eve).unwrap().1["type"], "chat_result", "the answer goes first");
+    assert_eq!(hall.flush.effects.chat.len(), 1);
+    hall.heard.clear();
+    let bob = hall.enter("bob", Role::Player);
+    assert_eq!(hall.pushed(bob, "join_room_result")[0]["chat"], json!([entry]));
+    for text in ["", "\u{202e}x"] {
+        assert_eq!(hall.ask(ada, "chat", json!({ "text": text })), "invalid_data");
+    }
+    assert!(hall.pushed(bob, "chat").is_empty());
+}
+
+#[test]
+fn only_the_author_edits_and_the_owner_deletes_too() {
+    let mut hall = Hall::new(false);
+    let [ada, bob] = ["ada", "bob"].map(|user| hall.enter(user, Role::Player));
+    let eve = hall.enter("eve", Role::Spectator);
+    hall.ask(bob, "chat", json!({"text": "one"}));
+    let change = json!({"message_id": "1", "text": "two"});
+    assert_eq!(hall.ask(ada, "chat_edit", change.clone()), "not_owner");
+    assert_eq!(hall.ask(eve, "chat_delete", json!({"message_id": "1"})), "not_owner");
+    assert_eq!(hall.ask(bob, "chat_edit", json!({"message_id": "9", "text": "x"})), "invalid_data");
+    assert_eq!(hall.ask(bob, "chat_edit", change.clone()), json!({}));
+    let heard = &hall.pushed(eve, "chat")[0];
+    assert_eq!((&heard["text"], &heard["edited"], &heard["message_id"]), (&json!("two"), &json!(true), &json!("1")));
+    assert_eq!(hall.ask(ada, "chat_delete", json!({"message_id": "1"})), json!({}));
+    let heard = &hall.pushed(eve, "chat")[0];
+    assert_eq!((&heard["text"], &heard["deleted"]), (&json!(""), &json!(true)));
+    assert_eq!(hall.ask(bob, "chat_delete", json!({"message_id": "1"})), "conflict");
+    assert_eq!(hall.ask(bob, "chat_edit", change), "conflict");
+}
+
+#[test]
+fn the_history_is_read_back_page_by_page() {
+    for durable in [false, true] {
+        let mut hall = Hall::new(durable);
+        let ada = hall.enter("ada", Role::Player);
+        for n in 0..60 {
+            hall.ask(ada, "chat", json!({"text": n.to_string()}));
+        }
+        for limit in [0, 101] {
+            assert_eq!(hall.ask(ada, "chat_history", json!({ "limit": limit })), "invalid_data");
+        }
+        let page = hall.ask(ada, "chat_history", json!({"limit": 40}));
+        assert_eq!((ids(&page)[0], page["next"].as_str()), ("21", Some("21")));
+        let page = hall.ask(ada, "chat_history", json!({"limit": 40, "before": "21"}));
+        if durable {
+            // Ten of them are at hand; all of them are for the store to find.
+            assert_eq!(page, Value::Null);
+            let wanted = hall.flush.effects.wanted.pop().unwrap();
+            assert_eq!((wanted.before.map(|id| id.0), wanted.limit), (Some(21), 40));
+            let (member, reference) = (ada, wanted.reference);
+            hall.room.handle(hall.now, Command::History { member, reference, page: None }, &mut hall.flush);
+            hall.end();
+            assert_eq!(hall.heard.last().unwrap().1["error"]["code"], "storage_unavailable");
+        } else {
+            assert_eq!((ids(&page).len(), ids(&page)[0], page["next"].as_str()), (20, "1", None));
+        }
+    }
+}
+
+#[test]
+fn what_was_said_lasts_and_is_forgotten_with_its_author() {
+    let mut hall = Hall::new(true);
+    let [ada, bob] = ["ada", "bob"].map(|user| hall.enter(user, Role::Player));
+    hall.ask(ada, "chat", json!({"text": "one"}));
+    hall.ask(bob, "chat", json!({"text": "two"}));
+    let mut stored = Vec::new();
+    hall.room.snapshot().unwrap().encode(&mut stored).unwrap();
+    hall.room = Room::restore(&Kind::of::<Open>(), Snapshot::decode(&stored).unwrap()).unwrap();
+    assert_eq!(ids(&hall.ask(ada, "chat_history", json!({}))), ["1", "2"]);
+    let user_id = "bob".parse().unwrap();
+    hall.room.handle(hall.now, Command::Erase { user_id, username: None }, &mut hall.flush);
+    hall.end();
+    assert_eq!(ids(&hall.ask(ada, "chat_history", json!({}))), ["1"]);
+    assert!(!hall.room.snapshot().unwrap().mentions(&"bob".parse().unwrap()));
+}
+
+#[test]
+fn presence_is_the_newest_of_each_and_typing_ends() {
+    let mut hall = Hall::new(false);
+    let [ada, bob] = ["ada", "bob"].map(|user| hall.enter(user, Role::Player));
+    hall.ask(ada, "presence", json!({"typing": true}));
+    let typing = json!({"user_id": "ada", "number": 1, "typing": true, "away": false});
+    assert_eq!(hall.pushed(bob, "presence"), [typing]);
+    hall.ask(ada, "chat", json!({"text": "done"}));
+    assert_eq!(hall.pushed(bob, "presence")[0]["typing"], false);
+    hall.ask(ada, "presence", json!({"typing": true, "away": true}));
+    hall.pass(10_000);
+    let there = hall.ask(bob, "get_participants", json!({}));
+    assert_eq!((&there["members"][0]["typing"], &there["members"][0]["away"]), (&json!(false), &json!(true)));
+}
+
+#[test]
+fn many_spectators_are_a_number() {
+    let mut hall = Hall::new(false);
+    let ada = hall.enter("ada", Role::Player);
+    let watchers: Vec<_> = (0..150).map(|n| hall.enter(&format!("w{n}"), Role::Spectator)).collect();
+    assert_eq!(hall.pushed(ada, "client_joined").len(), 100);
+    assert!(hall.pushed(ada, "room_updated").is_empty());
+    hall.pass(250);
+    assert_eq!(hall.pushed(ada, "room_updated"), [json!({"spectators": 150})]);
+    let there = hall.ask(ada, "get_participants", json!({}));
+    assert_eq!((there["members"].as_array().unwrap().len(), &there["spectators"]), (101, &json!(150)));
+    hall.heard.clear();
+    for (member, n) in [(watchers[149], 149), (watchers[0], 0)] {
+        hall.room.handle(hall.now, Command::Leave { member, reference: None, n: None }, &mut hall.flush);
+        hall.end();
+        assert_eq!(hall.pushed(ada, "client_left").len(), usize::from(n == 0));
+    }
+    hall.pass(250);
+    assert_eq!(hall.pushed(ada, "room_updated"), [json!({"spectators": 148})]);
+}

@@ -1,0 +1,79 @@
+//! What can be played here, for whoever makes a form of it: `GET /api/games`.
+
+use std::sync::Arc;
+
+use anteroom_core::Json;
+use anteroom_core::game::{Durable, Kind, Registry};
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use axum::{Extension, body::Bytes};
+use serde::Serialize;
+
+use super::address::Asked;
+use super::readable;
+use crate::parts::Parts;
+
+#[derive(Debug, Serialize)]
+struct Games {
+    games: Vec<OneGame>,
+}
+
+#[derive(Debug, Serialize)]
+struct OneGame {
+    game: &'static str,
+    version: u16,
+    /// With the options that a room has if nothing is said; none if there are no such.
+    seats: Option<Places>,
+    spectators: bool,
+    bots: bool,
+    /// Whether a room outlives the server: `never`, `always`, or by its creator's `choice`.
+    durable: &'static str,
+    searchable: &'static [&'static str],
+    /// Their JSON schema.
+    options: Json,
+}
+
+#[derive(Debug, Serialize)]
+struct Places {
+    min: u16,
+    max: u16,
+    teams: u16,
+}
+
+impl OneGame {
+    fn of(kind: &Kind, rooms_last: bool) -> Self {
+        // A game that fails here fails whoever makes such a room, and nobody else.
+        let seats = std::panic::catch_unwind(|| kind.seats(None)).ok().and_then(Result::ok);
+        Self {
+            game: kind.name,
+            version: kind.version,
+            spectators: seats.is_some_and(|seats| seats.spectators),
+            seats: seats.map(|seats| Places { min: seats.min, max: seats.max, teams: seats.teams }),
+            bots: kind.bots,
+            durable: match kind.durable {
+                Durable::Never => "never",
+                _ if !rooms_last => "never",
+                Durable::Always => "always",
+                Durable::Choice(_) => "choice",
+            },
+            searchable: kind.searchable,
+            options: kind.schema(),
+        }
+    }
+}
+
+/// Games never change while the server runs, so what is said of them is written once.
+pub(super) fn route(games: &Registry, rooms_last: bool) -> MethodRouter<Parts> {
+    let kinds = games.names().filter_map(|name| games.kind(name).ok());
+    let games = Games { games: kinds.map(|kind| OneGame::of(kind, rooms_last)).collect() };
+    let body = serde_json::to_vec(&games).unwrap_or_default();
+    let body: Arc<Bytes> = Arc::new(body.into());
+    get(async move |State(parts): State<Parts>, Extension(asked): Extension<Asked>, headers: HeaderMap| -> Response {
+        let json = HeaderValue::from_static("application/json");
+        let head = [(CONTENT_TYPE, json), (CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+        readable((head, body.as_ref().clone()).into_response(), &parts, &asked, &headers)
+    })
+}

@@ -1,0 +1,141 @@
+//! What has to be proved or made in front of a room, since it takes a processor's time or the server's randomness: passwords, and
+//! the codes of invites.
+//!
+//! Whether that opens the door is for the room to say. Who is not to know of a room learns nothing of it here: for one that there
+//! is not, and for one that takes no password from strangers, the same is computed and counted.
+
+use anteroom_core::room::Door;
+use anteroom_protocol::message::member::UpdateRoom;
+use anteroom_protocol::message::{Request, RequestKind, Visibility, table::MemberRequest};
+use anteroom_protocol::{Envelope, ErrorBody, ErrorCode, RoomId};
+use tokio::time::timeout;
+
+use crate::passwords::{self, Attempt};
+use crate::rooms::JOIN_PATIENCE;
+use crate::services::Services;
+use crate::session::Session;
+
+/// The longest code of an invite that is handed on to a room; it makes shorter ones.
+const INVITE_BYTES_MAX: usize = 64;
+/// Of which characters they are: without those that are taken for others when they are read out (Crockford's base32).
+const INVITE_CHARACTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// How many they have: 100 bits.
+const INVITE_LENGTH: u32 = 20;
+
+/// What is proved to a room.
+#[derive(Debug, Default)]
+pub(super) struct Proof {
+    /// Which of the room's passwords is known.
+    pub(super) password: Option<u32>,
+    /// One that may have been wrong.
+    attempt: Option<Attempt>,
+}
+
+impl Proof {
+    /// Tries a password for a room, which there may not be.
+    ///
+    /// # Errors
+    /// `invalid_data`, `rate_limited`, `busy`.
+    pub(super) async fn of(
+        services: &Services,
+        session: &Session,
+        room_id: &str,
+        password: Option<&str>,
+    ) -> Result<Self, ErrorBody> {
+        // What is no id at all can be no room's, as everybody sees.
+        let (Some(password), Ok(room_id)) = (passwords::checked(password)?, room_id.parse::<RoomId>()) else {
+            return Ok(Self::default());
+        };
+        let passwords = &services.passwords;
+        let attempt = passwords.attempt(&session.identity.user_id, room_id, services.clock.now())?;
+        let door = match services.rooms.find(room_id.as_str()) {
+            Ok(room) => timeout(JOIN_PATIENCE, room.door()).await.unwrap_or_default(),
+            Err(_) => None,
+        };
+        let asked = match door {
+            Some(Door { visibility: Visibility::Private, .. }) | None => None,
+            Some(Door { password: Some(asked), .. }) => Some(asked),
+            // Whoever knows of it may come in without.
+            Some(Door { password: None, .. }) => {
+                passwords.forgive(attempt);
+                return Ok(Self::default());
+            }
+        };
+        match passwords.is_of(password, asked.as_ref().map(|(hash, _)| hash.as_str())).await {
+            Ok(true) => {
+                passwords.forgive(attempt);
+                Ok(Self { password: asked.map(|(_, number)| number), attempt: None })
+            }
+            Ok(false) => Ok(Self { password: None, attempt: Some(attempt) }),
+            Err(error) => {
+                passwords.forgive(attempt);
+                Err(error)
+            }
+        }
+    }
+
+    /// The room has said no more about the password than that it was not needed.
+    pub(super) fn was_not_needed(self, services: &Services) {
+        if let Some(attempt) = self.attempt {
+            services.passwords.forgive(attempt);
+        }
+    }
+}
+
+/// Checks what is handed on as the code of an invite.
+///
+/// # Errors
+/// `invalid_data`.
+pub(super) fn check_invite(invite: Option<&str>) -> Result<(), ErrorBody> {
+    if invite.is_some_and(|invite| invite.len() > INVITE_BYTES_MAX) {
+        let sentence = format!("The code of an invite has at most {INVITE_BYTES_MAX} bytes.");
+        return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+    }
+    Ok(())
+}
+
+/// The code of a new invite, and the link to the page that comes in with it: `CODE URL`.
+pub(super) fn new_invite(services: &Services, room_id: &str) -> Box<str> {
+    let bits = services.randomness.bits();
+    let characters = (0..INVITE_LENGTH).map(|place| INVITE_CHARACTERS[(bits >> (5 * place)) as usize % 32]);
+    let code: String = characters.map(char::from).collect();
+    // In the fragment, which a browser keeps to itself.
+    let Services { page, .. } = services;
+    format!("{code} {page}#room={}&invite={code}", room_id.to_ascii_lowercase()).into()
+}
+
+/// The password that a request sets, which is to be hashed in front of the room; none if it sets none, or one that no room has.
+pub(super) fn new_password(message: &Envelope<'_>) -> Option<Box<str>> {
+    let Ok(Request::Member(MemberRequest::UpdateRoom(UpdateRoom { password, .. }))) =
+        Request::parse(RequestKind::UpdateRoom, message)
+    else {
+        return None;
+    };
+    let password = password??;
+    passwords::checked(Some(&password)).ok().flatten().map(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Server;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn codes_are_hard_to_guess_and_easy_to_read_out() {
+        let server = |public_url: Option<&str>| {
+            let config = Config { public_url: public_url.map(Into::into), ..Config::development() };
+            Server::simulate(config, anteroom_games::registry().unwrap(), 1).unwrap()
+        };
+        let made = |public_url| new_invite(&server(public_url).parts.services, "K3V9K3V9K3");
+        let made_there = made(Some("https://play.example.com:8443/game"));
+        let (code, url) = made_there.split_once(' ').unwrap();
+        assert_eq!(code.len(), 20);
+        assert!(code.bytes().all(|byte| INVITE_CHARACTERS.contains(&byte)), "{code}");
+        assert_eq!(url, format!("https://play.example.com:8443/game/#room=k3v9k3v9k3&invite={code}"));
+        assert!(made(None).contains(" http://127.0.0.1:0/#room="), "{}", made(None));
+        let server = server(None);
+        let another = || new_invite(&server.parts.services, "k3v9k3v9k3");
+        assert_ne!(another(), another());
+    }
+}
