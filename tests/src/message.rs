@@ -141,7 +141,7 @@ fn decoded<T: DeserializeOwned + Serialize + anteroom_protocol::bincode::Decode<
 
 fn joined(joined: RoomJoined, games: &mut GamesOfRooms) -> Value {
     games.insert(joined.room_id.to_string(), joined.game.clone());
-    let view = self::view(&joined.game, joined.view.data());
+    let view = view(&joined.game, joined.view.data());
     // Of the view only the game knows what it is in JSON.
     let rest = RoomJoined { view: Payload::Json(serde_json::value::RawValue::NULL.to_owned()), ..joined };
     let mut joined = serde_json::to_value(rest).unwrap();
