@@ -1,10 +1,15 @@
 //! Rooms as their owner sees them: commands in, effects out, through the public interface only.
 
+mod absence;
 mod acting;
+mod bots;
 mod chat;
 mod clock;
+mod data;
+mod doors;
 mod erased;
 mod failing;
+mod hall;
 mod house;
 mod lasting;
 mod lifecycle;
@@ -12,9 +17,12 @@ mod marks;
 mod migrating;
 mod model;
 mod probe;
+mod queue;
+mod ready;
 mod rebuilt;
 mod refused;
 mod registry;
+mod rounds;
 mod script;
 mod seats;
 mod shares;
