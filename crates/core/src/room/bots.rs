@@ -83,21 +83,21 @@ impl Room {
     ) -> Result<Reply, ErrorBody> {
         self.check_host(id)?;
         if !self.kind.bots {
-            return Err(ErrorBody::new(ErrorCode::Rejected, format!("{} has no bots.", self.kind.name)));
+            return Err(ErrorBody::new(ErrorCode::InvalidData, format!("{} has no bots.", self.kind.name)));
         }
         if !self.takes_players() {
             return Err(ErrorBody::new(ErrorCode::Conflict, "Nobody is let in while a match is being played."));
         }
         let full = || ErrorBody::new(ErrorCode::RoomFull, "There is no free seat.");
-        if self.seats_free() == 0 {
-            return Err(full());
-        }
         let seat = match request.seat {
             Some(seat) => self.seat_named(seat)?,
             None => self.stage.seating.free().ok_or_else(full)?,
         };
         if self.stage.seating.occupant(seat).is_some() {
             return Err(ErrorBody::new(ErrorCode::Conflict, "That seat is taken."));
+        }
+        if self.seats_free() == 0 {
+            return Err(full());
         }
         let (user_id, name) = self.next_bot()?;
         self.turnover += 1;

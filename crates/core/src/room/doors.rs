@@ -228,8 +228,11 @@ impl Room {
         self.check_owner(id)?;
         let Mute { user_id, muted } = request;
         let user_id = self.somebody_else(id, user_id)?;
+        if !self.people.contains_key(&user_id) {
+            return Err(ErrorBody::new(ErrorCode::InvalidData, "Nobody of that id is in the room."));
+        }
         if muted == self.doors.is_muted(&user_id) {
-            return Ok(Reply::Done);
+            return Err(ErrorBody::new(ErrorCode::Conflict, "That is how it is already."));
         }
         if muted {
             let event = self.doors.event();

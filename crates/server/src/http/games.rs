@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anteroom_core::Json;
-use anteroom_core::game::{Durable, Kind, Registry};
+use anteroom_core::game::{Durable, Kind, Registry, Start};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
@@ -29,6 +29,8 @@ struct OneGame {
     seats: Option<Places>,
     spectators: bool,
     bots: bool,
+    /// What begins a match: the `game`, that all seats are taken (`full`), or that enough players are `ready`.
+    start: &'static str,
     /// Whether a room outlives the server: `never`, `always`, or by its creator's `choice`.
     durable: &'static str,
     searchable: &'static [&'static str],
@@ -53,6 +55,11 @@ impl OneGame {
             spectators: seats.is_some_and(|seats| seats.spectators),
             seats: seats.map(|seats| Places { min: seats.min, max: seats.max, teams: seats.teams }),
             bots: kind.bots,
+            start: match kind.start {
+                Start::Game => "game",
+                Start::Full => "full",
+                Start::Ready => "ready",
+            },
             durable: match kind.durable {
                 Durable::Never => "never",
                 _ if !rooms_last => "never",

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::parlor::with_parlor;
 use crate::player::Player;
 
 fn builder(demo: bool) -> ServerBuilder {
@@ -67,21 +68,24 @@ async fn routes_are_answered_beside_those_of_the_server() {
 
 #[tokio::test]
 async fn what_can_be_played_is_told_with_the_schema_of_its_options() {
-    let server = builder(false).start().unwrap();
+    let server = builder(false).games(with_parlor()).start().unwrap();
     let answer = ask(server.local_addr(), "GET /api/games").await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("content-type: application/json"), "{head}");
     let games: Value = serde_json::from_str(body).unwrap();
     let names: Vec<&str> = games["games"].as_array().unwrap().iter().filter_map(|game| game["game"].as_str()).collect();
-    assert_eq!(names, ["relay", "tic_tac_toe"]);
-    let relay = &games["games"][0];
+    assert_eq!(names, ["parlor", "relay", "tic_tac_toe"]);
+    let (parlor, relay) = (&games["games"][0], &games["games"][1]);
     assert_eq!(relay["seats"], json!({"min": 1, "max": 1024, "teams": 1}));
     // Nothing is kept by this server.
     assert_eq!(
         (&relay["bots"], &relay["durable"], &relay["spectators"]),
         (&json!(false), &json!("never"), &json!(true))
     );
-    assert!(relay["searchable"].is_array() && relay["version"].is_u64(), "{relay}");
+    assert_eq!((&parlor["bots"], &parlor["start"]), (&json!(true), &json!("ready")));
+    assert_eq!(relay["start"], json!("game"));
+    assert_eq!(parlor["searchable"], json!(["mode"]));
+    assert!(relay["version"].is_u64(), "{relay}");
     assert!(relay["options"]["properties"]["members_max"].is_object(), "{relay}");
     server.shutdown().await;
 }
