@@ -1,11 +1,9 @@
 //! A game for rooms: it has no rules, and begins, is played by bots and waits for those who are away as the room has it.
 
-
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
 use anteroom_core::{Context, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
-
 
 /// Nothing to know.
 #[derive(Debug, Serialize, Deserialize)]
