@@ -4,6 +4,7 @@
 //! Members who hear the same share one batch per codec; a member with private messages gets its own, in true
 //! order. Who hears what is decided when it is said, never again: membership only changes when nothing is unsealed.
 
+pub(crate) mod late;
 mod seal;
 #[cfg(test)]
 mod tests;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 use anteroom_protocol::code::floor_char_boundary;
 use anteroom_protocol::codec::{Body, InvalidData};
 use anteroom_protocol::limits::{KEY_BYTES_MAX, SERVER_FRAME_BYTES_MAX};
-use anteroom_protocol::message::Role;
-use anteroom_protocol::message::push::GAME_STATE;
+use anteroom_protocol::message::push::{GAME_STATE, RoomClosed};
+use anteroom_protocol::message::{Message, Role};
 use anteroom_protocol::{Batch, Codec, Data, Delivery, Header, RoomId, Tally, envelope, variant};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::room::{GameFailure, MemberId};
 
@@ -34,14 +36,16 @@ pub enum Dispatch {
         /// What.
         outgoing: Outgoing,
     },
+    /// What is unwritten on the lane is void, and what follows does not follow on what was written: it goes on with a gap.
+    Lose(MemberId),
 }
 
 impl Dispatch {
-    /// What goes on a lane, and whose it is; none if a lane begins.
+    /// What goes on a lane, and whose it is; none if a lane begins, or goes on with a gap.
     #[must_use]
     pub fn said(&self) -> Option<(MemberId, &Outgoing)> {
         match self {
-            Self::Enter(_) => None,
+            Self::Enter(_) | Self::Lose(_) => None,
             Self::Say { to, outgoing } => Some((*to, outgoing)),
         }
     }
@@ -90,7 +94,7 @@ impl Outgoing {
 }
 
 /// Whom a message is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum To {
     /// Every member.
     Everyone,
@@ -115,10 +119,22 @@ enum Class {
     Unreliable(Arc<str>),
 }
 
+/// When those who watch hear a message, where they hear things late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Late.
+    InTurn,
+    /// Like everybody: it answers them, or ends their lane.
+    AtOnce,
+    /// Now, since the others heard it before.
+    Late,
+}
+
 #[derive(Debug)]
 struct Item {
     to: To,
     class: Class,
+    heard: Heard,
     /// Where its text lies in the bytes of each codec; empty in a codec that nobody it is for speaks.
     spans: PerCodec<Range<usize>>,
 }
@@ -135,6 +151,9 @@ pub(crate) struct Said {
     scratch: Vec<u8>,
     items: Vec<Item>,
     failure: Option<GameFailure>,
+    /// Whether those who watch hear things late.
+    withholds: bool,
+    withheld: Vec<late::Withheld>,
     /// What was said and is still in memory, here or on members' lanes.
     pub(crate) tally: Tally,
 }
@@ -170,11 +189,13 @@ impl Said {
     /// How many members of each codec hear it.
     fn audience(&self, to: To) -> PerCodec<usize> {
         let [players, spectators] = &self.counts;
-        let everyone = |codec: usize| players[codec] + spectators[codec];
+        // Who hears it late may come in later, too, whatever codec they speak.
+        let late = usize::from(self.withholds);
+        let everyone = |codec: usize| players[codec] + spectators[codec] + late;
         let one = |member, codec| self.listeners.get(&member).is_some_and(|who| who.codec.index() == codec);
         std::array::from_fn(|codec| match to {
             To::Everyone => everyone(codec),
-            To::Spectators => spectators[codec],
+            To::Spectators => spectators[codec] + late,
             To::Only(member) => usize::from(one(member, codec)),
             To::Except(member) => everyone(codec) - usize::from(one(member, codec)),
         })
@@ -213,10 +234,15 @@ impl Said {
 
     /// Says one of the room's own messages, reliably.
     pub(crate) fn message<T: Body + ?Sized>(&mut self, to: To, header: &Header<'_>, data: &T) {
+        let items = self.items.len();
         self.say(to, &Delivery::Reliable, |codec, _, _, out| {
             envelope::encode(codec, header, data, out)?;
             Ok("")
         });
+        let is_at_once = header.success.is_some() || header.kind == RoomClosed::TYPE;
+        if let Some(item) = self.items.get_mut(items).filter(|_| is_at_once) {
+            item.heard = Heard::AtOnce;
+        }
     }
 
     /// Says one of the room's own messages so that it replaces an unwritten one of the same key.
@@ -259,7 +285,7 @@ impl Said {
             (Delivery::Unreliable { .. }, Some(key)) => Class::Unreliable(key),
             _ => Class::Reliable,
         };
-        self.items.push(Item { to, class, spans });
+        self.items.push(Item { to, class, heard: Heard::InTurn, spans });
     }
 
     /// Bytes said so far, in all codecs.

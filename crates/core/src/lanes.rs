@@ -462,6 +462,15 @@ impl Lanes {
         }
     }
 
+    /// Lets go of everything on a room's lane, which goes on with a gap.
+    pub fn lose(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lane_mut(lane).filter(|lane| !lane.ended) {
+            lane.out.start_gap();
+            lane.datagrams.clear();
+        }
+        self.forget_refusals();
+    }
+
     /// Bytes of everything that is kept for the client, on all lanes, and of the memory for it.
     #[must_use]
     pub fn retained_bytes(&self) -> usize {

@@ -10,6 +10,7 @@ mod chat;
 mod clock;
 mod command;
 mod data;
+mod delay;
 mod doors;
 mod erase;
 mod inputs;
@@ -53,6 +54,7 @@ use crate::time::Time;
 use absence::Absence;
 use bots::Bots;
 use chat::Talk;
+use delay::Delayed;
 use doors::Doors;
 use inputs::RecentInputs;
 use lifecycle::Stay;
@@ -114,6 +116,8 @@ pub struct Room {
     absence: Absence,
     talk: Talk,
     watching: Watching,
+    /// What those who watch see, if that is late.
+    delayed: Option<Box<Delayed>>,
     /// How many members there ever were, which numbers them.
     members_ever: u64,
     /// The members whose mark has moved since the last flush, and where to.
@@ -159,7 +163,7 @@ impl Room {
         let state = stage.state;
         let reserved = spec.terms.reserved.iter().take(usize::from(seats.max)).cloned().collect();
         let spectators_max = spec.policy.spectators_max.min(SPECTATORS_MAX);
-        Ok(Self {
+        let mut room = Self {
             name: spec.name,
             options: spec.options,
             kind: *kind,
@@ -183,6 +187,7 @@ impl Room {
             absence: Absence::default(),
             talk: Talk::default(),
             watching: Watching::default(),
+            delayed: None,
             members_ever: 0,
             marks: Vec::new(),
             joining: None,
@@ -196,7 +201,9 @@ impl Room {
             in_turn: true,
             closed: false,
             ending: None,
-        })
+        };
+        room.begin_delay().map_err(|failure| ErrorBody::new(ErrorCode::Internal, failure.to_string()))?;
+        Ok(room)
     }
 
     /// Lets someone in at a time, and names the membership. The room's time never goes back: what comes with an earlier one
@@ -371,6 +378,7 @@ impl Room {
         let effects = &mut flush.effects;
         self.tell_progress();
         self.stage.said.seal(&mut effects.dispatches);
+        self.keep_turn()?;
         for (id, _) in &self.marks {
             if let Some(member) = self.members.get_mut(id) {
                 member.marked = None;
@@ -382,7 +390,7 @@ impl Room {
         if std::mem::take(&mut self.door_changed) {
             effects.door = Some(self.door());
         }
-        let now = (self.turnover, self.stage.state);
+        let now = (self.turnover, self.outlook().0);
         if !self.closed && self.listed != Some(now) {
             self.listed = Some(now);
             effects.entry = Some(self.entry());
@@ -453,14 +461,15 @@ impl Room {
     /// The room's row in the lobby.
     #[must_use]
     pub fn summary(&self) -> RoomSummary {
+        let (state, players) = self.outlook();
         RoomSummary {
             room_id: self.stage.room_id,
             game: self.kind.name.to_owned(),
             name: self.name.clone(),
-            players: self.players(),
+            players,
             seats_max: self.record.seats_max,
             spectators: self.spectators,
-            state: self.stage.state,
+            state,
             durable: self.durable,
             locked: self.record.locked,
             has_password: self.record.password.is_some(),

@@ -315,6 +315,13 @@ impl Carrier {
         self.lock().away_since
     }
 
+    /// Lets go of everything that is kept for a room's lane, which goes on with a gap.
+    pub(crate) fn lose(&self, lane: LaneId) {
+        let mut state = self.lock();
+        state.lanes.lose(lane);
+        state.wake();
+    }
+
     /// Lets go of everything that is kept for a room's lane, if it is more than so many bytes; what waits to be written becomes a
     /// gap.
     pub(crate) fn shed(&self, lane: LaneId, bytes_max: usize) {

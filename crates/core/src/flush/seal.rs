@@ -8,14 +8,14 @@ use anteroom_protocol::limits::{BATCH_BYTES_SOFT_MAX, BATCH_MESSAGES_MAX};
 use anteroom_protocol::message::Role;
 use anteroom_protocol::{Batch, BatchBuilder, Codec};
 
-use super::{Class, Dispatch, Item, Listener, Outgoing, PerCodec, Said, To};
+use super::{Class, Dispatch, Heard, Item, Listener, Outgoing, PerCodec, Said, To};
 use crate::room::MemberId;
 
 /// How much memory for items are kept for what is said next.
 const ITEMS_KEPT: usize = 256;
 
 impl To {
-    fn includes(self, member: MemberId, role: Role) -> bool {
+    pub(super) fn includes(self, member: MemberId, role: Role) -> bool {
         match self {
             Self::Everyone => true,
             Self::Spectators => role == Role::Spectator,
@@ -30,6 +30,9 @@ impl Said {
     pub(crate) fn seal(&mut self, out: &mut Vec<Dispatch>) {
         if self.items.is_empty() {
             return;
+        }
+        if self.withholds {
+            self.keep_withheld();
         }
         self.seal_reliable(out);
         self.seal_single(out);
@@ -54,7 +57,7 @@ impl Said {
             })
             .collect();
         apart.sort_unstable();
-        let roles_differ = reliable().any(|item| item.to == To::Spectators);
+        let roles_differ = self.withholds || reliable().any(|item| item.to == To::Spectators);
         let mut shared: [PerCodec<Option<Vec<Arc<Batch>>>>; 2] = Default::default();
         for (&member, &listener) in &self.listeners {
             let own;
@@ -73,7 +76,7 @@ impl Said {
 
     /// The reliable messages that a member hears, cut where a batch is full.
     fn batches(&self, member: MemberId, listener: Listener) -> Vec<Arc<Batch>> {
-        let hears = |item: &&Item| item.class == Class::Reliable && item.to.includes(member, listener.role);
+        let hears = |item: &&Item| item.class == Class::Reliable && self.is_heard(item, member, listener.role);
         let (messages, bytes) =
             self.items.iter().filter(hears).fold((0, 0), |(messages, bytes), item| {
                 (messages + 1, bytes + item.spans[listener.codec.index()].len())
@@ -112,7 +115,7 @@ impl Said {
             };
             let (Class::Latest(key) | Class::Unreliable(key)) = &item.class else { continue };
             let mut messages: PerCodec<Option<Arc<Batch>>> = Default::default();
-            for (member, listener) in self.hearing(item.to) {
+            for (member, listener) in self.hearing(item) {
                 let message = messages[listener.codec.index()].get_or_insert_with(|| {
                     let text = self.text(item, listener.codec);
                     let mut builder = BatchBuilder::with_capacity(listener.codec, 1, text.len());
@@ -124,22 +127,34 @@ impl Said {
         }
     }
 
-    fn hearing(&self, to: To) -> impl Iterator<Item = (MemberId, Listener)> {
-        let (first, last) = match to {
+    /// Whether a member hears it now.
+    fn is_heard(&self, item: &Item, member: MemberId, role: Role) -> bool {
+        let is_in_time = match item.heard {
+            Heard::AtOnce => true,
+            Heard::InTurn => !self.withholds || role == Role::Player,
+            Heard::Late => role == Role::Spectator,
+        };
+        is_in_time && item.to.includes(member, role)
+    }
+
+    fn hearing(&self, item: &Item) -> impl Iterator<Item = (MemberId, Listener)> {
+        let (first, last) = match item.to {
             To::Only(member) => (member, member),
             _ => (MemberId(0), MemberId(u64::MAX)),
         };
-        let hears = move |(id, who): &(MemberId, Listener)| to.includes(*id, who.role);
+        let hears = move |(id, who): &(MemberId, Listener)| self.is_heard(item, *id, who.role);
         self.listeners.range(first..=last).map(|(id, who)| (*id, *who)).filter(hears)
     }
 
     /// Whether the same members hear a newer value of the same key, said since.
-    fn is_outdated(&self, place: usize) -> bool {
+    pub(super) fn is_outdated(&self, place: usize) -> bool {
         let item = &self.items[place];
-        self.items[place + 1..].iter().any(|later| later.to == item.to && later.class == item.class)
+        self.items[place + 1..]
+            .iter()
+            .any(|later| later.to == item.to && later.class == item.class && later.heard == item.heard)
     }
 
-    fn text(&self, item: &Item, codec: Codec) -> &[u8] {
+    pub(super) fn text(&self, item: &Item, codec: Codec) -> &[u8] {
         &self.bytes[codec.index()][item.spans[codec.index()].clone()]
     }
 }

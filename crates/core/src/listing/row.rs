@@ -19,7 +19,10 @@ pub(super) struct Row {
     name: Box<str>,
     /// Who has a seat and no connection.
     pub(super) away: Box<[UserId]>,
+    /// How many seats are taken, as it is shown.
     players: u16,
+    /// How many are now.
+    seated: u16,
     seats_max: u16,
     spectators: u16,
     players_there: u16,
@@ -48,12 +51,14 @@ pub(super) type Place = (Reverse<u16>, Reverse<u16>, u64, RoomId);
 impl Row {
     pub(super) fn new(number: u64, game: Arc<str>, entry: Entry) -> Self {
         let Entry { summary, presence } = entry;
+        let seated = usize::from(presence.players) + presence.away.len();
         Self {
             number,
             game,
             name: summary.name.into(),
             away: presence.away.into(),
             players: summary.players,
+            seated: u16::try_from(seated).unwrap_or(u16::MAX).max(summary.players),
             seats_max: summary.seats_max,
             spectators: summary.spectators,
             players_there: presence.players,
@@ -80,6 +85,7 @@ impl Row {
             name: Box::default(),
             away: Box::default(),
             players: 0,
+            seated: 0,
             seats_max,
             spectators: 0,
             players_there: 0,
@@ -156,7 +162,7 @@ impl Row {
     /// away. Beside someone who watches, a free table is as good as a new one.
     pub(super) fn is_open(&self) -> bool {
         let is_free_table = self.players == 0 && self.spectators_there > 0;
-        let taken = self.players.saturating_add(self.reserved);
+        let taken = self.seated.saturating_add(self.reserved);
         !self.is_shunned
             && !self.shut
             && taken < self.seats_max

@@ -341,6 +341,7 @@ impl Room {
                 self.spectators += 1;
                 effects.roles.push((id, Role::Spectator));
             }
+            self.fall_back(id, effects);
         }
         self.give_up_seat(seat, LeftReason::TimedOut);
     }

@@ -119,6 +119,9 @@ impl Room {
     }
 
     fn participants(&self, id: MemberId) -> Participants {
+        if let Some(seen) = self.seen_late(id) {
+            return Participants { members: seen.members, spectators: seen.spectators };
+        }
         let reader = self.members.get(&id).map(|member| &member.user_id);
         Participants { members: self.member_list(reader), spectators: self.spectators_shown() }
     }

@@ -180,11 +180,13 @@ impl Room {
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(ErrorBody::new(ErrorCode::InvalidData, "A page has from 1 to 100 messages."));
         }
-        let mut page = self.talk.page(request.before, limit);
+        let before = request.before.into_iter().chain(self.unread_from(id)).min();
+        let mut page = self.talk.page(before, limit);
+        self.as_seen_late(id, &mut page);
         if self.durable && page.next.is_none() && self.talk.has_older() {
             if page.messages.len() < usize::from(limit) {
                 // Of what is stored beyond, this room knows nothing.
-                let before = request.before.unwrap_or(MessageId(u64::MAX)).min(MessageId(self.talk.said_ever + 1));
+                let before = before.unwrap_or(MessageId(u64::MAX)).min(MessageId(self.talk.said_ever + 1));
                 let (reference, before) = (reference.cloned(), Some(before));
                 effects.wanted.push(Wanted { member: id, reference, before, limit });
                 return Ok(Reply::Later);
@@ -200,7 +202,10 @@ impl Room {
             return;
         }
         match page {
-            Some(page) => self.reply(id, HISTORY_RESULT, reference, &Reply::Page(page)),
+            Some(mut page) => {
+                self.as_seen_late(id, &mut page);
+                self.reply(id, HISTORY_RESULT, reference, &Reply::Page(page));
+            }
             None => {
                 let error = ErrorBody::new(ErrorCode::StorageUnavailable, "What was said cannot be read just now.");
                 self.answer(id, HISTORY_RESULT, reference, Some(&error));

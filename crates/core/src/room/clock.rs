@@ -24,10 +24,11 @@ impl Room {
             return None;
         }
         let kept = self.stage.seating.next_kept().map(|(until, _)| until);
-        let room = [kept, self.plan.next_lapse(), self.absence.next(), self.watching.due, self.end_due()];
+        let shown = [self.delay_due(), self.watching.due];
+        let room = [kept, self.plan.next_lapse(), self.absence.next(), self.end_due()].into_iter().chain(shown);
         let game = [self.game.next_timer(), self.next_tick, self.bots.next().map(|(due, _)| due)];
         let game = game.into_iter().flatten().filter(|_| !self.absence.is_paused());
-        room.into_iter().flatten().chain(game).min()
+        room.flatten().chain(game).min()
     }
 
     /// Lets happen what falls due until `now`, each at its own time and in that order. The room's time never goes back: if it is
@@ -51,6 +52,7 @@ impl Room {
         self.stage.seating.put_off(by);
         self.watching.due = self.watching.due.map(|due| due + by);
         self.stay.put_off(by);
+        self.delayed.iter_mut().for_each(|delayed| delayed.put_off(by));
         self.game.put_off(by);
         self.plan.put_off(by);
         self.absence.put_off(by);
@@ -76,7 +78,9 @@ impl Room {
     fn step(&mut self, due: Time, effects: &mut Effects) {
         self.let_stand();
         let goes_on = !self.absence.is_paused();
-        if let Some((_, seat)) = self.stage.seating.next_kept().filter(|(until, _)| *until <= due) {
+        if self.delay_due().is_some_and(|at| at <= due) {
+            self.show_late(effects);
+        } else if let Some((_, seat)) = self.stage.seating.next_kept().filter(|(until, _)| *until <= due) {
             self.give_up_seat(seat, LeftReason::TimedOut);
         } else if self.plan.next_lapse().is_some_and(|until| until <= due) {
             self.lapse(due);

@@ -100,7 +100,7 @@ impl Dataset {
     }
 
     /// The keys that only an owner reads.
-    fn for_owners(&self) -> DataMap {
+    pub(super) fn for_owners(&self) -> DataMap {
         let keys = self.values.iter().filter(|(_, (_, access))| *access == Access::Owner);
         keys.map(|(key, (value, _))| (key.clone(), value.clone())).collect()
     }

@@ -56,6 +56,7 @@ impl Room {
         }
         self.plan.reserved.remove(user_id);
         self.forget_votes(user_id);
+        self.forget_late(user_id, &names, effects);
         // What they did may have it, too.
         self.recent = RecentInputs::default();
     }

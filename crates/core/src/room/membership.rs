@@ -8,7 +8,7 @@ use anteroom_protocol::message::push::{
 };
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{self, Access, Role};
-use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, SessionId, UserId};
+use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, Payload, SessionId, UserId};
 
 use super::{AnswerTo, Effects, Join, Member, MemberId, Room};
 use crate::flush::{Dispatch, Outgoing, To};
@@ -275,18 +275,34 @@ impl Room {
     }
 
     fn tell_state(&mut self, to: MemberId, seat: Option<Seat>, lane: LaneId, codec: Codec, header: &Header<'_>) {
+        let reader = self.members.get(&to).map(|member| &member.user_id);
+        let late = if seat.is_none() { self.joined_late(reader, lane, codec) } else { None };
+        let room_id = self.stage.room_id;
+        if let Some(joined) = late {
+            return self.stage.said.message(To::Only(to), &header.in_room(room_id.as_str()), &joined);
+        }
         let viewer = seat.map_or(Viewer::Spectator, Viewer::Seat);
         let view = match self.game.view(viewer, &self.stage.seating, codec) {
             Ok(view) => view,
             Err(error) => return self.stage.said.report(error.into()),
         };
-        let room_id = self.stage.room_id;
-        let reader = self.members.get(&to).map(|member| &member.user_id);
+        let joined = self.joined(seat, lane, reader, view);
+        self.stage.said.message(To::Only(to), &header.in_room(room_id.as_str()), &joined);
+    }
+
+    /// The room as a reader sees it now, without delay.
+    pub(super) fn joined(
+        &self,
+        seat: Option<Seat>,
+        lane: LaneId,
+        reader: Option<&UserId>,
+        view: Payload,
+    ) -> RoomJoined {
         let record = &self.record;
         let is_owner = reader.is_some() && reader == record.owner.as_ref();
-        let joined = RoomJoined {
+        RoomJoined {
             lane,
-            room_id,
+            room_id: self.stage.room_id,
             game: self.kind.name.to_owned(),
             game_version: self.kind.version,
             name: self.name.clone(),
@@ -309,8 +325,7 @@ impl Room {
             chat: self.chat_shown(),
             members: self.member_list(reader),
             view,
-        };
-        self.stage.said.message(To::Only(to), &header.in_room(room_id.as_str()), &joined);
+        }
     }
 
     /// Everyone, once, as a reader sees them: players in the order of their seats, then those who watch and are listed.

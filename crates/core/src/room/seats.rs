@@ -298,6 +298,7 @@ impl Room {
         self.stage.said.remove(id);
         self.stage.said.add(id, Role::Player, codec);
         effects.roles.push((id, Role::Player));
+        self.catch_up(id, effects);
         self.stage.seating.sit(seat, user_id.clone(), username, id);
         self.plan.reserved.remove(&user_id);
         let was_listed =

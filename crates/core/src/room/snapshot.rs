@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::absence::Absence;
 use super::bots::Bots;
 use super::chat::Talk;
+use super::delay::Delayed;
 use super::doors::Doors;
 use super::lifecycle::Stay;
 use super::people::Person;
@@ -67,6 +68,8 @@ pub struct Snapshot {
     absence: Absence,
     talk: Talk,
     watching: Watching,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delayed: Option<Box<Delayed>>,
     members_ever: u64,
     turnover: u64,
     listed: Option<(u64, RoomState)>,
@@ -213,6 +216,7 @@ impl Snapshot {
             || self.doors.mentions(user)
             || self.plan.mentions(user)
             || self.talk.mentions(user)
+            || self.delayed.as_ref().is_some_and(|delayed| delayed.mentions(user))
     }
 
     /// Appends the stored form of the same room at the beginning of time: what [`is_as`](Self::is_as) compares, for a hash.
@@ -254,6 +258,7 @@ impl Snapshot {
             && self.absence == before.absence
             && self.talk == before.talk
             && self.watching == before.watching
+            && self.delayed == before.delayed
             && self.members_ever == before.members_ever
             && self.turnover == before.turnover
             && self.listed == before.listed
@@ -337,6 +342,7 @@ impl Room {
             absence: self.absence.clone(),
             talk: self.talk.clone(),
             watching: self.watching.clone(),
+            delayed: self.delayed.clone(),
             members_ever: self.members_ever,
             turnover: self.turnover,
             listed: self.listed,
@@ -377,7 +383,14 @@ impl Room {
         {
             return Err(RestoreError::damaged("seats that nobody can have left like that"));
         }
+        let is_late = !snapshot.record.spectator_delay.is_zero();
+        if snapshot.delayed.is_some() != is_late || snapshot.delayed.as_ref().is_some_and(|late| !late.is_sound(now)) {
+            return Err(RestoreError::damaged("what those who watch are to see is not in order"));
+        }
         let mut said = Said::default();
+        if is_late {
+            said.withhold();
+        }
         for (id, member) in &members {
             let role = if member.seat.is_some() { Role::Player } else { Role::Spectator };
             said.add(*id, role, member.codec);
@@ -405,6 +418,7 @@ impl Room {
             absence: snapshot.absence,
             talk: snapshot.talk,
             watching: snapshot.watching,
+            delayed: snapshot.delayed,
             members_ever: snapshot.members_ever,
             marks: Vec::new(),
             joining: None,

@@ -124,6 +124,13 @@ impl MemberLink {
         }
     }
 
+    /// Lets go of what is unwritten on the lane, which goes on with a gap.
+    pub(super) fn lose(&self) {
+        match self {
+            Self::Local(member) => member.carrier.lose(member.lane),
+        }
+    }
+
     /// Lets go of what is kept on the lane, if that is more than so many bytes still.
     pub(super) fn shed(&self, bytes_max: usize) {
         match self {

@@ -237,6 +237,7 @@ impl House {
                     self.lanes.entry(member).or_default().is_open = true;
                     continue;
                 }
+                Dispatch::Lose(_) => continue,
                 Dispatch::Say { to, outgoing } => (to, outgoing),
             };
             assert!(!self.released.contains(&to), "nothing comes after the end of {to:?}");

@@ -43,6 +43,11 @@ impl RoomTask {
             slice.spend(0);
             match dispatch {
                 Dispatch::Enter(member) => self.enter(member),
+                Dispatch::Lose(member) => {
+                    if let Some(link) = self.links.get(&member) {
+                        link.lose();
+                    }
+                }
                 Dispatch::Say { to, outgoing } => {
                     if let Some(farewell) = farewells.get_mut(&to) {
                         farewell.push(outgoing);

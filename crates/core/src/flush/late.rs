@@ -1,0 +1,126 @@
+//! What those who watch hear later than the others: kept in the form in which it was said, and said again when it is due.
+//!
+//! When that is, and how much is kept, is decided elsewhere.
+
+use std::sync::Arc;
+
+use anteroom_protocol::Codec;
+use anteroom_protocol::message::Role;
+use serde::{Deserialize, Serialize};
+
+use crate::room::MemberId;
+
+use super::{Class, Heard, Item, PerCodec, Said, To};
+
+/// What a message takes besides its texts, in bytes.
+const MESSAGE_BYTES: usize = 64;
+
+/// A message that has not been heard by those who watch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Withheld {
+    to: To,
+    /// What it is the newest of; none of what is reliable.
+    key: Option<String>,
+    is_datagram: bool,
+    json: String,
+    binary: Vec<u8>,
+}
+
+impl Withheld {
+    /// How much it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        MESSAGE_BYTES + self.json.len() + self.binary.len()
+    }
+
+    /// Whether it need not be said if the other one is, later.
+    pub(crate) fn is_replaced_by(&self, later: &Self) -> bool {
+        let same = |it: &Self| (it.to, it.is_datagram);
+        self.key.is_some() && self.key == later.key && same(self) == same(later)
+    }
+
+    /// Whether a text is in it.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        self.json.contains(text) || has(&self.binary, text)
+    }
+
+    fn text(&self, codec: Codec) -> &[u8] {
+        match codec {
+            Codec::Json => self.json.as_bytes(),
+            Codec::Bincode => &self.binary,
+        }
+    }
+}
+
+/// Whether a text is among bytes.
+pub(crate) fn has(bytes: &[u8], text: &str) -> bool {
+    !text.is_empty() && bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+impl Said {
+    /// From now on those who watch hear nothing but answers and farewells, until it is [said late](Self::say_late).
+    pub(crate) fn withhold(&mut self) {
+        self.withholds = true;
+    }
+
+    /// What those who watch have not heard since this was asked last. Everything must be sealed.
+    pub(crate) fn take_withheld(&mut self) -> Vec<Withheld> {
+        std::mem::take(&mut self.withheld)
+    }
+
+    /// The same, and it still is to be taken.
+    pub(crate) fn withheld(&self) -> &[Withheld] {
+        &self.withheld
+    }
+
+    /// Says something to those who watch that the others heard before.
+    pub(crate) fn say_late(&mut self, withheld: &Withheld) {
+        self.say_again(withheld, withheld.to, Heard::Late);
+    }
+
+    /// Says something to one who has ceased to watch, if it was for them.
+    pub(crate) fn say_late_to(&mut self, member: MemberId, withheld: &Withheld) {
+        if withheld.to.includes(member, Role::Spectator) {
+            self.say_again(withheld, To::Only(member), Heard::AtOnce);
+        }
+    }
+
+    fn say_again(&mut self, withheld: &Withheld, to: To, heard: Heard) {
+        let spans: PerCodec<_> = std::array::from_fn(|codec| {
+            let bytes = &mut self.bytes[codec];
+            let start = bytes.len();
+            bytes.extend_from_slice(withheld.text(Codec::ALL[codec]));
+            start..bytes.len()
+        });
+        let class = match withheld.key.as_deref().map(Arc::from) {
+            None => Class::Reliable,
+            Some(key) if withheld.is_datagram => Class::Unreliable(key),
+            Some(key) => Class::Latest(key),
+        };
+        self.items.push(Item { to, class, heard, spans });
+    }
+
+    /// Keeps what those who watch do not hear now.
+    pub(super) fn keep_withheld(&mut self) {
+        for (place, item) in self.items.iter().enumerate() {
+            let is_for_watchers = match item.to {
+                To::Only(member) => self.listeners.get(&member).is_some_and(|who| who.role == Role::Spectator),
+                To::Everyone | To::Spectators | To::Except(_) => true,
+            };
+            if item.heard != Heard::InTurn
+                || !is_for_watchers
+                || item.class != Class::Reliable && self.is_outdated(place)
+            {
+                continue;
+            }
+            let json = String::from_utf8_lossy(self.text(item, Codec::Json)).into_owned();
+            let binary = self.text(item, Codec::Bincode).to_vec();
+            let (key, is_datagram) = match &item.class {
+                Class::Reliable => (None, false),
+                Class::Latest(key) => (Some(key.to_string()), false),
+                Class::Unreliable(key) => (Some(key.to_string()), true),
+            };
+            self.withheld.push(Withheld { to: item.to, key, is_datagram, json, binary });
+        }
+    }
+}
