@@ -340,6 +340,7 @@ impl Room {
                 self.stage.said.add(id, Role::Spectator, *codec);
                 self.spectators += 1;
                 effects.roles.push((id, Role::Spectator));
+                self.count_spectators();
             }
             self.fall_back(id, effects);
         }

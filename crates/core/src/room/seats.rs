@@ -294,6 +294,7 @@ impl Room {
         member.seat = Some(seat);
         let (user_id, username, codec) = (member.user_id.clone(), member.username.clone(), member.codec);
         self.spectators -= 1;
+        self.count_spectators();
         self.turnover += 1;
         self.stage.said.remove(id);
         self.stage.said.add(id, Role::Player, codec);
