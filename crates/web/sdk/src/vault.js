@@ -69,15 +69,17 @@ export class Vault {
   /** @param {string} sessionId */
   async #lock(sessionId) {
     this.#release();
-    if (!this.storage || !this.locks) return true;
-    return new Promise((resolve) => {
-      const hold = () => {
-        resolve(true);
-        return new Promise((release) => (this.#release = () => release(undefined)));
+    const { storage, locks } = this;
+    if (!storage || !locks) return true;
+    /** @param {LockOptions} options @returns {Promise<boolean>} */
+    const ask = (options) => new Promise((resolve) => {
+      const hold = (/** @type {Lock|null} */ lock) => {
+        resolve(Boolean(lock));
+        return lock && new Promise((release) => (this.#release = () => release(undefined)));
       };
-      // The page before this one may need a moment to be gone.
-      const options = { signal: AbortSignal.timeout(500) };
-      this.locks.request(`anteroom:${sessionId}`, options, hold).catch(() => resolve(false));
+      locks.request(`anteroom:${sessionId}`, options, hold).catch(() => resolve(false));
     });
+    // A busy browser may take long to answer at all, and the page before this one a moment to be gone.
+    return (await ask({ ifAvailable: true })) || ask({ signal: AbortSignal.timeout(500) });
   }
 }

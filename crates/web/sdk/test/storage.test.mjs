@@ -257,6 +257,26 @@ test("without Web Locks a reload goes on, also after the page came back from the
   assert.deepEqual([lobby.restored, lobby.userId], [true, before.userId]);
 });
 
+test("a browser that is too busy for any deadline does not cost the session", async (t) => {
+  const world = new World(t, { page: true });
+  const locks = new Locks();
+  const storage = new MemoryStorage();
+  const first = tab(world, locks);
+  const before = await world.lobby({ storage });
+  await settle();
+  await leave(before, world);
+  first.close();
+  world.network.webSocket = "open";
+  tab(world, locks);
+  t.mock.method(AbortSignal, "timeout", () => {
+    const late = new AbortController();
+    queueMicrotask(() => late.abort());
+    return late.signal;
+  });
+  const lobby = await world.lobby({ storage });
+  assert.deepEqual([lobby.restored, lobby.userId], [true, before.userId]);
+});
+
 test("locks that are refused do not matter", async (t) => {
   const world = new World(t, { page: true });
   const request = () => Promise.reject(new DOMException("Not here.", "SecurityError"));

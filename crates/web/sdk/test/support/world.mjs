@@ -48,14 +48,15 @@ export class MemoryStorage {
 export class Locks {
   /** @type {Map<string, {tab: object, release: () => void}>} */
   #held = new Map();
-  /** @type {{name: string, tab: object, callback: () => any, resolve: any, reject: any}[]} */
+  /** @type {{name: string, tab: object, callback: (lock: any) => any, resolve: any, reject: any,
+   *   isPatient: boolean}[]} */
   #queue = [];
 
   tab() {
     const tab = {
       request: (/** @type {string} */ name, /** @type {any} */ options, /** @type {any} */ callback = options) => {
         return new Promise((resolve, reject) => {
-          const waiting = { name, tab, callback, resolve, reject };
+          const waiting = { name, tab, callback, resolve, reject, isPatient: !options.ifAvailable };
           options.signal?.addEventListener("abort", () => {
             if (!this.#queue.includes(waiting)) return;
             this.#queue = this.#queue.filter((other) => other !== waiting);
@@ -77,15 +78,22 @@ export class Locks {
 
   #grant() {
     const { held, next } = { held: this.#held, next: this.#queue.find(({ name }) => !this.#held.has(name)) };
-    if (!next) return;
+    if (!next) return this.#refuse();
     this.#queue = this.#queue.filter((waiting) => waiting !== next);
     const entry = { tab: next.tab, release: () => {} };
     held.set(next.name, entry);
-    Promise.resolve(next.callback()).then(next.resolve, next.reject).finally(() => {
+    Promise.resolve(next.callback(entry)).then(next.resolve, next.reject).finally(() => {
       if (held.get(next.name) === entry) held.delete(next.name);
       this.#grant();
     });
     this.#grant();
+  }
+
+  /** Who wants a lock at once or not at all hears that it is held. */
+  #refuse() {
+    const refused = this.#queue.filter(({ isPatient }) => !isPatient);
+    this.#queue = this.#queue.filter(({ isPatient }) => isPatient);
+    for (const { callback, resolve, reject } of refused) Promise.resolve(callback(null)).then(resolve, reject);
   }
 }
 
