@@ -36,6 +36,20 @@ fn the_first_who_waits_has_the_next_free_seat() {
 }
 
 #[test]
+fn whoever_gets_a_seat_is_not_counted_among_those_who_watch() {
+    let mut hall = Hall::of::<Rounds<Told>>(&json!({"seats": 2}), by_ada());
+    let (ada, bob) = (hall.sit("ada"), hall.sit("bob"));
+    let (eve, _) = (hall.watch("eve"), hall.watch("fay"));
+    hall.ask(eve, "queue_for_seat", QUEUE(true));
+    hall.pass(250);
+    assert_eq!(hall.told(ada, "room_updated").last().unwrap()["spectators"], 2);
+    hall.hush();
+    hall.leave(bob);
+    hall.pass(250);
+    assert_eq!(hall.told(ada, "room_updated").last().unwrap()["spectators"], 1);
+}
+
+#[test]
 fn whoever_does_not_wait_any_more_is_passed_over() {
     let mut hall = Hall::of::<Rounds<Told>>(&json!({"seats": 1}), by_ada());
     let ada = hall.sit("ada");
