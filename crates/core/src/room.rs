@@ -312,7 +312,6 @@ impl Room {
 
     fn act(&mut self, id: MemberId, kind: &str, data: Data<'_>, reference: Option<&Ref>, n: Option<u64>) {
         let Some(seat) = self.mark(id, n).map(|member| member.seat) else { return };
-        self.note_activity();
         let before = self.stage.mark();
         let done = match seat {
             Some(_) if self.absence.is_paused() => {
@@ -325,6 +324,7 @@ impl Room {
             None => Err(ErrorBody::new(ErrorCode::NotAPlayer, "Spectators watch; join as a player to act.")),
         };
         if done.is_ok() {
+            self.note_activity();
             self.stir_bots();
         }
         match done {

@@ -49,10 +49,13 @@ impl Room {
         if self.mark(id, ask.n).is_none() {
             return;
         }
-        self.note_activity();
         let (before, dispatched) = (self.stage.mark(), effects.dispatches.len());
         let kind = answer_to(ask.kind);
-        match self.carry_out(id, ask, effects) {
+        let done = self.carry_out(id, ask, effects);
+        if done.is_ok() {
+            self.note_activity();
+        }
+        match done {
             Ok(Reply::Later) => {}
             Ok(reply) => {
                 let is_sealed = effects.dispatches.len() > dispatched;

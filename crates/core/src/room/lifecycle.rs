@@ -69,7 +69,7 @@ impl Room {
         }
     }
 
-    /// Notes that somebody does something.
+    /// Notes that somebody has done something. What is refused does not count.
     pub(super) fn note_activity(&mut self) {
         if self.record.lifecycle.idle_ttl.is_some() {
             self.stay.active = self.stage.now;

@@ -482,11 +482,16 @@ impl Room {
         if let Some(person) = self.people.get_mut(&user_id) {
             (person.ready, person.wants_seat) = (false, None);
         }
+        // In front of what the game says of it: that is for those who know who still watches.
+        let before = self.stage.said.mark();
         self.game.left(seat, &mut self.stage);
         self.stage.seating.free_seat(seat);
         self.stir_bots();
         self.person_may_be_gone(&user_id);
-        self.announce(To::Everyone, &user_id);
+        if self.is_listed(&user_id) {
+            self.announce(To::Everyone, &user_id);
+            self.stage.said.move_last_to(before);
+        }
         self.turnover += 1;
     }
 }

@@ -51,8 +51,10 @@ fn events_and_everything_else_come_in_order() {
         [
             Heard::Welcome { seat: Some(Seat(0)), .. },
             Heard::Joined(_),
+            Heard::System(_),
             Heard::State(_),
-            Heard::Left(_, LeftReason::Left)
+            Heard::Left(_, LeftReason::Left),
+            Heard::System(_),
         ]
     ));
     assert!(matches!(table.heard("bob").last(), Some(Heard::Answer(Ok(())))));
