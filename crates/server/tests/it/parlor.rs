@@ -1,9 +1,14 @@
 //! A game for rooms: it has no rules, and begins, is played by bots and waits for those who are away as the room has it.
 
+use std::time::Duration;
+
 use anteroom_core::bincode::{Decode, Encode};
-use anteroom_core::game::Nothing;
+use anteroom_core::game::{Absence, Nothing, Start, Then};
 use anteroom_core::{Context, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
+
+/// How long somebody is away until the others vote.
+pub(crate) const AWAY: Duration = Duration::from_secs(5);
 
 /// Nothing to know.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,9 +43,16 @@ impl Game for Parlor {
     const KIND: &'static str = "parlor";
     const VERSION: u16 = 1;
     const VIEWS: Views = Views::Shared;
+    const BOTS: bool = true;
+    const START: Start = Start::Ready;
+    const SEARCHABLE: &'static [&'static str] = &["mode"];
 
     fn seats(_options: &Options) -> Seats {
         Seats { min: 2, max: 4, teams: 1, spectators: true }
+    }
+
+    fn absence(_options: &Options) -> Absence {
+        Absence { after: AWAY, then: Then::Vote }
     }
 
     fn new(_options: Options, _ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
