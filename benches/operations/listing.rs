@@ -45,7 +45,7 @@ fn list_filtered() -> Step {
         sort: Some("-players".to_owned()),
         ..ListRooms::default()
     };
-    let (listing, query) = (filled(), Query::parse(&asked).expect("a question"));
+    let (listing, query) = (filled(), Query::parse(&asked, &|_, _| true).expect("a question"));
     Box::new(move || drop(black_box(listing.list(&query))))
 }
 
@@ -55,7 +55,7 @@ fn tell_filters() -> Step {
     (0..TOLD).for_each(|number| listing.put(entry(number, 2)));
     let changes = listing.take_changes();
     let filter = |seats: u32| Json::new(&[("free_seats", "<", seats)]).expect("a filter");
-    let filters = (0..FILTERS).map(|seats| Filter::parse(None, Some(&filter(seats))).expect("a filter"));
+    let filters = (0..FILTERS).map(|seats| Filter::parse(None, Some(&filter(seats)), &|_, _| true).expect("a filter"));
     let filters: Vec<_> = filters.collect();
     Box::new(move || filters.iter().for_each(|filter| drop(black_box(changes.of(filter)))))
 }

@@ -65,7 +65,8 @@ async fn a_subscriber_sees_each_change_of_a_room() {
         follow(&mut eve, &mut rows, |rows| rows.0.len() == 1).await;
         let row = |players: u16, spectators: u16, state: &str| {
             json!({"room_id": room_id, "game": "tic_tac_toe", "name": "Ada's table", "players": players, "seats_max": 2,
-                "spectators": spectators, "state": state, "durable": false})
+                "spectators": spectators, "state": state, "durable": false, "locked": false, "has_password": false,
+                "created_at_ms": created.data["created_at_ms"], "data": {}})
         };
         assert_eq!(rows.0[&room_id], row(1, 0, "waiting"));
         let mut bob = Peer::enter(&server, way, "Bob").await;

@@ -30,8 +30,15 @@ async fn who_comes_in_sees_who_is_there_and_is_seen() {
         let mut ada = Peer::enter(&server, way, "Ada").await;
         let created = ada.ask("create_room", json!({"game": "tic_tac_toe"})).await;
         let room_id = created.room_id.unwrap();
-        let member = |peer: &Peer, name: &str, role: &str, seat: Value| json!({"user_id": peer.user_id, "username": name, "role": role, "seat": seat, "connected": true});
-        let ada_row = member(&ada, "Ada", "player", json!(0));
+        let member = |peer: &Peer, name: &str, number: u32, seat: Value, joined: &Value| {
+            let role = if seat.is_null() { "spectator" } else { "player" };
+            let rows = joined["members"].as_array().unwrap();
+            let at = &rows.iter().find(|row| row["user_id"] == json!(peer.user_id)).unwrap()["joined_at_ms"];
+            assert!(at.as_u64() >= created.data["created_at_ms"].as_u64(), "{joined}");
+            json!({"user_id": peer.user_id, "username": name, "role": role, "seat": seat, "connected": true,
+                "number": number, "ready": false, "bot": false, "joined_at_ms": at, "data": {}})
+        };
+        let ada_row = member(&ada, "Ada", 1, json!(0), &created.data);
         assert_eq!(created.data["members"], json!([ada_row]));
         assert_eq!(created.data["lane"], json!(1));
         assert_eq!(created.by, if way.via.is_quic() { By::Stream(1) } else { By::Frame }, "the answer opens the lane");
@@ -42,14 +49,14 @@ async fn who_comes_in_sees_who_is_there_and_is_seen() {
 
         let mut wes = Peer::enter(&server, other(way), "Wes").await;
         let joined = wes.join(&room_id, "spectator").await;
-        let wes_row = member(&wes, "Wes", "spectator", Value::Null);
+        let wes_row = member(&wes, "Wes", 2, Value::Null, &joined);
         assert_eq!(joined["members"], json!([ada_row, wes_row]));
         assert_eq!((&joined["seat"], &joined["role"]), (&Value::Null, &json!("spectator")));
         assert_eq!(ada.find("client_joined").await.data, wes_row);
 
         let mut bob = Peer::enter(&server, other(way), "Bob").await;
         let joined = bob.join(&room_id, "player").await;
-        let bob_row = member(&bob, "Bob", "player", json!(1));
+        let bob_row = member(&bob, "Bob", 3, json!(1), &joined);
         assert_eq!(joined["members"], json!([ada_row, bob_row, wes_row]));
         assert_eq!(joined["view"]["status"], "playing");
         for peer in [&mut ada, &mut wes] {

@@ -73,6 +73,14 @@ def fields(**shapes):
     )
 
 
+def map_of(shape):
+    """A map with strings as keys."""
+    return Shape(
+        lambda values: put_uint(len(values)) + b"".join(STRING.put(key) + shape.put(values[key]) for key in sorted(values)),
+        lambda reader: {STRING.take(reader): shape.take(reader) for _ in range(take_uint(reader))},
+    )
+
+
 def enum(*names):
     return Shape(lambda name: put_uint(names.index(name)), lambda reader: names[take_uint(reader)])
 
@@ -86,14 +94,15 @@ STRING = Shape(lambda text: BYTES.put(text.encode()), lambda reader: BYTES.take(
 JSON = Shape(lambda value: STRING.put(json.dumps(value)), lambda reader: json.loads(STRING.take(reader)))
 NOTHING = fields()
 
-SCHEMA = "49ee957c2f38a832"  # names the shapes below
+SCHEMA = "46fabf2c88671c2a"  # names the shapes below
 
 ERRORS = {
     1: "unknown_type", 2: "invalid_data", 3: "internal", 4: "busy", 5: "rate_limited", 6: "limit_reached",
     7: "shutting_down", 8: "storage_unavailable", 20: "already_authenticated", 21: "invalid_name", 22: "session_unknown",
     23: "outcome_unknown", 24: "timeout", 40: "room_not_found", 41: "room_full", 42: "not_in_room",
     43: "already_in_room", 44: "game_not_found", 45: "invalid_options", 46: "not_a_player", 47: "spectators_refused",
-    52: "room_suspended", 60: "not_your_turn", 61: "invalid_move", 62: "not_playing", 63: "rejected",
+    48: "wrong_password", 49: "room_locked", 50: "banned", 51: "not_owner", 52: "room_suspended", 60: "not_your_turn",
+    61: "invalid_move", 62: "not_playing", 63: "rejected", 64: "conflict",
 }  # fmt: skip
 RETRYABLE = {
     "internal", "busy", "rate_limited", "limit_reached", "shutting_down", "storage_unavailable", "timeout", "room_full",
@@ -110,16 +119,31 @@ ERROR_CODE = Shape(None, take_error_code)  # a client sends no errors
 
 ROLE = enum("player", "spectator")
 ERROR = fields(code=ERROR_CODE, message=STRING, retryable=BOOL, details=option(JSON))
-MEMBER = fields(user_id=STRING, username=STRING, role=ROLE, seat=option(UINT), connected=BOOL)
+DATA = map_of(JSON)
+ACCESS = map_of(enum("public", "members", "owner", "server"))
+VISIBILITY = enum("public", "unlisted", "private")
+STATE = enum("waiting", "playing", "finished", "paused")
+# A string of digits in JSON.
+ID = Shape(lambda text: put_uint(int(text)), lambda reader: str(take_uint(reader)))
+ENTRY = fields(
+    message_id=ID, user_id=STRING, username=STRING, text=STRING, at_ms=UINT, edited=BOOL, deleted=BOOL,
+)  # fmt: skip
+VOTE = fields(absent=list_of(STRING), yes=list_of(STRING), no=list_of(STRING), ends_at_ms=UINT)
+MEMBER = fields(
+    user_id=STRING, username=STRING, role=ROLE, seat=option(UINT), connected=BOOL, number=UINT, ready=BOOL, bot=BOOL,
+    joined_at_ms=UINT, data=DATA, muted=BOOL, away=BOOL, typing=BOOL, wants_seat=option(UINT),
+)  # fmt: skip
 ROOM = fields(
-    room_id=STRING, game=STRING, name=STRING, players=UINT, seats_max=UINT, spectators=UINT,
-    state=enum("waiting", "playing", "finished"), durable=BOOL,
+    room_id=STRING, game=STRING, name=STRING, players=UINT, seats_max=UINT, spectators=UINT, state=STATE, durable=BOOL,
+    locked=BOOL, has_password=BOOL, created_at_ms=UINT, data=DATA,
 )  # fmt: skip
 JOINED = fields(
     lane=UINT, room_id=STRING, game=STRING, game_version=UINT, name=STRING, seat=option(UINT), role=ROLE,
-    durable=BOOL, members=list_of(MEMBER), view=BYTES,
+    durable=BOOL, created_at_ms=UINT, created_by=option(STRING), owner=option(STRING), seats_max=UINT,
+    visibility=VISIBILITY, locked=BOOL, has_password=BOOL, state=STATE, spectators=UINT, spectator_delay_ms=UINT,
+    data=DATA, seat_queue=list_of(STRING), vote=option(VOTE), chat=list_of(ENTRY), members=list_of(MEMBER), view=BYTES,
 )  # fmt: skip
-ROOMS = fields(rooms=list_of(ROOM), total=UINT)
+ROOMS = fields(rooms=list_of(ROOM), total=UINT, next=option(STRING))
 COUNTS = Shape(  # of lane to count; the keys are numbers here and strings in JSON
     lambda counts: put_uint(len(counts))
     + b"".join(put_uint(lane) + put_uint(count) for lane, count in sorted((int(k), v) for k, v in counts.items())),
@@ -133,11 +157,21 @@ ENVELOPE = fields(
 SHAPES = {
     "ping": fields(ts=JSON),
     "pong": fields(ts=JSON, server_time_ms=UINT),
-    "create_room": fields(game=STRING, name=option(STRING), options=option(JSON), durable=option(BOOL)),
-    "join_room": fields(room_id=option(STRING), game=option(STRING), quick=BOOL, **{"as": option(ROLE)}),
+    "create_room": fields(
+        game=STRING, name=option(STRING), options=option(JSON), durable=option(BOOL), visibility=option(VISIBILITY),
+        password=option(STRING), seats_max=option(UINT), data=option(DATA), access=option(ACCESS),
+        spectator_delay_ms=option(UINT), owner_policy=option(enum("automatic", "manual", "none")),
+        empty_ttl_ms=option(UINT), idle_ttl_ms=option(UINT), lifetime_max_ms=option(UINT),
+    ),
+    "join_room": fields(
+        room_id=option(STRING), game=option(STRING), quick=BOOL,
+        **{"as": option(ROLE)}, password=option(STRING), invite=option(STRING), filter=option(JSON),
+    ),
     "leave_room": fields(room_id=option(STRING)),
-    "list_rooms": fields(game=option(STRING)),
-    "subscribe_rooms": fields(game=option(STRING)),
+    "list_rooms": fields(
+        game=option(STRING), filter=option(JSON), sort=option(STRING), cursor=option(STRING), limit=option(UINT),
+    ),
+    "subscribe_rooms": fields(game=option(STRING), filter=option(JSON)),
     "create_room_result": JOINED,
     "join_room_result": JOINED,
     "list_rooms_result": ROOMS,
@@ -145,15 +179,28 @@ SHAPES = {
     "client_joined": MEMBER,
     "client_disconnected": fields(user_id=STRING, username=STRING, grace_ms=UINT),
     "client_reconnected": fields(user_id=STRING, username=STRING),
-    "client_left": fields(user_id=STRING, username=STRING, reason=enum("left", "timed_out", "disconnected")),
+    "client_left": fields(user_id=STRING, username=STRING, reason=enum("left", "timed_out", "disconnected", "kicked", "banned")),
     "rooms_changed": fields(added=list_of(ROOM), updated=list_of(ROOM), removed=list_of(STRING)),
-    "room_closed": fields(reason=enum("replaced", "game_failed", "shutting_down"), message=STRING),
+    "room_updated": fields(
+        name=option(STRING), visibility=option(VISIBILITY), locked=option(BOOL), has_password=option(BOOL),
+        seats_max=option(UINT), owner=option(option(STRING)), state=option(STATE), spectators=option(UINT),
+        seat_queue=option(list_of(STRING)), vote=option(option(VOTE)), data=option(DATA),
+    ),
+    "member_updated": fields(
+        user_id=STRING, number=UINT, role=option(ROLE), seat=option(option(UINT)), ready=option(BOOL), bot=option(BOOL),
+        muted=option(BOOL), wants_seat=option(option(UINT)), data=option(DATA),
+    ),
+    "system": fields(event=enum("joined", "left", "owner_changed"), user_id=STRING, username=STRING, at_ms=UINT),
+    "room_closed": fields(
+        reason=enum("replaced", "game_failed", "shutting_down", "kicked", "banned", "idle", "expired", "closed"),
+        message=STRING,
+    ),
     "ack": COUNTS,
     "resume": fields(received=COUNTS),
     "lane": fields(lane=UINT, room_id=option(STRING), next=UINT, applied=UINT, gap=BOOL),
     "session_state": fields(
         rooms=list_of(fields(lane=UINT, room_id=STRING)), party=option(JSON), tickets=list_of(JSON),
-        subscriptions=list_of(fields(to=STRING, game=option(STRING))),
+        subscriptions=list_of(fields(to=STRING, game=option(STRING), filter=option(JSON))),
     ),
     # the games' own
     "make_move": fields(row=INT, col=INT),

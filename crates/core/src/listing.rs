@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use changes::Changed;
 pub use changes::Changes;
-pub use filter::Filter;
+pub use filter::{Filter, Searchable};
 pub use page::Query;
 use row::{Place, Row};
 

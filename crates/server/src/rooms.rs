@@ -180,6 +180,11 @@ impl Rooms {
         self.registry.kind(game).map(drop)
     }
 
+    /// Whether a key of data is in lists of rooms of a game, or of any.
+    pub(crate) fn is_searchable(&self, game: Option<&str>, key: &str) -> bool {
+        self.registry.is_searchable(game, key)
+    }
+
     /// Makes a room and asks it to let its creator in; gives where the answer comes.
     ///
     /// # Errors

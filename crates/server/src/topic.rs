@@ -210,7 +210,7 @@ mod tests {
     use crate::carrier::tests::carrier_of;
 
     fn filter(seats: u32) -> Filter {
-        Filter::parse(None, Some(&Json::new(&[("free_seats", ">", seats)]).unwrap())).unwrap()
+        Filter::parse(None, Some(&Json::new(&[("free_seats", ">", seats)]).unwrap()), &|_, _| false).unwrap()
     }
 
     fn batch(codec: Codec) -> Batch {

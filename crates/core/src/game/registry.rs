@@ -180,6 +180,13 @@ impl Registry {
         Self::default()
     }
 
+    /// Whether a key of a room's data is in lists: of a game, or if none is named of any.
+    #[must_use]
+    pub fn is_searchable(&self, game: Option<&str>, key: &str) -> bool {
+        let mut kinds = self.kinds.values().filter(|kind| game.is_none_or(|game| game == kind.name));
+        kinds.any(|kind| kind.searchable.contains(&key))
+    }
+
     /// Adds a game.
     ///
     /// # Errors

@@ -1,18 +1,21 @@
 //! What somebody wants of rooms: `[[key, op, value], ...]`, of which a room passes every part.
 //!
 //! Two that mean the same are equal: parts are in order and none is there twice, so what is made for one does for all who
-//! ask alike. Which keys of data a game has in lists, it does not know: a room without a key is told from all that have it.
+//! ask alike. Which keys of data a game has in lists, whoever reads a filter says.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use anteroom_protocol::limits::{FILTER_BYTES_MAX, FILTER_PARTS_MAX, FILTER_VALUES_MAX};
+use anteroom_protocol::limits::{DATA_VALUE_BYTES_MAX, FILTER_BYTES_MAX, FILTER_PARTS_MAX, FILTER_VALUES_MAX};
 use anteroom_protocol::message::{DataMap, RoomSummary};
 use anteroom_protocol::{ErrorBody, ErrorCode, Json};
 use serde::Serialize;
 
 use super::value::{Facts, Key, Scalar, Sort, scalar};
+
+/// Whether a key of data is in lists: of a game, or if none is named of any.
+pub type Searchable<'a> = &'a dyn Fn(Option<&str>, &str) -> bool;
 
 /// How a value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,11 +113,23 @@ impl Part {
         if wanted == Sort::Flag && !matches!(op, Op::Is | Op::IsNot | Op::In) {
             return Err(format!("`{}` is compared with = or !=.", key.name()));
         }
+        // A room that is made as it is wanted gets such a value.
+        if wanted == Sort::Any && values.iter().any(|value| value.json().text().len() > DATA_VALUE_BYTES_MAX) {
+            return Err(format!("A value of data has at most {DATA_VALUE_BYTES_MAX} bytes."));
+        }
         values.sort_unstable();
         values.dedup();
         // One of one is that one.
         let op = if op == Op::In && values.len() == 1 { Op::Is } else { op };
         Ok(Self { key, op, values })
+    }
+
+    /// The game, if it asks for one.
+    fn game(&self) -> Option<&str> {
+        match (&self.key, self.op, self.values.first()) {
+            (Key::Game, Op::Is, Some(Scalar::Text(game))) => Some(game),
+            _ => None,
+        }
     }
 
     fn json(&self) -> (Cow<'static, str>, &'static str, Json) {
@@ -154,11 +169,12 @@ impl Filter {
         Self { game: game.map(Into::into), parts: Vec::new() }
     }
 
-    /// Reads a filter of rooms of a game, or of all.
+    /// Reads a filter of rooms of a game, or of all. What is `searchable` may be asked for; anything else of a room's data is
+    /// in no list.
     ///
     /// # Errors
     /// `invalid_data`, with the index of the part that is wrong and why in the details.
-    pub fn parse(game: Option<&str>, filter: Option<&Json>) -> Result<Self, ErrorBody> {
+    pub fn parse(game: Option<&str>, filter: Option<&Json>, searchable: Searchable<'_>) -> Result<Self, ErrorBody> {
         let mut read = Self::of_game(game);
         let Some(filter) = filter.filter(|filter| filter.text() != "null") else { return Ok(read) };
         if filter.text().len() > FILTER_BYTES_MAX {
@@ -171,6 +187,14 @@ impl Filter {
         for (position, part) in parts.iter().enumerate() {
             read.parts.push(Part::parse(part).map_err(|reason| misfit(position, reason))?);
         }
+        let game = game.or_else(|| read.parts.iter().find_map(Part::game));
+        for (position, part) in read.parts.iter().enumerate() {
+            if let Key::Data(key) = &part.key
+                && !searchable(game, key)
+            {
+                return Err(misfit(position, format!("`{}` is not in lists.", part.key.name())));
+            }
+        }
         read.parts.sort_unstable();
         read.parts.dedup();
         read.name_game();
@@ -179,17 +203,15 @@ impl Filter {
 
     /// A part that asks for one game says the same as the game's name beside the filter.
     fn name_game(&mut self) {
-        let named = self.parts.iter().position(|part| part.key == Key::Game && part.op == Op::Is);
-        let Some(place) = named else { return };
-        if let Some(Scalar::Text(game)) = self.parts[place].values.first() {
-            match &self.game {
-                None => self.game = Some((&**game).into()),
-                Some(known) if **known == **game => {}
-                // No room passes both.
-                Some(_) => return,
-            }
-            self.parts.remove(place);
+        let named = self.parts.iter().enumerate().find_map(|(place, part)| Some((place, part.game()?)));
+        let Some((place, game)) = named else { return };
+        match &self.game {
+            None => self.game = Some(game.into()),
+            Some(known) if **known == *game => {}
+            // No room passes both.
+            Some(_) => return,
         }
+        self.parts.remove(place);
     }
 
     /// The game, if rooms of one are wanted.

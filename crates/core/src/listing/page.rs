@@ -12,7 +12,7 @@ use anteroom_protocol::message::result::RoomList;
 use anteroom_protocol::{ErrorBody, ErrorCode, RoomId};
 
 use super::Listing;
-use super::filter::Filter;
+use super::filter::{Filter, Searchable};
 use super::row::Row;
 use super::value::{Key, Scalar};
 
@@ -52,14 +52,19 @@ impl Query {
         Self { filter, order: None, after: None, limit: ROOMS_LISTED_MAX }
     }
 
-    /// Reads what a client asks for.
+    /// Reads what a client asks for, where this data is `searchable`.
     ///
     /// # Errors
     /// `invalid_data`.
-    pub fn parse(asked: &ListRooms) -> Result<Self, ErrorBody> {
+    pub fn parse(asked: &ListRooms, searchable: Searchable<'_>) -> Result<Self, ErrorBody> {
         let ListRooms { game, filter, sort, cursor, limit } = asked;
-        let filter = Filter::parse(game.as_deref(), filter.as_ref())?;
+        let filter = Filter::parse(game.as_deref(), filter.as_ref(), searchable)?;
         let order = sort.as_deref().map(Order::parse).transpose()?;
+        if let Some(Order { key: Key::Data(key), .. }) = &order
+            && !searchable(filter.game(), key)
+        {
+            return Err(invalid("`sort` names data that is not in lists."));
+        }
         let limit = usize::from(limit.unwrap_or(ROOMS_LISTED));
         if limit == 0 || limit > ROOMS_LISTED_MAX {
             return Err(invalid(&format!("`limit` must be 1 to {ROOMS_LISTED_MAX}.")));

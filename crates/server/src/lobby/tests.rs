@@ -27,7 +27,7 @@ fn of(game: Option<&str>) -> Filter {
 }
 
 fn free_seats(above: u32) -> Filter {
-    Filter::parse(None, Some(&Json::new(&[("free_seats", ">", above)]).unwrap())).unwrap()
+    Filter::parse(None, Some(&Json::new(&[("free_seats", ">", above)]).unwrap()), &|_, _| false).unwrap()
 }
 
 fn put(lobby: &Lobby, entry: Entry) {

@@ -220,7 +220,8 @@ impl Asking {
                 self.join_room(room_id, &request, role, asked).await.map_err(|error| about_room(error, room_id))
             }
             (None, Some(game)) if request.quick => {
-                let wanted = Filter::parse(Some(game), request.filter.as_ref())?;
+                let searchable = |game: Option<&str>, key: &str| self.services.rooms.is_searchable(game, key);
+                let wanted = Filter::parse(Some(game), request.filter.as_ref(), &searchable)?;
                 self.quick_join(game, &wanted, role, asked).await
             }
             _ => Err(ErrorBody::new(ErrorCode::InvalidData, "Name a `room_id`, or a `game` with `quick` set to true.")),

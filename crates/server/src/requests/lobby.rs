@@ -21,7 +21,8 @@ pub(super) fn handle(call: &Call<'_>, request: LobbyRequest) -> Outcome {
 }
 
 fn list(call: &Call<'_>, request: &ListRooms) -> Outcome {
-    let list = call.services.lobby.list(Query::parse(request)?, call.session.codec);
+    let query = Query::parse(request, &|game, key| call.services.rooms.is_searchable(game, key))?;
+    let list = call.services.lobby.list(query, call.session.codec);
     let header = answer::success(ListRooms::RESULT, call.message.reference.as_ref());
     answer::encoded(list.and_then(|list| Batch::of_encoded(&header, list.data()))).map(Answer::Control)
 }
@@ -30,7 +31,8 @@ fn subscribe(call: &Call<'_>, SubscribeRooms { game, filter }: &SubscribeRooms) 
     if let Some(game) = game {
         call.services.rooms.check_game(game)?;
     }
-    let filter = Arc::new(Filter::parse(game.as_deref(), filter.as_ref())?);
+    let searchable = |game: Option<&str>, key: &str| call.services.rooms.is_searchable(game, key);
+    let filter = Arc::new(Filter::parse(game.as_deref(), filter.as_ref(), &searchable)?);
     let header = answer::success(SubscribeRooms::RESULT, call.message.reference.as_ref());
     let watched = match call.services.lobby.watch(&call.session.carrier, &filter, &header) {
         Err(NotWatched::Refused(error)) => return Err(error.into()),

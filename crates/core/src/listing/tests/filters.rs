@@ -1,14 +1,18 @@
 use anteroom_protocol::message::request::ListRooms;
 use anteroom_protocol::{ErrorBody, ErrorCode, Json};
 
+use super::filter::Searchable;
 use super::*;
+
+/// All data is in lists.
+pub(super) const ANY: Searchable<'static> = &|_, _| true;
 
 fn json(text: &str) -> Json {
     Json::from_text(text.to_owned()).unwrap()
 }
 
 fn filter(text: &str) -> Filter {
-    Filter::parse(None, Some(&json(text))).unwrap()
+    Filter::parse(None, Some(&json(text)), ANY).unwrap()
 }
 
 /// Where a filter is wrong, and why.
@@ -18,7 +22,7 @@ fn refused(text: &str) -> (u64, String) {
         position: u64,
         reason: String,
     }
-    let ErrorBody { code, details, .. } = Filter::parse(None, Some(&json(text))).unwrap_err();
+    let ErrorBody { code, details, .. } = Filter::parse(None, Some(&json(text)), ANY).unwrap_err();
     assert_eq!(code, ErrorCode::InvalidData);
     let Details { position, reason } = details.unwrap().decode().unwrap();
     (position, reason)
@@ -114,17 +118,51 @@ fn a_filter_is_bounded() {
 }
 
 #[test]
+fn only_data_that_a_game_has_in_lists_is_asked_for() {
+    let searchable = |game: Option<&str>, key: &str| key == "mode" && game != Some("plain");
+    let read = |game, text| Filter::parse(game, Some(&json(text)), &searchable);
+    let at = |game, text| {
+        let refused: ErrorBody = read(game, text).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::InvalidData);
+        let details: BTreeMap<String, Json> = refused.details.unwrap().decode().unwrap();
+        assert!(details["reason"].text().contains("not in lists"), "{text}");
+        details["position"].text().to_owned()
+    };
+    assert!(read(None, r#"[["data.mode","=","ranked"]]"#).is_ok());
+    assert!(read(Some("a"), r#"[["data.mode","=","ranked"]]"#).is_ok());
+    assert_eq!(at(None, r#"[["players",">",0],["data.secret","=",1]]"#), "1");
+    assert_eq!(at(Some("plain"), r#"[["data.mode","=",1]]"#), "0");
+    // Wherever the game is named.
+    assert_eq!(at(None, r#"[["data.mode","=",1],["game","=","plain"]]"#), "0");
+    let sort = |sort: &str| {
+        let asked = ListRooms { sort: Some(sort.into()), ..ListRooms::default() };
+        Query::parse(&asked, &searchable).map(drop).map_err(|error| error.code)
+    };
+    assert_eq!(sort("-data.mode"), Ok(()));
+    assert_eq!(sort("data.secret"), Err(ErrorCode::InvalidData));
+}
+
+#[test]
+fn data_that_is_asked_for_is_no_more_than_a_room_may_have() {
+    let value = |bytes: usize| format!(r#"[["data.mode","=","{}"]]"#, "x".repeat(bytes - 2));
+    assert_eq!(filter(&value(1024)).wanted_data()["mode"].text().len(), 1024);
+    let (at, why) = refused(&value(1025));
+    assert!(at == 0 && why.contains("1024"), "{at} {why}");
+    assert_eq!(refused(&value(1025).replace(r#""=","#, r#""in",["#).replace("]]", "]]]")).0, 0);
+}
+
+#[test]
 fn filters_that_mean_the_same_are_equal() {
     let one = filter(r#"[["players",">",0],["game","=","a"],["state","in",["playing","waiting"]]]"#);
     let same = r#"[["state","in",["waiting","playing","waiting"]],["players",">",0.0],["players",">",0]]"#;
-    assert_eq!(one, Filter::parse(Some("a"), Some(&json(same))).unwrap());
+    assert_eq!(one, Filter::parse(Some("a"), Some(&json(same)), ANY).unwrap());
     assert_eq!(filter(r#"[["game","in",["a"]]]"#), Filter::of_game(Some("a")));
-    assert_eq!(filter("[]"), Filter::parse(None, Some(&json("null"))).unwrap());
+    assert_eq!(filter("[]"), Filter::parse(None, Some(&json("null")), ANY).unwrap());
     assert_ne!(one, filter(r#"[["players",">",0]]"#));
     // As it is written it is read again.
     let parts = one.json().unwrap();
     assert_eq!(parts.text(), r#"[["state","in",["playing","waiting"]],["players",">",0]]"#);
-    assert_eq!(Filter::parse(one.game(), Some(&parts)).unwrap(), one);
+    assert_eq!(Filter::parse(one.game(), Some(&parts), ANY).unwrap(), one);
     assert_eq!(filter("[]").json(), None);
 }
 
@@ -154,7 +192,7 @@ fn a_room_that_comes_to_pass_a_filter_is_added_for_those_who_watch_it() {
 
 #[test]
 fn who_wants_something_is_led_to_a_room_that_has_it_or_that_will() {
-    let ranked = Filter::parse(Some("a"), Some(&json(r#"[["data.mode","=","ranked"]]"#))).unwrap();
+    let ranked = Filter::parse(Some("a"), Some(&json(r#"[["data.mode","=","ranked"]]"#)), ANY).unwrap();
     let mut listing = Listing::new();
     listing.put(full_of(1, "a", 1));
     let seek = |listing: &mut Listing, wanted: &Filter, user: &str| {
@@ -164,7 +202,7 @@ fn who_wants_something_is_led_to_a_room_that_has_it_or_that_will() {
     assert_eq!(ranked.wanted_data(), DataMap::from([("mode".to_owned(), json(r#""ranked""#))]));
     listing.promise(id(2), "a", 3, ranked.wanted_data());
     assert_eq!(seek(&mut listing, &ranked, "y"), Some(id(2)), "it is being made");
-    let company = Filter::parse(Some("a"), Some(&json(r#"[["players",">=",2]]"#))).unwrap();
+    let company = Filter::parse(Some("a"), Some(&json(r#"[["players",">=",2]]"#)), ANY).unwrap();
     assert_eq!(seek(&mut listing, &company, "z"), Some(id(2)), "who knocks there is company");
     assert_eq!(seek(&mut listing, &company, "v"), None);
     // A seat of one's own is no reason to go where one does not want to.
@@ -181,10 +219,10 @@ fn a_page_has_what_passes_and_counts_it() {
         listing.put(here(with_data(number, &[("level", &(number % 3).to_string())]), 1));
     }
     let asked = ListRooms { filter: Some(json(r#"[["data.level","=",0]]"#)), limit: Some(3), ..ListRooms::default() };
-    let list = listing.list(&Query::parse(&asked).unwrap());
+    let list = listing.list(&Query::parse(&asked, ANY).unwrap());
     let rooms: Vec<_> = list.rooms.iter().map(|room| room.room_id).collect();
     assert_eq!((rooms, list.total), (vec![id(9), id(6), id(3)], 4));
     let asked = ListRooms { cursor: list.next, ..asked };
-    let list = listing.list(&Query::parse(&asked).unwrap());
+    let list = listing.list(&Query::parse(&asked, ANY).unwrap());
     assert_eq!((list.rooms[0].room_id, list.rooms.len(), list.total, list.next), (id(0), 1, 4, None));
 }

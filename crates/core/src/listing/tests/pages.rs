@@ -1,6 +1,7 @@
 use anteroom_protocol::ErrorCode;
 use anteroom_protocol::message::request::ListRooms;
 
+use super::filters::ANY;
 use super::*;
 
 fn asked(sort: Option<&str>, cursor: Option<String>, limit: u16) -> ListRooms {
@@ -16,7 +17,7 @@ fn numbers(list: &RoomList) -> Vec<u8> {
 fn pages(listing: &mut Listing, sort: Option<&str>, mut between: impl FnMut(&mut Listing)) -> Vec<Vec<u8>> {
     let (mut pages, mut cursor) = (Vec::new(), None);
     loop {
-        let list = listing.list(&Query::parse(&asked(sort, cursor, 2)).unwrap());
+        let list = listing.list(&Query::parse(&asked(sort, cursor, 2), ANY).unwrap());
         pages.push(numbers(&list));
         cursor = list.next;
         if cursor.is_none() {
@@ -76,7 +77,7 @@ fn a_long_name_is_sorted_by_its_beginning_and_no_room_is_lost() {
 #[test]
 fn what_cannot_be_asked_is_refused() {
     let refuse =
-        |asked: &ListRooms| assert_eq!(Query::parse(asked).unwrap_err().code, ErrorCode::InvalidData, "{asked:?}");
+        |asked: &ListRooms| assert_eq!(Query::parse(asked, ANY).unwrap_err().code, ErrorCode::InvalidData, "{asked:?}");
     for limit in [0, 501, u16::MAX] {
         refuse(&asked(None, None, limit));
     }
@@ -93,14 +94,14 @@ fn what_cannot_be_asked_is_refused() {
     // Of another question.
     refuse(&asked(None, Some("1.n".to_owned()), 1));
     refuse(&asked(Some("name"), Some("1".to_owned()), 1));
-    let most = Query::parse(&asked(Some("name"), Some("1.s61".to_owned()), 500)).unwrap();
-    assert!(!most.is_plain() && Query::parse(&asked(None, None, 100)).unwrap().is_plain());
+    let most = Query::parse(&asked(Some("name"), Some("1.s61".to_owned()), 500), ANY).unwrap();
+    assert!(!most.is_plain() && Query::parse(&asked(None, None, 100), ANY).unwrap().is_plain());
 }
 
 #[test]
 fn a_hundred_are_listed_if_nobody_says_how_many() {
     let mut listing = Listing::new();
     (0..120).for_each(|number| listing.put(full_of(number, "a", 1)));
-    let list = listing.list(&Query::parse(&ListRooms::default()).unwrap());
+    let list = listing.list(&Query::parse(&ListRooms::default(), ANY).unwrap());
     assert_eq!((list.rooms.len(), list.total, list.next.is_some()), (100, 120, true));
 }
