@@ -63,8 +63,10 @@ impl Room {
     pub(super) fn reserve(&mut self, users: &[UserId], until: Time) {
         for user_id in users {
             let is_new = !self.plan.reserved.contains_key(user_id);
-            if is_new && self.plan.reserved.len() >= usize::from(self.seats.max) {
-                break;
+            let has_seat = self.stage.seating.of_user(user_id).is_some();
+            let is_too_many = self.plan.reserved.len() >= usize::from(self.seats.max);
+            if is_new && (is_too_many || !has_seat && self.seats_free() == 0) {
+                continue;
             }
             self.plan.reserved.insert(user_id.clone(), until);
         }
