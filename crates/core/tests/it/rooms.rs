@@ -3,8 +3,10 @@
 mod acting;
 mod chat;
 mod clock;
+mod delay;
 mod erased;
 mod failing;
+mod hall;
 mod house;
 mod lasting;
 mod lifecycle;
