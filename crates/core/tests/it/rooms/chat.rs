@@ -1,101 +1,10 @@
 //! What is said in a room, and what a newcomer and a reader of its history find of it.
 
-use std::time::Duration;
-
-use anteroom_core::flush::Dispatch;
-use anteroom_core::game::Kind;
-use anteroom_core::room::{Ask, Join, MemberId, RoomPolicy, RoomSpec, Snapshot, Terms};
-use anteroom_core::{Command, Flush, Room, Time};
-use anteroom_protocol::envelope::{Ref, decode_batch};
+use anteroom_core::Command;
 use anteroom_protocol::message::Role;
-use anteroom_protocol::{Codec, Data, LaneId, RoomId};
 use serde_json::{Value, json};
 
-use crate::rooms::probe::Open;
-
-/// A room whose members all speak JSON.
-struct Hall {
-    room: Room,
-    now: Time,
-    flush: Flush,
-    heard: Vec<(MemberId, Value)>,
-}
-
-impl Hall {
-    fn new(durable: bool) -> Self {
-        let policy = RoomPolicy { grace: Duration::from_secs(1), seat_kept: None, spectators_max: 10_000 };
-        let terms = Terms { created_by: Some("ada".parse().unwrap()), ..Terms::default() };
-        let (room_id, name) = (RoomId::from_bits(5), "Hall".into());
-        let spec = RoomSpec { room_id, name, options: None, seed: 1, policy, durable, terms };
-        let now = Time::from_millis(1000);
-        let room = Room::create(&Kind::of::<Open>(), spec, now).unwrap();
-        Self { room, now, flush: Flush::default(), heard: Vec::new() }
-    }
-
-    fn enter(&mut self, user: &str, role: Role) -> MemberId {
-        let join = Join {
-            user_id: user.parse().unwrap(),
-            username: user.to_uppercase(),
-            role,
-            lane: LaneId(1),
-            codec: Codec::Json,
-            answer: "join_room_result",
-            reference: Some(Ref::from(1)),
-            applied: 0,
-            session_id: None,
-            n: None,
-            password: None,
-            invite: None,
-        };
-        let member = self.room.join(self.now, join, &mut self.flush).unwrap();
-        self.end();
-        member
-    }
-
-    /// The answer: its data, or the code of the error.
-    fn ask(&mut self, member: MemberId, kind: &str, data: Value) -> Value {
-        self.heard.clear();
-        let (data, reference) = (data.to_string(), Some(Ref::from(7)));
-        let ask = Ask { kind, data: Data::Json(&data), with: None, reference, n: None };
-        self.room.handle(self.now, Command::Ask { member, ask }, &mut self.flush);
-        self.end();
-        let is_answer = |(to, message): &&(MemberId, Value)| *to == member && message["ref"] == 7;
-        match self.heard.iter().find(is_answer) {
-            Some((_, message)) if message["success"] == true => message["data"].clone(),
-            Some((_, message)) => message["error"]["code"].clone(),
-            None => Value::Null,
-        }
-    }
-
-    fn end(&mut self) {
-        self.room.flush(&mut self.flush).unwrap();
-        for dispatch in std::mem::take(&mut self.flush.effects.dispatches) {
-            let Dispatch::Say { to, outgoing } = dispatch else { continue };
-            for message in decode_batch(Codec::Json, outgoing.batch().payload()).unwrap() {
-                let message = message.unwrap();
-                let Data::Json(data) = message.data else { unreachable!() };
-                let (data, error) = (serde_json::from_str::<Value>(data).unwrap_or_default(), &message.error);
-                let code = error.as_ref().map(|error| error.code.name());
-                let reference = message.reference.as_ref().map(|_| 7);
-                let said = json!({"type": message.kind, "ref": reference, "success": message.success,
-                    "error": {"code": code}, "latest": message.latest, "data": data});
-                self.heard.push((to, said));
-            }
-        }
-    }
-
-    fn pass(&mut self, ms: u64) {
-        self.heard.clear();
-        self.now = self.now + Duration::from_millis(ms);
-        self.room.advance(self.now, &mut self.flush);
-        self.end();
-    }
-
-    fn pushed(&self, to: MemberId, kind: &str) -> Vec<Value> {
-        let theirs = self.heard.iter().filter(|(who, message)| *who == to && message["type"] == kind);
-        theirs.map(|(_, message)| message["data"].clone()).collect()
-    }
-}
+use crate::rooms::gallery::Gallery;
 
 fn ids(page: &Value) -> Vec<&str> {
     page["messages"].as_array().unwrap().iter().map(|entry| entry["message_id"].as_str().unwrap()).collect()
@@ -103,7 +12,7 @@ fn ids(page: &Value) -> Vec<&str> {
 
 #[test]
 fn what_is_said_is_heard_by_everyone_and_found_by_newcomers() {
-    let mut hall = Hall::new(false);
+    let mut hall = Gallery::new(false);
     let (ada, eve) = (hall.enter("ada", Role::Player), hall.enter("eve", Role::Spectator));
     assert_eq!(hall.ask(eve, "chat", json!({"text": " <b>hello</b> "})), json!({"message_id": "1"}));
     let entry = json!({"message_id": "1", "user_id": "eve", "username": "EVE", "text": "<b>hello</b>", "at_ms": 1000,
@@ -122,7 +31,7 @@ fn what_is_said_is_heard_by_everyone_and_found_by_newcomers() {
 
 #[test]
 fn only_the_author_edits_and_the_owner_deletes_too() {
-    let mut hall = Hall::new(false);
+    let mut hall = Gallery::new(false);
     let [ada, bob] = ["ada", "bob"].map(|user| hall.enter(user, Role::Player));
     let eve = hall.enter("eve", Role::Spectator);
     hall.ask(bob, "chat", json!({"text": "one"}));
@@ -143,7 +52,7 @@ fn only_the_author_edits_and_the_owner_deletes_too() {
 #[test]
 fn the_history_is_read_back_page_by_page() {
     for durable in [false, true] {
-        let mut hall = Hall::new(durable);
+        let mut hall = Gallery::new(durable);
         let ada = hall.enter("ada", Role::Player);
         for n in 0..60 {
             hall.ask(ada, "chat", json!({"text": n.to_string()}));
@@ -171,13 +80,11 @@ fn the_history_is_read_back_page_by_page() {
 
 #[test]
 fn what_was_said_lasts_and_is_forgotten_with_its_author() {
-    let mut hall = Hall::new(true);
+    let mut hall = Gallery::new(true);
     let [ada, bob] = ["ada", "bob"].map(|user| hall.enter(user, Role::Player));
     hall.ask(ada, "chat", json!({"text": "one"}));
     hall.ask(bob, "chat", json!({"text": "two"}));
-    let mut stored = Vec::new();
-    hall.room.snapshot().unwrap().encode(&mut stored).unwrap();
-    hall.room = Room::restore(&Kind::of::<Open>(), Snapshot::decode(&stored).unwrap()).unwrap();
+    hall.restart();
     assert_eq!(ids(&hall.ask(ada, "chat_history", json!({}))), ["1", "2"]);
     let user_id = "bob".parse().unwrap();
     hall.room.handle(hall.now, Command::Erase { user_id, username: None }, &mut hall.flush);
@@ -188,7 +95,7 @@ fn what_was_said_lasts_and_is_forgotten_with_its_author() {
 
 #[test]
 fn presence_is_the_newest_of_each_and_typing_ends() {
-    let mut hall = Hall::new(false);
+    let mut hall = Gallery::new(false);
     let [ada, bob] = ["ada", "bob"].map(|user| hall.enter(user, Role::Player));
     hall.ask(ada, "presence", json!({"typing": true}));
     let typing = json!({"user_id": "ada", "number": 1, "typing": true, "away": false});
@@ -204,7 +111,7 @@ fn presence_is_the_newest_of_each_and_typing_ends() {
 
 #[test]
 fn many_spectators_are_a_number() {
-    let mut hall = Hall::new(false);
+    let mut hall = Gallery::new(false);
     let ada = hall.enter("ada", Role::Player);
     let watchers: Vec<_> = (0..150).map(|n| hall.enter(&format!("w{n}"), Role::Spectator)).collect();
     assert_eq!(hall.pushed(ada, "client_joined").len(), 100);
