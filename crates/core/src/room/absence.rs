@@ -339,6 +339,7 @@ impl Room {
                 self.stage.said.remove(id);
                 self.stage.said.add(id, Role::Spectator, *codec);
                 self.spectators += 1;
+                self.count_spectators();
                 effects.roles.push((id, Role::Spectator));
                 self.count_spectators();
             }

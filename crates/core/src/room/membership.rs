@@ -110,6 +110,8 @@ impl Room {
     /// member's welcome is in front of it all, for it opens the lane.
     fn settle(&mut self, id: MemberId, join: &Join, taken: Option<Taken>) {
         let newcomer = !self.people.contains_key(&join.user_id);
+        let was_away = self.people.get(&join.user_id).is_some_and(|person| person.connected == 0)
+            && self.stage.seating.of_user(&join.user_id).is_none();
         let seat = taken.as_ref().map(|(Taken::New(seat) | Taken::Back(seat) | Taken::Over(seat, _))| *seat);
         self.admit(id, join, seat);
         let start = self.stage.said.mark();
@@ -129,6 +131,10 @@ impl Room {
             }
             Some(Taken::Over(..)) => {}
             None if newcomer => self.announce(To::Except(id), &join.user_id),
+            None if was_away && self.is_listed(&join.user_id) => {
+                let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };
+                self.say(To::Except(id), &back);
+            }
             None => {}
         }
         self.welcome(id, join, seat);
@@ -464,9 +470,16 @@ impl Room {
 
     /// Tells that a spectator is gone, unless the same user is still here in another session.
     pub(super) fn stop_watching(&mut self, member: Member, reason: LeftReason) {
-        let Member { user_id, username, listed, .. } = member;
-        if listed && !self.people.contains_key(&user_id) {
-            self.say(To::Everyone, &ClientLeft { user_id, username, reason });
+        let Member { user_id, username, listed, connected, .. } = member;
+        match self.people.get(&user_id) {
+            _ if !listed => {}
+            None => self.say(To::Everyone, &ClientLeft { user_id, username, reason }),
+            // The session that is left has lost the connection.
+            Some(person) if person.connected == 0 && connected && self.stage.seating.of_user(&user_id).is_none() => {
+                let grace_ms = u64::try_from(self.policy.grace.as_millis()).unwrap_or(u64::MAX);
+                self.say(To::Everyone, &ClientDisconnected { user_id, username, grace_ms });
+            }
+            Some(_) => {}
         }
     }
 

@@ -229,8 +229,10 @@ impl Room {
         effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
         let conflict = |sentence| Err(ErrorBody::new(ErrorCode::Conflict, sentence));
-        let Some(Member { user_id, .. }) = self.members.get(&id) else { return conflict("You are not here.") };
-        let user_id = user_id.clone();
+        let Some(Member { user_id, connected, .. }) = self.members.get(&id) else {
+            return conflict("You are not here.");
+        };
+        let (user_id, connected) = (user_id.clone(), *connected);
         if self.stage.seating.of_user(&user_id).is_some() {
             return conflict("You have a seat.");
         }
@@ -246,7 +248,7 @@ impl Room {
         if self.plan.queue.len() >= QUEUE_MAX {
             return Err(ErrorBody::new(ErrorCode::RoomFull, "Too many wait for a seat already."));
         }
-        if self.takes_players() && self.plan.queue.is_empty() && self.seats_free_for(Some(&user_id)) > 0 {
+        if connected && self.takes_players() && self.plan.queue.is_empty() && self.seats_free_for(Some(&user_id)) > 0 {
             self.seat_spectator(id, effects);
             return Ok(Reply::Queued(SeatQueued { position: None }));
         }
@@ -304,9 +306,8 @@ impl Room {
         self.catch_up(id, effects);
         self.stage.seating.sit(seat, user_id.clone(), username, id);
         self.plan.reserved.remove(&user_id);
-        let was_listed =
-            self.people.get_mut(&user_id).is_some_and(|person| std::mem::replace(&mut person.listed, true));
-        if !was_listed {
+        if !self.people.get(&user_id).is_some_and(|person| person.listed) {
+            self.list_person(&user_id);
             self.announce(To::Except(id), &user_id);
         }
         self.tell_member(&user_id, |update| {
