@@ -55,7 +55,7 @@ fn bots_that_cannot_be_added_or_removed() {
 
     let mut hall = Hall::of::<Rounds<Botless>>(&json!({}), by_ada());
     let ada = hall.sit("ada");
-    assert_eq!(hall.ask(ada, "add_bot", json!({})), "rejected");
+    assert_eq!(hall.ask(ada, "add_bot", json!({})), "invalid_data", "the game has none");
     let mut hall = Hall::of::<Rounds<WhenReady>>(&json!({}), by_ada());
     let ada = hall.sit("ada");
     hall.ask(ada, "ready", json!({"ready": true}));

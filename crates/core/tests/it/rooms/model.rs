@@ -33,6 +33,8 @@ pub(crate) struct Model {
     now: u64,
     pub(crate) seats: [Option<Seated>; SEATS],
     pub(crate) watching: BTreeMap<MemberId, &'static str>,
+    /// Who is here, in the order in which they came.
+    stays: Vec<&'static str>,
     /// Members who have lost their connection.
     away: BTreeSet<MemberId>,
     pub(crate) lanes: BTreeMap<MemberId, Vec<String>>,
@@ -82,13 +84,22 @@ impl Model {
                 names.push(format!("{user}:{seat}{}", if is_here { "" } else { "?" }));
             }
         }
-        let mut listed = BTreeSet::new();
-        for (member, user) in &self.watching {
-            if self.seat_of(user).is_none() && listed.insert(user) {
-                names.push(format!("{user}:w{}", if self.away.contains(member) { "?" } else { "" }));
-            }
+        for user in self.stays.iter().filter(|user| self.seat_of(user).is_none() && self.is_watching(user)) {
+            let mut windows = self.watching.iter().filter(|(_, other)| *other == user);
+            let is_away = windows.all(|(member, _)| self.away.contains(member));
+            names.push(format!("{user}:w{}", if is_away { "?" } else { "" }));
         }
         names
+    }
+
+    /// Somebody comes in, or is here already.
+    fn stay(&mut self, user: &'static str) {
+        let stays = std::mem::take(&mut self.stays);
+        let stays = stays.into_iter().filter(|user| self.seat_of(user).is_some() || self.is_watching(user));
+        self.stays = stays.collect();
+        if !self.stays.contains(&user) {
+            self.stays.push(user);
+        }
     }
 
     fn as_seat(&self, seat: Option<usize>) -> String {
@@ -105,6 +116,7 @@ impl Model {
             Some(seat) => seat,
             None => self.seats.iter().position(Option::is_none).ok_or(ErrorCode::RoomFull)?,
         };
+        self.stay(user);
         let before = self.seats[seat].replace(Seated { user, member: Some(member), kept_until: 0 });
         match before.map(|seated| seated.member) {
             None => {
@@ -132,6 +144,7 @@ impl Model {
         if self.watching.len() >= usize::from(SPECTATORS_MAX) {
             return Err(ErrorCode::RoomFull);
         }
+        self.stay(user);
         let known = self.is_watching(user) || self.seat_of(user).is_some();
         self.watching.insert(member, user);
         if !known {
@@ -144,9 +157,10 @@ impl Model {
     fn give_up(&mut self, seat: usize, reason: LeftReason) {
         let Some(Seated { user, .. }) = self.seats[seat].take() else { return };
         self.tell_all(&left(user, reason));
-        if let Some((window, _)) = self.watching.iter().find(|(_, other)| **other == user) {
-            let words = format!("+{user}:w{}", if self.away.contains(window) { "?" } else { "" });
-            self.tell_all(&words);
+        if self.is_watching(user) {
+            let mut windows = self.watching.iter().filter(|(_, other)| **other == user);
+            let is_away = windows.all(|(member, _)| self.away.contains(member));
+            self.tell_all(&format!("+{user}:w{}", if is_away { "?" } else { "" }));
         }
         self.tell_all(&format!("left {seat} {user}"));
     }
