@@ -226,7 +226,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn two_are_computed_at_a_time_some_wait_and_the_others_are_busy() {
         let passwords = Arc::new(Passwords::new(Arc::new(Randomness::default())));
-        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let (open, gate) = std::sync::mpsc::sync_channel::<()>(1);
         let gate = Arc::new(Mutex::new(gate));
         let (tell, mut running) = tokio::sync::mpsc::channel(AT_A_TIME + WAITING_MAX);
         let mut begun = Vec::new();

@@ -130,7 +130,7 @@ impl Room {
             return Err(banned("You are banned from this room.", "banned"));
         }
         if let Some(kicked) = self.doors.kicked.0.get(user_id)
-            && !invite.is_some_and(|invite| invite.event > *kicked)
+            && invite.is_none_or(|invite| invite.event <= *kicked)
         {
             return Err(banned("You were sent out of this room; a new invite lets you in again.", "kicked"));
         }

@@ -23,7 +23,7 @@ fn the_first_who_waits_has_the_next_free_seat() {
     assert_eq!(hall.seats(), ["ada:0", "eve:1"]);
     assert_eq!(hall.roles, [(eve, Role::Player)]);
     let update = json!({"user_id": "eve", "number": 3, "role": "player", "seat": 1});
-    assert_eq!(hall.told(fay, "member_updated"), [update.clone()]);
+    assert_eq!(hall.told(fay, "member_updated"), std::slice::from_ref(&update));
     assert_eq!(hall.told(eve, "member_updated"), [update]);
     assert_eq!(hall.told(ada, "room_updated").last().unwrap()["seat_queue"], json!(["fay"]));
     let view = hall.told(eve, "game_state").pop().unwrap();

@@ -17,7 +17,7 @@ fn who_is_ready_is_told_to_all_and_to_the_game() {
     assert_eq!(ready(&mut hall, ada), json!({}));
     let update = json!({"user_id": "ada", "number": 1, "ready": true});
     for member in [ada, bob, eve] {
-        assert_eq!(hall.told(member, "member_updated"), [update.clone()]);
+        assert_eq!(hall.told(member, "member_updated"), std::slice::from_ref(&update));
         assert_eq!(hall.notes(member), ["ready 0 true"]);
     }
     assert_eq!(hall.types(ada)[0], "ready_result", "the answer goes first");
