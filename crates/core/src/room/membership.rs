@@ -153,8 +153,8 @@ impl Room {
             let member = self.stage.seating.occupant(seat).and_then(|occupant| occupant.member);
             return Ok(member.map_or(Taken::Back(seat), |member| Taken::Over(seat, member)));
         }
-        let kept = self.stage.seating.len() + self.reserved_for_others(Some(&join.user_id));
-        let free = if kept < usize::from(self.record.seats_max) { self.stage.seating.free() } else { None };
+        let is_free = self.seats_free_for(Some(&join.user_id)) > 0;
+        let free = self.stage.seating.free().filter(|_| is_free);
         free.map(Taken::New).ok_or_else(|| {
             let room_id = self.stage.room_id;
             ErrorBody::new(ErrorCode::RoomFull, format!("Room {room_id} has no free seat."))
