@@ -377,7 +377,8 @@ impl Room {
     /// Tells where the match stands, if that is another place than the members know.
     pub(super) fn tell_progress(&mut self) {
         let state = self.stage.state;
-        if std::mem::replace(&mut self.plan.told, state) != state {
+        if self.plan.told != state {
+            self.plan.told = state;
             self.say(To::Everyone, &RoomUpdated { state: Some(state), ..RoomUpdated::default() });
         }
     }
