@@ -10,6 +10,14 @@ import json
 Shape = collections.namedtuple("Shape", "put take")
 
 
+class Option(Shape):
+    """A struct leaves it out if it is none."""
+
+
+class Nullable(Shape):
+    """An option of an option. A struct leaves it out if there is nothing, and has None for a none that is there."""
+
+
 class Reader:
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -45,10 +53,14 @@ def take_int(reader):
 
 
 def option(shape):
-    return Shape(
+    return Option(
         lambda value: b"\0" if value is None else b"\1" + shape.put(value),
         lambda reader: shape.take(reader) if BOOL.take(reader) else None,
     )
+
+
+def nullable(shape):
+    return Nullable(*option(shape))
 
 
 def list_of(shape):
@@ -66,11 +78,29 @@ def array(*shapes):
 
 
 def fields(**shapes):
-    """A struct. Its fields are optional where their shape is."""
-    return Shape(
-        lambda value: b"".join(shape.put(value.get(name)) for name, shape in shapes.items()),
-        lambda reader: {name: shape.take(reader) for name, shape in shapes.items()},
-    )
+    """A struct. What JSON leaves out is left out here as well."""
+
+    def put(value):
+        data = b""
+        for name, shape in shapes.items():
+            if isinstance(shape, Nullable):
+                data += b"\1" if name in value else b"\0"
+            if name in value or not isinstance(shape, Nullable):
+                data += shape.put(value.get(name))
+        return data
+
+    def take(reader):
+        values = {}
+        for name, shape in shapes.items():
+            if isinstance(shape, Nullable) and not BOOL.take(reader):
+                continue
+            value = shape.take(reader)
+            is_there = value if shape is FLAG else value is not None or not isinstance(shape, Option)
+            if is_there:
+                values[name] = value
+        return values
+
+    return Shape(put, take)
 
 
 def map_of(shape):
@@ -89,6 +119,7 @@ UINT = Shape(put_uint, take_uint)
 INT = Shape(lambda n: put_uint(2 * n if n >= 0 else -2 * n - 1), take_int)
 U8 = Shape(lambda n: bytes([n]), lambda reader: reader.take(1)[0])
 BOOL = Shape(lambda value: b"\1" if value else b"\0", lambda reader: {0: False, 1: True}[reader.take(1)[0]])
+FLAG = Shape(*BOOL)  # not there is false
 BYTES = Shape(lambda data: put_uint(len(data)) + data, lambda reader: reader.take(take_uint(reader)))
 STRING = Shape(lambda text: BYTES.put(text.encode()), lambda reader: BYTES.take(reader).decode())
 JSON = Shape(lambda value: STRING.put(json.dumps(value)), lambda reader: json.loads(STRING.take(reader)))
@@ -106,7 +137,7 @@ ERRORS = {
 }  # fmt: skip
 RETRYABLE = {
     "internal", "busy", "rate_limited", "limit_reached", "shutting_down", "storage_unavailable", "timeout", "room_full",
-    "not_playing",
+    "room_locked", "not_playing", "conflict",
 }  # fmt: skip
 
 
@@ -126,12 +157,12 @@ STATE = enum("waiting", "playing", "finished", "paused")
 # A string of digits in JSON.
 ID = Shape(lambda text: put_uint(int(text)), lambda reader: str(take_uint(reader)))
 ENTRY = fields(
-    message_id=ID, user_id=STRING, username=STRING, text=STRING, at_ms=UINT, edited=BOOL, deleted=BOOL,
+    message_id=ID, user_id=STRING, username=STRING, text=STRING, at_ms=UINT, edited=BOOL, deleted=FLAG,
 )  # fmt: skip
 VOTE = fields(absent=list_of(STRING), yes=list_of(STRING), no=list_of(STRING), ends_at_ms=UINT)
 MEMBER = fields(
     user_id=STRING, username=STRING, role=ROLE, seat=option(UINT), connected=BOOL, number=UINT, ready=BOOL, bot=BOOL,
-    joined_at_ms=UINT, data=DATA, muted=BOOL, away=BOOL, typing=BOOL, wants_seat=option(UINT),
+    joined_at_ms=UINT, data=DATA, muted=FLAG, away=FLAG, typing=FLAG, wants_seat=option(UINT),
 )  # fmt: skip
 ROOM = fields(
     room_id=STRING, game=STRING, name=STRING, players=UINT, seats_max=UINT, spectators=UINT, state=STATE, durable=BOOL,
@@ -183,12 +214,12 @@ SHAPES = {
     "rooms_changed": fields(added=list_of(ROOM), updated=list_of(ROOM), removed=list_of(STRING)),
     "room_updated": fields(
         name=option(STRING), visibility=option(VISIBILITY), locked=option(BOOL), has_password=option(BOOL),
-        seats_max=option(UINT), owner=option(option(STRING)), state=option(STATE), spectators=option(UINT),
-        seat_queue=option(list_of(STRING)), vote=option(option(VOTE)), data=option(DATA),
+        seats_max=option(UINT), owner=nullable(STRING), state=option(STATE), spectators=option(UINT),
+        seat_queue=option(list_of(STRING)), vote=nullable(VOTE), data=option(DATA),
     ),
     "member_updated": fields(
-        user_id=STRING, number=UINT, role=option(ROLE), seat=option(option(UINT)), ready=option(BOOL), bot=option(BOOL),
-        muted=option(BOOL), wants_seat=option(option(UINT)), data=option(DATA),
+        user_id=STRING, number=UINT, role=option(ROLE), seat=nullable(UINT), ready=option(BOOL), bot=option(BOOL),
+        muted=option(BOOL), wants_seat=nullable(UINT), data=option(DATA),
     ),
     "system": fields(event=enum("joined", "left", "owner_changed"), user_id=STRING, username=STRING, at_ms=UINT),
     "room_closed": fields(
@@ -202,10 +233,45 @@ SHAPES = {
         rooms=list_of(fields(lane=UINT, room_id=STRING)), party=option(JSON), tickets=list_of(JSON),
         subscriptions=list_of(fields(to=STRING, game=option(STRING), filter=option(JSON))),
     ),
+    # what members ask of their room
+    "update_room": fields(
+        name=option(STRING), visibility=option(VISIBILITY), locked=option(BOOL), password=nullable(STRING),
+        seats_max=option(UINT), data=option(DATA), access=option(ACCESS),
+    ),
+    "set_member_data": fields(data=DATA, access=option(ACCESS)),
+    **dict.fromkeys(("kick", "ban", "unban", "transfer_owner"), fields(user_id=STRING)),
+    "mute": fields(user_id=STRING, muted=BOOL),
+    "ready": fields(ready=BOOL),
+    **dict.fromkeys(("choose_seat", "remove_bot"), fields(seat=UINT)),
+    "queue_for_seat": fields(queued=BOOL),
+    "add_bot": fields(seat=option(UINT)),
+    "vote": fields(**{"continue": BOOL}),
+    "create_invite": fields(uses=option(UINT), expires_ms=option(UINT)),
+    "chat_edit": fields(message_id=ID, text=STRING),
+    "chat_delete": fields(message_id=ID),
+    "chat_history": fields(before=option(ID), limit=option(UINT)),
+    "choose_seat_result": fields(seat=UINT),
+    "queue_for_seat_result": fields(position=option(UINT)),
+    "add_bot_result": fields(seat=UINT, user_id=STRING),
+    "create_invite_result": fields(code=STRING, url=STRING),
+    "get_participants_result": fields(members=list_of(MEMBER), spectators=UINT),
+    "chat_result": fields(message_id=ID),
+    "chat_history_result": fields(messages=list_of(ENTRY), next=option(ID)),
     # the games' own
     "make_move": fields(row=INT, col=INT),
     "send": fields(payload=JSON, delivery=option(enum("reliable", "latest", "unreliable")), key=option(STRING)),
     "message": fields(**{"from": STRING, "payload": JSON}),
+}
+
+# Two types that clients send have the name of one that the server tells.
+SENT = {
+    **SHAPES,
+    "chat": fields(text=STRING),
+    "presence": fields(typing=option(BOOL), away=option(BOOL)),
+}
+SHAPES |= {
+    "chat": ENTRY,
+    "presence": fields(user_id=STRING, number=UINT, typing=BOOL, away=BOOL),
 }
 
 ROW = array(*[option(enum("X", "O"))] * 3)
@@ -239,7 +305,7 @@ class Bincode:
         self.views = {} if views is None else views  # room_id -> shape of the view, for as long as the session
 
     def encode(self, message):
-        shape = SHAPES.get(message["type"], NOTHING)
+        shape = SENT.get(message["type"], NOTHING)
         return ENVELOPE.put({**message, "data": shape.put(message.get("data") or {})})
 
     def decode(self, payload):

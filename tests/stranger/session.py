@@ -103,6 +103,7 @@ class Inbox:
         self.log = []  # everything, in the order it came
         self.last_ref = 0
         self.shown = {}  # room_id -> the last view that Match.check() has seen
+        self.states = {}  # room_id -> the room's state as it was joined, or as Match.check() has seen it last
 
     def request(self, kind, data=None, room=None):
         """Sends a request and returns its result, whether it succeeded or not."""
@@ -114,11 +115,15 @@ class Inbox:
         self.send(kind, data, room, ref=self.last_ref)
         return self.last_ref
 
-    def next(self, room=None, kind=None):
-        """The next message on a lane that is no result, or the next of that type; those before it stay."""
+    def next(self, room=None, kind=None, having=None):
+        """The next message on a lane that is no result, or the next of that type, or that has a certain field; those
+        before it stay."""
+
+        def wanted(message):
+            return kind in (None, message["type"]) and (having is None or having in message["data"])
 
         def found():
-            return next((m for m in self.lanes[room] if kind in (None, m["type"])), None)
+            return next(filter(wanted, self.lanes[room]), None)
 
         self.wait(found, f"{kind or 'a message'} on {room or 'control'}")
         message = found()
@@ -131,6 +136,8 @@ class Inbox:
 
     def file(self, message):
         self.log.append(message)
+        if message["type"] in ("create_room_result", "join_room_result") and message["success"]:
+            self.states[message["room_id"]] = message["data"]["state"]
         if message["type"] == "subscribe_rooms_result" and message["success"]:
             self.rooms = {room["room_id"]: room for room in message["data"]["rooms"]}
         if "ref" in message:
