@@ -573,6 +573,8 @@ class Play:
         checks.refused("binary: a move without an opponent", early, "not_playing", "make_move", room)
 
         joined = bob.request("join_room", {"room_id": room})
+        off = bea.request("make_move", {"row": -1, "col": 3}, room)
+        checks.refused("binary: a move off the board", off, "invalid_move", "make_move", room)
         bob.shown[room] = joined["data"]["view"]
         entry = bea.next(room, "client_joined")["data"]
         checks.has("binary: client_joined", entry, {"user_id": bob.user_id, "role": "player", "seat": 1})

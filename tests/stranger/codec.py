@@ -122,7 +122,7 @@ BOOL = Shape(lambda value: b"\1" if value else b"\0", lambda reader: {0: False, 
 FLAG = Shape(*BOOL)  # not there is false
 BYTES = Shape(lambda data: put_uint(len(data)) + data, lambda reader: reader.take(take_uint(reader)))
 STRING = Shape(lambda text: BYTES.put(text.encode()), lambda reader: BYTES.take(reader).decode())
-JSON = Shape(lambda value: STRING.put(json.dumps(value)), lambda reader: json.loads(STRING.take(reader)))
+JSON = Shape(lambda value: STRING.put(json.dumps(value, separators=(",", ":"), ensure_ascii=False)), lambda reader: json.loads(STRING.take(reader)))
 NOTHING = fields()
 
 SCHEMA = "46fabf2c88671c2a"  # names the shapes below
@@ -301,8 +301,9 @@ def whole(shape, data):
 class Bincode:
     """Envelopes to bytes and back. Remembers which game each room plays: `game_state` does not say."""
 
-    def __init__(self, views=None):
+    def __init__(self, views=None, games=VIEWS):
         self.views = {} if views is None else views  # room_id -> shape of the view, for as long as the session
+        self.games = games
 
     def encode(self, message):
         shape = SENT.get(message["type"], NOTHING)
@@ -326,6 +327,6 @@ class Bincode:
             return whole(NOTHING, data) if kind.endswith("_result") else data
         value = whole(SHAPES[kind], data)
         if SHAPES[kind] is JOINED:
-            self.views[value["room_id"]] = VIEWS[value["game"], value["game_version"]]
+            self.views[value["room_id"]] = self.games[value["game"], value["game_version"]]
             value["view"] = whole(self.views[value["room_id"]], value["view"])
         return value

@@ -1,5 +1,6 @@
 """Sections 7 and 8: what is known of a room, who comes in, who has to go, and who owns it."""
 
+from basics import levels
 from hall import Hall
 
 SPECTATOR = {"as": "spectator"}
@@ -110,6 +111,7 @@ class Doors(Hall):
             ("a key for the server", "k", {"k": 1}, {"k": "server"}),
             ("who may read a key that is not there", "k", {}, {"k": "public"}),
             ("33 keys", None, {**full, "one": "more"}, {}),
+            ("33 levels", None, {"k": levels(33)}, {}),
         ):
             for kind in ("update_room", "set_member_data"):
                 details = {} if key is None else {"key": key}
@@ -125,6 +127,7 @@ class Doors(Hall):
         gone, cut = sorted((ada.next(room, "member_updated"), long[1]), key=lambda m: len(m["latest"]))
         checks.equal("a long key is cut in `latest`", (len(cut["latest"].encode()) <= 64, cut["data"]["data"]), (True, {"k" * 64: 1}))
         checks.equal("a key that is gone, of a member", gone["data"]["data"], {"k": None})
+        self.done("32 levels", ada, "update_room", {"data": {"colour": levels(32)}}, room)
         self.done("32 keys", eve, "set_member_data", {"data": full}, room)
 
     def passwords(self):

@@ -158,7 +158,7 @@ class Listing(Hall):
                 self.checks.equal(f"a page sorted by {sort}: total", page["total"], 7)
             self.checks.equal(f"pages sorted by {sort}", (sorted(seen), pages), (sorted(rooms), 3))
         first = eve.request("list_rooms", {"filter": [["name", "=", name]], "limit": 3})["data"]
-        other = {"filter": [["name", "!=", name]], "limit": 3, "cursor": first["next"]}
+        other = {"filter": [["name", "=", name]], "sort": "name", "limit": 3, "cursor": first["next"]}
         self.outside("the cursor of another question", eve, other, "invalid_data", "list_rooms")
         ada.request("leave_room", room=rooms[0])
         after = eve.request("list_rooms", {"filter": [["name", "=", name]], "limit": 3, "cursor": first["next"]})["data"]
@@ -218,4 +218,12 @@ class Listing(Hall):
         slow = [ada.result(f"slow {number}")["error"]["code"] for number in range(4)]
         self.checks.equal("and those in front", slow, ["room_not_found"] * 4)
 
-    ALL = (made_so, filters, pages, subscription, lifetimes, waiting)
+    def limit(self):
+        ada = self.who("Ada")
+        rooms = [self.made(ada) for _ in range(ada.accepted["limits"]["rooms_max"])]
+        self.outside("one room more", ada, {"game": "relay"}, "limit_reached", "create_room")
+        self.outside("one room more, by joining", ada, {"room_id": self.made(self.who("Bob"))}, "limit_reached")
+        self.done("one less", ada, "leave_room", {}, rooms[0])
+        self.checks.equal("and one more", ada.request("create_room", {"game": "relay"})["success"], True)
+
+    ALL = (made_so, filters, pages, subscription, lifetimes, waiting, limit)

@@ -45,6 +45,8 @@ class Seats(Hall):
         for seat in (2, 65535):
             self.refused(f"seat {seat}", ada, "choose_seat", {"seat": seat}, room, "invalid_data")
         self.refused("the seat that one has", ada, "choose_seat", {"seat": 0}, room, "conflict")
+        relay = self.made(ada, seats_max=4)
+        self.refused("a seat that the room does not have", ada, "choose_seat", {"seat": 4}, relay, "invalid_data")
         self.done("a free seat", ada, "choose_seat", {"seat": 1}, room, {"seat": 1})
         told = [m["data"] for m in self.news(ada, room) if m["type"] == "member_updated"]
         self.checks.equal("a free seat is told", told, [{"user_id": ada.user_id, "number": 1, "seat": 1}])
@@ -107,6 +109,9 @@ class Seats(Hall):
             expected = {"user_id": eve.user_id, "role": "player", "seat": 1}
             seen = [{key: data.get(key) for key in expected} for data in updates]
             self.checks.equal(f"the first is seated, to {member.username}", seen, [expected])
+            lines = [(data["event"], data["user_id"]) for kind, data in news if kind == "system"]
+            expected = [("left", bob.user_id), ("joined", eve.user_id)]
+            self.checks.equal(f"the lines among what is said, to {member.username}", lines, expected)
             queue = [data["seat_queue"] for kind, data in news if kind == "room_updated" and "seat_queue" in data]
             self.checks.equal(f"and gone from the queue, to {member.username}", queue, [[gus.user_id]])
         self.refused("who is seated", eve, "queue_for_seat", {"queued": True}, room, "conflict")
@@ -193,4 +198,28 @@ class Seats(Hall):
             player.request("make_move", {"row": row, "col": col}, room)
         self.refused("pause of a match that is over", ada, "pause", {}, room, "conflict")
 
-    ALL = (ready, choose, queue, bots, pause)
+    def races(self):
+        """Of many who want the same at once, one has it."""
+        ada, room = self.table("Ada")
+        others = [self.who(f"R{number}", binary=number % 2 == 1) for number in range(12)]
+        codes = self.at_once(others, "join_room", {"room_id": room})
+        self.checks.equal("a seat", sorted(codes), ["", *["room_full"] * 11])
+        hidden = self.made(ada, visibility="private")
+        code = self.done("an invite", ada, "create_invite", {"uses": 1}, hidden)["code"]
+        codes = self.at_once(others, "join_room", {"room_id": hidden, "invite": code})
+        self.checks.equal("an invite that is good once", sorted(codes), ["", *["room_not_found"] * 11])
+        (_host, other), bob = self.table("Ada"), self.who("Bob")
+        invited = [bob, *others]
+        codes = self.at_once(invited, "join_room", {"room_id": other, "as": "spectator"})
+        self.checks.equal("places to watch from", codes, [""] * 13)
+        codes = self.at_once(invited, "queue_for_seat", {"queued": True}, other)
+        self.checks.equal("the queue", codes, [""] * 13)
+        members = self.done("members", bob, "get_participants", {}, other)["members"]
+        self.checks.equal("one of them is seated", [m["role"] for m in members].count("player"), 2)
+
+    def at_once(self, sessions, kind, data, room=None):
+        refs = [session.ask(kind, data, room) for session in sessions]
+        results = [session.result(ref) for session, ref in zip(sessions, refs)]
+        return [result.get("error", {}).get("code", "") for result in results]
+
+    ALL = (ready, choose, queue, bots, pause, races)

@@ -13,6 +13,8 @@ ALWAYS_JSON = {"handshake", "reconnect", "goodbye"}  # of what a client sends
 class Wire:
     """One connection: messages in, messages out, in one codec. Before the session they are JSON in any case."""
 
+    errors = {False: set(), True: set()}  # those that have come at all, in JSON and in binary
+
     def __init__(self, address, binary=False, views=None):
         self.socket = WebSocket(address, [f"anteroom.v1.{'bincode' if binary else 'json'}"])
         self.bincode = Bincode(views) if binary else None
@@ -61,6 +63,7 @@ class Wire:
         else:
             assert self.bincode and self.begun, "a binary frame in a JSON session, or before a session"
             messages = self.bincode.decode(payload)
+        self.errors[opcode == BINARY].update(m["error"]["code"] for m in messages if m.get("error"))
         for message in messages:
             if message["type"] == "handshake_accepted" and message["data"]["codec"] == "json":
                 self.bincode = None  # the server has other shapes
