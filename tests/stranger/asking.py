@@ -15,7 +15,10 @@ WRONG = {
 
 # Each request with data that has its shape, and what its fields are; those in capitals in `MUST` may not be left out.
 REQUESTS = {
-    "update_room": ({}, {"name": TEXT, "visibility": TEXT, "locked": FLAG, "seats_max": COUNT, "data": OBJECT, "access": OBJECT}),
+    "update_room": (
+        {},
+        {"name": TEXT, "visibility": TEXT, "locked": FLAG, "seats_max": COUNT, "data": OBJECT, "access": OBJECT},
+    ),
     "set_member_data": ({"data": {}}, {"data": OBJECT, "access": OBJECT}),
     "kick": ({"user_id": "nobody"}, {"user_id": TEXT}),
     "ban": ({"user_id": "nobody"}, {"user_id": TEXT}),
@@ -107,7 +110,12 @@ class Asking(Hall):
         """What is carried out is answered also without `ref`."""
         ada, checks = self.who("Ada"), self.checks
         room = self.made(ada)
-        for kind, data in (("chat", {"text": "Hello"}), ("get_participants", {}), ("presence", {}), ("update_room", {})):
+        for kind, data in (
+            ("chat", {"text": "Hello"}),
+            ("get_participants", {}),
+            ("presence", {}),
+            ("update_room", {}),
+        ):
             ada.send(kind, data, room)
             answer = ada.next(room, f"{kind}_result")
             checks.has(f"{kind} without ref", answer, {"success": True, "room_id": room})
@@ -130,7 +138,14 @@ class Asking(Hall):
                         self.refused(f"{who}: {asker.username}", asker, kind, data, room, "not_owner")
                 else:
                     self.refused(f"{who}: who watches", eve, kind, data, room, "not_a_player")
-            self.refused(f"queue_for_seat, owner_policy {policy}: a player", bob, "queue_for_seat", {"queued": True}, room, "conflict")
+            self.refused(
+                f"queue_for_seat, owner_policy {policy}: a player",
+                bob,
+                "queue_for_seat",
+                {"queued": True},
+                room,
+                "conflict",
+            )
             for member in (ada, bob, eve):
                 self.told(f"owner_policy {policy}: what was refused", member, room)
             if policy == "none":

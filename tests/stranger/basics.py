@@ -49,7 +49,9 @@ class Play:
         """Of a room that was just made: who is in it, and what else is told of it."""
         (me,), checks = room["members"], self.checks
         joined_at, room_at = me.pop("joined_at_ms"), room["created_at_ms"]
-        checks.ok(f"{label}: when it was made, and joined", 1_600_000_000_000 < room_at <= joined_at, (room_at, joined_at))
+        checks.ok(
+            f"{label}: when it was made, and joined", 1_600_000_000_000 < room_at <= joined_at, (room_at, joined_at)
+        )
         expected = {"user_id": session.user_id, "username": session.username, "role": "player", "seat": 0}
         expected |= {"connected": True, "number": 1, "ready": False, "bot": False, "data": {}}
         checks.equal(f"{label}: its member", me, expected)

@@ -12,7 +12,8 @@ must let guests in. To learn the protocol from it, read
     resuming.py    a session that resumes          (section 11)
 
 and what they are good for in basics.py (sections 1 to 10), in listing.py, doors.py, owners.py, seats.py, talk.py and
-asking.py (all that a room may be asked for, sections 7 and 8), and in losses.py, moves.py and ends.py (section 11).
+asking.py (all that a room may be asked for, sections 7 and 8), and in losses.py, moves.py, ends.py and whole.py
+(section 11). vectors.py holds the codec against the examples beside the document.
 """
 
 import sys
@@ -34,6 +35,7 @@ from seats import Seats
 from session import Wire
 from talk import Talk
 from vectors import Vectors
+from whole import Whole
 
 # What no client can bring about by itself, with the games that come with the server.
 UNSEEN = {
@@ -62,7 +64,10 @@ def main():
         play(part, basics, checks)
     for part in Vectors.ALL:
         play(part, Vectors(checks), checks)
-    for topic, kinds in (("rooms", (Asking, Doors, Owners, Seats, Talk, Listing)), ("resume", (Losses, Moves, Ends))):
+    for topic, kinds in (
+        ("rooms", (Asking, Doors, Owners, Seats, Talk, Listing)),
+        ("resume", (Losses, Moves, Ends, Whole)),
+    ):
         for binary in (False, True):
             checks.prefix = f"{topic}, binary: " if binary else f"{topic}: "
             for kind in kinds:

@@ -106,7 +106,9 @@ def fields(**shapes):
 def map_of(shape):
     """A map with strings as keys."""
     return Shape(
-        lambda values: put_uint(len(values)) + b"".join(STRING.put(key) + shape.put(values[key]) for key in sorted(values)),
+        lambda values: (
+            put_uint(len(values)) + b"".join(STRING.put(key) + shape.put(values[key]) for key in sorted(values))
+        ),
         lambda reader: {STRING.take(reader): shape.take(reader) for _ in range(take_uint(reader))},
     )
 
@@ -122,7 +124,10 @@ BOOL = Shape(lambda value: b"\1" if value else b"\0", lambda reader: {0: False, 
 FLAG = Shape(*BOOL)  # not there is false
 BYTES = Shape(lambda data: put_uint(len(data)) + data, lambda reader: reader.take(take_uint(reader)))
 STRING = Shape(lambda text: BYTES.put(text.encode()), lambda reader: BYTES.take(reader).decode())
-JSON = Shape(lambda value: STRING.put(json.dumps(value, separators=(",", ":"), ensure_ascii=False)), lambda reader: json.loads(STRING.take(reader)))
+JSON = Shape(
+    lambda value: STRING.put(json.dumps(value, separators=(",", ":"), ensure_ascii=False)),
+    lambda reader: json.loads(STRING.take(reader)),
+)
 NOTHING = fields()
 
 SCHEMA = "46fabf2c88671c2a"  # names the shapes below
@@ -176,8 +181,10 @@ JOINED = fields(
 )  # fmt: skip
 ROOMS = fields(rooms=list_of(ROOM), total=UINT, next=option(STRING))
 COUNTS = Shape(  # of lane to count; the keys are numbers here and strings in JSON
-    lambda counts: put_uint(len(counts))
-    + b"".join(put_uint(lane) + put_uint(count) for lane, count in sorted((int(k), v) for k, v in counts.items())),
+    lambda counts: (
+        put_uint(len(counts))
+        + b"".join(put_uint(lane) + put_uint(count) for lane, count in sorted((int(k), v) for k, v in counts.items()))
+    ),
     lambda reader: {str(take_uint(reader)): take_uint(reader) for _ in range(take_uint(reader))},
 )
 ENVELOPE = fields(
@@ -189,18 +196,37 @@ SHAPES = {
     "ping": fields(ts=JSON),
     "pong": fields(ts=JSON, server_time_ms=UINT),
     "create_room": fields(
-        game=STRING, name=option(STRING), options=option(JSON), durable=option(BOOL), visibility=option(VISIBILITY),
-        password=option(STRING), seats_max=option(UINT), data=option(DATA), access=option(ACCESS),
-        spectator_delay_ms=option(UINT), owner_policy=option(enum("automatic", "manual", "none")),
-        empty_ttl_ms=option(UINT), idle_ttl_ms=option(UINT), lifetime_max_ms=option(UINT),
+        game=STRING,
+        name=option(STRING),
+        options=option(JSON),
+        durable=option(BOOL),
+        visibility=option(VISIBILITY),
+        password=option(STRING),
+        seats_max=option(UINT),
+        data=option(DATA),
+        access=option(ACCESS),
+        spectator_delay_ms=option(UINT),
+        owner_policy=option(enum("automatic", "manual", "none")),
+        empty_ttl_ms=option(UINT),
+        idle_ttl_ms=option(UINT),
+        lifetime_max_ms=option(UINT),
     ),
     "join_room": fields(
-        room_id=option(STRING), game=option(STRING), quick=BOOL,
-        **{"as": option(ROLE)}, password=option(STRING), invite=option(STRING), filter=option(JSON),
+        room_id=option(STRING),
+        game=option(STRING),
+        quick=BOOL,
+        **{"as": option(ROLE)},
+        password=option(STRING),
+        invite=option(STRING),
+        filter=option(JSON),
     ),
     "leave_room": fields(room_id=option(STRING)),
     "list_rooms": fields(
-        game=option(STRING), filter=option(JSON), sort=option(STRING), cursor=option(STRING), limit=option(UINT),
+        game=option(STRING),
+        filter=option(JSON),
+        sort=option(STRING),
+        cursor=option(STRING),
+        limit=option(UINT),
     ),
     "subscribe_rooms": fields(game=option(STRING), filter=option(JSON)),
     "create_room_result": JOINED,
@@ -210,16 +236,33 @@ SHAPES = {
     "client_joined": MEMBER,
     "client_disconnected": fields(user_id=STRING, username=STRING, grace_ms=UINT),
     "client_reconnected": fields(user_id=STRING, username=STRING),
-    "client_left": fields(user_id=STRING, username=STRING, reason=enum("left", "timed_out", "disconnected", "kicked", "banned")),
+    "client_left": fields(
+        user_id=STRING, username=STRING, reason=enum("left", "timed_out", "disconnected", "kicked", "banned")
+    ),
     "rooms_changed": fields(added=list_of(ROOM), updated=list_of(ROOM), removed=list_of(STRING)),
     "room_updated": fields(
-        name=option(STRING), visibility=option(VISIBILITY), locked=option(BOOL), has_password=option(BOOL),
-        seats_max=option(UINT), owner=nullable(STRING), state=option(STATE), spectators=option(UINT),
-        seat_queue=option(list_of(STRING)), vote=nullable(VOTE), data=option(DATA),
+        name=option(STRING),
+        visibility=option(VISIBILITY),
+        locked=option(BOOL),
+        has_password=option(BOOL),
+        seats_max=option(UINT),
+        owner=nullable(STRING),
+        state=option(STATE),
+        spectators=option(UINT),
+        seat_queue=option(list_of(STRING)),
+        vote=nullable(VOTE),
+        data=option(DATA),
     ),
     "member_updated": fields(
-        user_id=STRING, number=UINT, role=option(ROLE), seat=nullable(UINT), ready=option(BOOL), bot=option(BOOL),
-        muted=option(BOOL), wants_seat=nullable(UINT), data=option(DATA),
+        user_id=STRING,
+        number=UINT,
+        role=option(ROLE),
+        seat=nullable(UINT),
+        ready=option(BOOL),
+        bot=option(BOOL),
+        muted=option(BOOL),
+        wants_seat=nullable(UINT),
+        data=option(DATA),
     ),
     "system": fields(event=enum("joined", "left", "owner_changed"), user_id=STRING, username=STRING, at_ms=UINT),
     "room_closed": fields(
@@ -230,13 +273,20 @@ SHAPES = {
     "resume": fields(received=COUNTS),
     "lane": fields(lane=UINT, room_id=option(STRING), next=UINT, applied=UINT, gap=BOOL),
     "session_state": fields(
-        rooms=list_of(fields(lane=UINT, room_id=STRING)), party=option(JSON), tickets=list_of(JSON),
+        rooms=list_of(fields(lane=UINT, room_id=STRING)),
+        party=option(JSON),
+        tickets=list_of(JSON),
         subscriptions=list_of(fields(to=STRING, game=option(STRING), filter=option(JSON))),
     ),
     # what members ask of their room
     "update_room": fields(
-        name=option(STRING), visibility=option(VISIBILITY), locked=option(BOOL), password=nullable(STRING),
-        seats_max=option(UINT), data=option(DATA), access=option(ACCESS),
+        name=option(STRING),
+        visibility=option(VISIBILITY),
+        locked=option(BOOL),
+        password=nullable(STRING),
+        seats_max=option(UINT),
+        data=option(DATA),
+        access=option(ACCESS),
     ),
     "set_member_data": fields(data=DATA, access=option(ACCESS)),
     **dict.fromkeys(("kick", "ban", "unban", "transfer_owner"), fields(user_id=STRING)),

@@ -23,7 +23,10 @@ class Doors(Hall):
             ({"password": "sardine"}, None),  # there is one still
             ({"name": "Finals", "locked": True, "seats_max": 2}, None),  # so already
             ({}, None),
-            ({"password": "", "locked": False, "name": "Semifinals"}, {"has_password": False, "locked": False, "name": "Semifinals"}),
+            (
+                {"password": "", "locked": False, "name": "Semifinals"},
+                {"has_password": False, "locked": False, "name": "Semifinals"},
+            ),
             ({"password": None}, None),
             ({"visibility": "unlisted"}, {"visibility": "unlisted"}),
             ({"visibility": "private"}, {"visibility": "private"}),
@@ -33,10 +36,18 @@ class Doors(Hall):
             for member in (ada, bob):
                 news = self.news(member, room)
                 seen = [(m["type"], m["data"]) for m in news]
-                checks.equal(f"update_room {change}, to {member.username}", seen, [("room_updated", told)] if told else [])
+                checks.equal(
+                    f"update_room {change}, to {member.username}", seen, [("room_updated", told)] if told else []
+                )
         eve = self.who("Eve")
         data = self.joined(eve, room, ada, bob)
-        expected = {"name": "Semifinals", "locked": False, "has_password": False, "seats_max": 1024, "visibility": "public"}
+        expected = {
+            "name": "Semifinals",
+            "locked": False,
+            "has_password": False,
+            "seats_max": 1024,
+            "visibility": "public",
+        }
         checks.has("update_room, to a newcomer", data, {**expected, "owner": ada.user_id, "created_by": ada.user_id})
         watcher.wait(lambda: watcher.rooms.get(room, {}).get("name") == "Semifinals", "the row")
         row = {"locked": False, "has_password": False, "seats_max": 1024, "name": "Semifinals"}
@@ -54,7 +65,9 @@ class Doors(Hall):
         ):
             self.refused(f"update_room {change}", ada, "update_room", change, room, code)
         if not self.binary:
-            self.refused("update_room of a visibility", ada, "update_room", {"visibility": "secret"}, room, "invalid_data")
+            self.refused(
+                "update_room of a visibility", ada, "update_room", {"visibility": "secret"}, room, "invalid_data"
+            )
         self.done("a password of 128 bytes", ada, "update_room", {"password": "x" * 128}, room)
         self.told("what was refused changed nothing", bob, room, ("room_updated", {"has_password": True}))
 
@@ -89,7 +102,13 @@ class Doors(Hall):
         self.done("a key for the owner", ada, "update_room", {"access": {"note": "owner"}}, room)
         told("a key that may be read no longer", bob, "room_updated", "d.note", {"note": None})
 
-        self.done("a member's data", bob, "set_member_data", {"data": {"color": "blue", "secret": 7}, "access": {"secret": "owner"}}, room)
+        self.done(
+            "a member's data",
+            bob,
+            "set_member_data",
+            {"data": {"color": "blue", "secret": 7}, "access": {"secret": "owner"}},
+            room,
+        )
         for member, expected in ((ada, {"color": "blue", "secret": 7}), (bob, {"color": "blue", "secret": 7})):
             for key in sorted(expected):
                 data = told(f"a member's {key}", member, "member_updated", f"m2.{key}", {key: expected[key]})
@@ -115,17 +134,40 @@ class Doors(Hall):
         ):
             for kind in ("update_room", "set_member_data"):
                 details = {} if key is None else {"key": key}
-                self.refused(f"{kind}: {name}", ada, kind, {"data": data, "access": access}, room, "invalid_data", **details)
-            self.outside(f"create_room: {name}", ada, {"game": "relay", "data": data, "access": access}, "invalid_data", "create_room", **details)
-        self.refused("a key of lists", ada, "update_room", {"data": {"map": 1}, "access": {"map": "owner"}}, room, "invalid_data", key="map")
-        self.refused("one that is there", ada, "update_room", {"access": {"level": "members"}}, room, "invalid_data", key="level")
+                self.refused(
+                    f"{kind}: {name}", ada, kind, {"data": data, "access": access}, room, "invalid_data", **details
+                )
+            self.outside(
+                f"create_room: {name}",
+                ada,
+                {"game": "relay", "data": data, "access": access},
+                "invalid_data",
+                "create_room",
+                **details,
+            )
+        self.refused(
+            "a key of lists",
+            ada,
+            "update_room",
+            {"data": {"map": 1}, "access": {"map": "owner"}},
+            room,
+            "invalid_data",
+            key="map",
+        )
+        self.refused(
+            "one that is there", ada, "update_room", {"access": {"level": "members"}}, room, "invalid_data", key="level"
+        )
         for member in (ada, bob, eve):
             self.news(member, room)
         self.done("a value of 1024 bytes", bob, "set_member_data", {"data": {"k": "x" * 1022}}, room)
         self.done("a key of 64 bytes", bob, "set_member_data", {"data": {"k" * 64: 1, "k": None}}, room)
         long = told("a value", ada, "member_updated", "m2.k", {"k": "x" * 1022}), ada.next(room, "member_updated")
         gone, cut = sorted((ada.next(room, "member_updated"), long[1]), key=lambda m: len(m["latest"]))
-        checks.equal("a long key is cut in `latest`", (len(cut["latest"].encode()) <= 64, cut["data"]["data"]), (True, {"k" * 64: 1}))
+        checks.equal(
+            "a long key is cut in `latest`",
+            (len(cut["latest"].encode()) <= 64, cut["data"]["data"]),
+            (True, {"k" * 64: 1}),
+        )
         checks.equal("a key that is gone, of a member", gone["data"]["data"], {"k": None})
         self.done("32 levels", ada, "update_room", {"data": {"colour": levels(32)}}, room)
         self.done("32 keys", eve, "set_member_data", {"data": full}, room)
@@ -157,8 +199,8 @@ class Doors(Hall):
                 self.outside(f"guess {number} at {where}", eve, {"room_id": where, "password": str(number)}, code)
             self.outside(f"guess 5 at {where}", eve, {"room_id": where, "password": "swordfish"}, "rate_limited")
         self.joined(self.who("Fay"), room, ada)
-        for what in ("x" * 129,):
-            self.outside("create_room with a long password", ada, {"game": "relay", "password": what}, "invalid_data", "create_room")
+        long = {"game": "relay", "password": "x" * 129}
+        self.outside("create_room with a long password", ada, long, "invalid_data", "create_room")
 
     def private(self):
         """Who has no invite finds out nothing; and invites have an end."""
@@ -172,7 +214,14 @@ class Doors(Hall):
         checks.equal("in no list", {hidden, unlisted} & (listed | eve.rooms.keys()), set())
         self.joined(bob, unlisted, ada)
         absent = eve.request("join_room", {"room_id": "0000000000", "password": "swordfish"})["error"]
-        for more in ({}, {"password": "wrong"}, {"password": "swordfish"}, {"invite": "0" * 20}, {"invite": ""}, SPECTATOR):
+        for more in (
+            {},
+            {"password": "wrong"},
+            {"password": "swordfish"},
+            {"invite": "0" * 20},
+            {"invite": ""},
+            SPECTATOR,
+        ):
             result = eve.request("join_room", {"room_id": hidden, **more})
             checks.refused(f"a private room, with {more}", result, "room_not_found", "join_room")
             seen = result["error"]["message"].replace(hidden, "0000000000")
@@ -181,7 +230,9 @@ class Doors(Hall):
         def invite(**data):
             return self.done(f"create_invite {data}", ada, "create_invite", data, hidden)["code"]
 
-        made = self.done("create_invite", ada, "create_invite", {"uses": 1, "expires_ms": 30 * 24 * 3600 * 1000}, hidden)
+        made = self.done(
+            "create_invite", ada, "create_invite", {"uses": 1, "expires_ms": 30 * 24 * 3600 * 1000}, hidden
+        )
         checks.ok("an invite's code", len(made["code"]) == 20 and set(made["code"]) <= CODE, made)
         ends = f"/#room={hidden}&invite={made['code']}"
         checks.ok("an invite's link", made["url"].startswith("http") and made["url"].endswith(ends), made)
@@ -191,7 +242,12 @@ class Doors(Hall):
         self.joined(bob, hidden, ada, invite=made["code"].upper())
         self.outside("an invite that is used up", eve, {"room_id": hidden, "invite": made["code"]}, "room_not_found")
         self.done("bob leaves", bob, "leave_room", {}, hidden)
-        self.outside("an invite that is used up, by who used it", bob, {"room_id": hidden, "invite": made["code"]}, "room_not_found")
+        self.outside(
+            "an invite that is used up, by who used it",
+            bob,
+            {"room_id": hidden, "invite": made["code"]},
+            "room_not_found",
+        )
         short = invite(expires_ms=1)
         self.clock(ada, 3)
         self.outside("an invite that has expired", eve, {"room_id": hidden, "invite": short}, "room_not_found")
@@ -205,7 +261,9 @@ class Doors(Hall):
             invite()
         self.outside("the oldest of 33 invites", eve, {"room_id": hidden, "invite": first}, "room_not_found")
         self.done("the room is locked", ada, "update_room", {"locked": True}, hidden)
-        self.outside("an invite to a locked room", eve, {"room_id": hidden, "invite": invite()}, "room_locked", reason="locked")
+        self.outside(
+            "an invite to a locked room", eve, {"room_id": hidden, "invite": invite()}, "room_locked", reason="locked"
+        )
         self.outside("no invite to a locked room", eve, {"room_id": hidden}, "room_not_found")
 
     def locked(self):
@@ -220,7 +278,13 @@ class Doors(Hall):
         self.joined(ada, room, bob)
         self.checks.ok("the owner comes back through all of it", True)
         self.done("a player leaves", bob, "leave_room", {}, room)
-        self.outside("who has left is a stranger", bob, {"room_id": room, "password": "swordfish"}, "room_locked", reason="locked")
+        self.outside(
+            "who has left is a stranger",
+            bob,
+            {"room_id": room, "password": "swordfish"},
+            "room_locked",
+            reason="locked",
+        )
         self.done("unlock", ada, "update_room", {"locked": False, "password": ""}, room)
         self.joined(bob, room, ada)
         self.outside("the room is full", eve, {"room_id": room}, "room_full")

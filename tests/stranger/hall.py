@@ -76,7 +76,9 @@ class Hall:
         """The room is over for a member; it is the last they hear of it."""
         last = session.next(room, "room_closed")
         self.checks.has(f"{name}: room_closed", last["data"], {"reason": reason})
-        self.checks.refused(f"{name}: not a member", session.request("chat", {"text": "?"}, room), "not_in_room", "chat")
+        self.checks.refused(
+            f"{name}: not a member", session.request("chat", {"text": "?"}, room), "not_in_room", "chat"
+        )
         lane = [m["type"] for m in session.log if m.get("room_id") == room]
         self.checks.equal(f"{name}: nothing follows", lane[-1], "room_closed")
         session.lanes[room].clear()

@@ -17,7 +17,12 @@ class Owners(Hall):
     def kick(self):
         ada, bob, eve, room = self.party()
         before = self.done("an invite", ada, "create_invite", {}, room)["code"]
-        for name, user in (("nobody", "nobody"), ("oneself", ada.user_id), ("no user_id", ""), ("a long one", "x" * 65)):
+        for name, user in (
+            ("nobody", "nobody"),
+            ("oneself", ada.user_id),
+            ("no user_id", ""),
+            ("a long one", "x" * 65),
+        ):
             self.refused(f"kick {name}", ada, "kick", {"user_id": user}, room, "invalid_data")
         for out, role in ((bob, {}), (eve, SPECTATOR)):
             left = {"user_id": out.user_id, "username": out.username, "reason": "kicked"}
@@ -37,7 +42,13 @@ class Owners(Hall):
         self.done("a kick from a private room", ada, "kick", {"user_id": bob.user_id}, room)
         self.closed("a kick from a private room", bob, room, "kicked")
         self.outside("kicked from a private room", bob, {"room_id": room}, "room_not_found")
-        self.outside("kicked from a private room, an old invite", bob, {"room_id": room, "invite": before}, "banned", reason="kicked")
+        self.outside(
+            "kicked from a private room, an old invite",
+            bob,
+            {"room_id": room, "invite": before},
+            "banned",
+            reason="kicked",
+        )
         self.joined(fay, room, ada, invite=before)
 
     def ban(self):
@@ -74,7 +85,9 @@ class Owners(Hall):
         for name, user in (("nobody", "nobody"), ("oneself", ada.user_id), ("no user_id", "")):
             self.refused(f"transfer_owner to {name}", ada, "transfer_owner", {"user_id": user}, room, "invalid_data")
         for giver, owner in ((ada, eve), (eve, bob)):
-            self.done(f"transfer_owner to {owner.username}", giver, "transfer_owner", {"user_id": owner.user_id}, room, {})
+            self.done(
+                f"transfer_owner to {owner.username}", giver, "transfer_owner", {"user_id": owner.user_id}, room, {}
+            )
             for member in (ada, bob, eve):
                 self.owner(member, room, owner)
             self.refused("who has given it away", giver, "transfer_owner", {"user_id": ada.user_id}, room, "not_owner")
@@ -93,8 +106,14 @@ class Owners(Hall):
         for gone, heir, others in ((ada, bob, (bob, eve, fay)), (bob, fay, (eve, fay)), (fay, eve, (eve,))):
             self.done(f"{gone.username} leaves", gone, "leave_room", {}, room)
             for member in others:
-                left = ("client_left", {"user_id": gone.user_id}), ("system", {"event": "left", "user_id": gone.user_id})
-                owner = ("room_updated", {"owner": heir.user_id}), ("system", {"event": "owner_changed", "user_id": heir.user_id})
+                left = (
+                    ("client_left", {"user_id": gone.user_id}),
+                    ("system", {"event": "left", "user_id": gone.user_id}),
+                )
+                owner = (
+                    ("room_updated", {"owner": heir.user_id}),
+                    ("system", {"event": "owner_changed", "user_id": heir.user_id}),
+                )
                 self.told(f"{heir.username} follows", member, room, *left, *owner)
         self.joined(ada, room, eve)
         self.refused("who made the room is a stranger now", ada, "update_room", {"locked": True}, room, "not_owner")
@@ -131,7 +150,9 @@ class Owners(Hall):
                 self.told("muted", member, room, ("member_updated", {"user_id": muted.user_id, "muted": True}))
             self.refused("mute again", ada, "mute", {"user_id": muted.user_id, "muted": True}, room, "conflict")
             self.refused("a muted member's chat", muted, "chat", {"text": "Hello?"}, room, "rejected")
-        self.refused("a muted member's chat_edit", bob, "chat_edit", {"message_id": said, "text": "Ha"}, room, "rejected")
+        self.refused(
+            "a muted member's chat_edit", bob, "chat_edit", {"message_id": said, "text": "Ha"}, room, "rejected"
+        )
         self.refused("what cannot be said", bob, "chat", {"text": ""}, room, "rejected")
         self.done("a muted member's chat_delete", bob, "chat_delete", {"message_id": said}, room)
         self.done("a muted member may play", bob, "send", {"payload": 1}, room)

@@ -141,7 +141,9 @@ class Seats(Hall):
         news = self.news(ada, room)
         self.checks.has("a bot comes in", news[0]["data"], entry)
         kinds = [m["type"] for m in news]
-        self.checks.equal("a bot comes in: what is told", kinds, ["client_joined", "system", "game_state", "room_updated"])
+        self.checks.equal(
+            "a bot comes in: what is told", kinds, ["client_joined", "system", "game_state", "room_updated"]
+        )
         self.refused("no seat for another", ada, "add_bot", {}, room, "room_full")
         self.refused("no seat for another, by name", ada, "add_bot", {"seat": 1}, room, "conflict")
         for kind, data, code in (

@@ -34,6 +34,13 @@ class Wire:
         else:
             self.socket.send(TEXT, json.dumps(message).encode())
 
+    def batch(self, messages):
+        """Sends envelopes together, in a session."""
+        if self.bincode:
+            self.socket.send(BINARY, b"".join(map(self.bincode.encode, messages)))
+        else:
+            self.socket.send(TEXT, json.dumps(messages).encode())
+
     def fileno(self):
         return self.socket.socket.fileno()
 

@@ -33,11 +33,19 @@ class Talk(Hall):
             message_id = self.say(ada, room, text)
             self.checks.ok(f"{name}: the id rises", message_id.isdigit() and int(message_id) > last, message_id)
             last = int(message_id)
-            expected = {"message_id": message_id, "user_id": ada.user_id, "username": "Ada", "edited": False, "deleted": None}
+            expected = {
+                "message_id": message_id,
+                "user_id": ada.user_id,
+                "username": "Ada",
+                "edited": False,
+                "deleted": None,
+            }
             for member in (ada, bob):
                 news = self.news(member, room)
                 self.checks.equal(f"{name}: one message, to {member.username}", [m["type"] for m in news], ["chat"])
-                self.checks.has(f"{name}, to {member.username}", news[0]["data"], {**expected, **({"text": said} if said else {})})
+                self.checks.has(
+                    f"{name}, to {member.username}", news[0]["data"], {**expected, **({"text": said} if said else {})}
+                )
                 self.checks.ok(f"{name}: no newest value", "latest" not in news[0], news)
         for name, text in (
             ("nothing", ""),
@@ -56,7 +64,9 @@ class Talk(Hall):
             ("5 marks on a character", "q" + "\u0323\u0324\u0325\u0326\u0329"),
         ):
             self.refused(name, ada, "chat", {"text": text}, room, "invalid_data")
-            self.refused(f"{name}, edited", ada, "chat_edit", {"message_id": str(last), "text": text}, room, "invalid_data")
+            self.refused(
+                f"{name}, edited", ada, "chat_edit", {"message_id": str(last), "text": text}, room, "invalid_data"
+            )
         self.told("what cannot be said", bob, room)
 
     def changes(self):
@@ -80,16 +90,34 @@ class Talk(Hall):
             edit = {"message_id": message_id, "text": "No"}
             self.refused(f"{member.username} edits another's", member, "chat_edit", edit, room, "not_owner")
         for member, message_id in ((bob, hers), (eve, his)):
-            self.refused(f"{member.username} deletes another's", member, "chat_delete", {"message_id": message_id}, room, "not_owner")
+            self.refused(
+                f"{member.username} deletes another's",
+                member,
+                "chat_delete",
+                {"message_id": message_id},
+                room,
+                "not_owner",
+            )
         for message_id in ("0", "4", str(2**64 - 1)):
-            self.refused(f"an edit of {message_id}", ada, "chat_edit", {"message_id": message_id, "text": "No"}, room, "invalid_data")
-            self.refused(f"{message_id} is deleted", ada, "chat_delete", {"message_id": message_id}, room, "invalid_data")
+            self.refused(
+                f"an edit of {message_id}",
+                ada,
+                "chat_edit",
+                {"message_id": message_id, "text": "No"},
+                room,
+                "invalid_data",
+            )
+            self.refused(
+                f"{message_id} is deleted", ada, "chat_delete", {"message_id": message_id}, room, "invalid_data"
+            )
         self.done("the author deletes", bob, "chat_delete", {"message_id": his}, room, {})
         heard("the author deletes", message_id=his, user_id=bob.user_id, text="", deleted=True)
         self.done("the owner deletes", ada, "chat_delete", {"message_id": watchers}, room)
         heard("the owner deletes", message_id=watchers, user_id=eve.user_id, text="", deleted=True)
         self.refused("deleted again", bob, "chat_delete", {"message_id": his}, room, "conflict")
-        self.refused("an edit of what is deleted", bob, "chat_edit", {"message_id": his, "text": "No"}, room, "conflict")
+        self.refused(
+            "an edit of what is deleted", bob, "chat_edit", {"message_id": his, "text": "No"}, room, "conflict"
+        )
         page = self.done("the history", eve, "chat_history", {}, room)
         seen = [(m["message_id"], m["text"], m["edited"], m.get("deleted", False)) for m in page["messages"]]
         expected = [(hers, "Ada was here", False, False), (his, "", True, True), (watchers, "", True, True)]
@@ -152,7 +180,7 @@ class Talk(Hall):
 
     def watching(self):
         """The first 100 are listed by name, and the others are a number."""
-        ada, bob, room = self.pair()
+        ada, _bob, room = self.pair()
         watchers = [self.who(f"W{number}") for number in range(102)]
         for number, watcher in enumerate(watchers):
             joined = self.joined(watcher, room, **SPECTATOR)
@@ -181,7 +209,9 @@ class Talk(Hall):
         self.told("and then no more", ada, room)
         watchers[1].drop()
         left = ada.next(room, "client_left")["data"]
-        self.checks.has("who is listed is lost by name", left, {"user_id": watchers[1].user_id, "reason": "disconnected"})
+        self.checks.has(
+            "who is listed is lost by name", left, {"user_id": watchers[1].user_id, "reason": "disconnected"}
+        )
 
     def delay(self):
         """Those who watch are behind, in all that they get."""
@@ -198,7 +228,9 @@ class Talk(Hall):
         self.checks.equal("behind: chat_history", page["messages"], [])
         participants = self.done("behind: participants", eve, "get_participants", {}, room)
         now = self.done("participants", ada, "get_participants", {}, room)
-        self.checks.ok("behind: participants are not those of now", participants["members"] != now["members"], participants)
+        self.checks.ok(
+            "behind: participants are not those of now", participants["members"] != now["members"], participants
+        )
 
         room = self.made(ada, spectator_delay_ms=400)
         eve = self.who("Eve")

@@ -10,7 +10,7 @@ VIEW = fields(count=UINT, last=option(STRING))  # of no real game
 
 
 def plain(value):
-    """What is null is as good as not there. (Where it is more, `rooms_updated` and the like are checked by themselves.)"""
+    """What is null is as good as not there, but for some fields that are checked by themselves."""
     if isinstance(value, dict):
         return {key: plain(entry) for key, entry in value.items() if entry is not None}
     return [plain(entry) for entry in value] if isinstance(value, list) else value
