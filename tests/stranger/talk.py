@@ -56,6 +56,8 @@ class Talk(Hall):
             ("21 line breaks", "\n".join("x" * 22)),
             ("a control character", "a\x07b"),
             ("a null", "a\0b"),
+            ("a tab", "a\tb"),
+            ("a separator of lines", "a\u2028b"),
             ("an escape", "\x1b[31mred"),
             ("a C1 control", "a\x9bb"),
             ("an override of direction", "a\u202eb"),
