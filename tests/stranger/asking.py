@@ -106,6 +106,30 @@ class Asking(Hall):
                 self.raw(asker, kind, wrong, room, "raw")
                 self.checks.refused(f"{name}, {what}", asker.result("raw"), "invalid_data", kind, room)
 
+    def values(self):
+        """Bytes that are no values of their type."""
+        if not self.binary:
+            return
+        ada = self.who("Ada")
+        room = self.made(ada)
+        for name, kind, data in (
+            ("a variant that there is not", "update_room", b"\0\1\x09\0\0\0\0\0"),
+            ("an option that is neither", "update_room", b"\2\0\0\0\0\0\0"),
+            ("a flag that is neither", "ready", b"\2"),
+            ("text that is not UTF-8", "chat", b"\1\xff"),
+            ("a length beyond the end", "chat", b"\xfb\xff\xff"),
+            ("an enormous length", "chat", b"\xfd" + b"\xff" * 8),
+            ("an integer that is too wide", "choose_seat", b"\xfc\0\0\1\0"),
+            ("an integer of no width", "choose_seat", b"\xff"),
+            ("enormously many keys", "set_member_data", b"\xfd" + b"\xff" * 8 + b"\0"),
+            ("a value that is no JSON", "set_member_data", b"\1\1k\1{\0"),
+            ("a value that is nothing", "set_member_data", b"\1\1k\0\0"),
+            ("a user_id of 65 bytes", "kick", b"\x41" + b"x" * 65),
+        ):
+            self.raw(ada, kind, data, room, "raw")
+            self.checks.refused(f"{kind}, {name}", ada.result("raw"), "invalid_data", kind, room)
+        self.told("what is no value", ada, room)
+
     def references(self):
         """What is carried out is answered also without `ref`."""
         ada, checks = self.who("Ada"), self.checks
@@ -154,4 +178,4 @@ class Asking(Hall):
                     self.done(f"unpause without an owner, {player.username}", player, "unpause", {}, room)
                     self.done(f"create_invite without an owner, {player.username}", player, "create_invite", {}, room)
 
-    ALL = (outsiders, shapes, references, roles)
+    ALL = (outsiders, shapes, values, references, roles)
