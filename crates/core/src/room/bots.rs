@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::member::{AddBot, BotAdded, RemoveBot};
-use anteroom_protocol::message::push::LeftReason;
+use anteroom_protocol::message::push::{LeftReason, SystemEvent};
 use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,7 @@ impl Room {
         self.person_loses_session(&user_id, true);
         self.begin_to_play(seat);
         self.announce(To::Everyone, &user_id);
+        self.tell_system(To::Everyone, SystemEvent::Joined, &user_id, &name);
         self.game.joined(seat, &mut self.stage);
         self.stir_bots();
         Ok(Reply::Bot(BotAdded { seat: seat.0, user_id }))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use anteroom_protocol::message::member::{ChooseSeat, QueueForSeat, Ready, SeatChosen, SeatQueued};
-use anteroom_protocol::message::push::{MemberUpdated, RoomUpdated};
+use anteroom_protocol::message::push::{MemberUpdated, RoomUpdated, SystemEvent};
 use anteroom_protocol::message::{Role, RoomState};
 use anteroom_protocol::{Delivery, ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
@@ -100,9 +100,9 @@ impl Room {
         self.seats_free_for(None)
     }
 
-    /// A seat that somebody names.
+    /// A seat that somebody names: one of those there are, or one that was taken before there were fewer.
     pub(super) fn seat_named(&self, seat: u16) -> Result<Seat, ErrorBody> {
-        if seat < self.seats.max {
+        if seat < self.record.seats_max || self.stage.seating.occupant(Seat(seat)).is_some() {
             return Ok(Seat(seat));
         }
         Err(ErrorBody::new(ErrorCode::InvalidData, format!("There is no seat {seat}: they count from 0.")))
@@ -304,7 +304,7 @@ impl Room {
         self.stage.said.add(id, Role::Player, codec);
         effects.roles.push((id, Role::Player));
         self.catch_up(id, effects);
-        self.stage.seating.sit(seat, user_id.clone(), username, id);
+        self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
         self.plan.reserved.remove(&user_id);
         if !self.people.get(&user_id).is_some_and(|person| person.listed) {
             self.list_person(&user_id);
@@ -314,6 +314,7 @@ impl Room {
             update.role = Some(Role::Player);
             update.seat = Some(Some(seat.0));
         });
+        self.tell_system(To::Everyone, SystemEvent::Joined, &user_id, &username);
         self.game.joined(seat, &mut self.stage);
         if self.kind.views == Views::PerSeat {
             match self.game.view(Viewer::Seat(seat), &self.stage.seating, codec) {

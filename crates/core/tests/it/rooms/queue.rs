@@ -25,6 +25,9 @@ fn the_first_who_waits_has_the_next_free_seat() {
     let update = json!({"user_id": "eve", "number": 3, "role": "player", "seat": 1});
     assert_eq!(hall.told(fay, "member_updated"), std::slice::from_ref(&update));
     assert_eq!(hall.told(eve, "member_updated"), [update]);
+    let lines: Vec<Value> =
+        hall.told(fay, "system").iter().map(|line| json!([line["event"], line["user_id"]])).collect();
+    assert_eq!(lines, [json!(["left", "bob"]), json!(["joined", "eve"])], "whoever had the seat, and has it now");
     assert_eq!(hall.told(ada, "room_updated").last().unwrap()["seat_queue"], json!(["fay"]));
     let view = hall.told(eve, "game_state").pop().unwrap();
     assert_eq!(view["mine"], 1, "they see what is theirs");

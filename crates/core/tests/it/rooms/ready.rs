@@ -125,6 +125,19 @@ fn a_free_seat_is_moved_to_and_a_taken_one_swapped_by_consent() {
 }
 
 #[test]
+fn where_there_are_fewer_seats_those_beyond_are_none_unless_they_are_taken() {
+    let mut hall = Hall::of::<Rounds<Told>>(&json!({"seats": 4}), by_ada());
+    let (ada, bob) = (hall.sit("ada"), hall.sit("bob"));
+    assert_eq!(hall.ask(bob, "choose_seat", json!({"seat": 3})), json!({"seat": 3}));
+    assert_eq!(hall.ask(ada, "update_room", json!({"seats_max": 2})), json!({}));
+    assert_eq!(hall.ask(ada, "choose_seat", json!({"seat": 2})), "invalid_data");
+    assert_eq!(hall.ask(ada, "add_bot", json!({"seat": 2})), "invalid_data");
+    assert_eq!(hall.ask(ada, "choose_seat", json!({"seat": 3})), json!({"seat": 0}), "Bob may swap");
+    assert_eq!(hall.ask(bob, "choose_seat", json!({"seat": 1})), json!({"seat": 1}));
+    assert_eq!(hall.ask(bob, "choose_seat", json!({"seat": 3})), "invalid_data", "nobody is there any more");
+}
+
+#[test]
 fn seats_that_cannot_be_chosen() {
     let mut hall = Hall::of::<Rounds<Told>>(&json!({}), nobodys());
     let (ada, eve) = (hall.sit("ada"), hall.watch("eve"));
