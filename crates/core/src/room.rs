@@ -425,6 +425,7 @@ impl Room {
     fn close(&mut self, reason: ClosedReason, effects: &mut Effects) {
         let message = self.closing_words(reason);
         self.stage.said.seal(&mut effects.dispatches);
+        self.show_rest(effects);
         self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
         while let Some(&member) = self.members.keys().next() {
             self.dismiss(member, effects);
