@@ -129,6 +129,8 @@ pub struct Room {
     next_tick: Option<Time>,
     recent: RecentInputs,
     spectators: u16,
+    /// How many of them have a connection.
+    spectators_here: u16,
     /// How often somebody came or went, or lost or found their connection.
     turnover: u64,
     /// What the lobby was told of last: `turnover`, and the state.
@@ -195,6 +197,7 @@ impl Room {
             joining: None,
             recent: RecentInputs::default(),
             spectators: 0,
+            spectators_here: 0,
             turnover: 0,
             listed: None,
             flushes: 0,
@@ -424,6 +427,7 @@ impl Room {
     fn close(&mut self, reason: ClosedReason, effects: &mut Effects) {
         let message = self.closing_words(reason);
         self.stage.said.seal(&mut effects.dispatches);
+        self.show_rest(effects);
         self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
         while let Some(&member) = self.members.keys().next() {
             self.dismiss(member, effects);
@@ -487,13 +491,12 @@ impl Room {
     }
 
     fn presence(&self) -> Presence {
-        let here = self.spectators().filter(|who| who.connected).count();
         let (there, away): (Vec<_>, Vec<_>) = self.stage.seating.taken().partition(|(_, who)| who.connected);
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
         let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
         let hidden = self.record.visibility != Visibility::Public;
         let shut = hidden || self.record.locked || self.record.password.is_some() || self.refuses_late();
-        Presence { players: count(there.len()), spectators: count(here), away, hidden, shut }
+        Presence { players: count(there.len()), spectators: self.spectators_here, away, hidden, shut }
     }
 
     /// The kind of game that is played in it.

@@ -198,9 +198,8 @@ impl Room {
         let mut gone = self.members.remove(&member)?;
         gone.listed = self.is_listed(&gone.user_id);
         self.turnover += 1;
-        self.spectators -= u16::from(gone.seat.is_none());
         if gone.seat.is_none() {
-            self.count_spectators();
+            self.count_out(gone.connected);
         }
         self.person_loses_session(&gone.user_id, gone.connected);
         Some(gone)
@@ -214,10 +213,7 @@ impl Room {
                 self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
                 self.plan.forget(user_id);
             }
-            None => {
-                self.spectators += 1;
-                self.count_spectators();
-            }
+            None => self.count_in(true),
         }
         self.person_enters(user_id, username, *role);
         let (user_id, username) = (user_id.clone(), username.clone());
@@ -249,10 +245,6 @@ impl Room {
 
     fn is_listed(&self, user_id: &UserId) -> bool {
         self.people.get(user_id).is_some_and(|person| person.listed)
-    }
-
-    pub(super) fn spectators(&self) -> impl Iterator<Item = &Member> {
-        self.members.values().filter(|member| member.seat.is_none())
     }
 
     /// The first message of a lane: where the member is, who else is there, and what the game looks like.
@@ -391,13 +383,9 @@ impl Room {
 
     /// Whether a spectator plays or watches from another session, too, which the others go by.
     fn is_seen_elsewhere(&self, id: MemberId) -> bool {
-        let Some(Member { user_id, seat: None, .. }) = self.members.get(&id) else { return false };
-        let sessions = self.people.get(user_id).map_or(0, |person| person.sessions);
-        if sessions < 2 && self.stage.seating.of_user(user_id).is_none() {
-            return false;
-        }
-        let watches = |(other, who): (&MemberId, &Member)| *other != id && who.user_id == *user_id && who.connected;
-        self.stage.seating.of_user(user_id).is_some() || self.members.iter().any(watches)
+        let Some(Member { user_id, seat: None, connected, .. }) = self.members.get(&id) else { return false };
+        let sessions = self.people.get(user_id).map_or(0, |person| person.connected);
+        sessions > u16::from(*connected) || self.stage.seating.of_user(user_id).is_some()
     }
 
     /// Notes whether a member is there. Gives the member's seat if that is news.
@@ -410,8 +398,10 @@ impl Room {
             let others = person.connected.saturating_sub(u16::from(!connected));
             person.connected = others.saturating_add(u16::from(connected));
         }
-        if let Some(seat) = seat {
-            self.stage.seating.set_connected(seat, connected);
+        match seat {
+            Some(seat) => self.stage.seating.set_connected(seat, connected),
+            None if connected => self.spectators_here += 1,
+            None => self.spectators_here -= 1,
         }
         Some(seat)
     }

@@ -36,6 +36,8 @@ pub struct Terms {
     pub access: AccessMap,
     /// By how much those who watch are behind.
     pub spectator_delay: Duration,
+    /// For how long what is said is kept, if not for as long as the room.
+    pub chat_kept: Option<Duration>,
     /// How long it stays.
     pub lifecycle: Lifecycle,
     /// For whom seats are kept, and until when.
@@ -81,6 +83,8 @@ pub(super) struct Record {
     pub(super) seats_max: u16,
     pub(super) data: Dataset,
     pub(super) spectator_delay: Duration,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) chat_kept: Option<Duration>,
     pub(super) lifecycle: Lifecycle,
 }
 
@@ -115,6 +119,7 @@ impl Record {
             seats_max,
             data,
             spectator_delay: terms.spectator_delay,
+            chat_kept: terms.chat_kept,
             lifecycle: terms.lifecycle,
         })
     }

@@ -297,8 +297,8 @@ impl Room {
         let Some(member) = self.members.get_mut(&id) else { return };
         member.seat = Some(seat);
         let (user_id, username, codec) = (member.user_id.clone(), member.username.clone(), member.codec);
-        self.spectators -= 1;
-        self.count_spectators();
+        let connected = member.connected;
+        self.count_out(connected);
         self.turnover += 1;
         self.stage.said.remove(id);
         self.stage.said.add(id, Role::Player, codec);

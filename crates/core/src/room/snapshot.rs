@@ -369,7 +369,8 @@ impl Room {
         let flush_mode = kind.flush(options.as_ref()).map_err(RestoreError::damaged)?;
         let seating = Seating::restore(seats.max, snapshot.seats, snapshot.former).map_err(RestoreError::damaged)?;
         let members = restored(snapshot.members, snapshot.members_ever, &seating)?;
-        let spectators = members.values().filter(|member| member.seat.is_none()).count();
+        let watching = || members.values().filter(|member| member.seat.is_none());
+        let (spectators, here) = (watching().count(), watching().filter(|member| member.connected).count());
         if spectators > usize::from(SPECTATORS_MAX) || policy.spectators_max > SPECTATORS_MAX {
             return Err(RestoreError::damaged("too many spectators"));
         }
@@ -426,6 +427,7 @@ impl Room {
             next_tick,
             recent: RecentInputs::default(),
             spectators: u16::try_from(spectators).unwrap_or(u16::MAX),
+            spectators_here: u16::try_from(here).unwrap_or(u16::MAX),
             turnover: snapshot.turnover,
             listed: snapshot.listed,
             flushes: snapshot.flushes,
