@@ -341,7 +341,6 @@ impl Room {
                 self.spectators += 1;
                 self.count_spectators();
                 effects.roles.push((id, Role::Spectator));
-                self.count_spectators();
             }
             self.fall_back(id, effects);
         }
