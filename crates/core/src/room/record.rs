@@ -249,7 +249,9 @@ impl Room {
     }
 
     fn set_owner(&mut self, owner: Option<UserId>) {
-        self.record.owner.clone_from(&owner);
+        if let Some(before) = std::mem::replace(&mut self.record.owner, owner.clone()) {
+            self.take_owner_keys(&before);
+        }
         self.say(To::Everyone, &RoomUpdated { owner: Some(owner.clone()), ..RoomUpdated::default() });
         if let Some(owner) = owner
             && let Some(username) = self.people.get(&owner).map(|person| person.username.clone())
