@@ -119,6 +119,32 @@ enum Class {
     Unreliable(Arc<str>),
 }
 
+/// Whose message it is. A game chooses the keys of its newest values, or lets players do it: none of them may take the place
+/// of what the room itself says, so on lanes those are apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Games,
+    Rooms,
+}
+
+/// What the keys of the room's own newest values begin with on lanes, and no others do.
+const ROOMS: &str = "\0room.";
+
+impl Whose {
+    fn key(self, key: &str) -> Arc<str> {
+        match self {
+            Self::Rooms => format!("{ROOMS}{key}").into(),
+            Self::Games if key.starts_with('\0') => format!("\0game.{key}").into(),
+            Self::Games => key.into(),
+        }
+    }
+}
+
+/// Whether a key of a newest value is that of something a room says of itself: all of that is in its snapshots.
+pub(crate) fn is_in_snapshots(key: &str) -> bool {
+    key.starts_with(ROOMS)
+}
+
 /// When those who watch hear a message, where they hear things late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
@@ -209,7 +235,7 @@ impl Said {
         room_id: &RoomId,
         event: &E,
     ) {
-        self.say(to, delivery, |codec, latest, scratch, out| {
+        self.say(to, delivery, Whose::Games, |codec, latest, scratch, out| {
             scratch.clear();
             let kind = variant::encode(codec, event, scratch)?;
             let latest = latest.map(|key| if key.is_empty() { kind } else { key });
@@ -225,7 +251,7 @@ impl Said {
 
     /// Says what the game looks like now.
     pub(crate) fn view<V: Body>(&mut self, to: To, delivery: &Delivery, room_id: &RoomId, view: &V) {
-        self.say(to, delivery, |codec, latest, _, out| {
+        self.say(to, delivery, Whose::Games, |codec, latest, _, out| {
             let header = Header { latest, ..Header::new(GAME_STATE) };
             envelope::encode(codec, &header.in_room(room_id.as_str()), view, out)?;
             Ok(GAME_STATE)
@@ -235,7 +261,7 @@ impl Said {
     /// Says one of the room's own messages, reliably.
     pub(crate) fn message<T: Body + ?Sized>(&mut self, to: To, header: &Header<'_>, data: &T) {
         let items = self.items.len();
-        self.say(to, &Delivery::Reliable, |codec, _, _, out| {
+        self.say(to, &Delivery::Reliable, Whose::Rooms, |codec, _, _, out| {
             envelope::encode(codec, header, data, out)?;
             Ok("")
         });
@@ -248,7 +274,7 @@ impl Said {
     /// Says one of the room's own messages so that it replaces an unwritten one of the same key.
     pub(crate) fn message_latest<T: Body + ?Sized>(&mut self, to: To, key: &str, header: &Header<'_>, data: &T) {
         let delivery = Delivery::Latest { key: key.to_owned().into() };
-        self.say(to, &delivery, |codec, latest, _, out| {
+        self.say(to, &delivery, Whose::Rooms, |codec, latest, _, out| {
             envelope::encode(codec, &Header { latest, ..*header }, data, out)?;
             Ok("")
         });
@@ -259,6 +285,7 @@ impl Said {
         &mut self,
         to: To,
         delivery: &Delivery,
+        whose: Whose,
         encode: impl Fn(Codec, Option<&str>, &mut Vec<u8>, &mut Vec<u8>) -> Result<&'static str, InvalidData>,
     ) {
         let audience = self.audience(to);
@@ -279,7 +306,7 @@ impl Said {
         }
         // Without a kind there is nobody to hear it.
         let Some(kind) = kind else { return };
-        let key = key.map(|key| Arc::from(if key.is_empty() { kind } else { key }));
+        let key = key.map(|key| whose.key(if key.is_empty() { kind } else { key }));
         let class = match (delivery, key) {
             (Delivery::Latest { .. }, Some(key)) => Class::Latest(key),
             (Delivery::Unreliable { .. }, Some(key)) => Class::Unreliable(key),

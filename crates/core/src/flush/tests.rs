@@ -176,6 +176,27 @@ fn of_latest_values_the_newest_goes_behind_what_is_reliable() {
 }
 
 #[test]
+fn no_key_of_a_game_is_one_of_the_rooms_own() {
+    let mut said = said();
+    let header = Header::new("room_updated");
+    said.message_latest(To::Only(ADA), "d.level", &header, &Empty {});
+    let keys = ["d.level", "\0room.d.level", "\0game.\0room.d.level", "\0game.d.level"];
+    for key in keys {
+        move_as(&mut said, To::Only(ADA), 1, &Delivery::Latest { key: key.into() });
+    }
+    let out = sealed(&mut said);
+    let of_lane = |dispatch: &Dispatch| match dispatch {
+        Dispatch::Say { outgoing: Outgoing::Latest { key, .. }, .. } => Some(key.to_string()),
+        _ => None,
+    };
+    let lane: std::collections::BTreeSet<String> = out.iter().filter_map(of_lane).collect();
+    assert_eq!(lane.len(), 1 + keys.len(), "{lane:?}");
+    assert_eq!(lane.iter().filter(|key| is_in_snapshots(key)).count(), 1);
+    let told = heard(&out, ADA);
+    assert!(keys.iter().all(|key| told.contains(key)), "{told}");
+}
+
+#[test]
 fn unreliable_messages_all_go_one_by_one() {
     let mut said = said();
     for x in 1..=2 {

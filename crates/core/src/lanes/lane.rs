@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anteroom_protocol::lane::{Bounds, Marks, Outbound};
 use anteroom_protocol::{Batch, LaneId, RoomId};
 
-use crate::flush::Outgoing;
+use crate::flush::{Outgoing, is_in_snapshots};
 use crate::time::Time;
 
 /// The most datagrams that wait on one lane; a further one takes the place of the oldest.
@@ -69,7 +69,13 @@ impl Lane {
         }
         match outgoing {
             Outgoing::Reliable(batch) => return self.out.put(now.as_millis(), batch, bounds).is_err(),
-            Outgoing::Snapshot { message, .. } => self.out.put_snapshot(now.as_millis(), message),
+            Outgoing::Snapshot { message, .. } => {
+                if self.out.is_in_gap() {
+                    // What it says is newer, and meant for this reader.
+                    self.out.forget_values(is_in_snapshots);
+                }
+                self.out.put_snapshot(now.as_millis(), message);
+            }
             Outgoing::Unreliable { key, message } if datagram_bytes_max >= Some(message.payload().len()) => {
                 // What waits is replaced, as everywhere; what was written must not come back as the newest.
                 if self.out.replace_latest(&key, &message) == Some(true) {

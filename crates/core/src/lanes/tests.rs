@@ -320,6 +320,29 @@ fn a_session_gives_its_memory_back_and_says_so() {
 }
 
 #[test]
+fn a_snapshot_takes_the_place_of_what_the_room_said_of_itself() {
+    let (mut session, first) = session(true);
+    let lane = session.open(room(1));
+    session.put(NOW, lane, said(1));
+    let Outgoing::Latest { message, .. } = value(1) else { unreachable!() };
+    session.put(NOW, lane, Outgoing::Latest { key: "\0room.k".into(), message: message.clone() });
+    session.put(NOW, lane, value(2));
+    session.relieve();
+    session.put(NOW, lane, Outgoing::Latest { key: "\0room.k".into(), message: message.clone() });
+    session.put(NOW, lane, Outgoing::Latest { key: "k".into(), message: message.clone() });
+    session.lost(first);
+    let connection = session.moves(1, received(&[])).connection;
+    assert_eq!(session.writes(connection), ["0 lane", "1?"]);
+    session.put(NOW, lane, Outgoing::Snapshot { applied: 0, message: said(1).batch().clone() });
+    session.put(NOW, lane, Outgoing::Latest { key: "\0room.l".into(), message });
+    assert_eq!(
+        session.writes(connection),
+        ["1 lane", "1 said", "1 value", "1 value"],
+        "the game's, and what came later"
+    );
+}
+
+#[test]
 fn what_is_handed_over_is_acknowledged_when_it_is_applied() {
     let (mut session, first) = session(true);
     let lane = session.open(room(1));

@@ -239,13 +239,17 @@ impl Room {
         let Some((user_id, person)) = user_id.and_then(|id| Some((id.clone(), self.people.get_mut(&id)?))) else {
             return Err(ErrorBody::new(ErrorCode::NotInRoom, "This session is not in that room."));
         };
-        let was = (person.is_typing(now), person.away);
-        if let Some(typing) = request.typing {
-            person.typing_until = typing.then(|| now + TYPING);
-        }
-        person.away = request.away.unwrap_or(person.away);
+        let (was_away, listed) = (person.away, person.listed);
+        let away = request.away.unwrap_or(was_away);
+        person.away = away;
+        let typing = &mut self.watching.typing;
+        let was_typing = match request.typing {
+            Some(true) if listed => typing.insert(user_id.clone(), now + TYPING).is_some(),
+            Some(false) => typing.remove(&user_id).is_some(),
+            _ => typing.contains_key(&user_id),
+        };
         // That somebody still writes is news: what was said before is over after a time.
-        if was != (person.is_typing(now), person.away) || request.typing == Some(true) {
+        if was_away != away || was_typing != typing.contains_key(&user_id) || request.typing == Some(true) {
             self.tell_presence(&user_id);
         }
         Ok(Reply::Done)
@@ -257,16 +261,17 @@ impl Room {
         self.say(to, &SystemSaid { event, user_id: user_id.clone(), username: username.to_owned(), at_ms });
     }
 
-    fn stops_typing(&mut self, user_id: &UserId) {
-        let typing = self.people.get_mut(user_id).and_then(|person| person.typing_until.take());
-        if typing.is_some_and(|until| self.stage.now < until) {
+    /// Somebody has said what they were writing, or has not written for long enough.
+    pub(super) fn stops_typing(&mut self, user_id: &UserId) {
+        if self.watching.typing.contains_key(user_id) {
+            self.watching.typing.remove(user_id);
             self.tell_presence(user_id);
         }
     }
 
     fn tell_presence(&mut self, user_id: &UserId) {
         let Some(person) = self.people.get(user_id).filter(|person| person.listed) else { return };
-        let (number, typing, away) = (person.number, person.is_typing(self.stage.now), person.away);
+        let (number, typing, away) = (person.number, self.watching.typing.contains_key(user_id), person.away);
         let changed = PresenceChanged { user_id: user_id.clone(), number, typing, away };
         self.say_latest(To::Everyone, &format!("p{number}"), &changed);
     }

@@ -24,7 +24,8 @@ impl Room {
             return None;
         }
         let kept = self.stage.seating.next_kept().map(|(until, _)| until);
-        let shown = [self.delay_due(), self.watching.due];
+        let typed = self.watching.next_typed().map(|(until, _)| until);
+        let shown = [self.delay_due(), self.watching.due, typed];
         let room = [kept, self.plan.next_lapse(), self.absence.next(), self.end_due()].into_iter().chain(shown);
         let game = [self.game.next_timer(), self.next_tick, self.bots.next().map(|(due, _)| due)];
         let game = game.into_iter().flatten().filter(|_| !self.absence.is_paused());
@@ -50,7 +51,7 @@ impl Room {
         self.stage.now = self.stage.now + by;
         self.next_tick = self.next_tick.map(|tick| tick + by);
         self.stage.seating.put_off(by);
-        self.watching.due = self.watching.due.map(|due| due + by);
+        self.watching.put_off(by);
         self.stay.put_off(by);
         self.delayed.iter_mut().for_each(|delayed| delayed.put_off(by));
         self.game.put_off(by);
@@ -89,6 +90,8 @@ impl Room {
             self.absence_falls_due(due, effects);
         } else if self.watching.due.is_some_and(|at| at <= due) {
             self.tell_spectators();
+        } else if let Some((_, user_id)) = self.watching.next_typed().filter(|(until, _)| *until <= due) {
+            self.stops_typing(&user_id.clone());
         } else if goes_on && self.game.next_timer().is_some_and(|timer| timer <= due) {
             self.game.fire_timer(&mut self.stage);
             self.stir_bots();

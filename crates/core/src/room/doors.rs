@@ -120,7 +120,7 @@ impl Room {
         let invite = self.doors.valid(code, self.stage.now);
         let is_first = self.people_ever == 0 && record.created_by.as_ref() == Some(user_id);
         let comes_back = is_first
-            || self.people.contains_key(user_id)
+            || self.people.contains_key(user_id) && !self.is_bots_name(user_id)
             || record.owner.as_ref() == Some(user_id)
             || self.is_reserved_for(user_id);
         if record.visibility == Visibility::Private && invite.is_none() && !comes_back {
@@ -151,6 +151,12 @@ impl Room {
         // Whoever needs none does not use one up.
         let needs = record.visibility == Visibility::Private || !knows || self.doors.kicked.has(user_id);
         Ok(code.filter(|_| needs && invite.is_some()))
+    }
+
+    /// Whether a bot that plays here has the id of a user.
+    pub(super) fn is_bots_name(&self, user_id: &UserId) -> bool {
+        let seat = self.stage.seating.of_user(user_id);
+        seat.and_then(|seat| self.stage.seating.occupant(seat)).is_some_and(|occupant| occupant.bot)
     }
 
     /// Whether nobody may begin to play just now.

@@ -73,8 +73,7 @@ impl Room {
 
     pub(super) fn let_in(&mut self, join: &Join, effects: &mut Effects) -> Result<MemberId, ErrorBody> {
         let invite = self.pass_doors(join)?;
-        let seat = self.stage.seating.of_user(&join.user_id);
-        if seat.and_then(|seat| self.stage.seating.occupant(seat)).is_some_and(|occupant| occupant.bot) {
+        if self.is_bots_name(&join.user_id) {
             return Err(ErrorBody::new(ErrorCode::Conflict, "A bot is called like that here."));
         }
         let mut taken = match join.role {

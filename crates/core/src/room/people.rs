@@ -26,18 +26,10 @@ pub(super) struct Person {
     /// Whether the others have them in the list of members, and hear of them by name.
     pub(super) listed: bool,
     pub(super) ready: bool,
-    /// Until when they are said to write something.
-    pub(super) typing_until: Option<Time>,
     pub(super) away: bool,
     /// The seat that they have asked its player for.
     pub(super) wants_seat: Option<Seat>,
     pub(super) data: Dataset,
-}
-
-impl Person {
-    pub(super) fn is_typing(&self, now: Time) -> bool {
-        self.typing_until.is_some_and(|until| now < until)
-    }
 }
 
 impl Room {
@@ -61,7 +53,6 @@ impl Room {
             connected: 1,
             listed: list,
             ready: false,
-            typing_until: None,
             away: false,
             wants_seat: None,
             data: Dataset::default(),
@@ -95,7 +86,10 @@ impl Room {
         let is_gone = self.people.get(user_id).is_some_and(|person| person.sessions == 0);
         if is_gone && self.stage.seating.of_user(user_id).is_none() {
             let gone = self.people.remove(user_id);
-            gone.iter().for_each(|person| drop(self.watching.listed.remove(&person.number)));
+            if let Some(person) = gone.filter(|person| person.listed) {
+                self.watching.listed.remove(&person.number);
+                self.watching.typing.remove(user_id);
+            }
         }
     }
 
@@ -130,7 +124,7 @@ impl Room {
             data: person.data.seen_by(access),
             muted: self.doors.is_muted(user_id),
             away: person.away,
-            typing: person.is_typing(self.stage.now),
+            typing: self.watching.typing.contains_key(user_id),
             wants_seat: person.wants_seat.map(|seat| seat.0),
         })
     }

@@ -1,7 +1,7 @@
 //! Seats that somebody has not taken yet, or wants to change: reservations, the queue of those who watch, swaps, who is ready; and
 //! whether with all that a match begins.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use anteroom_protocol::message::member::{ChooseSeat, QueueForSeat, Ready, SeatChosen, SeatQueued};
@@ -55,15 +55,13 @@ impl SeatPlan {
 
 impl Room {
     pub(super) fn reserve(&mut self, users: &[UserId], until: Time) {
-        for user_id in users {
-            let is_new = !self.plan.reserved.contains_key(user_id);
-            let has_seat = self.stage.seating.of_user(user_id).is_some();
-            let is_too_many = self.plan.reserved.len() >= usize::from(self.seats.max);
-            if is_new && (is_too_many || !has_seat && self.seats_free() == 0) {
-                continue;
-            }
-            self.plan.reserved.insert(user_id.clone(), until);
+        let new: BTreeSet<&UserId> = users.iter().filter(|user_id| !self.is_reserved_for(user_id)).collect();
+        let seatless = new.iter().filter(|user_id| self.stage.seating.of_user(user_id).is_none()).count();
+        // All of them or none: whoever hears that there are not enough seats looks for another room.
+        if seatless > self.seats_free() || self.plan.reserved.len() + new.len() > usize::from(self.seats.max) {
+            return;
         }
+        self.plan.reserved.extend(users.iter().map(|user_id| (user_id.clone(), until)));
         self.turnover += 1;
     }
 

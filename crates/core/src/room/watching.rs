@@ -23,10 +23,22 @@ const TOLD_EVERY: Duration = Duration::from_millis(250);
 pub(super) struct Watching {
     /// Everyone in the room whom the others know by name, players too, by the numbers of their stays.
     pub(super) listed: BTreeMap<u32, UserId>,
-    /// How many watch, as it was told last.
-    told: u32,
     /// When it is told again.
     pub(super) due: Option<Time>,
+    /// Who of the listed is said to write something, and until when.
+    pub(super) typing: BTreeMap<UserId, Time>,
+}
+
+impl Watching {
+    /// Who has not written for long enough first, and when that is.
+    pub(super) fn next_typed(&self) -> Option<(Time, &UserId)> {
+        self.typing.iter().map(|(user_id, until)| (*until, user_id)).min()
+    }
+
+    pub(super) fn put_off(&mut self, by: Duration) {
+        self.due = self.due.map(|due| due + by);
+        self.typing.values_mut().for_each(|until| *until = *until + by);
+    }
 }
 
 impl Room {
@@ -55,14 +67,11 @@ impl Room {
         }
     }
 
-    /// Tells how many watch, if that has changed.
+    /// Tells how many watch, since that has changed.
     pub(super) fn tell_spectators(&mut self) {
         self.watching.due = None;
-        let spectators = self.spectators_shown();
-        if self.watching.told != spectators {
-            self.watching.told = spectators;
-            let updated = RoomUpdated { spectators: Some(spectators), ..RoomUpdated::default() };
-            self.say_latest(To::Everyone, "spectators", &updated);
-        }
+        // Though it be as many as before: whoever came meanwhile was told another number.
+        let updated = RoomUpdated { spectators: Some(self.spectators_shown()), ..RoomUpdated::default() };
+        self.say_latest(To::Everyone, "spectators", &updated);
     }
 }

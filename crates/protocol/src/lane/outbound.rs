@@ -231,6 +231,12 @@ impl Outbound {
         self.values.replace(key, message, self.last)
     }
 
+    /// Lets go of the newest values of these keys, written or not: a snapshot that is about to be put says them, too.
+    pub fn forget_values(&mut self, is_said: impl Fn(&str) -> bool) {
+        self.values.forget(is_said);
+        self.count();
+    }
+
     /// Ends a gap with a snapshot: one message that says where things stand. Without a gap it is not needed, and
     /// dropped.
     pub fn put_snapshot(&mut self, now_ms: u64, snapshot: Arc<Batch>) {

@@ -103,7 +103,9 @@ fn presence_is_the_newest_of_each_and_typing_ends() {
     hall.ask(ada, "chat", json!({"text": "done"}));
     assert_eq!(hall.pushed(bob, "presence")[0]["typing"], false);
     hall.ask(ada, "presence", json!({"typing": true, "away": true}));
+    assert_eq!(hall.pushed(bob, "presence")[0]["typing"], true);
     hall.pass(10_000);
+    assert_eq!(hall.pushed(bob, "presence")[0]["typing"], false, "what is newest is true, whenever it is heard");
     let there = hall.ask(bob, "get_participants", json!({}));
     let ada = &there["members"][0];
     assert_eq!((ada["typing"] == true, &ada["away"]), (false, &json!(true)));

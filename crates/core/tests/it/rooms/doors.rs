@@ -258,6 +258,19 @@ fn by_hand_it_stays_theirs_and_without_owners_it_is_nobodys() {
 }
 
 #[test]
+fn who_is_called_like_a_bot_learns_nothing_of_a_private_room() {
+    let mut hall = Hall::of::<Game>(&json!({}), by_ada());
+    let ada = hall.sit("ada");
+    let bot = hall.ask(ada, "add_bot", json!({}))["user_id"].as_str().unwrap().to_owned();
+    let visitor = || Hall::visitor(&bot, Role::Spectator);
+    assert_eq!(hall.knock(visitor()).unwrap_err(), "conflict");
+    hall.ask(ada, "update_room", json!({"locked": true}));
+    assert!(hall.knock(visitor()).unwrap_err().starts_with("room_locked"));
+    hall.ask(ada, "update_room", json!({"visibility": "private"}));
+    assert_eq!(hall.knock(visitor()).unwrap_err(), "room_not_found");
+}
+
+#[test]
 fn who_is_muted_is_not_heard() {
     let mut hall = Hall::of::<Game>(&json!({}), by_ada());
     let (ada, eve) = (hall.sit("ada"), hall.watch("eve"));

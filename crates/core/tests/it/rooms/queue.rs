@@ -1,5 +1,7 @@
 //! Those who wait for a seat, and seats that wait for somebody.
 
+use std::time::Duration;
+
 use anteroom_core::Command;
 use anteroom_core::room::Terms;
 use anteroom_protocol::message::Role;
@@ -141,6 +143,20 @@ fn a_seat_is_kept_for_somebody_until_then() {
     hall.pass(1);
     assert_eq!(hall.seats(), ["ada:0", "eve:1"], "it has lapsed");
     assert_eq!(hall.knock(Hall::visitor("bob", Role::Player)).unwrap_err(), "room_full");
+}
+
+#[test]
+fn seats_are_kept_for_all_of_them_or_for_none() {
+    let mut hall = Hall::of::<Rounds<Told>>(&json!({"seats": 3}), by_ada());
+    hall.sit("ada");
+    let users = ["bob", "cyd", "dan"].map(|user| user.parse().unwrap());
+    let until = hall.now + Duration::from_secs(60);
+    hall.handle(Command::Reserve { users: users.to_vec(), until });
+    hall.sit("eve");
+    assert_eq!(hall.seats(), ["ada:0", "eve:1"], "there were two free ones");
+    hall.handle(Command::Reserve { users: vec![users[0].clone(), users[0].clone(), "ada".parse().unwrap()], until });
+    assert_eq!(hall.knock(Hall::visitor("fay", Role::Player)).unwrap_err(), "room_full");
+    hall.sit("bob");
 }
 
 #[test]

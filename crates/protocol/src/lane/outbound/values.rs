@@ -78,6 +78,21 @@ impl Values {
         is_unread
     }
 
+    /// Lets go of those that something else says.
+    pub(super) fn forget(&mut self, is_said: impl Fn(&str) -> bool) {
+        let (bytes, waiting) = (&mut self.bytes, &mut self.waiting);
+        self.all.retain(|value| {
+            let stays = !is_said(&value.key);
+            if !stays {
+                *bytes -= value.batch.payload().len();
+                *waiting -= usize::from(value.behind.is_none());
+            }
+            stays
+        });
+        self.turn = self.turn.min(self.all.len());
+        self.give_back();
+    }
+
     /// Whether it has not been written.
     fn remove(&mut self, place: usize) -> bool {
         let value = self.all.remove(place);
