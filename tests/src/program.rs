@@ -156,7 +156,8 @@ impl Running {
     /// # Panics
     /// If none comes in time.
     pub async fn line(&mut self) -> Option<String> {
-        let line = in_time(&format!("a line after {:?}", self.heard), self.lines.next_line()).await.unwrap();
+        let last = &self.heard[self.heard.len().saturating_sub(20)..];
+        let line = in_time(&format!("a line after {last:?}"), self.lines.next_line()).await.unwrap();
         self.heard.extend(line.clone());
         line
     }

@@ -12,8 +12,8 @@ use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
 use anteroom_core::schemars::JsonSchema;
 use anteroom_core::{
-    Absence, Context, Durable, ErrorCode, Game, Json, Outcome, Rejection, Rng, Seat, Seating, Seats, Then, UserId, Viewer,
-    Views,
+    Absence, Context, Durable, ErrorCode, Game, Json, Outcome, Rejection, Rng, Seat, Seating, Seats, Then, UserId,
+    Viewer, Views,
 };
 use serde::{Deserialize, Serialize};
 
