@@ -166,7 +166,10 @@ impl Room {
     /// The game may have changed, so there is something to think about.
     pub(super) fn stir_bots(&mut self) {
         let now = self.stage.now;
-        let Bots { rng: Some(rng), minds, .. } = &mut self.bots else { return };
+        if self.bots.minds.is_empty() {
+            return;
+        }
+        let Bots { rng: Some(rng), minds, .. } = &mut *self.bots else { return };
         for mind in minds.values_mut() {
             mind.refused = 0;
             if mind.due.is_none() {

@@ -39,12 +39,6 @@ impl SeatPlan {
         self.reserved.contains_key(user_id) || self.queue.contains(user_id)
     }
 
-    /// Keeps no seat for a user any more, and no place in the queue.
-    pub(super) fn forget(&mut self, user_id: &UserId) {
-        self.reserved.remove(user_id);
-        self.queue.retain(|queued| queued != user_id);
-    }
-
     pub(super) fn next_lapse(&self) -> Option<Time> {
         self.reserved.values().min().copied()
     }
@@ -248,7 +242,8 @@ impl Room {
         if self.plan.queue.len() >= QUEUE_MAX {
             return Err(ErrorBody::new(ErrorCode::RoomFull, "Too many wait for a seat already."));
         }
-        if connected && self.takes_players() && self.plan.queue.is_empty() && self.seats_free_for(Some(&user_id)) > 0 {
+        let is_next = self.plan.queue.is_empty() || self.is_reserved_for(&user_id);
+        if connected && self.takes_players() && is_next && self.seats_free_for(Some(&user_id)) > 0 {
             self.seat_spectator(id, effects);
             return Ok(Reply::Queued(SeatQueued { position: None }));
         }
@@ -297,8 +292,8 @@ impl Room {
         let Some(member) = self.members.get_mut(&id) else { return };
         member.seat = Some(seat);
         let (user_id, username, codec) = (member.user_id.clone(), member.username.clone(), member.codec);
-        self.spectators -= 1;
-        self.count_spectators();
+        let connected = member.connected;
+        self.count_out(connected);
         self.turnover += 1;
         self.stage.said.remove(id);
         self.stage.said.add(id, Role::Player, codec);
@@ -308,7 +303,7 @@ impl Room {
         self.plan.reserved.remove(&user_id);
         if !self.people.get(&user_id).is_some_and(|person| person.listed) {
             self.list_person(&user_id);
-            self.announce(To::Except(id), &user_id);
+            self.announce(To::Everyone, &user_id);
         }
         self.tell_member(&user_id, |update| {
             update.role = Some(Role::Player);
@@ -378,7 +373,8 @@ impl Room {
     /// Tells where the match stands, if that is another place than the members know.
     pub(super) fn tell_progress(&mut self) {
         let state = self.stage.state;
-        if std::mem::replace(&mut self.plan.told, state) != state {
+        if self.plan.told != state {
+            self.plan.told = state;
             self.say(To::Everyone, &RoomUpdated { state: Some(state), ..RoomUpdated::default() });
         }
     }

@@ -66,6 +66,14 @@ fn bots_are_ready_and_who_is_not_holds_the_match_up_until_they_go() {
         r#"room_locked {"reason":"playing"}"#,
         "the game takes nobody late"
     );
+    hall.watch("dan");
+    assert_eq!(
+        hall.knock(Hall::visitor("dan", anteroom_protocol::message::Role::Player)).unwrap_err(),
+        r#"room_locked {"reason":"playing"}"#,
+        "nor whoever watches already"
+    );
+    hall.lose(ada);
+    hall.sit("ada");
 }
 
 #[test]
