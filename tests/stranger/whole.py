@@ -153,7 +153,7 @@ class Whole(Chapter):
         checks.equal("away: a bot plays", bot, {"user_id": rae.user_id, "number": 1, "bot": True})
         assert pat.request("make_move", {"row": 1, "col": 1}, room)["success"]
         state = pat.next(room, "game_state")["data"]
-        while state["current_turn"] != pat.user_id or state["board"][1][1] is None:
+        while state.get("current_turn") != pat.user_id or state["board"][1][1] is None:
             state = pat.next(room, "game_state")["data"]
         marks = sum(cell is not None for row in state["board"] for cell in row)
         checks.equal("away: the bot moves for them", (marks, state["players"]["X"]), (3, rae.user_id))
@@ -167,7 +167,7 @@ class Whole(Chapter):
         checks.equal("back: the members", [(m["connected"], m["bot"]) for m in members], [(True, False)] * 2)
         assert pat.request("make_move", {"row": 2, "col": 1}, room)["success"]
         state = rae.next(room, "game_state")["data"]
-        while state["current_turn"] != rae.user_id or state["board"][2][1] is None:
+        while state.get("current_turn") != rae.user_id or state["board"][2][1] is None:
             state = rae.next(room, "game_state")["data"]
         free = next((row, col) for row in range(3) for col in range(3) if state["board"][row][col] is None)
         moved = rae.request("make_move", {"row": free[0], "col": free[1]}, room)
