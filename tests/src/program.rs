@@ -105,8 +105,16 @@ pub struct Ended {
 ///
 /// # Panics
 /// If it does not start, or does not end in time.
-pub async fn run(mut command: Command) -> Ended {
-    let output = in_time(&format!("the end of {command:?}"), command.output()).await.unwrap();
+pub async fn run(command: Command) -> Ended {
+    in_time(&format!("the end of {command:?}"), run_at_leisure(command)).await
+}
+
+/// Runs a program to its end that sees for itself that it does not wait for ever.
+///
+/// # Panics
+/// If it does not start.
+pub async fn run_at_leisure(mut command: Command) -> Ended {
+    let output = command.output().await.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -80,6 +80,8 @@ class Listing(Hall):
             ({"empty_ttl_ms": 3600001}, "invalid_data"),
             ({"options": {"members_max": 0}}, "invalid_options"),
             ({"options": {"flush": "tick", "tick_ms": 1001}}, "invalid_options"),
+            ({"game": "tic_tac_toe", "options": {"bot_after_s": 0}}, "invalid_options"),
+            ({"game": "tic_tac_toe", "options": {"bot_after_s": 601}}, "invalid_options"),
             ({"game": "no_such_game", "name": "x" * 33}, "game_not_found"),
         ):
             self.outside(f"create_room {data}", ada, {"game": "relay", **data}, code, "create_room")

@@ -221,6 +221,7 @@ class Losses(Chapter):
             self.say(pat, room, f"reliable {number}")
             self.say(pat, room, f"a {number}", delivery="latest", key="a")
             self.say(pat, room, f"b {number}", delivery="unreliable", key="b")
+        self.heard(pat, room, "b 2")  # so the room has said it to all
         rae.reconnect()
         self.say(pat, room, "end")
         rae.wait(lambda: sum("latest" in m for m in rae.lanes[room]) == 2, "a value of each key")

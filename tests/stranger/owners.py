@@ -118,6 +118,18 @@ class Owners(Hall):
         self.joined(ada, room, eve)
         self.refused("who made the room is a stranger now", ada, "update_room", {"locked": True}, room, "not_owner")
 
+        ada, bob = self.who("Ada"), self.who("Bob")
+        room = self.made(ada, owner_policy="automatic", empty_ttl_ms=60000, visibility="private")
+        self.done("the last one leaves", ada, "leave_room", {}, room)
+        data = self.joined(ada, room)
+        self.checks.has("who left last owns it still", data, {"owner": ada.user_id})
+        self.done("it is public", ada, "update_room", {"visibility": "public"}, room)
+        self.done("the last one leaves again", ada, "leave_room", {}, room)
+        self.checks.equal("somebody else comes in", bob.request("join_room", {"room_id": room})["success"], True)
+        self.owner(bob, room, bob)
+        self.joined(ada, room, bob)
+        self.refused("who left last does not own it any more", ada, "update_room", {"locked": True}, room, "not_owner")
+
         ada, bob, eve, room = self.party(owner_policy="manual")
         self.done("the owner leaves", ada, "leave_room", {}, room)
         left = ("client_left", {"user_id": ada.user_id}), ("system", {"event": "left", "user_id": ada.user_id})

@@ -153,7 +153,7 @@ class Seats(Hall):
             self.refused(f"{kind} with a bot", ada, kind, data, room, code)
         self.done("a move", ada, "make_move", {"row": 0, "col": 0}, room)
         state = ada.next(room, "game_state")["data"]
-        while state["current_turn"] != ada.user_id:
+        while state.get("current_turn") != ada.user_id:
             state = ada.next(room, "game_state")["data"]
         marks = sum(cell is not None for row in state["board"] for cell in row)
         self.checks.equal("the bot moves", (marks, state["players"]["O"]), (2, bot))

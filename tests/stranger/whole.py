@@ -143,4 +143,34 @@ class Whole(Chapter):
         follows("a bot, and who has gone")
         checks.equal("all steps were taken", steps, 9)
 
-    ALL = (everything,)
+    def absence(self):
+        """A bot plays for a player who is away in a match, until they are back."""
+        checks, rae, pat = self.checks, self.rae(), self.pat()
+        room = self.room(rae, pat, game="tic_tac_toe", bot_after_s=1)
+        assert rae.request("make_move", {"row": 0, "col": 0}, room)["success"]
+        rae.drop()
+        bot = pat.next(room, "member_updated")["data"]
+        checks.equal("away: a bot plays", bot, {"user_id": rae.user_id, "number": 1, "bot": True})
+        assert pat.request("make_move", {"row": 1, "col": 1}, room)["success"]
+        state = pat.next(room, "game_state")["data"]
+        while state.get("current_turn") != pat.user_id or state["board"][1][1] is None:
+            state = pat.next(room, "game_state")["data"]
+        marks = sum(cell is not None for row in state["board"] for cell in row)
+        checks.equal("away: the bot moves for them", (marks, state["players"]["X"]), (3, rae.user_id))
+        members = pat.request("get_participants", {}, room)["data"]["members"]
+        seen = [(m["user_id"], m["connected"], m["bot"]) for m in members]
+        checks.equal("away: the members", seen, [(rae.user_id, False, True), (pat.user_id, True, False)])
+        rae.reconnect()
+        back = pat.next(room, "member_updated")["data"]
+        checks.equal("back: no bot plays", back, {"user_id": rae.user_id, "number": 1, "bot": False})
+        members = rae.request("get_participants", {}, room)["data"]["members"]
+        checks.equal("back: the members", [(m["connected"], m["bot"]) for m in members], [(True, False)] * 2)
+        assert pat.request("make_move", {"row": 2, "col": 1}, room)["success"]
+        state = rae.next(room, "game_state")["data"]
+        while state.get("current_turn") != rae.user_id or state["board"][2][1] is None:
+            state = rae.next(room, "game_state")["data"]
+        free = next((row, col) for row in range(3) for col in range(3) if state["board"][row][col] is None)
+        moved = rae.request("make_move", {"row": free[0], "col": free[1]}, room)
+        checks.equal("back: they play", moved["success"], True)
+
+    ALL = (everything, absence)
