@@ -209,6 +209,9 @@ impl Room {
     fn admit(&mut self, id: MemberId, join: &Join, seat: Option<Seat>) {
         let Join { user_id, username, role, lane, codec, applied, session_id, n, .. } = join;
         self.turnover += 1;
+        if !self.is_seen() {
+            self.wake_bots();
+        }
         match seat {
             Some(seat) => {
                 self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
@@ -411,6 +414,9 @@ impl Room {
 
     /// Notes whether a member is there. Gives the member's seat if that is news.
     fn set_connected(&mut self, id: MemberId, connected: bool) -> Option<Option<Seat>> {
+        if connected && !self.is_seen() {
+            self.wake_bots();
+        }
         let member = self.members.get_mut(&id).filter(|member| member.connected != connected)?;
         member.connected = connected;
         self.turnover += 1;
