@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anteroom_protocol::message::chat::MessageId;
 use anteroom_protocol::message::member::ChatPage;
+use anteroom_protocol::message::push::Vote;
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::{DataMap, RoomState};
 use anteroom_protocol::{Codec, LaneId, Payload, UserId};
@@ -81,8 +82,9 @@ impl Shown {
     }
 
     fn mentions(&self, user_id: &UserId) -> bool {
-        let RoomJoined { created_by, owner, seat_queue, chat, members, .. } = &self.room;
-        [created_by, owner].into_iter().flatten().chain(seat_queue).any(|there| there == user_id)
+        let RoomJoined { created_by, owner, seat_queue, vote, chat, members, .. } = &self.room;
+        let votes = vote.iter().flat_map(|Vote { absent, yes, no, .. }| absent.iter().chain(yes).chain(no));
+        [created_by, owner].into_iter().flatten().chain(seat_queue).chain(votes).any(|there| there == user_id)
             || chat.iter().any(|entry| entry.user_id == *user_id)
             || members.iter().any(|member| member.user_id == *user_id)
     }
@@ -316,6 +318,9 @@ impl Room {
         room.members.retain(|member| member.user_id != *user_id);
         room.chat.retain(|entry| entry.user_id != *user_id);
         room.seat_queue.retain(|queued| queued != user_id);
+        if let Some(Vote { absent, yes, no, .. }) = &mut room.vote {
+            [absent, yes, no].into_iter().for_each(|users| users.retain(|there| there != user_id));
+        }
         room.created_by.take_if(|creator| creator == user_id);
         room.owner.take_if(|owner| owner == user_id);
         room.name.clone_from(name);

@@ -508,6 +508,7 @@ impl Room {
         self.say(To::Everyone, &ClientLeft { user_id: user_id.clone(), username: username.clone(), reason });
         self.tell_system(To::Everyone, SystemEvent::Left, &user_id, &username);
         self.is_back(seat);
+        self.forget_votes(&user_id);
         self.stop_playing(seat);
         if let Some(person) = self.people.get_mut(&user_id) {
             (person.ready, person.wants_seat) = (false, None);

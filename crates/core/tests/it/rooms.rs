@@ -10,6 +10,7 @@ mod delay;
 mod doors;
 mod erased;
 mod failing;
+mod forgotten;
 mod gallery;
 mod hall;
 mod house;
