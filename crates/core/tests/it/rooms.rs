@@ -3,6 +3,7 @@
 mod absence;
 mod acting;
 mod bots;
+mod bounds;
 mod chat;
 mod clock;
 mod data;
@@ -33,4 +34,5 @@ mod shares;
 mod stories;
 mod surviving;
 mod tables;
+mod timely;
 mod views;
