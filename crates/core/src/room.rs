@@ -277,11 +277,13 @@ impl Room {
         self.seal_if_large(effects);
     }
 
-    /// Sees to what follows from whatever has happened: another owner, seats for those who wait, a match that begins or ends.
+    /// Sees to what follows from whatever has happened: a vote that is decided, seats for those who wait, a
+    /// match that begins or ends, another owner.
     fn follow_up(&mut self, effects: &mut Effects) {
         if self.closed {
             return;
         }
+        self.count_votes(effects);
         self.serve_queue(effects);
         self.start_if_due();
         self.follow_match();

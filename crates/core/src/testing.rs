@@ -74,6 +74,7 @@
 //! # Ok::<(), anteroom_core::testing::Refusal>(())
 //! ```
 
+mod ask;
 mod determinism;
 mod heard;
 mod look;

@@ -65,6 +65,11 @@ impl Absence {
         self.paused.is_some()
     }
 
+    /// Whether a user has voted on going on.
+    pub(super) fn mentions(&self, user_id: &UserId) -> bool {
+        self.ballot.as_ref().is_some_and(|ballot| ballot.yes.contains(user_id) || ballot.no.contains(user_id))
+    }
+
     pub(super) fn stands_in(&self, seat: Seat) -> bool {
         self.stand_ins.contains(&seat)
     }
@@ -132,7 +137,7 @@ impl Room {
         &mut self,
         id: MemberId,
         request: CastVote,
-        effects: &mut Effects,
+        _effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
         let (user_id, _) = self.player(id)?;
         let conflict = |sentence| Err(ErrorBody::new(ErrorCode::Conflict, sentence));
@@ -146,15 +151,14 @@ impl Room {
         }
         other.remove(&user_id);
         self.tell_vote();
-        self.count_votes(effects);
         Ok(Reply::Done)
     }
 
-    /// Forgets how somebody has voted.
+    /// Forgets how somebody has voted, who does not play any more.
     pub(super) fn forget_votes(&mut self, user_id: &UserId) {
-        if let Some(ballot) = &mut self.absence.ballot {
-            ballot.yes.remove(user_id);
-            ballot.no.remove(user_id);
+        let Some(ballot) = &mut self.absence.ballot else { return };
+        if ballot.yes.remove(user_id) | ballot.no.remove(user_id) {
+            self.tell_vote();
         }
     }
 
@@ -298,12 +302,16 @@ impl Room {
     }
 
     /// Ends the vote as soon as more than half of those who are there agree.
-    fn count_votes(&mut self, effects: &mut Effects) {
+    pub(super) fn count_votes(&mut self, effects: &mut Effects) {
         let Some(ballot) = &self.absence.ballot else { return };
         let there = self.stage.seating.taken().filter(|(_, who)| who.connected && !who.bot);
         let there: BTreeSet<&UserId> = there.map(|(_, who)| &who.user_id).collect();
         let count = |votes: &BTreeSet<UserId>| votes.iter().filter(|user_id| there.contains(user_id)).count();
         let (yes, no) = (count(&ballot.yes), count(&ballot.no));
+        // Those whose connection is lost for a moment have not decided anything.
+        if there.is_empty() {
+            return;
+        }
         if yes * 2 > there.len() {
             self.decide(true, effects);
         } else if no * 2 >= there.len() {

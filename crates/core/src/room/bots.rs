@@ -3,19 +3,20 @@
 //! A bot is asked some time after the game may have changed, and by the room's time, so that a replay has it do the same again. It
 //! has its own randomness. Whether what it does is allowed is the game's to say, as it is for everybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::member::{AddBot, BotAdded, RemoveBot};
 use anteroom_protocol::message::push::{LeftReason, SystemEvent};
-use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
+use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Payload, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::asking::Reply;
+use super::data::hash;
 use super::{Effects, MemberId, Room};
 use crate::flush::To;
-use crate::game::Seat;
+use crate::game::{Seat, Viewer};
 use crate::rng::Rng;
 use crate::time::Time;
 
@@ -46,11 +47,13 @@ struct Mind {
     due: Option<Time>,
     /// How often in a row it was refused.
     refused: u8,
+    /// What it saw when it was refused last, as a hash.
+    saw: Option<u64>,
 }
 
 impl Bots {
     /// The next that has thought, and when that is.
-    pub(super) fn next(&self) -> Option<(Time, Seat)> {
+    fn next(&self) -> Option<(Time, Seat)> {
         self.minds.iter().filter_map(|(seat, mind)| Some((mind.due?, *seat))).min()
     }
 
@@ -165,16 +168,59 @@ impl Room {
 
     /// The game may have changed, so there is something to think about.
     pub(super) fn stir_bots(&mut self) {
+        self.stir(&BTreeSet::new());
+    }
+
+    /// Time has passed in the game. Whoever was refused and sees the same as then has nothing new to think about.
+    pub(super) fn stir_bots_in_time(&mut self) {
+        let refused = self.bots.minds.iter().filter(|(_, mind)| mind.saw.is_some());
+        let same = refused.filter(|(seat, mind)| mind.saw == self.sight(**seat));
+        let same = same.map(|(seat, _)| *seat).collect();
+        self.stir(&same);
+    }
+
+    fn stir(&mut self, but: &BTreeSet<Seat>) {
         let now = self.stage.now;
         if self.bots.minds.is_empty() {
             return;
         }
         let Bots { rng: Some(rng), minds, .. } = &mut *self.bots else { return };
-        for mind in minds.values_mut() {
-            mind.refused = 0;
+        for (_, mind) in minds.iter_mut().filter(|(seat, _)| !but.contains(seat)) {
+            (mind.refused, mind.saw) = (0, None);
             if mind.due.is_none() {
                 mind.due = Some(now + thinking(rng));
             }
+        }
+    }
+
+    /// What a seat sees, as a hash.
+    fn sight(&self, seat: Seat) -> Option<u64> {
+        let view = self.game.view(Viewer::Seat(seat), &self.stage.seating, Codec::Json).ok()?;
+        match view {
+            Payload::Json(text) => Some(hash(text.get().as_bytes())),
+            Payload::Binary(bytes) => Some(hash(&bytes)),
+        }
+    }
+
+    /// The next bot that has thought, and when that is; none while a match stands still, or there is nobody to see it play.
+    pub(super) fn next_bot_due(&self) -> Option<(Time, Seat)> {
+        self.bots.next().filter(|_| !self.absence.is_paused() && self.is_seen())
+    }
+
+    /// Whether somebody is in the room who has a connection.
+    pub(super) fn is_seen(&self) -> bool {
+        self.members.values().any(|member| member.connected)
+    }
+
+    /// Somebody is there again for whom bots play: what they thought of meanwhile they think of now.
+    pub(super) fn wake_bots(&mut self) {
+        let now = self.stage.now;
+        if self.bots.minds.is_empty() {
+            return;
+        }
+        let Bots { rng: Some(rng), minds, .. } = &mut *self.bots else { return };
+        for due in minds.values_mut().filter_map(|mind| mind.due.as_mut()) {
+            *due = now + thinking(rng);
         }
     }
 
@@ -191,8 +237,9 @@ impl Room {
             }
             Some(Err(_)) => {
                 self.stage.take_back(before);
+                let saw = self.sight(seat);
                 if let Some(mind) = self.bots.minds.get_mut(&seat) {
-                    mind.refused = mind.refused.saturating_add(1);
+                    (mind.refused, mind.saw) = (mind.refused.saturating_add(1), saw);
                     mind.due = (mind.refused < REFUSED_MAX).then(|| self.stage.now + thinking(&mut rng));
                 }
                 self.bots.rng = Some(rng);

@@ -27,9 +27,9 @@ impl Room {
         let typed = self.watching.next_typed().map(|(until, _)| until);
         let shown = [self.delay_due(), self.watching.due, typed];
         let room = [kept, self.plan.next_lapse(), self.absence.next(), self.end_due()].into_iter().chain(shown);
-        let game = [self.game.next_timer(), self.next_tick, self.bots.next().map(|(due, _)| due)];
+        let game = [self.game.next_timer(), self.next_tick];
         let game = game.into_iter().flatten().filter(|_| !self.absence.is_paused());
-        room.flatten().chain(game).min()
+        room.flatten().chain(game).chain(self.next_bot_due().map(|(due, _)| due)).min()
     }
 
     /// Lets happen what falls due until `now`, each at its own time and in that order. The room's time never goes back: if it is
@@ -94,12 +94,12 @@ impl Room {
             self.stops_typing(&user_id.clone());
         } else if goes_on && self.game.next_timer().is_some_and(|timer| timer <= due) {
             self.game.fire_timer(&mut self.stage);
-            self.stir_bots();
+            self.stir_bots_in_time();
         } else if goes_on && self.next_tick.is_some_and(|tick| tick <= due) {
             self.next_tick = self.next_tick.zip(self.kind.tick).map(|(at, tick)| at + tick);
             self.game.tick(&mut self.stage);
-            self.stir_bots();
-        } else if let Some((_, seat)) = self.bots.next().filter(|(at, _)| goes_on && *at <= due) {
+            self.stir_bots_in_time();
+        } else if let Some((_, seat)) = self.next_bot_due().filter(|(at, _)| *at <= due) {
             self.bot_acts(seat);
         } else if self.end_due().is_some_and(|at| at <= due) {
             self.end_of_itself(effects);

@@ -127,12 +127,15 @@ fn latest_key(prefix: &str, key: &str) -> String {
     if prefix.len() + key.len() <= KEY_BYTES_MAX {
         return format!("{prefix}{key}");
     }
-    // FNV-1a: the keys of one room are few, and a collision costs a repetition.
-    let hash = key
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    // The keys of one room are few, and a collision costs a repetition.
+    let hash = hash(key.as_bytes());
     let cut = floor_char_boundary(key, KEY_BYTES_MAX.saturating_sub(prefix.len() + 17));
     format!("{prefix}{}~{hash:016x}", &key[..cut])
+}
+
+/// FNV-1a, for what nobody gains by a collision of.
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// What a message about data is about.

@@ -54,7 +54,6 @@ impl Room {
             self.name = format!("Room {}", self.stage.room_id);
             self.turnover += 1;
         }
-        self.forget_votes(user_id);
         self.forget_late(user_id, &names, effects);
         // What they did may have it, too.
         self.recent = RecentInputs::default();

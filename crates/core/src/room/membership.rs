@@ -207,6 +207,9 @@ impl Room {
     fn admit(&mut self, id: MemberId, join: &Join, seat: Option<Seat>) {
         let Join { user_id, username, role, lane, codec, applied, session_id, n, .. } = join;
         self.turnover += 1;
+        if !self.is_seen() {
+            self.wake_bots();
+        }
         match seat {
             Some(seat) => {
                 self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
@@ -398,6 +401,9 @@ impl Room {
 
     /// Notes whether a member is there. Gives the member's seat if that is news.
     fn set_connected(&mut self, id: MemberId, connected: bool) -> Option<Option<Seat>> {
+        if connected && !self.is_seen() {
+            self.wake_bots();
+        }
         let member = self.members.get_mut(&id).filter(|member| member.connected != connected)?;
         member.connected = connected;
         self.turnover += 1;
@@ -491,6 +497,7 @@ impl Room {
         self.say(To::Everyone, &ClientLeft { user_id: user_id.clone(), username: username.clone(), reason });
         self.tell_system(To::Everyone, SystemEvent::Left, &user_id, &username);
         self.is_back(seat);
+        self.forget_votes(&user_id);
         self.stop_playing(seat);
         if let Some(person) = self.people.get_mut(&user_id) {
             (person.ready, person.wants_seat) = (false, None);

@@ -99,7 +99,7 @@ impl Room {
     }
 
     /// Somebody as a reader sees them.
-    pub(super) fn shown(&self, user_id: &UserId, reader: Option<&UserId>) -> Option<message::Member> {
+    pub(crate) fn shown(&self, user_id: &UserId, reader: Option<&UserId>) -> Option<message::Member> {
         let person = self.people.get(user_id)?;
         let seat = self.stage.seating.of_user(user_id);
         let occupant = seat.and_then(|seat| self.stage.seating.occupant(seat));

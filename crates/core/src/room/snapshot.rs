@@ -216,6 +216,7 @@ impl Snapshot {
             || self.record.mentions(user)
             || self.doors.mentions(user)
             || self.plan.mentions(user)
+            || self.absence.mentions(user)
             || self.talk.mentions(user)
             || self.delayed.as_ref().is_some_and(|delayed| delayed.mentions(user))
     }

@@ -166,7 +166,7 @@ impl<G: Game> Table<G> {
         Ok(())
     }
 
-    fn next_reference(&mut self) -> Ref {
+    pub(super) fn next_reference(&mut self) -> Ref {
         self.asked += 1;
         Ref::from(self.asked)
     }
@@ -176,7 +176,7 @@ impl<G: Game> Table<G> {
     /// # Errors
     /// What the player is told.
     pub fn act(&mut self, name: &str, action: G::Action) -> Result<(), ErrorBody> {
-        let codec = self.person(name).codec;
+        let codec = self.codec_of(name);
         let mut bytes = Vec::new();
         let kind = variant::encode(codec, &action, &mut bytes).expect("an action that can be encoded");
         let text;
@@ -199,12 +199,16 @@ impl<G: Game> Table<G> {
     }
 
     fn act_as_sent(&mut self, name: &str, kind: &str, data: Data<'_>) -> Result<(), ErrorBody> {
-        let member = self.member(name);
+        let member = self.member_of(name);
         let reference = Some(self.next_reference());
         self.handle(Command::Act { member, kind, data, reference, n: None });
+        self.take_answer(name)
+    }
+
+    pub(super) fn take_answer(&mut self, name: &str) -> Result<(), ErrorBody> {
         let heard = &mut self.person_mut(name).heard;
-        // The result stands before all that the action caused, behind what was heard earlier.
-        let place = heard.iter().rposition(|heard| matches!(heard, Heard::Answer(_))).expect("an action is answered");
+        // The result stands before all that the request caused, behind what was heard earlier.
+        let place = heard.iter().rposition(|heard| matches!(heard, Heard::Answer(_))).expect("a request is answered");
         match heard.remove(place) {
             Heard::Answer(answer) => answer,
             other => unreachable!("{other:?} is no answer"),
@@ -213,13 +217,13 @@ impl<G: Game> Table<G> {
 
     /// Somebody leaves for good.
     pub fn leave(&mut self, name: &str) {
-        let member = self.member(name);
+        let member = self.member_of(name);
         self.handle(Command::Leave { member, reference: None, n: None });
     }
 
     /// Somebody's connection is lost. A player's seat is kept for the grace time.
     pub fn disconnect(&mut self, name: &str) {
-        let member = self.member(name);
+        let member = self.member_of(name);
         self.handle(Command::Abandon { member });
     }
 
@@ -232,7 +236,7 @@ impl<G: Game> Table<G> {
         self.join(name, role).unwrap_or_else(|refusal| panic!("{name} cannot come back: {refusal}"));
     }
 
-    fn handle(&mut self, command: Command<'_>) {
+    pub(super) fn handle(&mut self, command: Command<'_>) {
         self.room.handle(self.now, command, &mut self.flush);
         self.settle();
     }
@@ -268,6 +272,11 @@ impl<G: Game> Table<G> {
                 person.member = None;
             }
         }
+        for (member, role) in effects.roles.drain(..) {
+            if let Some(person) = self.names.get(&member).and_then(|name| self.people.get_mut(name)) {
+                person.role = role;
+            }
+        }
         self.outcomes.append(&mut effects.outcomes);
         if self.rebuilds && !effects.closed {
             self.room = self.rebuilt();
@@ -293,7 +302,11 @@ impl<G: Game> Table<G> {
         self.people.get_mut(name).unwrap_or_else(|| panic!("nobody here is named {name:?}"))
     }
 
-    fn member(&self, name: &str) -> MemberId {
+    pub(super) fn codec_of(&self, name: &str) -> Codec {
+        self.person(name).codec
+    }
+
+    pub(super) fn member_of(&self, name: &str) -> MemberId {
         self.person(name).member.unwrap_or_else(|| panic!("{name} is not connected"))
     }
 }

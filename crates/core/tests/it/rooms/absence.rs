@@ -152,6 +152,26 @@ fn a_vote_ends_when_the_player_is_back_or_the_seat_is_given_up() {
 }
 
 #[test]
+fn whoever_gives_up_the_seat_has_no_vote_and_the_others_decide() {
+    let options = json!({"seats": 4, "absent_ms": 5000, "then": "vote"});
+    let mut hall = Hall::of::<Rounds<Told>>(&options, nobodys());
+    let [ada, bob, cyd, dan] = ["ada", "bob", "cyd", "dan"].map(|user| hall.sit(user));
+    hall.act(ada, "begin", json!({}));
+    hall.lose(dan);
+    hall.pass(5000);
+    vote(&mut hall, ada, true);
+    vote(&mut hall, bob, false);
+    hall.hush();
+    hall.leave(bob);
+    let told = hall.told(ada, "room_updated");
+    assert_eq!((&told[0]["vote"]["yes"], &told[0]["vote"]["no"]), (&json!(["ada"]), &json!([])));
+    assert_eq!(hall.snapshot(ada)["state"], "paused", "one of two is not most");
+    hall.leave(cyd);
+    assert_eq!(hall.snapshot(ada)["state"], "playing");
+    assert_eq!(hall.member(ada, "dan")["bot"], true);
+}
+
+#[test]
 fn nothing_falls_due_while_a_match_stands_still() {
     let mut hall = Hall::of::<Rounds<Ticks>>(&json!({}), by_ada());
     let (ada, bob) = (hall.sit("ada"), hall.sit("bob"));

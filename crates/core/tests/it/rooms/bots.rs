@@ -1,10 +1,13 @@
 //! Seats that computers play.
 
+use std::time::Duration;
+
+use anteroom_core::Command;
 use anteroom_protocol::message::Role;
 use serde_json::{Value, json};
 
-use crate::rooms::hall::{Hall, by_ada, nobodys};
-use crate::rooms::rounds::{Botless, Rounds, Told, WhenReady};
+use crate::rooms::hall::{Hall, KEPT_MS, by_ada, nobodys};
+use crate::rooms::rounds::{Botless, Rounds, Ticks, Told, WhenReady};
 
 #[test]
 fn a_bot_is_a_member_and_sees_what_a_player_sees() {
@@ -84,6 +87,58 @@ fn a_bot_that_is_refused_again_and_again_rests_until_the_game_changes() {
     hall.act(ada, "begin", json!({}));
     hall.pass(1400);
     assert_eq!(hall.told(ada, "counted").len(), 1);
+}
+
+#[test]
+fn a_tick_that_changes_nothing_does_not_wake_a_bot_that_rests() {
+    // What is kept of the bots tells whether they were asked.
+    let bots = |hall: &Hall| {
+        let mut stored = Vec::new();
+        hall.room.snapshot().unwrap().encode(&mut stored).unwrap();
+        serde_json::from_slice::<Value>(&stored).unwrap()["bots"].clone()
+    };
+    let mut hall = Hall::of::<Rounds<Ticks>>(&json!({"stubborn": true}), by_ada());
+    let ada = hall.sit("ada");
+    hall.ask(ada, "add_bot", json!({}));
+    hall.act(ada, "remind", json!({"ms": 20_000}));
+    // Three thoughts at most, and none of them is carried out.
+    hall.pass(10_000);
+    let before = bots(&hall);
+    hall.pass(60_000);
+    assert_eq!(before, bots(&hall), "it is not asked again because of ticks, nor of a timer");
+    hall.act(ada, "begin", json!({}));
+    hall.pass(1400);
+    assert_eq!(hall.told(ada, "counted").len(), 1);
+}
+
+#[test]
+fn bots_play_while_somebody_sees_it() {
+    let mut hall = Hall::of::<Rounds<Told>>(&json!({}), by_ada());
+    let ada = hall.sit("ada");
+    for _ in 0..2 {
+        hall.ask(ada, "add_bot", json!({}));
+    }
+    hall.act(ada, "begin", json!({}));
+    hall.handle(Command::Disconnect { member: ada, kept: true });
+    hall.pass(1000);
+    assert_eq!(hall.room.next_deadline(), None, "the room sleeps");
+    hall.rebuild::<Rounds<Told>>();
+    hall.pass(1_000_000);
+    hall.hush();
+    hall.handle(Command::Reconnect { member: ada });
+    hall.pass(399);
+    assert!(hall.told(ada, "counted").is_empty(), "they think from then on");
+    hall.pass(1001);
+    assert!(!hall.told(ada, "counted").is_empty());
+    // Whoever comes anew wakes them, too, and who watches is somebody.
+    hall.lose(ada);
+    hall.pass(10_000);
+    assert_eq!(hall.room.next_deadline(), Some(hall.now + Duration::from_millis(KEPT_MS - 10_000)));
+    let eve = hall.watch("eve");
+    hall.pass(399);
+    assert!(hall.told(eve, "counted").is_empty());
+    hall.pass(1001);
+    assert!(!hall.told(eve, "counted").is_empty());
 }
 
 #[test]

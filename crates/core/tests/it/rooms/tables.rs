@@ -8,6 +8,7 @@ use anteroom_core::testing::{ClosedReason, Heard, LeftReason, RoomState, Setup, 
 use anteroom_core::{ErrorCode, Outcome, Seat, Seating, Viewer};
 
 use crate::rooms::probe::{Action, Event, Hidden, Open, Ticking, View};
+use crate::rooms::rounds::{Action as Play, Rounds, Told, WhenReady};
 
 fn turns(views: Vec<View>) -> Vec<(u32, Option<u16>)> {
     views.into_iter().map(|view| (view.turn, view.seat.map(|seat| seat.0))).collect()
@@ -102,6 +103,75 @@ fn matches_are_seen_as_the_lobby_sees_them() {
     assert_eq!(table.room_state(), RoomState::Finished);
     assert_eq!(table.outcomes(), [Outcome::won_by(Seat(0))]);
     assert_eq!(table.outcomes(), []);
+}
+
+#[derive(serde::Serialize)]
+struct Away {
+    absent_ms: u64,
+    then: &'static str,
+}
+
+#[test]
+fn a_match_begins_when_all_are_ready_and_bots_play_in_it() {
+    let mut table = Table::<Rounds<WhenReady>>::new();
+    table.sit("ada");
+    table.watch("eve");
+    assert_eq!(table.add_bot("ada"), Ok(Seat(1)));
+    assert_eq!(table.choose_seat("ada", Seat(2)), Ok(Seat(2)));
+    assert_eq!(table.ready("eve", true).unwrap_err().code, ErrorCode::NotAPlayer);
+    assert_eq!(table.remove_bot("ada", Seat(0)).unwrap_err().code, ErrorCode::Conflict);
+    assert_eq!(table.add_bot("ada"), Ok(Seat(0)));
+    assert_eq!(table.add_bot("ada").unwrap_err().code, ErrorCode::RoomFull);
+    table.remove_bot("ada", Seat(0)).unwrap();
+    table.ready("ada", true).unwrap();
+    assert_eq!(table.room_state(), RoomState::Playing);
+    assert!(!table.member("ada").unwrap().ready, "not for the next match yet");
+    assert!(table.member("bot-1").unwrap().bot && table.member("bot-2").is_none());
+    table.advance(Duration::from_millis(1400));
+    assert!(table.events("eve").iter().any(|event| format!("{event:?}").starts_with("Counted { seat: Seat(1)")));
+}
+
+#[test]
+fn a_bot_plays_for_who_is_away_and_others_vote() {
+    let away = |then| Setup::default().options(&Away { absent_ms: 5000, then }).grace(Duration::from_secs(60));
+    let playing = |setup| {
+        let mut table = Table::<Rounds<Told>>::with(setup);
+        (table.sit("ada"), table.sit("bob"));
+        table.act("ada", Play::Begin {}).unwrap();
+        table.disconnect("bob");
+        table.advance(Duration::from_millis(5000));
+        table
+    };
+    let mut table = playing(away("bot"));
+    let bob = table.member("bob").unwrap();
+    assert!(bob.bot && !bob.connected);
+    table.reconnect("bob");
+    assert!(!table.member("bob").unwrap().bot);
+    table.pause("ada").unwrap();
+    assert_eq!(table.act("ada", Play::Finish {}).unwrap_err().code, ErrorCode::NotPlaying);
+    table.unpause("bob").unwrap();
+    let mut table = playing(away("vote"));
+    assert_eq!(table.room_state(), RoomState::Paused);
+    table.vote("ada", true).unwrap();
+    assert_eq!(table.room_state(), RoomState::Playing);
+    assert_eq!(table.vote("ada", true).unwrap_err().code, ErrorCode::Conflict);
+    assert!(table.member("bob").unwrap().bot);
+}
+
+#[test]
+fn bots_and_absences_are_deterministic() {
+    let setup = Setup::default().options(&Away { absent_ms: 5000, then: "vote" });
+    assert_deterministic::<Rounds<Told>>(&setup, |table| {
+        table.sit("ada");
+        table.sit("bob");
+        table.add_bot("ada").unwrap();
+        table.ready("bob", true).unwrap();
+        table.act("ada", Play::Begin {}).unwrap();
+        table.disconnect("bob");
+        table.advance(Duration::from_secs(6));
+        table.vote("ada", true).unwrap();
+        table.advance(Duration::from_secs(6));
+    });
 }
 
 #[test]
