@@ -52,6 +52,10 @@ async fn play(addr: SocketAddr) -> (Peer, Peer, String) {
     bob.join(&room_id, "player").await;
     let moved = ada.ask_in(&room_id, "make_move", json!({"row": 1, "col": 1})).await;
     assert_eq!(moved.success, Some(true), "{moved:?}");
+    for (player, text) in [(&mut ada, "Good luck"), (&mut bob, "Thanks")] {
+        let said = player.ask_in(&room_id, "chat", json!({ "text": text })).await;
+        assert_eq!(said.success, Some(true), "{said:?}");
+    }
     (ada, bob, room_id)
 }
 
@@ -112,6 +116,7 @@ async fn a_server_is_asked_about_its_store_and_what_it_left_answers_the_same() {
         let room = &export["rooms"][0];
         assert_eq!((&room["room_id"], &room["game"]), (&json!(room_id), &json!("tic_tac_toe")));
         assert!(room["snapshot"].to_string().contains(r#""seat":0"#), "{room:#}");
+        assert_eq!((&export["chat"][0]["message"]["text"], &export["chat"][1]), (&json!("Good luck"), &Value::Null));
         assert!(!export.to_string().contains(BOB.0), "another's: {export:#}");
     }
     drop((ada, bob));
@@ -138,7 +143,10 @@ async fn a_user_who_is_erased_leaves_no_byte() {
     assert_eq!(traces(&folder, ADA), Vec::<PathBuf>::new());
     assert!(!traces(&folder, BOB).is_empty());
     let export = exported(&folder, ADA).await;
-    assert_eq!(export, json!({"user_id": ADA.0, "user": null, "sessions": [], "rooms": []}));
+    assert_eq!(export, json!({"user_id": ADA.0, "user": null, "sessions": [], "rooms": [], "chat": []}));
+    let history = bob.ask_in(&room_id, "chat_history", json!({})).await;
+    let texts: Vec<_> = history.data["messages"].as_array().into_iter().flatten().map(|said| &said["text"]).collect();
+    assert_eq!(texts, ["Thanks"], "{history:?}");
     let mut carl = enter(addr, ("user:carl", "Carl")).await;
     carl.join(&room_id, "player").await;
     let again = store(&folder, &["erase", ADA.0]).await;

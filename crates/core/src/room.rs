@@ -21,6 +21,7 @@ mod people;
 mod record;
 mod seats;
 mod share;
+mod shared;
 mod snapshot;
 mod turn;
 mod watching;
@@ -61,6 +62,7 @@ use lifecycle::Stay;
 use people::Person;
 use record::Record;
 use seats::SeatPlan;
+use shared::Shared;
 use watching::Watching;
 
 /// The most members who only watch, whatever the policy says.
@@ -103,19 +105,19 @@ pub struct Room {
     game: Box<dyn HostedGame>,
     members: BTreeMap<MemberId, Member>,
     /// Who is here, by session or by a seat that is kept.
-    people: BTreeMap<UserId, Person>,
+    people: Shared<BTreeMap<UserId, Person>>,
     /// How many stays there were, which numbers them.
     people_ever: u32,
-    record: Record,
+    record: Shared<Record>,
     stay: Stay,
     /// Whether those at the door have to know something else than before.
     door_changed: bool,
-    doors: Doors,
-    plan: SeatPlan,
-    bots: Bots,
-    absence: Absence,
-    talk: Talk,
-    watching: Watching,
+    doors: Shared<Doors>,
+    plan: Shared<SeatPlan>,
+    bots: Shared<Bots>,
+    absence: Shared<Absence>,
+    talk: Shared<Talk>,
+    watching: Shared<Watching>,
     /// What those who watch see, if that is late.
     delayed: Option<Box<Delayed>>,
     /// How many members there ever were, which numbers them.
@@ -127,6 +129,8 @@ pub struct Room {
     next_tick: Option<Time>,
     recent: RecentInputs,
     spectators: u16,
+    /// How many of them have a connection.
+    spectators_here: u16,
     /// How often somebody came or went, or lost or found their connection.
     turnover: u64,
     /// What the lobby was told of last: `turnover`, and the state.
@@ -176,23 +180,24 @@ impl Room {
             stage,
             game,
             members: BTreeMap::new(),
-            people: BTreeMap::new(),
+            people: Shared::default(),
             people_ever: 0,
-            record: Record::new(&spec.terms, seats, kind.searchable, now)?,
+            record: Record::new(&spec.terms, seats, kind.searchable, now)?.into(),
             stay: Stay::new(now),
             door_changed: true,
-            doors: Doors::default(),
-            plan: SeatPlan { reserved, told: state, seen: state, ..SeatPlan::default() },
-            bots: Bots::default(),
-            absence: Absence::default(),
-            talk: Talk::default(),
-            watching: Watching::default(),
+            doors: Shared::default(),
+            plan: SeatPlan { reserved, told: state, seen: state, ..SeatPlan::default() }.into(),
+            bots: Shared::default(),
+            absence: Shared::default(),
+            talk: Shared::default(),
+            watching: Shared::default(),
             delayed: None,
             members_ever: 0,
             marks: Vec::new(),
             joining: None,
             recent: RecentInputs::default(),
             spectators: 0,
+            spectators_here: 0,
             turnover: 0,
             listed: None,
             flushes: 0,
@@ -422,6 +427,7 @@ impl Room {
     fn close(&mut self, reason: ClosedReason, effects: &mut Effects) {
         let message = self.closing_words(reason);
         self.stage.said.seal(&mut effects.dispatches);
+        self.show_rest(effects);
         self.say(To::Everyone, &RoomClosed { reason, message: message.into() });
         while let Some(&member) = self.members.keys().next() {
             self.dismiss(member, effects);
@@ -485,13 +491,12 @@ impl Room {
     }
 
     fn presence(&self) -> Presence {
-        let here = self.spectators().filter(|who| who.connected).count();
         let (there, away): (Vec<_>, Vec<_>) = self.stage.seating.taken().partition(|(_, who)| who.connected);
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
         let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
         let hidden = self.record.visibility != Visibility::Public;
         let shut = hidden || self.record.locked || self.record.password.is_some() || self.refuses_late();
-        Presence { players: count(there.len()), spectators: count(here), away, hidden, shut }
+        Presence { players: count(there.len()), spectators: self.spectators_here, away, hidden, shut }
     }
 
     /// The kind of game that is played in it.

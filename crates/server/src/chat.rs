@@ -13,7 +13,8 @@ use crate::panics::guarded;
 
 /// Which words are welcome. It is asked before a room gets a text; lengths and characters are checked behind it.
 ///
-/// It is called in tasks of the server, so it must not block. If it panics, the text is refused.
+/// The example `chat_filter` has one with a list of words. It is called in tasks of the server, so it must not block. If it panics,
+/// the text is refused.
 pub trait ChatFilter: Send + Sync + 'static {
     /// What becomes of a text that somebody wants to say, or to say instead of what they said.
     fn check(&self, text: &str, facts: &ChatFacts<'_>) -> Verdict;

@@ -340,12 +340,13 @@ fn default_name(username: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::ChatSection;
     use crate::tables::{LimitList, Times};
 
     #[test]
     fn an_id_that_is_taken_is_not_given_again() {
         let games = anteroom_games::registry().unwrap();
-        let limits = RoomLimits::of(&LimitList::default(), &Times::default());
+        let limits = RoomLimits::of(&LimitList::default(), &Times::default(), ChatSection::default());
         let lobby = Arc::new(Lobby::default());
         let (randomness, budget) = (Arc::new(Randomness::seeded(1)), Arc::new(Budget::new(usize::MAX)));
         let (registry, clock, hooks, store) = (games, Clock::start(), Hooked::default(), None);

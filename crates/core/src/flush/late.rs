@@ -33,10 +33,9 @@ impl Withheld {
         MESSAGE_BYTES + self.json.len() + self.binary.len()
     }
 
-    /// Whether it need not be said if the other one is, later.
-    pub(crate) fn is_replaced_by(&self, later: &Self) -> bool {
-        let same = |it: &Self| (it.to, it.is_datagram);
-        self.key.is_some() && self.key == later.key && same(self) == same(later)
+    /// What it is the newest of, and for whom: it need not be said if there is a newer one. None of what is reliable.
+    pub(crate) fn value(&self) -> Option<(&str, To, bool)> {
+        Some((self.key.as_deref()?, self.to, self.is_datagram))
     }
 
     /// Whether a text is in it.

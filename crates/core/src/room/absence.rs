@@ -334,14 +334,13 @@ impl Room {
         let Some(occupant) = self.stage.seating.occupant(seat) else { return };
         if let Some(id) = occupant.member {
             self.stage.said.seal(&mut effects.dispatches);
-            if let Some(Member { seat: place, codec, .. }) = self.members.get_mut(&id) {
+            if let Some(Member { seat: place, codec, connected, .. }) = self.members.get_mut(&id) {
                 *place = None;
                 self.stage.said.remove(id);
                 self.stage.said.add(id, Role::Spectator, *codec);
-                self.spectators += 1;
-                self.count_spectators();
+                let connected = *connected;
+                self.count_in(connected);
                 effects.roles.push((id, Role::Spectator));
-                self.count_spectators();
             }
             self.fall_back(id, effects);
         }

@@ -54,6 +54,13 @@ impl Talk {
         self.entries.retain(|entry| entry.user_id != *user_id);
     }
 
+    /// Forgets what was said before a time, in Unix milliseconds.
+    fn forget_before(&mut self, at_ms: u64) {
+        while self.entries.front().is_some_and(|first| first.at_ms < at_ms) {
+            self.entries.pop_front();
+        }
+    }
+
     /// Whether it can be: numbers that rise, and none above what was counted.
     pub(super) fn is_sound(&self, count_max: u64) -> bool {
         let rises = self.entries.iter().zip(self.entries.iter().skip(1)).all(|(a, b)| a.message_id < b.message_id);
@@ -91,6 +98,14 @@ impl Talk {
 }
 
 impl Room {
+    /// Forgets what was said too long ago to be kept.
+    pub(super) fn forget_old_chat(&mut self) {
+        if let Some(kept) = self.record.chat_kept {
+            let kept_ms = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
+            self.talk.forget_before(self.stage.now.as_millis().saturating_sub(kept_ms));
+        }
+    }
+
     /// What a newcomer is told of what was said last.
     pub(super) fn chat_shown(&self) -> Vec<ChatEntry> {
         let entries = &self.talk.entries;

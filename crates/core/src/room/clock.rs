@@ -73,6 +73,7 @@ impl Room {
         }
         self.stage.now = now;
         self.let_stand();
+        self.forget_old_chat();
     }
 
     fn step(&mut self, due: Time, effects: &mut Effects) {

@@ -11,7 +11,7 @@ use anteroom_protocol::message::{self, Access, Role};
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, Payload, SessionId, UserId};
 
 use super::{AnswerTo, Effects, Join, Member, MemberId, Room};
-use crate::flush::{Dispatch, Outgoing, To};
+use crate::flush::{Dispatch, Mark, Outgoing, To};
 use crate::game::{Seat, Viewer};
 
 /// The `type` of a snapshot: what a newcomer would be told.
@@ -198,9 +198,8 @@ impl Room {
         let mut gone = self.members.remove(&member)?;
         gone.listed = self.is_listed(&gone.user_id);
         self.turnover += 1;
-        self.spectators -= u16::from(gone.seat.is_none());
         if gone.seat.is_none() {
-            self.count_spectators();
+            self.count_out(gone.connected);
         }
         self.person_loses_session(&gone.user_id, gone.connected);
         Some(gone)
@@ -212,12 +211,9 @@ impl Room {
         match seat {
             Some(seat) => {
                 self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
-                self.plan.forget(user_id);
+                self.plan.reserved.remove(user_id);
             }
-            None => {
-                self.spectators += 1;
-                self.count_spectators();
-            }
+            None => self.count_in(true),
         }
         self.person_enters(user_id, username, *role);
         let (user_id, username) = (user_id.clone(), username.clone());
@@ -238,21 +234,26 @@ impl Room {
         self.stage.said.add(id, *role, *codec);
     }
 
-    /// Tells others that somebody came in, if they are to know them by name.
+    /// Tells others of somebody who is here now, or in another way than before, if they are to know them by name.
     pub(super) fn announce(&mut self, to: To, user_id: &UserId) {
+        let start = self.stage.said.mark();
+        self.announce_at(start, to, user_id);
+    }
+
+    /// The same, in front of what was said since a moment.
+    fn announce_at(&mut self, place: Mark, to: To, user_id: &UserId) {
         if self.is_listed(user_id)
             && let Some(member) = self.shown(user_id, None)
         {
             self.say(to, &ClientJoined { member });
+            self.stage.said.move_last_to(place);
+            // What everyone is told has none of them, and replaces what was known.
+            self.tell_owner_keys_of(user_id);
         }
     }
 
     fn is_listed(&self, user_id: &UserId) -> bool {
         self.people.get(user_id).is_some_and(|person| person.listed)
-    }
-
-    pub(super) fn spectators(&self) -> impl Iterator<Item = &Member> {
-        self.members.values().filter(|member| member.seat.is_none())
     }
 
     /// The first message of a lane: where the member is, who else is there, and what the game looks like.
@@ -391,13 +392,9 @@ impl Room {
 
     /// Whether a spectator plays or watches from another session, too, which the others go by.
     fn is_seen_elsewhere(&self, id: MemberId) -> bool {
-        let Some(Member { user_id, seat: None, .. }) = self.members.get(&id) else { return false };
-        let sessions = self.people.get(user_id).map_or(0, |person| person.sessions);
-        if sessions < 2 && self.stage.seating.of_user(user_id).is_none() {
-            return false;
-        }
-        let watches = |(other, who): (&MemberId, &Member)| *other != id && who.user_id == *user_id && who.connected;
-        self.stage.seating.of_user(user_id).is_some() || self.members.iter().any(watches)
+        let Some(Member { user_id, seat: None, connected, .. }) = self.members.get(&id) else { return false };
+        let sessions = self.people.get(user_id).map_or(0, |person| person.connected);
+        sessions > u16::from(*connected) || self.stage.seating.of_user(user_id).is_some()
     }
 
     /// Notes whether a member is there. Gives the member's seat if that is news.
@@ -410,8 +407,10 @@ impl Room {
             let others = person.connected.saturating_sub(u16::from(!connected));
             person.connected = others.saturating_add(u16::from(connected));
         }
-        if let Some(seat) = seat {
-            self.stage.seating.set_connected(seat, connected);
+        match seat {
+            Some(seat) => self.stage.seating.set_connected(seat, connected),
+            None if connected => self.spectators_here += 1,
+            None => self.spectators_here -= 1,
         }
         Some(seat)
     }
@@ -458,6 +457,8 @@ impl Room {
         }
         let Some(member) = self.dismiss(id, effects) else { return };
         let Some(seat) = member.seat else {
+            // The others know of the connection what they knew before.
+            let member = Member { connected: is_news, ..member };
             return self.stop_watching(member, LeftReason::Disconnected);
         };
         self.stage.seating.keep(seat, Some(self.stage.now + kept));
@@ -501,10 +502,7 @@ impl Room {
         self.stage.seating.free_seat(seat);
         self.stir_bots();
         self.person_may_be_gone(&user_id);
-        if self.is_listed(&user_id) {
-            self.announce(To::Everyone, &user_id);
-            self.stage.said.move_last_to(before);
-        }
+        self.announce_at(before, To::Everyone, &user_id);
         self.turnover += 1;
     }
 }

@@ -20,6 +20,7 @@ use super::lifecycle::Stay;
 use super::people::Person;
 use super::record::Record;
 use super::seats::SeatPlan;
+use super::shared::Shared;
 use super::watching::Watching;
 use super::{Member, MemberId, Room, RoomPolicy, SPECTATORS_MAX};
 use crate::flush::Said;
@@ -58,16 +59,16 @@ pub struct Snapshot {
     seats: Vec<(Seat, Occupant)>,
     former: Vec<(Seat, UserId)>,
     members: Vec<Kept>,
-    people: BTreeMap<UserId, Person>,
+    people: Shared<BTreeMap<UserId, Person>>,
     people_ever: u32,
-    record: Record,
+    record: Shared<Record>,
     stay: Stay,
-    doors: Doors,
-    plan: SeatPlan,
-    bots: Bots,
-    absence: Absence,
-    talk: Talk,
-    watching: Watching,
+    doors: Shared<Doors>,
+    plan: Shared<SeatPlan>,
+    bots: Shared<Bots>,
+    absence: Shared<Absence>,
+    talk: Shared<Talk>,
+    watching: Shared<Watching>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delayed: Option<Box<Delayed>>,
     members_ever: u64,
@@ -368,7 +369,8 @@ impl Room {
         let flush_mode = kind.flush(options.as_ref()).map_err(RestoreError::damaged)?;
         let seating = Seating::restore(seats.max, snapshot.seats, snapshot.former).map_err(RestoreError::damaged)?;
         let members = restored(snapshot.members, snapshot.members_ever, &seating)?;
-        let spectators = members.values().filter(|member| member.seat.is_none()).count();
+        let watching = || members.values().filter(|member| member.seat.is_none());
+        let (spectators, here) = (watching().count(), watching().filter(|member| member.connected).count());
         if spectators > usize::from(SPECTATORS_MAX) || policy.spectators_max > SPECTATORS_MAX {
             return Err(RestoreError::damaged("too many spectators"));
         }
@@ -425,6 +427,7 @@ impl Room {
             next_tick,
             recent: RecentInputs::default(),
             spectators: u16::try_from(spectators).unwrap_or(u16::MAX),
+            spectators_here: u16::try_from(here).unwrap_or(u16::MAX),
             turnover: snapshot.turnover,
             listed: snapshot.listed,
             flushes: snapshot.flushes,

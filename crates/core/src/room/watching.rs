@@ -35,8 +35,21 @@ impl Room {
         u32::from(self.spectators)
     }
 
-    /// Notes that somebody began or ceased to watch.
-    pub(super) fn count_spectators(&mut self) {
+    /// Counts somebody who began to watch.
+    pub(super) fn count_in(&mut self, connected: bool) {
+        self.spectators += 1;
+        self.spectators_here += u16::from(connected);
+        self.count_spectators();
+    }
+
+    /// Counts somebody no more who has ceased to watch.
+    pub(super) fn count_out(&mut self, connected: bool) {
+        self.spectators -= 1;
+        self.spectators_here -= u16::from(connected);
+        self.count_spectators();
+    }
+
+    fn count_spectators(&mut self) {
         if self.watching.due.is_none() {
             self.watching.due = Some(self.stage.now + TOLD_EVERY);
         }

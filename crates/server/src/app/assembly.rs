@@ -113,7 +113,7 @@ pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartErr
     let own = Own { public, names, is_development: mode.is_development() };
     let budget = Arc::new(Budget::of(limits));
     let (lobby, randomness) = (Arc::new(Lobby::new(budget.control().clone())), Arc::new(randomness));
-    let of_rooms = RoomLimits::of(limits, times);
+    let of_rooms = RoomLimits::of(limits, times, config.chat);
     let surroundings = Surroundings {
         limits: SessionLimits::of(limits, times),
         clock,

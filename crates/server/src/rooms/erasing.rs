@@ -302,6 +302,7 @@ mod tests {
     use super::super::{RoomLimits, Surroundings};
     use super::*;
     use crate::budget::Budget;
+    use crate::chat::ChatSection;
     use crate::clock::Clock;
     use crate::hooks::Hooked;
     use crate::random::Randomness;
@@ -433,7 +434,7 @@ mod tests {
             registry: anteroom_games::registry().unwrap(),
             lobby: Arc::default(),
             clock: Clock::start_at(store.boot().start_ms),
-            limits: RoomLimits::of(limits, &Times::default()),
+            limits: RoomLimits::of(limits, &Times::default(), ChatSection::default()),
             randomness: Arc::new(Randomness::seeded(1)),
             budget: Arc::new(Budget::new(usize::MAX)),
             hooks: Hooked::default(),

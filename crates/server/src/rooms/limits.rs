@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anteroom_core::room::{RoomPolicy, SPECTATORS_MAX};
 
+use crate::chat::ChatSection;
 use crate::error::Problems;
 use crate::tables::{LimitList, Times};
 
@@ -26,12 +27,14 @@ pub(crate) struct RoomLimits {
     /// After how long without anybody doing anything rooms close, and after how long in any case, if they do.
     pub(super) idle_ttl: Option<Duration>,
     pub(super) lifetime_max: Option<Duration>,
+    /// For how long what is said is kept, if not for as long as its room.
+    pub(super) chat_kept: Option<Duration>,
     /// What one room may have said and its members not read or acknowledged, in bytes.
     pub(crate) kept_bytes_max: usize,
 }
 
 impl RoomLimits {
-    pub(crate) fn of(limits: &LimitList, times: &Times) -> Self {
+    pub(crate) fn of(limits: &LimitList, times: &Times, chat: ChatSection) -> Self {
         Self {
             policy: RoomPolicy {
                 grace: Duration::from_millis(times.grace_ms),
@@ -46,6 +49,7 @@ impl RoomLimits {
             empty_ttl_max: Duration::from_millis(times.empty_ttl_max_ms),
             idle_ttl: unless_zero(times.room_idle_ttl_ms),
             lifetime_max: unless_zero(times.room_lifetime_max_ms),
+            chat_kept: chat.keep(),
             kept_bytes_max: limits.room_bytes_max as usize,
         }
     }

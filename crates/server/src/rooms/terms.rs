@@ -57,6 +57,7 @@ impl Rooms {
             data: request.data.clone().unwrap_or_default(),
             access: request.access.clone().unwrap_or_default(),
             spectator_delay: Duration::from_millis(delay_ms.into()),
+            chat_kept: self.limits.chat_kept,
             lifecycle: self.limits.lifecycle(request, durable)?,
             reserved: Vec::new(),
         };
@@ -65,8 +66,8 @@ impl Rooms {
 
     /// What a room is made with that belongs to nobody, since those who meet there are strangers.
     pub(super) fn terms_of_strangers(&self, durable: bool) -> Terms {
-        let lifecycle = self.limits.lifecycle_unasked(durable);
-        Terms { owner_policy: OwnerPolicy::None, lifecycle, ..Terms::default() }
+        let (lifecycle, chat_kept) = (self.limits.lifecycle_unasked(durable), self.limits.chat_kept);
+        Terms { owner_policy: OwnerPolicy::None, lifecycle, chat_kept, ..Terms::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Those who watch see a room later than it happens, and nothing of what has happened since.
 
 use anteroom_core::Command;
+use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::message::{Role, RoomState};
 use serde_json::{Value, json};
 
@@ -164,4 +165,106 @@ fn a_farewell_is_not_late() {
     hall.act(ada, "say", &json!({"n": 1}));
     assert_eq!(hall.ask(ada, "kick", json!({"user_id": "eve"})), json!({}));
     assert_eq!(hall.types(eve), ["room_closed"]);
+    hall.close(ClosedReason::Closed);
+    assert!(hall.types(eve).is_empty() && hall.lost.is_empty(), "whoever was sent out sees nothing more");
+}
+
+#[test]
+fn all_that_is_left_is_shown_when_the_room_is_over() {
+    let mut hall = Gallery::late(false, DELAY_MS);
+    let (ada, eve) = (hall.enter("ada", Role::Player), hall.enter("eve", Role::Spectator));
+    pass(&mut hall, DELAY_MS);
+    for n in 1..=3 {
+        hall.act(ada, "say", &json!({ "n": n }));
+        hall.act(ada, "say_latest", &json!({"key": "k", "n": 10 * n}));
+        pass(&mut hall, 1000);
+    }
+    assert!(hall.pushed(eve, "said").is_empty());
+    hall.close(ClosedReason::Idle);
+    let numbers: Vec<_> = hall.pushed(eve, "said").iter().map(|said| said["n"].clone()).collect();
+    assert_eq!(numbers, [1, 2, 3, 30], "of what is replaced only the newest");
+    assert_eq!(hall.types(eve).last(), Some(&"room_closed"));
+    assert_eq!(hall.types(ada), ["room_closed"]);
+    assert!(hall.lost.is_empty());
+}
+
+#[test]
+fn what_is_not_there_any_more_when_the_room_is_over_is_a_gap() {
+    let mut hall = Gallery::late(true, DELAY_MS);
+    let (ada, eve) = (hall.enter("ada", Role::Player), hall.enter("eve", Role::Spectator));
+    hall.enter("bob", Role::Player);
+    pass(&mut hall, DELAY_MS);
+    hall.act(ada, "say", &json!({"n": 1}));
+    let user_id = "bob".parse().unwrap();
+    hall.room.handle(hall.now, Command::Erase { user_id, username: None }, &mut hall.flush);
+    hall.end();
+    hall.close(ClosedReason::Closed);
+    assert_eq!((&hall.lost[..], hall.types(eve)), (&[eve][..], vec!["room_closed"]));
+}
+
+/// What the room is stored as, in bytes.
+fn stored(hall: &Gallery) -> usize {
+    let mut stored = Vec::new();
+    hall.room.snapshot().unwrap().encode(&mut stored).unwrap();
+    stored.len()
+}
+
+#[test]
+fn too_much_is_joined_and_beyond_that_a_gap() {
+    let mut hall = Gallery::late(false, 300_000);
+    let (ada, eve) = (hall.enter("ada", Role::Player), hall.enter("eve", Role::Spectator));
+    pass(&mut hall, 300_000);
+    // Newest values are joined, so that the last one of them is shown in any case.
+    for n in 0..20_000 {
+        if n % 500 == 0 {
+            let user = format!("guest{}", n % 3000);
+            let guest = hall.enter(&user, Role::Spectator);
+            hall.ask(guest, "chat", json!({"text": user}));
+            hall.ask(guest, "chat_edit", json!({"message_id": (n / 500 + 1).to_string(), "text": n.to_string()}));
+            hall.ask(ada, "update_room", json!({"data": {"round": n}}));
+        }
+        if n == 10_000 {
+            hall.restart();
+        }
+        hall.act(ada, "say_latest", &json!({"key": "k", "n": n}));
+        pass(&mut hall, 10);
+    }
+    assert!(stored(&hall) < 4 << 20, "{} bytes", stored(&hall));
+    let shown = pass(&mut hall, 300_000);
+    let shown: Vec<_> = shown.iter().filter(|(to, message)| *to == eve && message["type"] == "said").collect();
+    assert!(shown.len() > 3 && shown.last().unwrap().1["data"]["n"] == 19_999, "{} are shown", shown.len());
+    assert!(hall.lost.is_empty());
+    // What is different in the room is told whole, however it was joined.
+    let (late, now) = (hall.snapshot(eve), hall.snapshot(ada));
+    for part in ["members", "chat", "data", "view", "spectators", "state"] {
+        assert_eq!(late[part], now[part], "{part}");
+    }
+    for _ in 0..400 {
+        hall.act(ada, "big", &json!({"bytes": 10_000}));
+        pass(&mut hall, 10);
+    }
+    assert!(stored(&hall) < 4 << 20, "{} bytes", stored(&hall));
+    pass(&mut hall, 300_000);
+    assert!(hall.lost.contains(&eve));
+}
+
+#[test]
+fn who_else_is_there_and_what_was_said_is_not_kept_with_each_turn() {
+    let mut hall = Gallery::late(false, DELAY_MS);
+    let (ada, eve) = (hall.enter("ada", Role::Player), hall.enter("eve", Role::Spectator));
+    for n in 0..90 {
+        hall.enter(&format!("guest{n}"), Role::Spectator);
+    }
+    for n in 0..20 {
+        hall.ask(ada, "chat", json!({"text": format!("{n} {}", "x".repeat(1900))}));
+    }
+    pass(&mut hall, DELAY_MS);
+    let mut shown = 0;
+    for n in 0..400 {
+        hall.act(ada, "say_latest", &json!({"key": "k", "n": n}));
+        pass(&mut hall, 20);
+        shown += hall.pushed(eve, "said").len();
+    }
+    pass(&mut hall, DELAY_MS);
+    assert_eq!(shown + hall.pushed(eve, "said").len(), 400, "each is shown in its own time");
 }

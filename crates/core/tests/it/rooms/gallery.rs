@@ -8,6 +8,7 @@ use anteroom_core::room::{Ask, Join, MemberId, RoomPolicy, RoomSpec, Snapshot, T
 use anteroom_core::{Command, Flush, Room, Time};
 use anteroom_protocol::envelope::{Ref, decode_batch};
 use anteroom_protocol::message::Role;
+use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::{Codec, Data, LaneId, RoomId};
 use serde_json::{Value, json};
 
@@ -109,6 +110,13 @@ impl Gallery {
     pub(crate) fn pushed(&self, to: MemberId, kind: &str) -> Vec<Value> {
         let theirs = self.heard.iter().filter(|(who, message)| *who == to && message["type"] == kind);
         theirs.map(|(_, message)| message["data"].clone()).collect()
+    }
+
+    /// The room is closed from outside.
+    pub(crate) fn close(&mut self, reason: ClosedReason) {
+        self.heard.clear();
+        self.room.handle(self.now, Command::Close { reason }, &mut self.flush);
+        self.end();
     }
 
     /// Something is done in the game.
