@@ -7,6 +7,7 @@ mod bad_input;
 mod changing_tokens;
 mod fault;
 mod floods;
+mod gathering;
 mod lanes;
 mod lasting;
 mod limits;

@@ -20,6 +20,11 @@ const RETAINED_BYTES_MAX: u64 = 16 << 20;
 /// How often somebody asks for all rooms at once.
 const LISTS: usize = 14;
 
+/// As long a list as there is.
+fn all() -> Value {
+    json!({"limit": 500})
+}
+
 fn server() -> Server {
     let mut config = Config { listen: "127.0.0.1:0".into(), ..Config::development() };
     config.limits.retained_bytes_max = RETAINED_BYTES_MAX;
@@ -87,7 +92,7 @@ async fn who_is_furthest_behind_loses_what_waits_and_who_keeps_up_nothing() {
     for number in 1..=40 {
         // Somebody asks for much, reads none of it, and goes.
         let (mut gone, ticket) = enter(&server).await;
-        let list = json!({"type": "list_rooms"}).to_string();
+        let list = json!({"type": "list_rooms", "data": all()}).to_string();
         gone.bytes(Codec::Json, format!("[{}]", vec![list; LISTS].join(",")).as_bytes()).await;
         list_bytes = gone.find("list_rooms_result").await.data.to_string().len();
         drop(gone);
@@ -136,7 +141,7 @@ async fn who_does_not_read_is_closed_before_those_who_are_away_pay_for_it() {
         gone.cut();
         away.push(gone);
     }
-    let asked = format!("[{}]", vec![json!({"type": "list_rooms"}).to_string(); 4].join(","));
+    let asked = format!("[{}]", vec![json!({"type": "list_rooms", "data": all()}).to_string(); 4].join(","));
     let mut stalled = Vec::new();
     for _ in 0..250 {
         let mut peer = Peer::dial_narrow(&server, way).await;
@@ -154,7 +159,7 @@ async fn who_does_not_read_is_closed_before_those_who_are_away_pay_for_it() {
 /// Those who watch the list are counted as well.
 #[tokio::test(start_paused = true)]
 async fn no_way_to_ask_for_much_is_left_out() {
-    for (kind, data) in [("list_rooms", json!({})), ("subscribe_rooms", json!({}))] {
+    for (kind, data) in [("list_rooms", all()), ("subscribe_rooms", json!({}))] {
         let server = server();
         let _host = with_a_long_list(&server).await;
         let mut left = Vec::new();

@@ -240,7 +240,7 @@ async fn a_game_that_failed_meanwhile_is_told_later() {
         bob.find("room_closed").await;
         hears_the_end(&server, &mut ada, to, "room_closed").await;
         let heard = ada.log.iter().filter(|heard| heard.lane == 1).map(|heard| &heard.message);
-        assert_eq!(kinds(heard), ["create_room_result", "client_joined", "alive", "room_closed"], "{way:?}");
+        assert_eq!(kinds(heard), ["create_room_result", "client_joined", "system", "alive", "room_closed"], "{way:?}");
     }
 }
 
@@ -375,7 +375,7 @@ async fn what_was_acknowledged_does_not_come_again() {
         for _ in 0..6 {
             pair.ada.ask("list_rooms", json!({})).await;
         }
-        pair.ada.raw().send(&json!({"type": "ack", "data": {"0": 5, "1": 1, "77": 9}})).await;
+        pair.ada.raw().send(&json!({"type": "ack", "data": {"0": 5, "1": 2, "77": 9}})).await;
         // Less than before says nothing.
         pair.ada.raw().send(&json!({"type": "ack", "data": {"0": 2}})).await;
         pair.ada.raw().send(&json!({"type": "ping"})).await;

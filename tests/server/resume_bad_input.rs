@@ -152,7 +152,7 @@ async fn counts_above_what_was_sent_close_the_new_connection_alone() {
     let mut bystanders = Bystanders::meet(&server).await;
     for (way, to) in changes() {
         let mut pair = Pair::meet(&server, way).await;
-        for received in [json!({"0": 1}), json!({"1": 3}), json!({"0": 0, "1": u64::MAX})] {
+        for received in [json!({"0": 1}), json!({"1": 1000}), json!({"0": 0, "1": u64::MAX})] {
             let mut claim = pair.ada.claim(Carrying::Received);
             claim["received"] = received;
             present(&server, pair.ada.way(to), &claim).await.refused(4511).await;
@@ -170,16 +170,12 @@ async fn an_acknowledgement_of_what_was_never_sent_ends_the_session() {
     let server = TestServer::start();
     let mut bystanders = Bystanders::meet(&server).await;
     for way in Way::all() {
-        for counts in [json!({"0": 1}), json!({"1": 3}), json!({"1": 2, "0": u64::MAX})] {
+        for counts in [json!({"0": 1}), json!({"1": 1000}), json!({"1": 2, "0": u64::MAX})] {
             let mut pair = Pair::meet(&server, way).await;
             // What was sent, and lanes that are not there, do no harm.
             pair.ada.raw().send(&json!({"type": "ack", "data": {"1": 2, "9": 1000, "4294967295": 1}})).await;
             pair.both_hear(1).await;
             pair.ada.acknowledges = false;
-            let mut counts = counts;
-            if counts["1"] == json!(3) {
-                counts["1"] = json!(1000);
-            }
             pair.ada.raw().send(&json!({"type": "ack", "data": counts})).await;
             ends_with(&mut pair.ada, 4511).await;
             pair.bob_is_told("client_disconnected").await;

@@ -23,6 +23,11 @@ const LANE_BYTES_MAX: u32 = 128 << 10;
 /// More words than any transport takes off the server's hands and a lane keeps.
 const WORDS: u64 = 320;
 
+/// As long a list as there is.
+fn all() -> Value {
+    json!({"limit": 500})
+}
+
 /// Somebody who talks in a relay room.
 struct Speaker {
     peer: Peer,
@@ -232,7 +237,7 @@ async fn who_asks_for_too_much_is_closed_and_may_come_back() {
             let room_id = sleeper.create("relay", json!({})).await;
             sleeper.ask("subscribe_rooms", json!({"game": "tic_tac_toe"})).await;
             // Much more than twice what may wait.
-            let asked = sleeper.request_at_once("list_rooms", 200).await;
+            let asked = sleeper.request_at_once("list_rooms", &all(), 200).await;
             overflows(&mut sleeper).await;
             sleeper.acknowledges = false;
             sleeper.reconnect(&server, other(way).via).await;
@@ -252,10 +257,10 @@ async fn who_comes_back_to_a_long_queue_may_read_it() {
     for way in Way::all() {
         let mut sleeper = Resuming::enter(&server, way, "Sleeper").await;
         sleeper.acknowledges = false;
-        sleeper.ask("list_rooms", json!({})).await;
+        sleeper.ask("list_rooms", all()).await;
         let list_bytes = sleeper.last_bytes;
         // Between what may wait and twice that.
-        let asked = sleeper.request_at_once("list_rooms", (3 << 19) / list_bytes).await;
+        let asked = sleeper.request_at_once("list_rooms", &all(), (3 << 19) / list_bytes).await;
         overflows(&mut sleeper).await;
         sleeper.reconnect(&server, way.via).await;
         sleeper.settle().await;

@@ -9,6 +9,7 @@ mod board;
 mod chat;
 mod life;
 mod player;
+pub(crate) mod server;
 pub mod simulated;
 mod table;
 

@@ -10,6 +10,7 @@ pub mod bystanders;
 pub mod certificates;
 pub mod fault;
 pub mod frame;
+pub mod gathering;
 pub mod http;
 pub mod lasting;
 pub mod message;

@@ -18,10 +18,14 @@ use anteroom_protocol::message::request::{
 };
 use anteroom_protocol::message::result::{Pong, RoomJoined, RoomList};
 use anteroom_protocol::message::resume::{Ack, LaneOpened, Resume, SessionState};
+use anteroom_protocol::message::row::Sender;
+use anteroom_protocol::message::table::ROWS;
 use anteroom_protocol::{Codec, Data, Envelope, ErrorBody, Header, variant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+use crate::gathering::circle;
 
 /// What a message came on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +64,12 @@ impl Message {
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.error.as_ref().map_or("", |error| error.code.name())
+    }
+
+    /// Whether it is a line of the room's own, or how many watch: what comes beside everything else, now or in a moment.
+    #[must_use]
+    pub fn is_aside(&self) -> bool {
+        self.kind == "system" || self.kind == "room_updated"
     }
 
     /// The number of the message that it refuses, if it says so.
@@ -153,6 +163,7 @@ fn view(game: &str, data: Data<'_>) -> Value {
     match game {
         "tic_tac_toe" => decoded::<tic_tac_toe::View>(data),
         "relay" => decoded::<relay::View>(data),
+        "circle" | "closed_circle" => decoded::<circle::View>(data),
         _ => Value::Null,
     }
 }
@@ -188,13 +199,25 @@ fn write_binary(envelope: &Value) -> Vec<u8> {
         _ if header.room_id.is_none() => body::<Empty>(&header, data),
         "make_move" | "rematch" => action::<tic_tac_toe::Action>(&header, data),
         "send" => action::<relay::Action>(&header, data),
-        _ => body::<Empty>(&header, data),
+        "count" => action::<circle::Action>(&header, data),
+        _ => of_the_table(&header, &data),
     }
 }
 
 fn body<T: DeserializeOwned + Body>(header: &Header<'_>, data: Value) -> Vec<u8> {
     let mut out = Vec::new();
     encode(Codec::Bincode, header, &serde_json::from_value::<T>(data).unwrap(), &mut out).unwrap();
+    out
+}
+
+/// What a member asks of the room, and anything that has no shape.
+fn of_the_table(header: &Header<'_>, data: &Value) -> Vec<u8> {
+    let text = data.to_string();
+    let mut rows = ROWS.iter().filter(|row| row.name == header.kind && row.sender != Sender::Server);
+    let data = rows.next().and_then(|row| row.translate(Data::Json(&text), Codec::Bincode).ok());
+    let Some(data) = data else { return body::<Empty>(header, json!({})) };
+    let mut out = Vec::new();
+    encode_raw(header, data.data(), &mut out).unwrap();
     out
 }
 

@@ -1,4 +1,5 @@
-//! A client on any transport that speaks the protocol message by message, right or wrong.
+//! A client on any transport that speaks the protocol message by message, right or wrong. What a room says of itself beside
+//! everything else, it does not hear: `system`, and `room_updated`, which comes in its own time.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -370,7 +371,8 @@ impl Peer {
         match event.unwrap_or_else(|_| panic!("{:?}: not in time: {what}; unread: {:?}", self.way, self.unread))? {
             Event::Record { lane, codec, payload } => {
                 let by = lane.map_or(By::Frame, |lane| By::Stream(lane.0));
-                self.unread.extend(message::read(codec, &payload, by, &mut self.games));
+                let messages = message::read(codec, &payload, by, &mut self.games);
+                self.unread.extend(messages.into_iter().filter(|message| !message.is_aside()));
             }
             Event::Datagram { lane, payload } => {
                 let codec = Codec::of_payload(&payload);

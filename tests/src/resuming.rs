@@ -341,9 +341,17 @@ impl Resuming {
     ///
     /// # Panics
     /// If the server refuses for another reason.
-    pub async fn try_reconnect(&mut self, mut peer: Peer) -> Back {
+    pub async fn try_reconnect(&mut self, peer: Peer) -> Back {
         self.cut();
-        let claim = self.claim(Carrying::Received);
+        self.try_claim(peer, Carrying::Received).await
+    }
+
+    /// The same without losing the connection before.
+    ///
+    /// # Panics
+    /// The same.
+    pub async fn try_claim(&mut self, mut peer: Peer, carrying: Carrying) -> Back {
+        let claim = self.claim(carrying);
         let reconnect = json!({"type": "reconnect", "data": claim}).to_string();
         if peer.try_bytes(Codec::Json, reconnect.as_bytes()).await.is_err() {
             return Back::Gone;

@@ -292,7 +292,7 @@ impl Member {
     pub fn hear(&mut self, event: Option<RoomEvent<Relay>>) {
         match event {
             Some(RoomEvent::Game(Event::Message { from, payload })) => self.hear_word(&from.to_string(), &payload),
-            Some(RoomEvent::Joined(_)) => {}
+            Some(RoomEvent::Joined(_) | RoomEvent::System(_) | RoomEvent::RoomUpdated(_)) => {}
             Some(RoomEvent::Disconnected { username, .. }) => self.told.push(Told::Lost(username)),
             Some(RoomEvent::Reconnected { username, .. }) => self.told.push(Told::Back(username)),
             Some(RoomEvent::Left { username, .. }) => self.told.push(Told::Gone(username)),

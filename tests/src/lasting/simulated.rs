@@ -1,21 +1,15 @@
 //! The same in one process, in virtual time: one number decides who says what and when, when the store fails, how the server
 //! goes away, and for how long.
 
-use std::cell::RefCell;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom_core::Rng;
-use anteroom_server::Server;
-use anteroom_server::config::Config;
-use anteroom_server::stores::{Medium, Memory, Store};
-use anteroom_transport::{TransportConfig, memory};
-use tokio::task::JoinHandle;
+use anteroom_core::{Registry, Rng};
+use anteroom_server::stores::Memory;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Host, Life, Pairs};
-use crate::peer::{Peer, Via, Way};
-use crate::token;
+use super::server::Simulated;
+use super::{Life, Pairs};
+use crate::peer::Via;
 
 /// When the first server starts, in Unix milliseconds.
 const BEGIN_MS: u64 = 1_600_000_000_000;
@@ -47,40 +41,6 @@ pub struct Story {
     pub took_ms: u64,
 }
 
-/// The server that there is now.
-struct Simulated {
-    server: Server,
-    store: Arc<Memory>,
-    rng: RefCell<Rng>,
-}
-
-impl Host for Simulated {
-    async fn dial(&self, way: Way) -> Option<Peer> {
-        let (near, far) = memory::pair(TransportConfig::default(), self.rng.borrow_mut().next_u64());
-        self.server.serve(far, None);
-        Some(Peer::over(near, way))
-    }
-}
-
-impl Simulated {
-    fn start(store: Arc<Memory>, seed: u64) -> Self {
-        let mut config = Config::development();
-        config.auth.token_key = Some(token::KEY.into());
-        let medium: Arc<dyn Store> = store.clone();
-        let games = anteroom_games::registry().unwrap();
-        let server = Server::simulate_with(config, games, seed, Some(medium)).unwrap();
-        Self { server, store, rng: RefCell::new(Rng::new(seed)) }
-    }
-
-    /// Another process finds what is committed of this one, which goes away.
-    fn kill(self, wall_ms: u64) -> (Arc<Memory>, JoinHandle<()>) {
-        let store = Arc::new(self.store.reopen(wall_ms));
-        // What it has not committed it never will.
-        self.store.fail(false);
-        (store, tokio::spawn(async move { self.server.shutdown().await }))
-    }
-}
-
 /// Plays the story of a seed, in a runtime of its own.
 ///
 /// # Panics
@@ -98,9 +58,9 @@ async fn play(seed: u64) -> Story {
     let began = Instant::now();
     let mut rng = Rng::new(seed);
     let life = Life::new(&[Via::Quic], THINK_MS_MAX);
-    let mut host = Simulated::start(Arc::new(Memory::new(BEGIN_MS)), seed);
+    let mut host = Simulated::start(BEGIN_MS, games(), seed);
     let mut pairs = Pairs::enter(&host, &life, 1, &mut rng).await;
-    let (mut story, mut gone) = (Story::default(), Vec::new());
+    let mut story = Story::default();
     for _ in 0..ROUNDS {
         let failing = rng.below(2) == 0;
         let stopping = async {
@@ -116,7 +76,7 @@ async fn play(seed: u64) -> Story {
             life.end();
         };
         tokio::join!(pairs.play(&life, &host), stopping);
-        let is_orderly = host.store.health().is_good() && rng.below(3) == 0;
+        let is_orderly = host.stores() && rng.below(3) == 0;
         if is_orderly {
             host.server.clone().shutdown().await;
         }
@@ -124,9 +84,7 @@ async fn play(seed: u64) -> Story {
         // The clock may have been set back meanwhile.
         let wall_ms = BEGIN_MS + elapsed_ms(began) + u64::from(rng.below(20_000));
         let wall_ms = if rng.below(4) == 0 { wall_ms - 3_600_000 } else { wall_ms };
-        let (store, end) = host.kill(wall_ms);
-        gone.push(end);
-        host = Simulated::start(store, rng.next_u64());
+        host.replace(wall_ms, games(), rng.next_u64());
         story.ends += 1;
         life.begin();
         if rng.below(3) > 0 {
@@ -142,12 +100,13 @@ async fn play(seed: u64) -> Story {
     }
     pairs.settle(&life, &host).await;
     pairs.lose().await;
-    host.server.shutdown().await;
-    for end in gone {
-        end.await.unwrap();
-    }
+    host.end().await;
     (story.returns, story.moves) = pairs.numbers();
     Story { took_ms: elapsed_ms(began), ..story }
+}
+
+fn games() -> Registry {
+    anteroom_games::registry().unwrap()
 }
 
 /// The store fails for a while, now and then.

@@ -75,10 +75,10 @@ impl Resuming {
 
     /// Sends the same request many times in one frame, so that the server comes to nothing else meanwhile. Gives the
     /// numbers.
-    pub async fn request_at_once(&mut self, kind: &str, times: usize) -> Vec<u64> {
+    pub async fn request_at_once(&mut self, kind: &str, data: &Value, times: usize) -> Vec<u64> {
         let (mut builder, mut numbers) = (BatchBuilder::new(self.codec), Vec::new());
         for _ in 0..times {
-            let (message, _) = self.keep(json!({"type": kind, "data": {}}), true);
+            let (message, _) = self.keep(json!({"type": kind, "data": data}), true);
             builder.push_encoded(message.batch.payload());
             numbers.push(message.n);
         }

@@ -150,6 +150,8 @@ impl Player {
                 self.hearing.misses();
             }
             RoomEvent::State(_)
+            | RoomEvent::System(_)
+            | RoomEvent::RoomUpdated(_)
             | RoomEvent::Joined(_)
             | RoomEvent::Disconnected { .. }
             | RoomEvent::Reconnected { .. }
