@@ -122,6 +122,8 @@ export class Player {
   }
 
   async says(text) {
+    // Firefox does not draw what nobody sees, and nothing is written there.
+    await this.page.bringToFront();
     await this.at("chat-text").fill(text);
     await this.press("chat-send");
   }
