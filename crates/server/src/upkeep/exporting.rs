@@ -12,8 +12,8 @@ use super::searching::{Wanted, content};
 use crate::rooms;
 use crate::stores::{Kept, Kind, SessionRow, Store, StoreError};
 
-/// Secrets in the record of a session.
-const SECRETS: [&str; 1] = ["nonce"];
+/// Secrets in the record of a session, and of a room.
+const SECRETS: [&str; 2] = ["nonce", "password"];
 
 /// See the module.
 ///
@@ -59,6 +59,9 @@ fn room(games: &Registry, room_id: RoomId, kept: &Kept, user_id: &UserId) -> Val
             }
             let mut found = Map::new();
             concerning(&snapshot, user_id, "", &mut found);
+            if let Some(record) = found.get_mut("record").and_then(Value::as_object_mut) {
+                SECRETS.iter().for_each(|secret| drop(record.remove(*secret)));
+            }
             said["snapshot"] = found.into();
         }
         Err(error) => said["damaged"] = error.to_string().into(),
