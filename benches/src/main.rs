@@ -34,6 +34,7 @@ mod speaker;
 mod stalled;
 mod switching;
 mod tool;
+mod watching;
 mod way;
 mod wire;
 
@@ -42,6 +43,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+use crate::disturb::Kind;
 use crate::parts::{Part, Run};
 use crate::report::Report;
 use crate::servers::{Starting, Subject, Variant};
@@ -70,6 +72,9 @@ struct Arguments {
     /// Only these parts; all of them otherwise.
     #[arg(long, value_enum, value_delimiter = ',')]
     part: Vec<Part>,
+    /// In the part `fair` only beside these.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    beside: Vec<Kind>,
     /// The `anteroom` program to measure, instead of building it.
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,

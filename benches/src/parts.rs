@@ -12,6 +12,7 @@ use crate::disturb::Kind;
 use crate::report::Report;
 use crate::scenes::Scene;
 use crate::servers::{Contender, Needs, Server, Starting, Subject};
+use crate::watching::{self, Show, WATCHERS};
 use crate::{Arguments, fair, handshakes, held, idle, joins, stalled, switching, wire};
 
 /// What can be measured by itself.
@@ -43,6 +44,8 @@ pub(crate) enum Part {
     Stalled,
     /// Memory for 10,000 sessions that are away.
     Budget,
+    /// 10,000 spectators of a room, and 10,000 watchers of a filter of the lobby.
+    Watching,
     /// Bytes of an idle session; once, whatever the repeats.
     Wire,
 }
@@ -81,6 +84,7 @@ impl Run {
             self.disturb();
             self.stall();
             self.go_away();
+            self.watch();
         }
         self.lasting()?;
         Ok(self.report)
@@ -195,7 +199,8 @@ impl Run {
             return;
         }
         eprintln!("  moves in quiet rooms");
-        for &kind in Kind::value_variants() {
+        let asked = self.arguments.beside.clone();
+        for &kind in Kind::value_variants().iter().filter(|kind| asked.is_empty() || asked.contains(kind)) {
             for contender in self.contenders(&[Subject::Anteroom]) {
                 let done = fair::run(&self.starting, &contender, kind);
                 let Some(pair) = self.excuse(&format!("beside {kind}"), &contender, done) else { continue };
@@ -232,6 +237,21 @@ impl Run {
                 let Some(away) = self.excuse(&format!("budget {budget}"), &contender, done) else { continue };
                 eprintln!("    {contender}, budget {budget}: {} away, {:.0} MiB", away.sessions, away.growth());
                 self.report.away.entry((budget, contender.clone())).or_default().push(away);
+            }
+        }
+    }
+
+    fn watch(&mut self) {
+        if !self.takes(Part::Watching) {
+            return;
+        }
+        eprintln!("  many who watch");
+        for (&show, count) in Show::value_variants().iter().flat_map(|show| WATCHERS.map(|count| (show, count))) {
+            for contender in self.contenders(&[Subject::Anteroom]) {
+                let done = watching::run(&self.starting, &contender, show, count);
+                let Some(watched) = self.excuse(&format!("{count} {show}"), &contender, done) else { continue };
+                eprintln!("    {contender}, {count} {show}: {watched:?}");
+                self.report.watched.entry((show, count, contender)).or_default().push(watched);
             }
         }
     }

@@ -2,21 +2,18 @@
 import assert from "node:assert/strict";
 import { ICON_OF_A_PAGE_LEFT, tellStory } from "./story.mjs";
 
-/** Longer than the game waits for somebody who is away. */
-const BOT_MS = 60_000;
-
 await tellStory(async (story) => {
   story.expect(...ICON_OF_A_PAGE_LEFT);
   const ada = await (await story.player("Ada")).enter();
   const bob = await (await story.player("Bob")).enter();
-  const roomId = await ada.create();
+  const roomId = await ada.create({ "option-bot_after_s": "1" });
   await bob.join(roomId);
 
   story.step("it is Bob's turn when he goes; a bot plays it");
   await ada.plays(1, 1);
   await bob.isTold("Your turn");
   await bob.page.goto(`${story.about.url}/healthz`);
-  await ada.seesOf("Bob", "a bot plays", BOT_MS);
+  await ada.seesOf("Bob", "a bot plays");
   await ada.isTold("Your turn");
   assert.equal(await marks(ada), 2);
 

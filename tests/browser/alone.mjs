@@ -1,15 +1,16 @@
 // node alone.mjs {"url"}: a newcomer, without a name and with nobody else there, has a match at the first press, and
-// another one; and shows the bot to a friend. Tells {"ms"}: from the open page to the first turn.
+// another one; and shows the bot to a friend. Tells {"ms"}: from where the page began to load to the first turn.
 import assert from "node:assert/strict";
 import { tellStory } from "./story.mjs";
 
 await tellStory(async (story) => {
   story.step("from the door to a match, by one button");
-  const began = performance.now();
   const ada = await story.player("Ada");
   await ada.press("entry-bot");
   await ada.isTold("Your turn");
-  const ms = Math.round(performance.now() - began);
+  // The page counts from where it was asked for. Nothing else is pressed or typed, and how quick a machine is says
+  // nothing of the page.
+  const ms = Math.round(await ada.page.evaluate(() => performance.now()));
   await ada.seesOf("Bot 1", "bot");
   assert.notEqual(await ada.page.locator("#whoami b").textContent(), "");
 

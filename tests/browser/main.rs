@@ -7,6 +7,7 @@ mod faults;
 mod network;
 mod one_room;
 mod page;
+mod parlor;
 mod play;
 mod rooms;
 mod views;

@@ -1,4 +1,4 @@
-// node modules.mjs {"url"}: what modules of the page make of what they are given: QR codes, and forms of JSON schemas.
+// node modules.mjs {"url"}: what modules of the page make of what they are given: QR codes, forms of JSON schemas, menus.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { tellStory } from "./story.mjs";
@@ -22,8 +22,8 @@ const SCHEMA = {
   type: "object",
   required: ["rounds"],
   properties: {
-    mode: { $ref: "#/$defs/Mode", description: "How it is played. In detail." },
-    rounds: { type: "integer", format: "uint8", minimum: 1, maximum: 9 },
+    mode: { $ref: "#/$defs/Mode", description: "How it is\nplayed, up to [`ROUNDS`]. In detail." },
+    rounds: { type: "integer", format: "uint8", minimum: 1, maximum: 9, title: "How many rounds" },
     house_rules: { type: "boolean", default: false },
     limit: { type: ["integer", "null"], minimum: 0 },
     other: { anyOf: [{ $ref: "#/$defs/Mode" }, { type: "null" }] },
@@ -38,10 +38,10 @@ const SCHEMA = {
 };
 const OPTIONS = [
   {
-    key: "mode", kind: "choice", label: "Mode", help: "How it is played.", isRequired: false,
+    key: "mode", kind: "choice", label: "Mode", help: "How it is played, up to ROUNDS.", isRequired: false,
     choices: ["classic", "quick_fire"],
   },
-  { key: "rounds", kind: "integer", label: "Rounds", help: "", isRequired: true, min: 1, max: 9 },
+  { key: "rounds", kind: "integer", label: "How many rounds", help: "", isRequired: true, min: 1, max: 9 },
   { key: "house_rules", kind: "boolean", label: "House rules", help: "", isRequired: false, initial: false },
   { key: "limit", kind: "integer", label: "Limit", help: "", isRequired: false, min: 0 },
   { key: "other", kind: "choice", label: "Other", help: "", isRequired: false, choices: ["classic", "quick_fire"] },
@@ -88,4 +88,31 @@ await tellStory(async (story) => {
   assert.deepEqual(read.before, { rounds: 1 });
   assert.deepEqual(read.after, { mode: "quick_fire", rounds: 7, house_rules: true });
   assert.deepEqual([read.none, read.odd], [[], []]);
+
+  story.step("an open menu stays open while it is about the same, and does what it says now");
+  const menu = await page.evaluate(async () => {
+    const { createMenu } = await import("/demo/menu.js");
+    const done = [];
+    const { element, show } = createMenu();
+    document.body.append(element);
+    const of = (who, ...names) => show(who, who, names.map((name) => [name, name, () => done.push(`${name} ${who}`)]));
+    const press = (name) => element.querySelector(`[data-testid=${name}]`).click();
+    const seen = [];
+    const see = () => seen.push([element.hidden, element.open, document.activeElement.textContent]);
+    of("Ada", "mute", "ban");
+    element.open = true;
+    element.querySelector("[data-testid=mute]").focus();
+    of("Ada", "unmute", "ban");
+    see();
+    of("Bob", "unmute", "ban");
+    see();
+    element.open = true;
+    press("ban");
+    see();
+    of(null);
+    return { done, seen, isHidden: element.hidden };
+  });
+  assert.deepEqual(menu.done, ["ban Bob"]);
+  assert.deepEqual(menu.seen, [[false, true, "unmute"], [false, false, "⋯"], [false, false, "⋯"]]);
+  assert.ok(menu.isHidden);
 });

@@ -111,9 +111,9 @@ export class Player {
     return this.page.locator("#spectators li").filter({ hasText: name });
   }
 
-  /** Somebody's row says this, in the usual time or within another one. */
-  async seesOf(name, words, timeout = PATIENCE_MS) {
-    await this.page.locator(".person").filter({ hasText: name }).filter({ hasText: words }).waitFor({ timeout });
+  /** Somebody's row says this. */
+  async seesOf(name, words) {
+    await this.page.locator(".person").filter({ hasText: name }).filter({ hasText: words }).waitFor();
   }
 
   /** Somebody has no row any more. */

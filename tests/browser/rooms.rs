@@ -1,11 +1,18 @@
 //! The demo in real Chromium: what people do in rooms besides playing. Bots, doors, talk, seats, and players who are away.
 
+use anteroom_core::Registry;
 use anteroom_tests::browser;
 use anteroom_tests::server::TestServer;
 use serde_json::{Value, json};
 
+use crate::parlor::with_parlor;
+
 async fn tell(story: &str) -> Option<Value> {
-    let server = TestServer::start();
+    tell_with(anteroom_games::registry().unwrap(), story).await
+}
+
+async fn tell_with(games: Registry, story: &str) -> Option<Value> {
+    let server = TestServer::with_games(games, |_| ());
     let about = json!({"url": format!("http://{}", server.addr())});
     browser::tell(story, &about, browser::nothing).await
 }
@@ -13,7 +20,7 @@ async fn tell(story: &str) -> Option<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_alone_plays_a_bot_at_the_first_press() {
     if let Some(told) = tell("alone.mjs").await {
-        println!("{} ms from the open page to the first turn", told["ms"]);
+        println!("{} ms from the opening of the page to the first turn", told["ms"]);
     }
 }
 
@@ -35,6 +42,11 @@ async fn somebody_who_watches_gets_the_seat_they_queue_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_plays_for_somebody_who_is_away_until_they_are_back() {
     tell("absence.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_match_begins_when_all_are_ready_and_goes_on_without_somebody_if_they_vote_for_it() {
+    tell_with(with_parlor(), "parlor.mjs").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ await tellStory(async (story) => {
   story.step("two queue for a seat, and one thinks better of it");
   await dan.press("queue");
   await dan.at("match-note").filter({ hasText: "You get the next free seat." }).waitFor();
+  assert.equal(await dan.at("queue").textContent(), "Leave the queue");
   await cleo.press("queue");
   await cleo.at("match-note").filter({ hasText: "1 before you in the queue." }).waitFor();
   await ada.seesOf("Cleo", "place 2 in the queue");
@@ -30,4 +31,13 @@ await tellStory(async (story) => {
   const order = (await ada.at("status").textContent()).startsWith("Your") ? [ada, cleo] : [cleo, ada];
   await play(order, LEFT_COLUMN, [dan]);
   assert.equal(await cleo.at("queue").isVisible(), false);
+
+  story.step("a free seat that nobody waits for is taken where it is; there is nothing to queue for");
+  await dan.at("queue").waitFor();
+  assert.equal(await dan.at("take-seat").count(), 0);
+  await ada.press("leave");
+  await dan.at("queue").waitFor({ state: "hidden" });
+  await dan.press("take-seat");
+  await dan.at("seat-0").filter({ hasText: "Dan" }).waitFor();
+  for (const button of ["queue", "take-seat"]) assert.equal(await dan.at(button).isVisible(), false, button);
 });

@@ -1,6 +1,7 @@
 // A story: a test that is told here, in the browser, while what is around it is in the hands of the Rust test
 // that started this program as `node NAME.mjs JSON`. The story asks for what it needs (`cut`, `unplug`...)
 // with a line {"ask":...}, and hears one line of JSON in return. Its last line is {"told":...}.
+import "./alive.mjs";
 import assert from "node:assert/strict";
 import { IN_FIREFOX, PATIENCE_MS, heard, launch, launchPlain, listenTo, openContext, tell } from "./browser.mjs";
 import { Player } from "./player.mjs";

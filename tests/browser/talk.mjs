@@ -38,7 +38,7 @@ await tellStory(async (story) => {
 
   story.step("what is too long is not sent, and not lost");
   await bob.says("y".repeat(2001));
-  await bob.page.locator("#chat-error").filter({ hasText: "too long by 1 byte" }).waitFor();
+  await bob.page.locator("#chat-error").filter({ hasText: "too long by 1 byte." }).waitFor();
   assert.equal((await bob.at("chat-text").inputValue()).length, 2001);
   await bob.at("chat-text").fill("");
 

@@ -9,6 +9,8 @@ use anteroom_tests::server::{TestServer, scratch};
 use anteroom_tests::{amount, program};
 use serde_json::json;
 
+use crate::parlor::with_parlor;
+
 /// Pictures of all views are left in `target/tests/screenshots`.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_view_is_fine_on_a_desktop_and_on_phones_light_and_dark() {
@@ -21,7 +23,7 @@ async fn every_view_is_fine_in_wide_and_narrow_windows_light_and_dark_in_firefox
 }
 
 async fn every_view_is_fine(browser: Browser, folder: &str) {
-    let server = TestServer::with(|config| {
+    let server = TestServer::with_games(with_parlor(), |config| {
         config.times.websocket_ping_ms = 500;
         config.times.quic_keep_alive_ms = 500;
         config.times.silence_ms = 2_000;

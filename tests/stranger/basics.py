@@ -45,6 +45,21 @@ class Play:
         except TimeoutError as error:
             self.checks.ok(label, False, f"{error}; last seen: {session.rooms.get(room)}")
 
+    def alone_in(self, label, room, session):
+        """Of a room that was just made: who is in it, and what else is told of it."""
+        (me,), checks = room["members"], self.checks
+        joined_at, room_at = me.pop("joined_at_ms"), room["created_at_ms"]
+        checks.ok(
+            f"{label}: when it was made, and joined", 1_600_000_000_000 < room_at <= joined_at, (room_at, joined_at)
+        )
+        expected = {"user_id": session.user_id, "username": session.username, "role": "player", "seat": 0}
+        expected |= {"connected": True, "number": 1, "ready": False, "bot": False, "data": {}}
+        checks.equal(f"{label}: its member", me, expected)
+        own = {"created_by": session.user_id, "owner": session.user_id}
+        doors = {"visibility": "public", "locked": False, "has_password": False, "durable": False}
+        rest = {"spectators": 0, "spectator_delay_ms": 0, "data": {}, "seat_queue": [], "vote": None, "chat": []}
+        checks.has(f"{label}: its record", room, {**own, **doors, **rest})
+
     # -- before a session
 
     def http(self):
@@ -177,9 +192,9 @@ class Play:
         self.room = room = result["data"]["room_id"]
         checks.equal("create_room: on the room's lane", result["room_id"], room)
         checks.ok("create_room: the id", len(room) == 10 and set(room) <= set("0123456789abcdefghjkmnpqrstvwxyz"), room)
-        me = {"user_id": ada.user_id, "username": "Ada", "role": "player", "seat": 0, "connected": True}
         table = {"game": "tic_tac_toe", "game_version": 2, "name": "Ada's table"}
-        checks.has("create_room: its data", result["data"], {**table, "seat": 0, "role": "player", "members": [me]})
+        checks.has("create_room: its data", result["data"], {**table, "seat": 0, "role": "player"})
+        self.alone_in("create_room", result["data"], ada)
         self.match = match = Match(room, ada, None, ())
         match.turn, match.status, match.members = None, "waiting", [ada]
         checks.ok("create_room: the view", match.matches(result["data"]["view"]), result["data"]["view"])
@@ -533,7 +548,8 @@ class Play:
             both = (put_uint(value).hex(), take_uint(Reader(bytes.fromhex(text))))
             checks.equal(f"binary: the integer {value}", both, (text, value))
         checks.equal("binary: zigzag", [INT.put(n).hex() for n in (0, -1, 1, -2)], ["00", "01", "02", "03"])
-        example = "0b6372656174655f726f6f6d 010137 0000000000 1b 0b7469635f7461635f746f65 010b4164612773207461626c65 0000"
+        example = "0b6372656174655f726f6f6d 010137 0000000000 25 0b7469635f7461635f746f65 010b4164612773207461626c65"
+        example += "00 00 00 00 00 00 00 00 00 00 00 00"
         message = {"type": "create_room", "ref": 7, "data": {"game": "tic_tac_toe", "name": "Ada's table"}}
         checks.equal("binary: the example", Bincode().encode(message), bytes.fromhex(example))
 
@@ -550,15 +566,17 @@ class Play:
 
         made = bea.request("create_room", {"game": "tic_tac_toe", "name": "Bea's table"})
         room = made["data"]["room_id"]
-        me = {"user_id": bea.user_id, "username": "Bea", "role": "player", "seat": 0, "connected": True}
         table = {"game": "tic_tac_toe", "game_version": 2, "name": "Bea's table"}
-        checks.has("binary: create_room", made["data"], {**table, "seat": 0, "role": "player", "members": [me]})
+        checks.has("binary: create_room", made["data"], {**table, "seat": 0, "role": "player"})
+        self.alone_in("binary: create_room", made["data"], bea)
         bea.shown[room] = made["data"]["view"]
         self.listed(bea, "binary: push of the new room", room, name="Bea's table", players=1, state="waiting")
         early = bea.request("make_move", {"row": 0, "col": 0}, room)
         checks.refused("binary: a move without an opponent", early, "not_playing", "make_move", room)
 
         joined = bob.request("join_room", {"room_id": room})
+        off = bea.request("make_move", {"row": -1, "col": 3}, room)
+        checks.refused("binary: a move off the board", off, "invalid_move", "make_move", room)
         bob.shown[room] = joined["data"]["view"]
         entry = bea.next(room, "client_joined")["data"]
         checks.has("binary: client_joined", entry, {"user_id": bob.user_id, "role": "player", "seat": 1})

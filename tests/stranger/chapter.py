@@ -28,6 +28,7 @@ class Chapter:
             assert other.request("join_room", {"room_id": room})["success"]
             for member in members:
                 member.next(room, "client_joined")
+                assert member.next(room, "system")["data"]["event"] == "joined"
             members.append(other)
         return room
 

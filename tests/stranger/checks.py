@@ -72,26 +72,38 @@ class Match:
     def matches(self, view):
         return {key: view.get(key) for key in self.view()} == self.view()
 
+    def state(self):
+        """That of the room."""
+        return {"won": "finished", "draw": "finished"}.get(self.status, self.status)
+
     def check(self, checks, name):
-        """Every member is told the state. A state told twice (after joining it is) is fine."""
+        """Every member is told the view, and behind it the room's state if that has changed. What is told twice (after
+        joining it is) is fine."""
         for member in self.members:
             view = member.next(self.room, "game_state")["data"]
             while not self.matches(view) and view == member.shown.get(self.room):
                 view = member.next(self.room, "game_state")["data"]
             member.shown[self.room] = view
             checks.ok(f"{name}: {member.username} sees it", self.matches(view), f"{view} is not {self.view()}")
+            state = member.states[self.room]
+            while state != self.state():
+                state = member.next(self.room, "room_updated", having="state")["data"]["state"]
+                told = state in (member.states[self.room], self.state())
+                checks.ok(f"{name}: {member.username} is told the room's state", told, state)
+            member.states[self.room] = state
 
     def play(self, checks, name, moves):
         for number, (row, col) in enumerate(moves, 1):
-            mover, before = self.players[self.turn], len(self.players[self.turn].log)
+            mover, before, state = self.players[self.turn], len(self.players[self.turn].log), self.state()
             result = mover.request("make_move", {"row": row, "col": col}, self.room)
             self.move(row, col)
             label = f"{name}, move {number} ({row}, {col}) by {mover.username}"
             checks.has(label, result, {"type": "make_move_result", "success": True, "room_id": self.room, "data": {}})
             self.check(checks, label)
-            lane = [m["type"] for m in mover.log[before:] if m.get("room_id") == self.room]
-            lane = [kind for kind in lane if not kind.startswith("client_")]  # the other's connection may come and go
-            checks.equal(f"{label}: the result comes first", lane, ["make_move_result", "game_state"])
+            lane = [m for m in mover.log[before:] if m.get("room_id") == self.room and "latest" not in m]
+            lane = [m["type"] for m in lane if not m["type"].startswith("client_")]  # connections may come and go
+            expected = ["make_move_result", "game_state"] + ["room_updated"] * (state != self.state())
+            checks.equal(f"{label}: the result comes first", lane, expected)
 
 
 X_WINS = [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2)]

@@ -11,7 +11,9 @@ must let guests in. To learn the protocol from it, read
     codec.py       the binary codec                (appendix A)
     resuming.py    a session that resumes          (section 11)
 
-and what they are good for in basics.py (sections 1 to 10) and in losses.py, moves.py and ends.py (section 11).
+and what they are good for in basics.py (sections 1 to 10), in listing.py, doors.py, owners.py, seats.py, talk.py and
+asking.py (all that a room may be asked for, sections 7 and 8), and in losses.py, moves.py, ends.py and whole.py
+(section 11). vectors.py holds the codec against the examples beside the document.
 """
 
 import sys
@@ -19,11 +21,28 @@ import traceback
 
 sys.dont_write_bytecode = True  # leave nothing behind in the directory of the sources
 
+from asking import Asking
 from basics import Play
 from checks import Checks
+from codec import ERRORS
+from doors import Doors
 from ends import Ends
+from listing import Listing
 from losses import Losses
 from moves import Moves
+from owners import Owners
+from seats import Seats
+from session import Wire
+from talk import Talk
+from vectors import Vectors
+from whole import Whole
+
+# What no client can bring about by itself, with the games that come with the server.
+UNSEEN = {
+    "internal", "shutting_down", "storage_unavailable", "outcome_unknown", "timeout", "spectators_refused",
+    "room_suspended",
+}  # fmt: skip
+ONLY_JSON = {"session_unknown"}  # before there is a session
 
 
 def play(part, chapter, checks):
@@ -43,12 +62,22 @@ def main():
     basics = Play(address, checks)
     for part in Play.ALL:
         play(part, basics, checks)
-    for binary in (False, True):
-        checks.prefix = "resume, binary: " if binary else "resume: "
-        for kind in (Losses, Moves, Ends):
-            chapter = kind(address, checks, binary)
-            for part in kind.ALL:
-                play(part, chapter, checks)
+    for part in Vectors.ALL:
+        play(part, Vectors(checks), checks)
+    for topic, kinds in (
+        ("rooms", (Asking, Doors, Owners, Seats, Talk, Listing)),
+        ("resume", (Losses, Moves, Ends, Whole)),
+    ):
+        for binary in (False, True):
+            checks.prefix = f"{topic}, binary: " if binary else f"{topic}: "
+            for kind in kinds:
+                chapter = kind(address, checks, binary)
+                for part in kind.ALL:
+                    play(part, chapter, checks)
+    checks.prefix = ""
+    for binary, unseen in ((False, UNSEEN), (True, UNSEEN | ONLY_JSON)):
+        missed = set(ERRORS.values()) - unseen - Wire.errors[binary]
+        checks.equal(f"every error has come{' in binary' if binary else ''}", missed, set())
     print(f"{checks.passed} passed, {checks.failed} failed")
     sys.exit(1 if checks.failed else 0)
 

@@ -10,6 +10,14 @@ import json
 Shape = collections.namedtuple("Shape", "put take")
 
 
+class Option(Shape):
+    """A struct leaves it out if it is none."""
+
+
+class Nullable(Shape):
+    """An option of an option. A struct leaves it out if there is nothing, and has None for a none that is there."""
+
+
 class Reader:
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -45,10 +53,14 @@ def take_int(reader):
 
 
 def option(shape):
-    return Shape(
+    return Option(
         lambda value: b"\0" if value is None else b"\1" + shape.put(value),
         lambda reader: shape.take(reader) if BOOL.take(reader) else None,
     )
+
+
+def nullable(shape):
+    return Nullable(*option(shape))
 
 
 def list_of(shape):
@@ -66,17 +78,37 @@ def array(*shapes):
 
 
 def fields(**shapes):
-    """A struct. Its fields are optional where their shape is."""
-    return Shape(
-        lambda value: b"".join(shape.put(value.get(name)) for name, shape in shapes.items()),
-        lambda reader: {name: shape.take(reader) for name, shape in shapes.items()},
-    )
+    """A struct. What JSON leaves out is left out here as well."""
+
+    def put(value):
+        data = b""
+        for name, shape in shapes.items():
+            if isinstance(shape, Nullable):
+                data += b"\1" if name in value else b"\0"
+            if name in value or not isinstance(shape, Nullable):
+                data += shape.put(value.get(name))
+        return data
+
+    def take(reader):
+        values = {}
+        for name, shape in shapes.items():
+            if isinstance(shape, Nullable) and not BOOL.take(reader):
+                continue
+            value = shape.take(reader)
+            is_there = value if shape is FLAG else value is not None or not isinstance(shape, Option)
+            if is_there:
+                values[name] = value
+        return values
+
+    return Shape(put, take)
 
 
 def map_of(shape):
     """A map with strings as keys."""
     return Shape(
-        lambda values: put_uint(len(values)) + b"".join(STRING.put(key) + shape.put(values[key]) for key in sorted(values)),
+        lambda values: (
+            put_uint(len(values)) + b"".join(STRING.put(key) + shape.put(values[key]) for key in sorted(values))
+        ),
         lambda reader: {STRING.take(reader): shape.take(reader) for _ in range(take_uint(reader))},
     )
 
@@ -89,9 +121,13 @@ UINT = Shape(put_uint, take_uint)
 INT = Shape(lambda n: put_uint(2 * n if n >= 0 else -2 * n - 1), take_int)
 U8 = Shape(lambda n: bytes([n]), lambda reader: reader.take(1)[0])
 BOOL = Shape(lambda value: b"\1" if value else b"\0", lambda reader: {0: False, 1: True}[reader.take(1)[0]])
+FLAG = Shape(*BOOL)  # not there is false
 BYTES = Shape(lambda data: put_uint(len(data)) + data, lambda reader: reader.take(take_uint(reader)))
 STRING = Shape(lambda text: BYTES.put(text.encode()), lambda reader: BYTES.take(reader).decode())
-JSON = Shape(lambda value: STRING.put(json.dumps(value)), lambda reader: json.loads(STRING.take(reader)))
+JSON = Shape(
+    lambda value: STRING.put(json.dumps(value, separators=(",", ":"), ensure_ascii=False)),
+    lambda reader: json.loads(STRING.take(reader)),
+)
 NOTHING = fields()
 
 SCHEMA = "46fabf2c88671c2a"  # names the shapes below
@@ -106,7 +142,7 @@ ERRORS = {
 }  # fmt: skip
 RETRYABLE = {
     "internal", "busy", "rate_limited", "limit_reached", "shutting_down", "storage_unavailable", "timeout", "room_full",
-    "not_playing",
+    "room_locked", "not_playing", "conflict",
 }  # fmt: skip
 
 
@@ -126,12 +162,12 @@ STATE = enum("waiting", "playing", "finished", "paused")
 # A string of digits in JSON.
 ID = Shape(lambda text: put_uint(int(text)), lambda reader: str(take_uint(reader)))
 ENTRY = fields(
-    message_id=ID, user_id=STRING, username=STRING, text=STRING, at_ms=UINT, edited=BOOL, deleted=BOOL,
+    message_id=ID, user_id=STRING, username=STRING, text=STRING, at_ms=UINT, edited=BOOL, deleted=FLAG,
 )  # fmt: skip
 VOTE = fields(absent=list_of(STRING), yes=list_of(STRING), no=list_of(STRING), ends_at_ms=UINT)
 MEMBER = fields(
     user_id=STRING, username=STRING, role=ROLE, seat=option(UINT), connected=BOOL, number=UINT, ready=BOOL, bot=BOOL,
-    joined_at_ms=UINT, data=DATA, muted=BOOL, away=BOOL, typing=BOOL, wants_seat=option(UINT),
+    joined_at_ms=UINT, data=DATA, muted=FLAG, away=FLAG, typing=FLAG, wants_seat=option(UINT),
 )  # fmt: skip
 ROOM = fields(
     room_id=STRING, game=STRING, name=STRING, players=UINT, seats_max=UINT, spectators=UINT, state=STATE, durable=BOOL,
@@ -145,8 +181,10 @@ JOINED = fields(
 )  # fmt: skip
 ROOMS = fields(rooms=list_of(ROOM), total=UINT, next=option(STRING))
 COUNTS = Shape(  # of lane to count; the keys are numbers here and strings in JSON
-    lambda counts: put_uint(len(counts))
-    + b"".join(put_uint(lane) + put_uint(count) for lane, count in sorted((int(k), v) for k, v in counts.items())),
+    lambda counts: (
+        put_uint(len(counts))
+        + b"".join(put_uint(lane) + put_uint(count) for lane, count in sorted((int(k), v) for k, v in counts.items()))
+    ),
     lambda reader: {str(take_uint(reader)): take_uint(reader) for _ in range(take_uint(reader))},
 )
 ENVELOPE = fields(
@@ -158,18 +196,37 @@ SHAPES = {
     "ping": fields(ts=JSON),
     "pong": fields(ts=JSON, server_time_ms=UINT),
     "create_room": fields(
-        game=STRING, name=option(STRING), options=option(JSON), durable=option(BOOL), visibility=option(VISIBILITY),
-        password=option(STRING), seats_max=option(UINT), data=option(DATA), access=option(ACCESS),
-        spectator_delay_ms=option(UINT), owner_policy=option(enum("automatic", "manual", "none")),
-        empty_ttl_ms=option(UINT), idle_ttl_ms=option(UINT), lifetime_max_ms=option(UINT),
+        game=STRING,
+        name=option(STRING),
+        options=option(JSON),
+        durable=option(BOOL),
+        visibility=option(VISIBILITY),
+        password=option(STRING),
+        seats_max=option(UINT),
+        data=option(DATA),
+        access=option(ACCESS),
+        spectator_delay_ms=option(UINT),
+        owner_policy=option(enum("automatic", "manual", "none")),
+        empty_ttl_ms=option(UINT),
+        idle_ttl_ms=option(UINT),
+        lifetime_max_ms=option(UINT),
     ),
     "join_room": fields(
-        room_id=option(STRING), game=option(STRING), quick=BOOL,
-        **{"as": option(ROLE)}, password=option(STRING), invite=option(STRING), filter=option(JSON),
+        room_id=option(STRING),
+        game=option(STRING),
+        quick=BOOL,
+        **{"as": option(ROLE)},
+        password=option(STRING),
+        invite=option(STRING),
+        filter=option(JSON),
     ),
     "leave_room": fields(room_id=option(STRING)),
     "list_rooms": fields(
-        game=option(STRING), filter=option(JSON), sort=option(STRING), cursor=option(STRING), limit=option(UINT),
+        game=option(STRING),
+        filter=option(JSON),
+        sort=option(STRING),
+        cursor=option(STRING),
+        limit=option(UINT),
     ),
     "subscribe_rooms": fields(game=option(STRING), filter=option(JSON)),
     "create_room_result": JOINED,
@@ -179,16 +236,33 @@ SHAPES = {
     "client_joined": MEMBER,
     "client_disconnected": fields(user_id=STRING, username=STRING, grace_ms=UINT),
     "client_reconnected": fields(user_id=STRING, username=STRING),
-    "client_left": fields(user_id=STRING, username=STRING, reason=enum("left", "timed_out", "disconnected", "kicked", "banned")),
+    "client_left": fields(
+        user_id=STRING, username=STRING, reason=enum("left", "timed_out", "disconnected", "kicked", "banned")
+    ),
     "rooms_changed": fields(added=list_of(ROOM), updated=list_of(ROOM), removed=list_of(STRING)),
     "room_updated": fields(
-        name=option(STRING), visibility=option(VISIBILITY), locked=option(BOOL), has_password=option(BOOL),
-        seats_max=option(UINT), owner=option(option(STRING)), state=option(STATE), spectators=option(UINT),
-        seat_queue=option(list_of(STRING)), vote=option(option(VOTE)), data=option(DATA),
+        name=option(STRING),
+        visibility=option(VISIBILITY),
+        locked=option(BOOL),
+        has_password=option(BOOL),
+        seats_max=option(UINT),
+        owner=nullable(STRING),
+        state=option(STATE),
+        spectators=option(UINT),
+        seat_queue=option(list_of(STRING)),
+        vote=nullable(VOTE),
+        data=option(DATA),
     ),
     "member_updated": fields(
-        user_id=STRING, number=UINT, role=option(ROLE), seat=option(option(UINT)), ready=option(BOOL), bot=option(BOOL),
-        muted=option(BOOL), wants_seat=option(option(UINT)), data=option(DATA),
+        user_id=STRING,
+        number=UINT,
+        role=option(ROLE),
+        seat=nullable(UINT),
+        ready=option(BOOL),
+        bot=option(BOOL),
+        muted=option(BOOL),
+        wants_seat=nullable(UINT),
+        data=option(DATA),
     ),
     "system": fields(event=enum("joined", "left", "owner_changed"), user_id=STRING, username=STRING, at_ms=UINT),
     "room_closed": fields(
@@ -199,13 +273,55 @@ SHAPES = {
     "resume": fields(received=COUNTS),
     "lane": fields(lane=UINT, room_id=option(STRING), next=UINT, applied=UINT, gap=BOOL),
     "session_state": fields(
-        rooms=list_of(fields(lane=UINT, room_id=STRING)), party=option(JSON), tickets=list_of(JSON),
+        rooms=list_of(fields(lane=UINT, room_id=STRING)),
+        party=option(JSON),
+        tickets=list_of(JSON),
         subscriptions=list_of(fields(to=STRING, game=option(STRING), filter=option(JSON))),
     ),
+    # what members ask of their room
+    "update_room": fields(
+        name=option(STRING),
+        visibility=option(VISIBILITY),
+        locked=option(BOOL),
+        password=nullable(STRING),
+        seats_max=option(UINT),
+        data=option(DATA),
+        access=option(ACCESS),
+    ),
+    "set_member_data": fields(data=DATA, access=option(ACCESS)),
+    **dict.fromkeys(("kick", "ban", "unban", "transfer_owner"), fields(user_id=STRING)),
+    "mute": fields(user_id=STRING, muted=BOOL),
+    "ready": fields(ready=BOOL),
+    **dict.fromkeys(("choose_seat", "remove_bot"), fields(seat=UINT)),
+    "queue_for_seat": fields(queued=BOOL),
+    "add_bot": fields(seat=option(UINT)),
+    "vote": fields(**{"continue": BOOL}),
+    "create_invite": fields(uses=option(UINT), expires_ms=option(UINT)),
+    "chat_edit": fields(message_id=ID, text=STRING),
+    "chat_delete": fields(message_id=ID),
+    "chat_history": fields(before=option(ID), limit=option(UINT)),
+    "choose_seat_result": fields(seat=UINT),
+    "queue_for_seat_result": fields(position=option(UINT)),
+    "add_bot_result": fields(seat=UINT, user_id=STRING),
+    "create_invite_result": fields(code=STRING, url=STRING),
+    "get_participants_result": fields(members=list_of(MEMBER), spectators=UINT),
+    "chat_result": fields(message_id=ID),
+    "chat_history_result": fields(messages=list_of(ENTRY), next=option(ID)),
     # the games' own
     "make_move": fields(row=INT, col=INT),
     "send": fields(payload=JSON, delivery=option(enum("reliable", "latest", "unreliable")), key=option(STRING)),
     "message": fields(**{"from": STRING, "payload": JSON}),
+}
+
+# Two types that clients send have the name of one that the server tells.
+SENT = {
+    **SHAPES,
+    "chat": fields(text=STRING),
+    "presence": fields(typing=option(BOOL), away=option(BOOL)),
+}
+SHAPES |= {
+    "chat": ENTRY,
+    "presence": fields(user_id=STRING, number=UINT, typing=BOOL, away=BOOL),
 }
 
 ROW = array(*[option(enum("X", "O"))] * 3)
@@ -235,11 +351,12 @@ def whole(shape, data):
 class Bincode:
     """Envelopes to bytes and back. Remembers which game each room plays: `game_state` does not say."""
 
-    def __init__(self, views=None):
+    def __init__(self, views=None, games=VIEWS):
         self.views = {} if views is None else views  # room_id -> shape of the view, for as long as the session
+        self.games = games
 
     def encode(self, message):
-        shape = SHAPES.get(message["type"], NOTHING)
+        shape = SENT.get(message["type"], NOTHING)
         return ENVELOPE.put({**message, "data": shape.put(message.get("data") or {})})
 
     def decode(self, payload):
@@ -260,6 +377,6 @@ class Bincode:
             return whole(NOTHING, data) if kind.endswith("_result") else data
         value = whole(SHAPES[kind], data)
         if SHAPES[kind] is JOINED:
-            self.views[value["room_id"]] = VIEWS[value["game"], value["game_version"]]
+            self.views[value["room_id"]] = self.games[value["game"], value["game_version"]]
             value["view"] = whole(self.views[value["room_id"]], value["view"])
         return value

@@ -250,7 +250,8 @@ class Ends(Chapter):
             room = self.room(rae, pat)
             lane = rae.rooms_lanes[room]
             rae.request("join_room", {"room_id": watched, "as": "spectator"})
-            pat.next(watched, "client_joined")
+            checks.equal(f"without resume, {name}: who watches is listed", pat.next(watched)["type"], "client_joined")
+            checks.equal(f"without resume, {name}: and counted", pat.next(watched)["data"], {"spectators": 1})
             rae.wait(lambda: rae.acked.get(0) == rae.n, "an ack")
             checks.ok(f"without resume, {name}: what has n is acknowledged", True)
             rae.line.send("list_rooms", {}, n=rae.n, ref="again")
@@ -260,6 +261,7 @@ class Ends(Chapter):
             left = pat.next(watched)
             checks.has(f"without resume, {name}: a place to watch from is gone", left, {"type": "client_left"})
             checks.equal(f"without resume, {name}: the reason", left["data"]["reason"], "disconnected")
+            checks.equal(f"without resume, {name}: nobody watches", pat.next(watched)["data"], {"spectators": 0})
             checks.equal(f"without resume, {name}: a seat is kept", pat.next(room)["type"], "client_disconnected")
             answer = rae.reconnect(**data)
             lanes = answer["data"]["lanes"]

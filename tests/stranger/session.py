@@ -13,6 +13,8 @@ ALWAYS_JSON = {"handshake", "reconnect", "goodbye"}  # of what a client sends
 class Wire:
     """One connection: messages in, messages out, in one codec. Before the session they are JSON in any case."""
 
+    errors = {False: set(), True: set()}  # those that have come at all, in JSON and in binary
+
     def __init__(self, address, binary=False, views=None):
         self.socket = WebSocket(address, [f"anteroom.v1.{'bincode' if binary else 'json'}"])
         self.bincode = Bincode(views) if binary else None
@@ -31,6 +33,13 @@ class Wire:
             self.socket.send(BINARY, self.bincode.encode(message))
         else:
             self.socket.send(TEXT, json.dumps(message).encode())
+
+    def batch(self, messages):
+        """Sends envelopes together, in a session."""
+        if self.bincode:
+            self.socket.send(BINARY, b"".join(map(self.bincode.encode, messages)))
+        else:
+            self.socket.send(TEXT, json.dumps(messages).encode())
 
     def fileno(self):
         return self.socket.socket.fileno()
@@ -61,6 +70,7 @@ class Wire:
         else:
             assert self.bincode and self.begun, "a binary frame in a JSON session, or before a session"
             messages = self.bincode.decode(payload)
+        self.errors[opcode == BINARY].update(m["error"]["code"] for m in messages if m.get("error"))
         for message in messages:
             if message["type"] == "handshake_accepted" and message["data"]["codec"] == "json":
                 self.bincode = None  # the server has other shapes
@@ -103,6 +113,7 @@ class Inbox:
         self.log = []  # everything, in the order it came
         self.last_ref = 0
         self.shown = {}  # room_id -> the last view that Match.check() has seen
+        self.states = {}  # room_id -> the room's state as it was joined, or as Match.check() has seen it last
 
     def request(self, kind, data=None, room=None):
         """Sends a request and returns its result, whether it succeeded or not."""
@@ -114,11 +125,15 @@ class Inbox:
         self.send(kind, data, room, ref=self.last_ref)
         return self.last_ref
 
-    def next(self, room=None, kind=None):
-        """The next message on a lane that is no result, or the next of that type; those before it stay."""
+    def next(self, room=None, kind=None, having=None):
+        """The next message on a lane that is no result, or the next of that type, or that has a certain field; those
+        before it stay."""
+
+        def wanted(message):
+            return kind in (None, message["type"]) and (having is None or having in message["data"])
 
         def found():
-            return next((m for m in self.lanes[room] if kind in (None, m["type"])), None)
+            return next(filter(wanted, self.lanes[room]), None)
 
         self.wait(found, f"{kind or 'a message'} on {room or 'control'}")
         message = found()
@@ -131,6 +146,8 @@ class Inbox:
 
     def file(self, message):
         self.log.append(message)
+        if message["type"] in ("create_room_result", "join_room_result") and message["success"]:
+            self.states[message["room_id"]] = message["data"]["state"]
         if message["type"] == "subscribe_rooms_result" and message["success"]:
             self.rooms = {room["room_id"]: room for room in message["data"]["rooms"]}
         if "ref" in message:

@@ -4,6 +4,7 @@
 //! Whoever starts one hears `ready` from it when it has begun. It ends with its stdin, so nobody leaves it behind.
 
 mod crowds;
+mod empty;
 mod floods;
 mod lobby;
 mod stalled;
@@ -38,6 +39,9 @@ const READY: &str = "ready";
 pub(crate) const PATIENT: &[(&str, &str)] =
     &[("ANTEROOM_TIMES__STALL_MS", "600000"), ("ANTEROOM_TIMES__SILENCE_MS", "600000")];
 
+/// Room for all rooms there are to be.
+const ROOMY: &[(&str, &str)] = &[("ANTEROOM_LIMITS__ROOMS_MAX", "20000")];
+
 /// What disturbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Kind {
@@ -59,6 +63,8 @@ pub(crate) enum Kind {
     Spectators,
     /// 1,000 of a busy room read nothing.
     Stalled,
+    /// 10,000 rooms in which nobody is close.
+    Empty,
 }
 
 impl Kind {
@@ -67,6 +73,7 @@ impl Kind {
         let settings = match self {
             Self::Closed => CROWDED,
             Self::Stalled => PATIENT,
+            Self::Empty => ROOMY,
             _ => &[],
         };
         Needs { settings, ..Needs::default() }
@@ -85,6 +92,7 @@ impl fmt::Display for Kind {
             Self::Storm => "300 watchers and a storm of subscriptions",
             Self::Spectators => "4 spectators of the same room who flood",
             Self::Stalled => "1,000 stalled readers in a busy room",
+            Self::Empty => "10,000 empty rooms that close",
         })
     }
 }
@@ -142,6 +150,7 @@ fn work(arguments: &Arguments, heard: &Receiver<String>) -> Result<()> {
         Kind::Storm => lobby::storm(addr),
         Kind::Spectators => floods::spectators(addr, arguments.room()?),
         Kind::Stalled => stalled::main(arguments, heard),
+        Kind::Empty => empty::close(addr),
     }
 }
 

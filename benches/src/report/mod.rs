@@ -5,6 +5,7 @@ mod loads;
 mod resuming;
 mod sessions;
 mod target;
+mod watching;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -23,6 +24,7 @@ use crate::scenes::{Figures, Scene};
 use crate::servers::{Contender, Subject};
 use crate::stalled::Stall;
 use crate::switching::Switches;
+use crate::watching::{Show, Watched};
 use crate::wire::Use;
 
 /// What marks the beginning and the end of each block of tables in the README.
@@ -52,6 +54,8 @@ pub(crate) struct Report {
     pub(crate) fair: BTreeMap<(Kind, Contender), Vec<Pair>>,
     pub(crate) stalled: BTreeMap<(Carrier, Contender), Vec<Stall>>,
     pub(crate) away: BTreeMap<(Budget, Contender), Vec<Away>>,
+    /// By what is watched, and by how many.
+    pub(crate) watched: BTreeMap<(Show, usize, Contender), Vec<Watched>>,
     /// Who could not take part in what, and why.
     pub(crate) absent: BTreeMap<String, String>,
 }
@@ -97,6 +101,7 @@ impl Report {
         self.fairness(&mut out);
         self.stalls(&mut out);
         self.budgets(&mut out);
+        self.watches(&mut out);
         out
     }
 

@@ -8,7 +8,7 @@ use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::message::request::{Handshake, JoinRoom, ListRooms, Ping, SubscribeRooms};
 use anteroom_protocol::message::result::{HandshakeAccepted, Pong, RoomList};
 use anteroom_protocol::message::{Message, Role};
-use anteroom_protocol::{Codec, Limits, RoomId, SessionId, UserId};
+use anteroom_protocol::{Codec, Json, Limits, RoomId, SessionId, UserId};
 use anteroom_transport::{Closed, Connection, Transport};
 use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
@@ -194,7 +194,18 @@ impl Client {
     /// # Errors
     /// [`ClientError`], as of [`create_room`](Self::create_room).
     pub async fn quick_join<G: Game>(&self) -> Result<Room<G>, ClientError> {
-        self.enter(&JoinRoom { game: Some(G::KIND.to_owned()), quick: true, ..JoinRoom::default() }, None).await
+        self.quick_join_where(None).await
+    }
+
+    /// The same among the rooms that pass a filter, `[[key, op, value], ...]`. A new one gets the data that the filter asks for
+    /// with `=`, and need not pass otherwise.
+    ///
+    /// # Errors
+    /// [`ClientError`], as of [`create_room`](Self::create_room); of the server's codes also `invalid_data`, which says where
+    /// the filter is wrong.
+    pub async fn quick_join_where<G: Game>(&self, filter: Option<Json>) -> Result<Room<G>, ClientError> {
+        let request = JoinRoom { game: Some(G::KIND.to_owned()), quick: true, filter, ..JoinRoom::default() };
+        self.enter(&request, None).await
     }
 
     async fn enter<G: Game, T: Message>(&self, request: &T, room_id: Option<RoomId>) -> Result<Room<G>, ClientError> {
@@ -226,9 +237,16 @@ impl Client {
     /// # Errors
     /// [`ClientError`]; of the server's codes `game_not_found`.
     pub async fn subscribe_rooms(&self, game: Option<&str>) -> Result<RoomsWatch, ClientError> {
-        let game = game.map(str::to_owned);
-        let draft = self.draft(&SubscribeRooms { game: game.clone(), filter: None })?;
-        match self.shared.request(draft, |draft| Command::Subscribe(draft, game)).await? {
+        self.watch_rooms(SubscribeRooms { game: game.map(str::to_owned), filter: None }).await
+    }
+
+    /// The same of the rooms that pass a filter; one that does no longer is not listed any more.
+    ///
+    /// # Errors
+    /// [`ClientError`]; of the server's codes `game_not_found`, and `invalid_data`, which says where the filter is wrong.
+    pub async fn watch_rooms(&self, which: SubscribeRooms) -> Result<RoomsWatch, ClientError> {
+        let draft = self.draft(&which)?;
+        match self.shared.request(draft, |draft| Command::Subscribe(draft, which)).await? {
             Answer::Subscribed(list, listed) => Ok(RoomsWatch::new(list, listed)),
             _ => Err(unexpected()),
         }

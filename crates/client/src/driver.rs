@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anteroom_protocol::lane::Upstream;
 use anteroom_protocol::message::Message;
-use anteroom_protocol::message::request::Goodbye;
+use anteroom_protocol::message::request::{Goodbye, SubscribeRooms};
 use anteroom_protocol::{Batch, Body, ErrorBody, ErrorCode, Header, LaneId, RoomId};
 use anteroom_transport::{Closed, Connection, Event};
 use tokio::sync::oneshot;
@@ -57,7 +57,7 @@ pub(crate) struct Driver {
     rooms: BTreeMap<LaneId, RoomEntry>,
     lobby: Option<Lobby>,
     /// What the client, or this task itself, subscribes to just now.
-    subscribing: Option<(u64, Option<String>)>,
+    subscribing: Option<(u64, SubscribeRooms)>,
     /// Requests that lead into a room, and which, if they name it.
     entering: BTreeMap<u64, Option<RoomId>>,
     /// Rooms that this session is in, while it is not known who has asked for them.
@@ -243,10 +243,10 @@ impl Driver {
         match command {
             Command::Send(draft) => self.submit(&draft),
             Command::Enter(draft, room_id) => self.enter(&draft, room_id),
-            Command::Subscribe(draft, game) => {
+            Command::Subscribe(draft, which) => {
                 // From here on no change can make this task end the subscription that is asked for.
                 self.lobby = None;
-                self.subscribing = draft.reference.map(|reference| (reference, game));
+                self.subscribing = draft.reference.map(|reference| (reference, which));
                 self.submit(&draft);
             }
         }

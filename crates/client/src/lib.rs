@@ -119,7 +119,7 @@ pub use anteroom_protocol::message::member::{
 pub use anteroom_protocol::message::push::{
     ClosedReason, LeftReason, MemberUpdated, PresenceChanged, RoomUpdated, SystemEvent, SystemSaid, Vote,
 };
-pub use anteroom_protocol::message::request::ListRooms;
+pub use anteroom_protocol::message::request::{ListRooms, SubscribeRooms};
 pub use anteroom_protocol::message::result::RoomList;
 pub use anteroom_protocol::message::{
     Access, AccessMap, DataMap, Member, OwnerPolicy, Role, RoomState, RoomSummary, Visibility,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anteroom_protocol::message::request::SubscribeRooms;
 use anteroom_protocol::message::result::{HandshakeAccepted, RoomJoined, RoomList};
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, LaneId, RoomId};
 use anteroom_transport::Transport;
@@ -36,8 +37,8 @@ pub(crate) enum Command {
     Send(Draft),
     /// To send what leads into a room: into this one, or into whichever.
     Enter(Draft, Option<RoomId>),
-    /// To send `subscribe_rooms`, for rooms of this game; an earlier subscription is over.
-    Subscribe(Draft, Option<String>),
+    /// To send `subscribe_rooms`, for these rooms; an earlier subscription is over.
+    Subscribe(Draft, SubscribeRooms),
 }
 
 /// A move to another connection, and whom to tell how it went.

@@ -21,6 +21,7 @@ mod people;
 mod record;
 mod seats;
 mod share;
+mod shared;
 mod snapshot;
 mod turn;
 mod watching;
@@ -61,6 +62,7 @@ use lifecycle::Stay;
 use people::Person;
 use record::Record;
 use seats::SeatPlan;
+use shared::Shared;
 use watching::Watching;
 
 /// The most members who only watch, whatever the policy says.
@@ -103,19 +105,19 @@ pub struct Room {
     game: Box<dyn HostedGame>,
     members: BTreeMap<MemberId, Member>,
     /// Who is here, by session or by a seat that is kept.
-    people: BTreeMap<UserId, Person>,
+    people: Shared<BTreeMap<UserId, Person>>,
     /// How many stays there were, which numbers them.
     people_ever: u32,
-    record: Record,
+    record: Shared<Record>,
     stay: Stay,
     /// Whether those at the door have to know something else than before.
     door_changed: bool,
-    doors: Doors,
-    plan: SeatPlan,
-    bots: Bots,
-    absence: Absence,
-    talk: Talk,
-    watching: Watching,
+    doors: Shared<Doors>,
+    plan: Shared<SeatPlan>,
+    bots: Shared<Bots>,
+    absence: Shared<Absence>,
+    talk: Shared<Talk>,
+    watching: Shared<Watching>,
     /// What those who watch see, if that is late.
     delayed: Option<Box<Delayed>>,
     /// How many members there ever were, which numbers them.
@@ -178,17 +180,17 @@ impl Room {
             stage,
             game,
             members: BTreeMap::new(),
-            people: BTreeMap::new(),
+            people: Shared::default(),
             people_ever: 0,
-            record: Record::new(&spec.terms, seats, kind.searchable, now)?,
+            record: Record::new(&spec.terms, seats, kind.searchable, now)?.into(),
             stay: Stay::new(now),
             door_changed: true,
-            doors: Doors::default(),
-            plan: SeatPlan { reserved, told: state, seen: state, ..SeatPlan::default() },
-            bots: Bots::default(),
-            absence: Absence::default(),
-            talk: Talk::default(),
-            watching: Watching::default(),
+            doors: Shared::default(),
+            plan: SeatPlan { reserved, told: state, seen: state, ..SeatPlan::default() }.into(),
+            bots: Shared::default(),
+            absence: Shared::default(),
+            talk: Shared::default(),
+            watching: Shared::default(),
             delayed: None,
             members_ever: 0,
             marks: Vec::new(),

@@ -25,11 +25,14 @@ pub struct Relay {
 #[schemars(crate = "anteroom_core::schemars")]
 #[serde(default)]
 pub struct Options {
-    /// How many may be in it, not counting those who only watch; 1 to [`MEMBERS_MAX`].
+    /// Not counting those who only watch; 1 to [`MEMBERS_MAX`].
+    #[schemars(title = "How many may be in it", range(min = 1, max = 1024))]
     pub members_max: u16,
     /// Whether what is said goes out at once, or together with everything else of the same tick.
+    #[schemars(title = "What is said goes out")]
     pub flush: Flush,
-    /// The tick, in milliseconds, 1 to 1000; makes a difference with [`Flush::Tick`] only.
+    /// Makes a difference with [`Flush::Tick`] only; 1 to 1000.
+    #[schemars(title = "The tick, in milliseconds", range(min = 1, max = 1000))]
     pub tick_ms: u16,
 }
 

@@ -5,13 +5,15 @@
 
 mod board;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::Nothing;
 use anteroom_core::schemars::JsonSchema;
 use anteroom_core::{
-    Absence, Context, Durable, Game, Json, Outcome, Rejection, Rng, Seat, Seating, Seats, Then, UserId, Viewer, Views,
+    Absence, Context, Durable, ErrorCode, Game, Json, Outcome, Rejection, Rng, Seat, Seating, Seats, Then, UserId,
+    Viewer, Views,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,10 +41,21 @@ enum Phase {
     Draw,
 }
 
-/// There are none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+/// What a room of tic-tac-toe is created with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(crate = "anteroom_core::schemars")]
-pub struct Options {}
+#[serde(default)]
+pub struct Options {
+    /// For a player who is away; 1 to 600.
+    #[schemars(title = "Seconds until a bot takes over", range(min = 1, max = 600))]
+    pub bot_after_s: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { bot_after_s: 30 }
+    }
+}
 
 /// What players do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -110,8 +123,8 @@ pub enum Status {
     Draw,
 }
 
-/// How long a player may be away before a bot plays.
-const ABSENCE_MAX: Duration = Duration::from_secs(30);
+/// What [`Options::bot_after_s`] may be.
+const BOT_AFTER_S: RangeInclusive<u16> = 1..=600;
 
 const FIRST: Seat = Seat(0);
 const SECOND: Seat = Seat(1);
@@ -198,11 +211,16 @@ impl Game for TicTacToe {
         Seats::exactly(2)
     }
 
-    fn absence(_options: &Options) -> Absence {
-        Absence { after: ABSENCE_MAX, then: Then::Bot }
+    fn absence(options: &Options) -> Absence {
+        Absence { after: Duration::from_secs(options.bot_after_s.into()), then: Then::Bot }
     }
 
-    fn new(_options: Options, _ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
+    fn new(options: Options, _ctx: &mut Context<'_, Self>) -> Result<Self, Rejection> {
+        if !BOT_AFTER_S.contains(&options.bot_after_s) {
+            let (min, max) = BOT_AFTER_S.into_inner();
+            let refusal = format!("bot_after_s is a number from {min} to {max}.");
+            return Err(Rejection::new(ErrorCode::InvalidOptions, refusal));
+        }
         Ok(Self {
             board: Board::default(),
             taken: [false; 2],

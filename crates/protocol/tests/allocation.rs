@@ -129,15 +129,16 @@ fn long_lists() -> Vec<Vec<u8>> {
         bytes
     };
     // A `RoomSummary` without names, as `RoomList` and `RoomsChanged` have them, and a room id.
-    let summary = list(b"\x0a0000000000\0\0\0\0\0\0\0", 3_300);
+    let summary = list(b"\x0a0000000000\0\0\0\0\0\0\0\0\0\0\0", 2_900);
     let ids = list(b"\x0a0000000000", 5_000);
     // What a `SessionState` has lists of: rooms, tickets of one digit, and subscriptions to nothing.
     let state = [
         [&list(b"\x01\x0a0000000000", 5_000)[..], &[0, 0, 0]].concat(),
         [&[0, 0], &list(b"\x010", 30_000)[..], &[0]].concat(),
-        [&[0, 0, 0], &list(b"\0\0", 30_000)[..]].concat(),
+        [&[0, 0, 0], &list(b"\0\0\0", 20_000)[..]].concat(),
     ];
-    let mut lists = vec![[&summary[..], &[0]].concat(), [&summary[..], &[0, 0]].concat(), [&[0, 0], &ids[..]].concat()];
+    let mut lists =
+        vec![[&summary[..], &[0, 0]].concat(), [&summary[..], &[0, 0]].concat(), [&[0, 0], &ids[..]].concat()];
     lists.extend(state);
     lists
 }

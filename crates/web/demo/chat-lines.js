@@ -1,4 +1,4 @@
-/** The lines of a chat, in the order of their ids, with a bound on how many are shown. Texts only ever go in as text. */
+/** The lines of a chat, in the order of their ids; so many of them at most. Texts only ever go in as text. */
 
 import { byId, make, setAttribute, setText } from "./dom.js";
 
@@ -9,11 +9,27 @@ const NEAR_PX = 60;
 const list = byId("chat-lines");
 const scroller = byId("chat-log");
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+/** Whether the newest line is being read. */
+let isAtEnd = true;
 const SYSTEM = {
   joined: (name) => `${name} came in.`,
   left: (name) => `${name} is gone.`,
   owner_changed: (name) => `${name} owns the room now.`,
 };
+
+// Lines that have come since the log was moved to its end do not count: only who goes up stops following.
+let lastTop = 0;
+scroller.addEventListener("scroll", () => {
+  const { scrollTop, scrollHeight, clientHeight } = scroller;
+  const isNear = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+  if (isNear || scrollTop < lastTop) isAtEnd = isNear;
+  lastTop = scrollTop;
+});
+// Whoever reads the newest line goes on reading the newest, in a window that is turned or made narrower as well.
+const observer = new ResizeObserver(() => {
+  if (isAtEnd) scroller.scrollTop = scroller.scrollHeight;
+});
+for (const element of [scroller, list]) observer.observe(element);
 
 /**
  * @param {{userId: string, onEdit: (entry: any) => void, onDelete: (entry: any) => void}} hooks
@@ -45,14 +61,14 @@ export function createLines({ userId, onEdit, onDelete }) {
       const line = createLine(entry, onEdit, onDelete);
       lines.set(entry.message_id, line);
       render(line);
-      following(() => insert(line.element));
+      insert(line.element);
       trim(lines);
     },
 
     /** Adds a line of the room itself. */
     addSystem({ event, username, at_ms: at }) {
       const words = SYSTEM[event]?.(username);
-      if (words) following(() => list.append(make("li", { class: "line system" }, words, " ", time(at))));
+      if (words) list.append(make("li", { class: "line system" }, words, " ", time(at)));
       trim(lines);
     },
 
@@ -82,6 +98,7 @@ export function createLines({ userId, onEdit, onDelete }) {
     clear() {
       lines.clear();
       list.replaceChildren();
+      isAtEnd = true;
     },
   };
 }
@@ -124,13 +141,6 @@ function nextWithId(element) {
 /** Ids are numbers in texts, longer than a number of this language can be. */
 function isBefore(one, other) {
   return one.length === other.length ? one < other : one.length < other.length;
-}
-
-/** Whoever reads the newest line goes on reading the newest. */
-function following(add) {
-  const isNear = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_PX;
-  add();
-  if (isNear) scroller.scrollTop = scroller.scrollHeight;
 }
 
 function trim(lines) {

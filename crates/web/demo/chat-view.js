@@ -99,8 +99,9 @@ function takeWelcome() {
 
 async function loadOlder() {
   const target = lines;
-  if (older.disabled) return;
-  older.disabled = true;
+  if (older.getAttribute("aria-disabled")) return;
+  // Not disabled, or the keyboard's focus would be lost.
+  setAttribute(older, "aria-disabled", "true");
   try {
     const { messages, next } = await room.request("chat_history", { before: lines.oldest, limit: 50 });
     if (lines !== target) return;
@@ -109,7 +110,7 @@ async function loadOlder() {
   } catch (error) {
     if (lines === target) refuse(refusalOf(error));
   } finally {
-    older.disabled = false;
+    setAttribute(older, "aria-disabled", null);
   }
 }
 
@@ -167,7 +168,8 @@ function stopEditing() {
 
 function tooLong() {
   const bytes = new TextEncoder().encode(field.value.trim()).length;
-  return bytes > BYTES_MAX ? `That is too long by ${bytes - BYTES_MAX} bytes.` : "";
+  const rest = bytes - BYTES_MAX;
+  return rest > 0 ? `That is too long by ${rest} ${rest === 1 ? "byte" : "bytes"}.` : "";
 }
 
 /** Says now and then that one writes, and once that one does not any more. */

@@ -2,7 +2,7 @@
 
 import { onDialogSubmit, openDialog } from "./dialog.js";
 import { byId, make, setAttribute } from "./dom.js";
-import { GAME, gameName, games, kindOf } from "./games.js";
+import { GAME, gameName, games, isChoice, kindOf } from "./games.js";
 import { showOptions } from "./options-form.js";
 import { refusalOf } from "./words.js";
 
@@ -55,7 +55,7 @@ function showGame() {
   const { min, max } = kind.seats;
   const counts = Array.from({ length: max - Math.max(1, min) + 1 }, (_, at) => String(max - at));
   fields.seats.replaceChildren(...counts.map((count) => make("option", { value: count }, count)));
-  byId("create-seats-row").hidden = counts.length < 2;
+  byId("create-seats-row").hidden = !isChoice(counts);
   byId("create-delay-row").hidden = !kind.spectators;
   byId("create-kept-row").hidden = kind.durable !== "choice";
 }

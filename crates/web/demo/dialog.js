@@ -1,6 +1,6 @@
 /** Dialogs: one at a time, over everything else. What stands in them is in the page; what they do is each one's own. */
 
-import { setText } from "./dom.js";
+import { setAttribute, setText } from "./dom.js";
 
 /** Lets every dialog be closed by its own buttons, and by a press beside it. Once, at the start. */
 export function startDialogs() {
@@ -32,11 +32,14 @@ export function onDialogSubmit(dialog, act, wordsFor) {
   const form = dialog.querySelector("form");
   const button = form.querySelector("button[type=submit]");
   const refusal = dialog.querySelector(".field-error");
+  let busy = false;
   dialog.addEventListener("close", () => setText(refusal, ""));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (button.disabled) return;
-    button.disabled = true;
+    if (busy) return;
+    busy = true;
+    // Not disabled, or the keyboard's focus would be lost.
+    setAttribute(button, "aria-disabled", "true");
     setText(refusal, "");
     try {
       await act();
@@ -44,7 +47,8 @@ export function onDialogSubmit(dialog, act, wordsFor) {
     } catch (error) {
       setText(refusal, wordsFor(error));
     } finally {
-      button.disabled = false;
+      busy = false;
+      setAttribute(button, "aria-disabled", null);
     }
   });
 }

@@ -2,6 +2,7 @@
 
 /** The game that this page has a board for. */
 export const GAME = "tic_tac_toe";
+const SEAT_COUNTS_MAX = 32;
 
 /**
  * @typedef {object} Kind
@@ -41,6 +42,11 @@ export function games() {
  */
 export function kindOf(game) {
   return known.get(game) ?? { game, ...UNKNOWN };
+}
+
+/** Whether numbers of seats are worth choosing from: there is more than one, and they can be looked over. */
+export function isChoice(counts) {
+  return counts.length > 1 && counts.length <= SEAT_COUNTS_MAX;
 }
 
 /** A game's name as people write it. @param {string} game */

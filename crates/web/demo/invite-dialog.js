@@ -4,7 +4,7 @@
  */
 
 import { openDialog } from "./dialog.js";
-import { byId, makeSvg, setText } from "./dom.js";
+import { byId, makeSvg, setAttribute, setText } from "./dom.js";
 import { invitationLink } from "./memory.js";
 import { qrCode } from "./qr.js";
 import { rightsOf } from "./rights.js";
@@ -57,9 +57,10 @@ function show() {
 }
 
 async function renew() {
-  if (make.disabled) return;
+  if (make.getAttribute("aria-disabled")) return;
   const [target, before] = [room, field.value];
-  make.disabled = true;
+  // Not disabled, or the keyboard's focus would be lost.
+  setAttribute(make, "aria-disabled", "true");
   field.value = "";
   setText(refusal, "");
   try {
@@ -74,7 +75,7 @@ async function renew() {
     field.value = before;
     setText(refusal, refusalOf(error));
   } finally {
-    make.disabled = false;
+    setAttribute(make, "aria-disabled", null);
   }
 }
 
@@ -93,7 +94,10 @@ function showCode(link) {
   const dark = rows.flatMap((row, y) => row.map((isDark, x) => (isDark ? `M${x + MARGIN} ${y + MARGIN}h1v1h-1z` : "")));
   const picture = makeSvg(
     "svg",
-    { viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": "The link as a QR code", "shape-rendering": "crispEdges" },
+    {
+      viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": "The link as a QR code",
+      "shape-rendering": "crispEdges",
+    },
     makeSvg("rect", { class: "code-light", width: String(size), height: String(size) }),
     makeSvg("path", { class: "code-dark", d: dark.join("") }),
   );

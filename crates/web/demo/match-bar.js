@@ -2,7 +2,7 @@
 
 import { byId, setAttribute, setText } from "./dom.js";
 import { kindOf } from "./games.js";
-import { rightsOf, stateOf } from "./rights.js";
+import { rightsOf, seatToTake, stateOf } from "./rights.js";
 import { listOf } from "./words.js";
 
 const bar = byId("match-bar");
@@ -61,7 +61,8 @@ function wantedButtons({ room, isPlayer, decides, userId, isMatchOn }) {
     const hasVoted = [...vote.yes, ...vote.no].includes(userId);
     return canVote && !hasVoted ? ["yes", "no"] : [];
   }
-  if (!isPlayer) return ["queue"];
+  // A seat that is free is offered where it is.
+  if (!isPlayer) return seatToTake(room) === undefined ? ["queue"] : [];
   if (state === "paused") return decides ? ["unpause"] : [];
   if (state === "playing") return decides ? ["pause"] : [];
   return !isMatchOn && kindOf(room.game).start === "ready" ? ["ready"] : [];

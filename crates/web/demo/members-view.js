@@ -3,11 +3,11 @@
 import { byId, make, setAttribute, setText } from "./dom.js";
 import { kindOf } from "./games.js";
 import { createMenu } from "./menu.js";
-import { rightsOf } from "./rights.js";
+import { rightsOf, seatToTake } from "./rights.js";
 import { memberNotes } from "./words.js";
 
-/** How many of those who watch are shown before anybody asks for all who have a name here. */
-const WATCHERS_SHOWN = 8;
+/** How many of those who watch are shown unless somebody asks for all who have a name here. */
+const WATCHERS_SHOWN = 5;
 
 const seats = byId("seats");
 const spectators = byId("spectators");
@@ -25,7 +25,7 @@ let again = () => {};
 export function startMembersView(onAct) {
   act = onAct;
   more.addEventListener("click", () => {
-    showsAll = true;
+    showsAll = !showsAll;
     again();
   });
 }
@@ -51,7 +51,7 @@ export function showMembers(room, lobby) {
   }
   place(wanted);
   const count = Math.max(room.info?.spectators ?? 0, watching.length);
-  showCount(count, named.length, watching.length > named.length);
+  showCount(count, named.length, watching.length > WATCHERS_SHOWN);
 }
 
 /** Lets go of all rows. */
@@ -105,7 +105,7 @@ function showSeat(row, seat, member, context) {
   setText(row.name, `Seat ${seat + 1} is free`);
   setText(row.notes, "");
   showButtons(row, freeSeatActions(seat, context));
-  row.menu.show("", []);
+  showMenu(row, null, "", []);
 }
 
 function showMember(row, member, context) {
@@ -119,7 +119,8 @@ function showMember(row, member, context) {
   const notes = memberNotes(member, { isSelf, isOwner: member.user_id === owner, isDurable: room.durable, queue });
   setText(row.notes, notes.join(" · "));
   showButtons(row, []);
-  row.menu.show(`More about ${member.username}`, memberActions(member, isSelf, context));
+  const stay = `${member.user_id} ${member.number}`;
+  showMenu(row, stay, `More about ${member.username}`, memberActions(member, isSelf, context));
 }
 
 /** Beyond those who have a name here there is nothing but their number. */
@@ -127,24 +128,22 @@ function showCount(count, named, hasMore) {
   byId("spectators-head").hidden = count === 0;
   setText(byId("spectators-count"), String(count));
   more.hidden = !hasMore;
-  byId("spectators-rest").hidden = hasMore || count <= named || named === 0;
+  setText(more, showsAll ? "Show fewer of them" : "Show more of them");
+  // A list that scrolls has to be reached without a mouse.
+  setAttribute(spectators, "tabindex", showsAll && hasMore ? "0" : null);
+  byId("spectators-rest").hidden = (hasMore && !showsAll) || count <= named || named === 0;
   setText(byId("spectators-rest"), `and ${count - named} more`);
 }
 
 function freeSeatActions(seat, { room, rights, kind }) {
   const actions = [];
   const offer = (label, id, type, data) => actions.push([label, id, () => act(type, data)]);
-  if (!rights.isPlayer && seat === firstFree(room)) offer("Take the seat", "take-seat", "queue_for_seat", { queued: true });
+  if (!rights.isPlayer && seat === seatToTake(room)) offer("Take the seat", "take-seat", "queue_for_seat", { queued: true });
   // Of two seats the other one is as good.
   const mayMove = rights.isPlayer && !rights.isMatchOn && room.info?.seats_max > 2;
   if (mayMove) offer("Sit here", `sit-${seat}`, "choose_seat", { seat });
   if (rights.decides && kind.bots) offer("Add a bot", `add-bot-${seat}`, "add_bot", { seat });
   return actions;
-}
-
-function firstFree({ members, info }) {
-  const taken = new Set(members.map((member) => member.seat));
-  return Array.from({ length: info?.seats_max ?? 0 }, (_, seat) => seat).find((seat) => !taken.has(seat));
 }
 
 function memberActions(member, isSelf, { rights }) {
@@ -166,6 +165,12 @@ function memberActions(member, isSelf, { rights }) {
     ["Ban", "ban", ask("ban")],
   );
   return actions;
+}
+
+/** A menu without entries is not there. */
+function showMenu({ menu }, about, label, entries) {
+  if (entries.length === 0) keepFocus(menu.element);
+  menu.show(about, label, entries);
 }
 
 function showButtons({ buttons }, actions) {

@@ -3,7 +3,7 @@
  * it leaves out, and the game takes its default.
  */
 
-import { make } from "./dom.js";
+import { make, setAttribute } from "./dom.js";
 
 const DEPTH_MAX = 8;
 
@@ -32,7 +32,8 @@ export function optionsOf(schema) {
     const option = optionOf(plain);
     const help = firstSentence(property.description ?? description ?? "");
     const initial = property.default ?? plain.default;
-    return option && { key, label: labelOf(key), help, isRequired: required.has(key), initial, ...option };
+    const label = property.title ?? labelOf(key);
+    return option && { key, label, help, isRequired: required.has(key), initial, ...option };
   });
   return all.filter(Boolean);
 }
@@ -41,7 +42,8 @@ export function optionsOf(schema) {
  * Puts the fields into an element, in place of those there.
  * @param {Element} place
  * @param {any} schema
- * @returns {() => Record<string, any>} gives what is in them; what was left as the game has it is not there
+ * @returns {() => Record<string, any>} gives what is in them; what was left as the game has it is not there. It throws
+ *   if something cannot be what the game takes, and says what
  */
 export function showOptions(place, schema) {
   const fields = optionsOf(schema).map((option) => ({ option, ...fieldOf(option) }));
@@ -83,7 +85,8 @@ function without({ $ref, allOf, anyOf, ...rest }) {
 function fieldOf(option) {
   const id = `option-${option.key}`;
   const help = option.help ? [make("p", { class: "soft", id: `${id}-help` }, option.help)] : [];
-  const input = inputOf(option, { id, ...(help.length ? { "aria-describedby": `${id}-help` } : {}) });
+  const described = help.length ? { "aria-describedby": `${id}-help` } : {};
+  const input = inputOf(option, { id, "data-testid": id, ...described });
   const label = make("label", { for: id }, option.label);
   const isSwitch = option.kind === "boolean";
   const parts = isSwitch ? [make("span", { class: "check" }, input, label)] : [label, input];
@@ -110,11 +113,24 @@ function inputOf(option, attributes) {
   return input;
 }
 
-function valueOf({ kind, choices }, input) {
+function valueOf(option, input) {
+  const { kind, choices } = option;
   if (kind === "boolean") return input.checked;
+  check(option, input);
   if (input.value === "") return undefined;
   if (kind === "choice") return choices.find((choice) => String(choice) === input.value);
   return kind === "text" ? input.value : Number(input.value);
+}
+
+/** Numbers have to be numbers, in their range. */
+function check({ kind, label, min, max }, input) {
+  const isFine = input.validity.valid;
+  setAttribute(input, "aria-invalid", isFine ? null : "true");
+  if (isFine) return;
+  input.focus();
+  const number = kind === "integer" ? "a whole number" : "a number";
+  const range = [min !== undefined && `from ${min}`, max !== undefined && `to ${max}`].filter(Boolean).join(" ");
+  throw new Error(`${label}: ${[number, range].filter(Boolean).join(" ")} is needed.`);
 }
 
 function labelOf(key) {
@@ -122,6 +138,8 @@ function labelOf(key) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** What else it says, and how it links to other things there, is for those who read the game's source. */
 function firstSentence(text) {
-  return text.replaceAll("\n", " ").match(/^.*?\.(?= |$)/)?.[0] ?? text;
+  const plain = text.replaceAll("\n", " ").replace(/\[`?([^`\]]+)`?\]/g, "$1");
+  return plain.match(/^.*?\.(?= |$)/)?.[0] ?? plain;
 }

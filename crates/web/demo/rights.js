@@ -27,3 +27,15 @@ export function selfOf(room, lobby) {
 export function stateOf(room) {
   return room.info?.state ?? "waiting";
 }
+
+/**
+ * The seat that somebody who watches gets for the asking: the first free one, unless others wait for it. It may be kept
+ * for somebody; of that only the server knows.
+ * @param {any} room
+ * @returns {number | undefined}
+ */
+export function seatToTake({ members, info }) {
+  if (info?.seat_queue?.length > 0) return undefined;
+  const taken = new Set(members.map((member) => member.seat));
+  return Array.from({ length: info?.seats_max ?? 0 }, (_, seat) => seat).find((seat) => !taken.has(seat));
+}

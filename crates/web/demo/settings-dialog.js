@@ -2,7 +2,7 @@
 
 import { onDialogSubmit, openDialog } from "./dialog.js";
 import { byId, make } from "./dom.js";
-import { kindOf } from "./games.js";
+import { isChoice, kindOf } from "./games.js";
 import { refusalOf } from "./words.js";
 
 const dialog = byId("settings-dialog");
@@ -54,7 +54,7 @@ function showSeats({ seats_max: now }) {
   const counts = Array.from({ length: Math.max(0, max - least) + 1 }, (_, at) => String(max - at));
   fields.seats.replaceChildren(...counts.map((count) => make("option", { value: count }, count)));
   fields.seats.value = String(now ?? max);
-  byId("settings-seats-row").hidden = counts.length < 2;
+  byId("settings-seats-row").hidden = !isChoice(counts);
 }
 
 function showBanned() {
@@ -72,8 +72,11 @@ function showBanned() {
 async function unban(userId, row) {
   try {
     await room.request("unban", { user_id: userId });
-    banned.get(room.id)?.delete(userId);
+    banned.get(room.id).delete(userId);
+    // The button that had the focus is gone.
+    dialog.querySelector("[data-close]").focus();
     row.remove();
+    byId("settings-banned-row").hidden = banned.get(room.id).size === 0;
   } catch (error) {
     byId("settings-error").textContent = refusalOf(error);
   }

@@ -71,9 +71,10 @@ export function rematchNote({ view, userId, isPlayer, nameOf }) {
 }
 
 /** The quiet line below the board while there is nothing to decide there. */
-export function hintOf({ view, isPlayer, isConnected, isKept, isKnown }) {
+export function hintOf({ view, isPlayer, isConnected, isKept, isKnown, state }) {
   if (!isKnown) return "This page has no board for this game; what it tells is above.";
   if (!isPlayer) return "You are watching.";
+  if (state === "paused") return "";
   if (!isConnected && view.status === "playing") {
     return isKept ? "A move you make now is sent when the connection is back." : "";
   }

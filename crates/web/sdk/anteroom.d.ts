@@ -588,23 +588,59 @@ declare class RoomTools {
      * @returns {Promise<void>}
      */
     setData(data: Record<string, any>, access?: Record<string, Access>): Promise<void>;
-    /** Sends somebody out, who needs a new invite to come again. The owner's. @param {string} userId @returns {Promise<void>} */
+    /**
+     * Sends somebody out, who needs a new invite to come again. The owner's.
+     *
+     * @param {string} userId
+     * @returns {Promise<void>}
+     */
     kick(userId: string): Promise<void>;
     /** Sends somebody out for good. The owner's. @param {string} userId @returns {Promise<void>} */
     ban(userId: string): Promise<void>;
     /** Takes a ban back. The owner's. @param {string} userId @returns {Promise<void>} */
     unban(userId: string): Promise<void>;
-    /** Gives the room to another member. The owner's. @param {string} userId @returns {Promise<void>} */
+    /**
+     * Gives the room to another member. The owner's.
+     *
+     * @param {string} userId
+     * @returns {Promise<void>}
+     */
     transferOwner(userId: string): Promise<void>;
-    /** Lets nobody hear what somebody says. The owner's. @param {string} userId @param {boolean} [muted] @returns {Promise<void>} */
+    /**
+     * Lets nobody hear what somebody says. The owner's.
+     *
+     * @param {string} userId
+     * @param {boolean} [muted]
+     * @returns {Promise<void>}
+     */
     mute(userId: string, muted?: boolean): Promise<void>;
-    /** Whether the match may begin as far as this player goes. @param {boolean} [ready] @returns {Promise<void>} */
+    /**
+     * Whether the match may begin as far as this player goes.
+     *
+     * @param {boolean} [ready]
+     * @returns {Promise<void>}
+     */
     ready(ready?: boolean): Promise<void>;
-    /** Moves to another seat. Gives the one that is had now: a taken one is swapped when both have asked. @param {number} seat @returns {Promise<number>} */
+    /**
+     * Moves to another seat. Gives the one that is had now: a taken one is swapped when both have asked.
+     *
+     * @param {number} seat
+     * @returns {Promise<number>}
+     */
     chooseSeat(seat: number): Promise<number>;
-    /** Waits for a free seat, or does not any more. Gives the place in the queue. @param {boolean} [queued] @returns {Promise<number|null>} */
+    /**
+     * Waits for a free seat, or does not any more. Gives the place in the queue.
+     *
+     * @param {boolean} [queued]
+     * @returns {Promise<number|null>}
+     */
     queueForSeat(queued?: boolean): Promise<number | null>;
-    /** Has a computer take a seat: this one, or the first that is free. @param {number} [seat] @returns {Promise<{seat: number, user_id: string}>} */
+    /**
+     * Has a computer take a seat: this one, or the first that is free.
+     *
+     * @param {number} [seat]
+     * @returns {Promise<{seat: number, user_id: string}>}
+     */
     addBot(seat?: number): Promise<{
         seat: number;
         user_id: string;
@@ -615,7 +651,12 @@ declare class RoomTools {
     pause(): Promise<void>;
     /** Goes on. @returns {Promise<void>} */
     unpause(): Promise<void>;
-    /** Whether to go on without those who are away. @param {boolean} goesOn @returns {Promise<void>} */
+    /**
+     * Whether to go on without those who are away.
+     *
+     * @param {boolean} goesOn
+     * @returns {Promise<void>}
+     */
     vote(goesOn: boolean): Promise<void>;
     /**
      * A code, and the link that has it, which let somebody in: so many times, and for so long.
@@ -635,9 +676,21 @@ declare class RoomTools {
         members: Member[];
         spectators: number;
     }>;
-    /** Says something. Gives the id of what was said. @param {string} text @param {RequestOptions} [options] @returns {Promise<string>} */
+    /**
+     * Says something. Gives the id of what was said.
+     *
+     * @param {string} text
+     * @param {RequestOptions} [options]
+     * @returns {Promise<string>}
+     */
     chat(text: string, options?: RequestOptions): Promise<string>;
-    /** Says something else instead. @param {string} messageId @param {string} text @returns {Promise<void>} */
+    /**
+     * Says something else instead.
+     *
+     * @param {string} messageId
+     * @param {string} text
+     * @returns {Promise<void>}
+     */
     editChat(messageId: string, text: string): Promise<void>;
     /** Takes back what was said. @param {string} messageId @returns {Promise<void>} */
     deleteChat(messageId: string): Promise<void>;
@@ -654,7 +707,12 @@ declare class RoomTools {
         messages: ChatEntry[];
         next: string | null;
     }>;
-    /** What others see of what one does just now. @param {{typing?: boolean, away?: boolean}} what @returns {Promise<void>} */
+    /**
+     * What others see of what one does just now.
+     *
+     * @param {{typing?: boolean, away?: boolean}} what
+     * @returns {Promise<void>}
+     */
     presence(what: {
         typing?: boolean;
         away?: boolean;

@@ -15,7 +15,8 @@ use crate::shared::Answer;
 #[derive(Debug)]
 pub(super) struct Lobby {
     listed: watch::Sender<Listed>,
-    game: Option<String>,
+    /// Which rooms.
+    which: SubscribeRooms,
 }
 
 impl Driver {
@@ -25,14 +26,14 @@ impl Driver {
             Err(error) => return Answer::Invalid(error.to_string()),
         };
         let asked = self.subscribing.take_if(|(asked, _)| *asked == reference);
-        let game = asked.and_then(|(_, game)| game);
+        let which = asked.map(|(_, which)| which).unwrap_or_default();
         if let Some(lobby) = &self.lobby {
             // This task has asked on behalf of the subscription there is.
             lobby.listed.send_replace(Listed::new(&list));
             return Answer::Lost;
         }
         let (sender, listed) = watch::channel(Listed::new(&list));
-        self.lobby = Some(Lobby { listed: sender, game });
+        self.lobby = Some(Lobby { listed: sender, which });
         Answer::Subscribed(list, listed)
     }
 
@@ -46,9 +47,9 @@ impl Driver {
     }
 
     pub(super) fn subscribe_again(&mut self) {
-        let Some(game) = self.lobby.as_ref().map(|lobby| lobby.game.clone()) else { return };
-        let reference = self.request(|draft| draft, &SubscribeRooms { game: game.clone(), filter: None });
-        self.subscribing = reference.map(|reference| (reference, game));
+        let Some(which) = self.lobby.as_ref().map(|lobby| lobby.which.clone()) else { return };
+        let reference = self.request(|draft| draft, &which);
+        self.subscribing = reference.map(|reference| (reference, which));
     }
 
     fn unsubscribe(&mut self) {

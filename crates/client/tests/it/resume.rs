@@ -6,7 +6,7 @@ use anteroom_protocol::message::push::RoomsChanged;
 use anteroom_protocol::message::request::SubscribeRooms;
 use anteroom_protocol::message::result::RoomJoined;
 use anteroom_protocol::message::resume::{Counts, SessionState as Snapshot, Subscription};
-use anteroom_protocol::{Batch, Header, LaneId, Payload};
+use anteroom_protocol::{Batch, Header, Json, LaneId, Payload};
 use tokio::time::timeout;
 
 use crate::support::{
@@ -190,7 +190,9 @@ async fn a_subscription_is_renewed_after_a_gap_of_the_session() {
         created_at_ms: 0,
         data: std::collections::BTreeMap::new(),
     };
-    let (watch, ()) = tokio::join!(client.subscribe_rooms(Some("duel")), async {
+    let filter = Some(Json::new(&[("free_seats", ">", 0)]).unwrap());
+    let which = SubscribeRooms { game: Some("duel".into()), filter };
+    let (watch, ()) = tokio::join!(client.watch_rooms(which.clone()), async {
         let asked = peer.expect("subscribe_rooms").await;
         peer.answer(&asked, &RoomList { rooms: vec![summary(1)], total: 1, next: None }).await;
     });
@@ -204,7 +206,7 @@ async fn a_subscription_is_renewed_after_a_gap_of_the_session() {
     let now = Snapshot { subscriptions, ..Snapshot::default() };
     peer.send(LaneId::CONTROL, Batch::one(Codec::Bincode, &Header::new("session_state"), &now).unwrap()).await;
     let asked = peer.expect("subscribe_rooms").await;
-    assert_eq!(asked.read::<SubscribeRooms>().game.as_deref(), Some("duel"));
+    assert_eq!(asked.read::<SubscribeRooms>(), which);
     peer.answer(&asked, &RoomList { rooms: vec![summary(2)], total: 1, next: None }).await;
     assert_eq!(timeout(support::LONG, watch.next()).await.unwrap(), Some(&[summary(2)][..]));
     let changed = RoomsChanged { added: vec![summary(3)], updated: Vec::new(), removed: vec![room_id(2)] };

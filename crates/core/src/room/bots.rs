@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::member::{AddBot, BotAdded, RemoveBot};
-use anteroom_protocol::message::push::LeftReason;
+use anteroom_protocol::message::push::{LeftReason, SystemEvent};
 use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,7 @@ impl Room {
         self.person_loses_session(&user_id, true);
         self.begin_to_play(seat);
         self.announce(To::Everyone, &user_id);
+        self.tell_system(To::Everyone, SystemEvent::Joined, &user_id, &name);
         self.game.joined(seat, &mut self.stage);
         self.stir_bots();
         Ok(Reply::Bot(BotAdded { seat: seat.0, user_id }))
@@ -165,7 +166,10 @@ impl Room {
     /// The game may have changed, so there is something to think about.
     pub(super) fn stir_bots(&mut self) {
         let now = self.stage.now;
-        let Bots { rng: Some(rng), minds, .. } = &mut self.bots else { return };
+        if self.bots.minds.is_empty() {
+            return;
+        }
+        let Bots { rng: Some(rng), minds, .. } = &mut *self.bots else { return };
         for mind in minds.values_mut() {
             mind.refused = 0;
             if mind.due.is_none() {

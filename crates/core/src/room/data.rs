@@ -215,17 +215,43 @@ impl Room {
 
     /// Somebody owns the room now: tells them the keys that only owners read.
     pub(super) fn tell_owner_keys(&mut self) {
-        let Some(owner) = self.record.owner.clone() else { return };
-        let sessions = self.sessions_of(&owner);
+        if let Some(owner) = self.record.owner.clone() {
+            self.tell_keys_for_owners(&owner, true);
+        }
+    }
+
+    /// Somebody owned the room until now: the keys that only owners read are gone for them.
+    pub(super) fn take_owner_keys(&mut self, before: &UserId) {
+        self.tell_keys_for_owners(before, false);
+    }
+
+    /// Tells a user all that owners read and others do not, or that it is not there.
+    fn tell_keys_for_owners(&mut self, user_id: &UserId, is_there: bool) {
+        let sessions = self.sessions_of(user_id);
         let mut keys: Vec<(Option<(UserId, u32)>, DataMap)> = vec![(None, self.record.data.for_owners())];
-        let listed = self.people.iter().filter(|(_, person)| person.listed);
-        keys.extend(listed.map(|(user_id, person)| (Some((user_id.clone(), person.number)), person.data.for_owners())));
+        // One's own one reads whoever owns the room.
+        let others = self.people.iter().filter(|(other, person)| person.listed && *other != user_id);
+        keys.extend(others.map(|(other, person)| (Some((other.clone(), person.number)), person.data.for_owners())));
         for (whose, data) in keys {
             let whose = whose.as_ref().map_or(Whose::Room, |(user_id, number)| Whose::Member(user_id, *number));
             for (key, value) in data {
                 for member in &sessions {
-                    self.tell_key(To::Only(*member), whose, &key, Some(value.clone()));
+                    self.tell_key(To::Only(*member), whose, &key, Some(value.clone()).filter(|_| is_there));
                 }
+            }
+        }
+    }
+
+    /// Tells those who read them the keys of a member that only owners read.
+    pub(super) fn tell_owner_keys_of(&mut self, user_id: &UserId) {
+        let Some(person) = self.people.get(user_id) else { return };
+        let (whose, keys) = (Whose::Member(user_id, person.number), person.data.for_owners());
+        if keys.is_empty() {
+            return;
+        }
+        for member in self.readers_of_owner_keys(whose) {
+            for (key, value) in &keys {
+                self.tell_key(To::Only(member), whose, key, Some(value.clone()));
             }
         }
     }

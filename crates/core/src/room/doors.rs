@@ -134,18 +134,19 @@ impl Room {
         {
             return Err(banned("You were sent out of this room; a new invite lets you in again.", "kicked"));
         }
-        if comes_back {
-            return Ok(None);
-        }
-        if record.locked {
+        if record.locked && !comes_back {
             return Err(locked("The room is locked.", "locked"));
         }
-        let knows = record.password.is_none() || join.password == Some(record.password_number);
+        let knows = comes_back || record.password.is_none() || join.password == Some(record.password_number);
         if !knows && invite.is_none() {
             return Err(ErrorBody::new(ErrorCode::WrongPassword, "The room has a password, and that is not it."));
         }
-        if join.role == Role::Player && self.refuses_late() {
+        let begins = join.role == Role::Player && self.stage.seating.of_user(user_id).is_none();
+        if begins && self.refuses_late() {
             return Err(locked("A match is being played, and takes nobody in late.", "playing"));
+        }
+        if comes_back {
+            return Ok(None);
         }
         // Whoever needs none does not use one up.
         let needs = record.visibility == Visibility::Private || !knows || self.doors.kicked.has(user_id);
@@ -182,7 +183,7 @@ impl Room {
         let user_id = self.somebody_else(id, request.user_id)?;
         let event = self.doors.event();
         self.doors.banned.add(user_id.clone(), event);
-        self.plan.forget(&user_id);
+        self.plan.reserved.remove(&user_id);
         self.send_out(&user_id, LeftReason::Banned, ClosedReason::Banned, effects);
         Ok(Reply::Done)
     }

@@ -48,13 +48,12 @@ impl Room {
         was_there |= self.record.mentions(user_id) | self.talk.mentions(user_id);
         self.forget_in_record(user_id);
         self.doors.forget(user_id);
-        self.plan.forget(user_id);
+        self.plan.reserved.remove(user_id);
         self.talk.forget(user_id);
         if names.iter().any(|name| is_named_after(&self.name, name, was_there)) {
             self.name = format!("Room {}", self.stage.room_id);
             self.turnover += 1;
         }
-        self.plan.reserved.remove(user_id);
         self.forget_votes(user_id);
         self.forget_late(user_id, &names, effects);
         // What they did may have it, too.

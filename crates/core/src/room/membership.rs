@@ -11,7 +11,7 @@ use anteroom_protocol::message::{self, Access, Role};
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, Header, LaneId, Payload, SessionId, UserId};
 
 use super::{AnswerTo, Effects, Join, Member, MemberId, Room};
-use crate::flush::{Dispatch, Outgoing, To};
+use crate::flush::{Dispatch, Mark, Outgoing, To};
 use crate::game::{Seat, Viewer};
 
 /// The `type` of a snapshot: what a newcomer would be told.
@@ -211,7 +211,7 @@ impl Room {
         match seat {
             Some(seat) => {
                 self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
-                self.plan.forget(user_id);
+                self.plan.reserved.remove(user_id);
             }
             None => self.count_in(true),
         }
@@ -234,12 +234,21 @@ impl Room {
         self.stage.said.add(id, *role, *codec);
     }
 
-    /// Tells others that somebody came in, if they are to know them by name.
+    /// Tells others of somebody who is here now, or in another way than before, if they are to know them by name.
     pub(super) fn announce(&mut self, to: To, user_id: &UserId) {
+        let start = self.stage.said.mark();
+        self.announce_at(start, to, user_id);
+    }
+
+    /// The same, in front of what was said since a moment.
+    fn announce_at(&mut self, place: Mark, to: To, user_id: &UserId) {
         if self.is_listed(user_id)
             && let Some(member) = self.shown(user_id, None)
         {
             self.say(to, &ClientJoined { member });
+            self.stage.said.move_last_to(place);
+            // What everyone is told has none of them, and replaces what was known.
+            self.tell_owner_keys_of(user_id);
         }
     }
 
@@ -448,6 +457,8 @@ impl Room {
         }
         let Some(member) = self.dismiss(id, effects) else { return };
         let Some(seat) = member.seat else {
+            // The others know of the connection what they knew before.
+            let member = Member { connected: is_news, ..member };
             return self.stop_watching(member, LeftReason::Disconnected);
         };
         self.stage.seating.keep(seat, Some(self.stage.now + kept));
@@ -491,10 +502,7 @@ impl Room {
         self.stage.seating.free_seat(seat);
         self.stir_bots();
         self.person_may_be_gone(&user_id);
-        if self.is_listed(&user_id) {
-            self.announce(To::Everyone, &user_id);
-            self.stage.said.move_last_to(before);
-        }
+        self.announce_at(before, To::Everyone, &user_id);
         self.turnover += 1;
     }
 }

@@ -223,30 +223,35 @@ impl Room {
         if self.record.owner_policy != OwnerPolicy::Automatic || self.people.contains_key(owner) {
             return;
         }
-        self.pass_on();
+        // Who leaves last owns it until somebody comes: a room that stays would be nobody's, and locked for ever.
+        if let Some(heir) = self.heir() {
+            self.set_owner(Some(heir));
+        }
     }
 
-    /// Gives the room to whoever is next to own it, if there is somebody.
-    fn pass_on(&mut self) {
+    /// Whoever is next to own the room, if there is somebody.
+    fn heir(&self) -> Option<UserId> {
         let candidates = self.people.iter().filter(|(user_id, _)| self.may_own(user_id));
         // Whoever plays before whoever watches, then whoever is here for longer.
         let heir = candidates.min_by_key(|(user_id, person)| {
             (self.stage.seating.of_user(user_id).is_none(), person.joined_at, person.number)
         });
-        let heir = heir.map(|(user_id, _)| user_id.clone());
-        self.set_owner(heir);
+        heir.map(|(user_id, _)| user_id.clone())
     }
 
     /// Forgets a user who is gone: who owned the room and is never there again does so no more, whatever the policy.
     pub(super) fn forget_in_record(&mut self, user_id: &UserId) {
         self.record.created_by.take_if(|creator| creator == user_id);
         if self.record.owner.as_ref() == Some(user_id) {
-            self.pass_on();
+            let heir = self.heir();
+            self.set_owner(heir);
         }
     }
 
     fn set_owner(&mut self, owner: Option<UserId>) {
-        self.record.owner.clone_from(&owner);
+        if let Some(before) = std::mem::replace(&mut self.record.owner, owner.clone()) {
+            self.take_owner_keys(&before);
+        }
         self.say(To::Everyone, &RoomUpdated { owner: Some(owner.clone()), ..RoomUpdated::default() });
         if let Some(owner) = owner
             && let Some(username) = self.people.get(&owner).map(|person| person.username.clone())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use anteroom_protocol::message::member::{ChooseSeat, QueueForSeat, Ready, SeatChosen, SeatQueued};
-use anteroom_protocol::message::push::{MemberUpdated, RoomUpdated};
+use anteroom_protocol::message::push::{MemberUpdated, RoomUpdated, SystemEvent};
 use anteroom_protocol::message::{Role, RoomState};
 use anteroom_protocol::{Delivery, ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
@@ -37,12 +37,6 @@ impl SeatPlan {
     /// Whether a seat is kept for a user who was not here yet, or they wait for one.
     pub(super) fn mentions(&self, user_id: &UserId) -> bool {
         self.reserved.contains_key(user_id) || self.queue.contains(user_id)
-    }
-
-    /// Keeps no seat for a user any more, and no place in the queue.
-    pub(super) fn forget(&mut self, user_id: &UserId) {
-        self.reserved.remove(user_id);
-        self.queue.retain(|queued| queued != user_id);
     }
 
     pub(super) fn next_lapse(&self) -> Option<Time> {
@@ -100,9 +94,9 @@ impl Room {
         self.seats_free_for(None)
     }
 
-    /// A seat that somebody names.
+    /// A seat that somebody names: one of those there are, or one that was taken before there were fewer.
     pub(super) fn seat_named(&self, seat: u16) -> Result<Seat, ErrorBody> {
-        if seat < self.seats.max {
+        if seat < self.record.seats_max || self.stage.seating.occupant(Seat(seat)).is_some() {
             return Ok(Seat(seat));
         }
         Err(ErrorBody::new(ErrorCode::InvalidData, format!("There is no seat {seat}: they count from 0.")))
@@ -248,7 +242,8 @@ impl Room {
         if self.plan.queue.len() >= QUEUE_MAX {
             return Err(ErrorBody::new(ErrorCode::RoomFull, "Too many wait for a seat already."));
         }
-        if connected && self.takes_players() && self.plan.queue.is_empty() && self.seats_free_for(Some(&user_id)) > 0 {
+        let is_next = self.plan.queue.is_empty() || self.is_reserved_for(&user_id);
+        if connected && self.takes_players() && is_next && self.seats_free_for(Some(&user_id)) > 0 {
             self.seat_spectator(id, effects);
             return Ok(Reply::Queued(SeatQueued { position: None }));
         }
@@ -304,16 +299,17 @@ impl Room {
         self.stage.said.add(id, Role::Player, codec);
         effects.roles.push((id, Role::Player));
         self.catch_up(id, effects);
-        self.stage.seating.sit(seat, user_id.clone(), username, id);
+        self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
         self.plan.reserved.remove(&user_id);
         if !self.people.get(&user_id).is_some_and(|person| person.listed) {
             self.list_person(&user_id);
-            self.announce(To::Except(id), &user_id);
+            self.announce(To::Everyone, &user_id);
         }
         self.tell_member(&user_id, |update| {
             update.role = Some(Role::Player);
             update.seat = Some(Some(seat.0));
         });
+        self.tell_system(To::Everyone, SystemEvent::Joined, &user_id, &username);
         self.game.joined(seat, &mut self.stage);
         if self.kind.views == Views::PerSeat {
             match self.game.view(Viewer::Seat(seat), &self.stage.seating, codec) {
@@ -377,7 +373,8 @@ impl Room {
     /// Tells where the match stands, if that is another place than the members know.
     pub(super) fn tell_progress(&mut self) {
         let state = self.stage.state;
-        if std::mem::replace(&mut self.plan.told, state) != state {
+        if self.plan.told != state {
+            self.plan.told = state;
             self.say(To::Everyone, &RoomUpdated { state: Some(state), ..RoomUpdated::default() });
         }
     }

@@ -20,6 +20,7 @@ use super::lifecycle::Stay;
 use super::people::Person;
 use super::record::Record;
 use super::seats::SeatPlan;
+use super::shared::Shared;
 use super::watching::Watching;
 use super::{Member, MemberId, Room, RoomPolicy, SPECTATORS_MAX};
 use crate::flush::Said;
@@ -58,16 +59,16 @@ pub struct Snapshot {
     seats: Vec<(Seat, Occupant)>,
     former: Vec<(Seat, UserId)>,
     members: Vec<Kept>,
-    people: BTreeMap<UserId, Person>,
+    people: Shared<BTreeMap<UserId, Person>>,
     people_ever: u32,
-    record: Record,
+    record: Shared<Record>,
     stay: Stay,
-    doors: Doors,
-    plan: SeatPlan,
-    bots: Bots,
-    absence: Absence,
-    talk: Talk,
-    watching: Watching,
+    doors: Shared<Doors>,
+    plan: Shared<SeatPlan>,
+    bots: Shared<Bots>,
+    absence: Shared<Absence>,
+    talk: Shared<Talk>,
+    watching: Shared<Watching>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delayed: Option<Box<Delayed>>,
     members_ever: u64,

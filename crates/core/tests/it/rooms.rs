@@ -15,6 +15,7 @@ mod hall;
 mod house;
 mod lasting;
 mod lifecycle;
+mod lounge;
 mod marks;
 mod migrating;
 mod model;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anteroom_core::game::Game;
+use anteroom_core::game::{Absence, Game, Then};
 use anteroom_core::testing::{Heard, Refusal, RoomState, Setup, Table, assert_deterministic};
 use anteroom_core::{ErrorCode, Outcome, Rng, Seat, UserId, Viewer};
 use anteroom_games::TicTacToe;
-use anteroom_games::tic_tac_toe::{Action, Status, View};
+use anteroom_games::tic_tac_toe::{Action, Options, Status, View};
 
 fn table() -> Table<TicTacToe> {
     let mut table = Table::new();
@@ -40,6 +40,17 @@ fn user(name: &str) -> Option<UserId> {
 
 fn json(view: &View) -> String {
     serde_json::to_string(view).unwrap()
+}
+
+#[test]
+fn when_a_bot_takes_over_is_an_option() {
+    let defaults = <Options as Default>::default();
+    assert_eq!(TicTacToe::absence(&defaults), Absence { after: Duration::from_secs(30), then: Then::Bot });
+    assert_eq!(TicTacToe::absence(&Options { bot_after_s: 5 }).after, Duration::from_secs(5));
+    for (bot_after_s, fits) in [(0, false), (1, true), (600, true), (601, false)] {
+        let created = Table::<TicTacToe>::create(Setup::default().options(&Options { bot_after_s }));
+        assert_eq!(created.err().map(|refusal| refusal.code), (!fits).then_some(ErrorCode::InvalidOptions));
+    }
 }
 
 #[test]

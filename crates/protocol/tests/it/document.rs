@@ -141,7 +141,10 @@ fn the_limits_are_those_of_the_code() {
         ("| messages in a batch, either way |", BATCH_MESSAGES_MAX),
         ("| nesting of a message in JSON, counting the envelope, but not a batch's array |", JSON_DEPTH_MAX),
         ("| nesting of `data` in JSON |", JSON_DATA_DEPTH_MAX),
-        ("| nesting of a value that is passed on (`payload`, `options`, `ts`, `details`) |", JSON_VALUE_DEPTH_MAX),
+        (
+            "| nesting of a value that is passed on (`payload`, `options`, `ts`, `details`, values of data), and of a filter |",
+            JSON_VALUE_DEPTH_MAX,
+        ),
         ("| rooms in a list, and in each part of `rooms_changed` |", ROOMS_LISTED_MAX),
         ("| keys of data of a room, and of a member |", DATA_KEYS_MAX),
         ("| a key of data |", DATA_KEY_BYTES_MAX),

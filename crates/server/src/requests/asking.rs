@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::answer::{Refused, about_room, not_in_room};
-use super::proving::{Proof, check_invite};
+use super::proving::{Proof, invite_given};
 use crate::carrier::{DoneLater, Knock};
 use crate::lifecycle::Lifecycle;
 use crate::passwords;
@@ -209,14 +209,14 @@ impl Asking {
         stored.map_err(|_| rooms::unavailable())
     }
 
-    async fn join(&self, request: JoinRoom, asked: &Asked) -> Result<(), ErrorBody> {
+    async fn join(&self, mut request: JoinRoom, asked: &Asked) -> Result<(), ErrorBody> {
         if self.answer_again(JoinRoom::RESULT, asked) {
             return Ok(());
         }
+        request.invite = invite_given(request.invite.as_deref())?;
         let role = request.role.unwrap_or_default();
         match (&request.room_id, &request.game) {
             (Some(room_id), _) => {
-                check_invite(request.invite.as_deref())?;
                 self.join_room(room_id, &request, role, asked).await.map_err(|error| about_room(error, room_id))
             }
             (None, Some(game)) if request.quick => {

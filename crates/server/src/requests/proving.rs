@@ -18,7 +18,7 @@ use crate::session::Session;
 /// The longest code of an invite that is handed on to a room; it makes shorter ones.
 const INVITE_BYTES_MAX: usize = 64;
 /// Of which characters they are: without those that are taken for others when they are read out (Crockford's base32).
-const INVITE_CHARACTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const INVITE_CHARACTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// How many they have: 100 bits.
 const INVITE_LENGTH: u32 = 20;
 
@@ -82,16 +82,16 @@ impl Proof {
     }
 }
 
-/// Checks what is handed on as the code of an invite.
+/// The code of an invite as it was made: whoever read it out may have spelled it in capitals.
 ///
 /// # Errors
 /// `invalid_data`.
-pub(super) fn check_invite(invite: Option<&str>) -> Result<(), ErrorBody> {
+pub(super) fn invite_given(invite: Option<&str>) -> Result<Option<String>, ErrorBody> {
     if invite.is_some_and(|invite| invite.len() > INVITE_BYTES_MAX) {
         let sentence = format!("The code of an invite has at most {INVITE_BYTES_MAX} bytes.");
         return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
     }
-    Ok(())
+    Ok(invite.map(str::to_ascii_lowercase))
 }
 
 /// The code of a new invite, and the link to the page that comes in with it: `CODE URL`.
@@ -139,6 +139,8 @@ mod tests {
         assert!(code.bytes().all(|byte| INVITE_CHARACTERS.contains(&byte)), "{code}");
         assert_eq!(url, format!("https://play.example.com:8443/game/#room=k3v9k3v9k3&invite={code}"));
         assert!(made(None).contains(" http://127.0.0.1:0/#room="), "{}", made(None));
+        assert_eq!(invite_given(Some(&code.to_uppercase())).unwrap().as_deref(), Some(code));
+        assert_eq!(invite_given(Some(&"x".repeat(65))).unwrap_err().code, ErrorCode::InvalidData);
         let server = server(None);
         let another = || new_invite(&server.parts.services, "k3v9k3v9k3");
         assert_ne!(another(), another());

@@ -244,9 +244,9 @@ async fn one_is_told_why_one_is_not_let_in() {
 /// So many want the last place.
 pub(crate) const CROWD: usize = 100;
 
-pub(crate) async fn crowd(server: &Server) -> Vec<Player> {
+pub(crate) async fn crowd(server: &Server, count: usize) -> Vec<Player> {
     let mut crowd = Vec::new();
-    for _ in 0..CROWD {
+    for _ in 0..count {
         crowd.push(Player::enter_in(server, Codec::Json, "Crowd").await);
     }
     crowd
@@ -268,7 +268,7 @@ pub(crate) async fn rush(crowd: &mut [Player], data: &Value) -> Vec<Value> {
 async fn one_seat_is_taken_once_by_those_who_join() {
     let (server, mut ada, _bob) = two().await;
     let room_id = make(&mut ada, json!({"game": "parlor", "seats_max": 2, "password": "sesame"})).await;
-    let mut crowd = crowd(&server).await;
+    let mut crowd = crowd(&server, CROWD).await;
     let answers = rush(&mut crowd, &json!({"room_id": room_id, "password": "sesame"})).await;
     let in_it = answers.iter().filter(|answer| outcome(answer) == "ok").count();
     assert_eq!(in_it, 1);
@@ -281,7 +281,7 @@ async fn one_use_of_an_invite_is_used_once() {
     let (server, mut ada, _bob) = two().await;
     let room_id = make(&mut ada, json!({"game": "parlor", "visibility": "private"})).await;
     let (code, _) = invite(&mut ada, &room_id, json!({"uses": 1})).await;
-    let mut crowd = crowd(&server).await;
+    let mut crowd = crowd(&server, CROWD).await;
     let answers = rush(&mut crowd, &json!({"room_id": room_id, "invite": code, "as": "spectator"})).await;
     let outcomes: Vec<&str> = answers.iter().map(outcome).collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == "ok").count(), 1);
@@ -292,10 +292,18 @@ async fn one_use_of_an_invite_is_used_once() {
 async fn one_seat_is_taken_once_by_those_who_look_for_any() {
     let (server, mut ada, _bob) = two().await;
     let room_id = make(&mut ada, json!({"game": "parlor", "seats_max": 2})).await;
-    let mut crowd = crowd(&server).await;
+    // Seats are free here, too, but not for strangers.
+    let locked = make(&mut ada, json!({"game": "parlor", "seats_max": 2})).await;
+    assert_eq!(outcome(&ask(&mut ada, "update_room", Some(&locked), json!({"locked": true})).await), "ok");
+    let closed = make(&mut ada, json!({"game": "parlor", "seats_max": 2, "password": "sesame"})).await;
+    let unlisted = make(&mut ada, json!({"game": "parlor", "visibility": "unlisted"})).await;
+    let mut crowd = crowd(&server, 500).await;
     let answers = rush(&mut crowd, &json!({"game": "parlor", "quick": true})).await;
     assert!(answers.iter().all(|answer| outcome(answer) == "ok"), "{answers:?}");
     assert_eq!(answers.iter().filter(|answer| answer["room_id"] == room_id).count(), 1);
+    for room in [locked, closed, unlisted] {
+        assert_eq!(answers.iter().filter(|answer| answer["room_id"] == room).count(), 0);
+    }
     // Nobody owns the rooms of strangers.
     let owned = answers.iter().filter(|answer| !answer["data"]["owner"].is_null()).count();
     assert_eq!(owned, 1, "the room that Ada made");

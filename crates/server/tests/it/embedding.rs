@@ -86,7 +86,12 @@ async fn what_can_be_played_is_told_with_the_schema_of_its_options() {
     assert_eq!(relay["start"], json!("game"));
     assert_eq!(parlor["searchable"], json!(["mode"]));
     assert!(relay["version"].is_u64(), "{relay}");
-    assert!(relay["options"]["properties"]["members_max"].is_object(), "{relay}");
+    let members_max = &relay["options"]["properties"]["members_max"];
+    assert_eq!(
+        (&members_max["default"], &members_max["minimum"], &members_max["maximum"]),
+        (&json!(1024), &json!(1), &json!(1024))
+    );
+    assert_eq!(members_max["title"], "How many may be in it");
     server.shutdown().await;
 }
 

@@ -15,7 +15,7 @@ use crate::player::{Player, open, server_with};
 #[tokio::test(start_paused = true)]
 async fn a_seat_that_is_kept_is_nobody_elses() {
     let server = server_with(open(), with_parlor());
-    let mut crowd = crowd(&server).await;
+    let mut crowd = crowd(&server, CROWD).await;
     let user = |player: &Player| player.session["user_id"].as_str().unwrap().parse::<UserId>().unwrap();
     let expected: Vec<UserId> = [3, 70].map(|place| user(&crowd[place])).into();
     let request = CreateRoom { game: "parlor".into(), seats_max: Some(2), ..CreateRoom::default() };

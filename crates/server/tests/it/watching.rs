@@ -138,4 +138,17 @@ async fn who_watches_a_filter_hears_of_the_rooms_that_come_to_pass_it_and_of_no_
     let second = eve.answer(4).await;
     assert_eq!((&second["data"]["rooms"][0]["room_id"], &second["data"]["total"]), (&json!(room_id), &json!(2)));
     assert_eq!(second["data"].get("next"), None);
+    // It goes on with the session: what passes is told, what happened meanwhile too, and nothing else.
+    let session = eve.session.clone();
+    drop(eve);
+    ada.create("relay", json!({})).await;
+    let other = ada.create("relay", json!({})).await;
+    bob.join(&other, "player").await;
+    let mut eve = Player::go_on(&server, &session).await;
+    let about = |message: &Value, list: &str| message["data"][list].to_string().contains(&other);
+    let told = eve.until("the other room", |message| about(message, "added")).await;
+    assert_eq!(told["data"]["added"].as_array().unwrap().len(), 1, "{told}");
+    bob.say(&[json!({"type": "leave_room", "room_id": other})]).await;
+    eve.until("its end", |message| about(message, "removed")).await;
+    assert_eq!(eve.unread("rooms_changed").iter().filter(|message| about(message, "updated")).count(), 0);
 }

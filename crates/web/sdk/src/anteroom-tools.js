@@ -40,7 +40,12 @@ export class RoomTools {
     await this.#room.request("set_member_data", { data, access });
   }
 
-  /** Sends somebody out, who needs a new invite to come again. The owner's. @param {string} userId @returns {Promise<void>} */
+  /**
+   * Sends somebody out, who needs a new invite to come again. The owner's.
+   *
+   * @param {string} userId
+   * @returns {Promise<void>}
+   */
   async kick(userId) {
     await this.#room.request("kick", { user_id: userId });
   }
@@ -55,32 +60,63 @@ export class RoomTools {
     await this.#room.request("unban", { user_id: userId });
   }
 
-  /** Gives the room to another member. The owner's. @param {string} userId @returns {Promise<void>} */
+  /**
+   * Gives the room to another member. The owner's.
+   *
+   * @param {string} userId
+   * @returns {Promise<void>}
+   */
   async transferOwner(userId) {
     await this.#room.request("transfer_owner", { user_id: userId });
   }
 
-  /** Lets nobody hear what somebody says. The owner's. @param {string} userId @param {boolean} [muted] @returns {Promise<void>} */
+  /**
+   * Lets nobody hear what somebody says. The owner's.
+   *
+   * @param {string} userId
+   * @param {boolean} [muted]
+   * @returns {Promise<void>}
+   */
   async mute(userId, muted = true) {
     await this.#room.request("mute", { user_id: userId, muted });
   }
 
-  /** Whether the match may begin as far as this player goes. @param {boolean} [ready] @returns {Promise<void>} */
+  /**
+   * Whether the match may begin as far as this player goes.
+   *
+   * @param {boolean} [ready]
+   * @returns {Promise<void>}
+   */
   async ready(ready = true) {
     await this.#room.request("ready", { ready });
   }
 
-  /** Moves to another seat. Gives the one that is had now: a taken one is swapped when both have asked. @param {number} seat @returns {Promise<number>} */
+  /**
+   * Moves to another seat. Gives the one that is had now: a taken one is swapped when both have asked.
+   *
+   * @param {number} seat
+   * @returns {Promise<number>}
+   */
   async chooseSeat(seat) {
     return (await this.#room.request("choose_seat", { seat })).seat;
   }
 
-  /** Waits for a free seat, or does not any more. Gives the place in the queue. @param {boolean} [queued] @returns {Promise<number|null>} */
+  /**
+   * Waits for a free seat, or does not any more. Gives the place in the queue.
+   *
+   * @param {boolean} [queued]
+   * @returns {Promise<number|null>}
+   */
   async queueForSeat(queued = true) {
     return (await this.#room.request("queue_for_seat", { queued })).position ?? null;
   }
 
-  /** Has a computer take a seat: this one, or the first that is free. @param {number} [seat] @returns {Promise<{seat: number, user_id: string}>} */
+  /**
+   * Has a computer take a seat: this one, or the first that is free.
+   *
+   * @param {number} [seat]
+   * @returns {Promise<{seat: number, user_id: string}>}
+   */
   addBot(seat) {
     return this.#room.request("add_bot", { seat });
   }
@@ -100,7 +136,12 @@ export class RoomTools {
     await this.#room.request("unpause", {});
   }
 
-  /** Whether to go on without those who are away. @param {boolean} goesOn @returns {Promise<void>} */
+  /**
+   * Whether to go on without those who are away.
+   *
+   * @param {boolean} goesOn
+   * @returns {Promise<void>}
+   */
   async vote(goesOn) {
     await this.#room.request("vote", { continue: goesOn });
   }
@@ -120,12 +161,24 @@ export class RoomTools {
     return this.#room.request("get_participants", {});
   }
 
-  /** Says something. Gives the id of what was said. @param {string} text @param {RequestOptions} [options] @returns {Promise<string>} */
+  /**
+   * Says something. Gives the id of what was said.
+   *
+   * @param {string} text
+   * @param {RequestOptions} [options]
+   * @returns {Promise<string>}
+   */
   async chat(text, options) {
     return (await this.#room.request("chat", { text }, options)).message_id;
   }
 
-  /** Says something else instead. @param {string} messageId @param {string} text @returns {Promise<void>} */
+  /**
+   * Says something else instead.
+   *
+   * @param {string} messageId
+   * @param {string} text
+   * @returns {Promise<void>}
+   */
   async editChat(messageId, text) {
     await this.#room.request("chat_edit", { message_id: messageId, text });
   }
@@ -145,7 +198,12 @@ export class RoomTools {
     return this.#room.request("chat_history", which);
   }
 
-  /** What others see of what one does just now. @param {{typing?: boolean, away?: boolean}} what @returns {Promise<void>} */
+  /**
+   * What others see of what one does just now.
+   *
+   * @param {{typing?: boolean, away?: boolean}} what
+   * @returns {Promise<void>}
+   */
   async presence(what) {
     await this.#room.request("presence", what);
   }

@@ -29,6 +29,14 @@ test("the tarball has the module, its types, and what to know; nothing else", as
   assert.deepEqual(paths, ["README.md", "anteroom-tools.js", "anteroom.d.ts", "anteroom.js", "package.json"]);
 });
 
+test("what can be asked of a room is in the README, each with an example", () => {
+  const [source, readme] = ["src/anteroom-tools.js", "README.md"].map((name) => readFileSync(here + name, "utf8"));
+  const methods = Array.from(source.matchAll(/^  (?:async )?(\w+)\(.*\{$/gm), ([, name]) => name);
+  const asked = methods.filter((name) => name !== "constructor");
+  assert.ok(asked.length > 20, asked.join());
+  assert.deepEqual(asked.filter((name) => !readme.includes(`tools.${name}(`)), []);
+});
+
 test("the module imports nothing but its own parts, later, and names nothing but ws", () => {
   const text = readFileSync(`${here}anteroom.js`, "utf8");
   assert.doesNotMatch(text, /^\s*import\b|^\s*export\b.*\bfrom\b|\brequire\(/m);

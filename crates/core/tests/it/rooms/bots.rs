@@ -16,6 +16,8 @@ fn a_bot_is_a_member_and_sees_what_a_player_sees() {
     let known = [&joined["user_id"], &joined["username"], &joined["seat"], &joined["bot"], &joined["connected"]];
     assert_eq!(known, [&json!("bot-1"), &json!("Bot 1"), &json!(2), &json!(true), &json!(true)]);
     assert_eq!(hall.summary.as_ref().unwrap().players, 2);
+    let line = &hall.told(eve, "system")[0];
+    assert_eq!([&line["event"], &line["user_id"]], ["joined", "bot-1"], "as `left` is said when it goes");
     hall.act(ada, "begin", json!({}));
     hall.hush();
     hall.pass(399);

@@ -66,6 +66,28 @@ fn what_is_for_owners_is_told_to_them_alone() {
 }
 
 #[test]
+fn what_is_for_owners_is_told_again_with_whoever_is_announced_again() {
+    let mut hall = Hall::of::<Game>(&json!({"seats": 2}), by_ada());
+    let (ada, bob, eve) = (hall.sit("ada"), hall.sit("bob"), hall.watch("eve"));
+    let also = hall.watch("bob");
+    hall.ask(bob, "set_member_data", json!({"data": {"hand": 7, "hat": 1}, "access": {"hand": "owner"}}));
+    hall.hush();
+    hall.leave(bob);
+    for member in [ada, also] {
+        assert_eq!(hall.told(member, "client_joined")[0]["data"], json!({"hat": 1}));
+        assert_eq!(hall.told(member, "member_updated")[0]["data"], json!({"hand": 7}), "{member:?}");
+    }
+    assert!(hall.told(eve, "member_updated").is_empty());
+    // Whoever owned the room does not read them any more.
+    hall.ask(ada, "update_room", json!({"data": {"note": 1}, "access": {"note": "owner"}}));
+    hall.hush();
+    hall.ask(ada, "transfer_owner", json!({"user_id": "eve"}));
+    assert!(hall.told(ada, "room_updated").contains(&json!({"data": {"note": null}})));
+    assert_eq!(hall.told(ada, "member_updated")[0]["data"], json!({"hand": null}));
+    assert!(hall.told(also, "member_updated").is_empty(), "it is Bob's own");
+}
+
+#[test]
 fn lists_show_the_keys_that_the_game_declares() {
     let mut terms = by_ada();
     terms.data = [("map".to_owned(), anteroom_core::Json::new(&"islands").unwrap())].into();

@@ -1,6 +1,8 @@
 //! Who comes in, who is sent out, and who owns the room.
 
-use anteroom_core::room::{Join, MemberId, Terms};
+use std::time::Duration;
+
+use anteroom_core::room::{Join, Lifecycle, MemberId, Terms};
 use anteroom_protocol::message::{OwnerPolicy, Role, Visibility};
 use serde_json::{Value, json};
 
@@ -196,6 +198,21 @@ fn the_room_goes_to_who_has_played_for_longest() {
     hall.leave(bob);
     assert_eq!(hall.snapshot(eve)["owner"], "eve", "never a bot");
     assert_eq!(hall.ask(eve, "update_room", json!({"name": "Eve's"})), json!({}));
+}
+
+#[test]
+fn who_leaves_last_owns_it_until_somebody_comes() {
+    let lifecycle = Lifecycle { empty_ttl: Duration::from_secs(60), ..Lifecycle::default() };
+    let mut hall = Hall::of::<Game>(&json!({}), Terms { lifecycle, ..by_ada() });
+    let ada = hall.sit("ada");
+    hall.ask(ada, "update_room", json!({"locked": true}));
+    hall.leave(ada);
+    let ada = hall.sit("ada");
+    assert_eq!(hall.snapshot(ada)["owner"], "ada");
+    assert_eq!(hall.ask(ada, "update_room", json!({"locked": false})), json!({}), "through her own lock");
+    hall.leave(ada);
+    let bob = hall.sit("bob");
+    assert_eq!(hall.snapshot(bob)["owner"], "bob");
 }
 
 #[test]

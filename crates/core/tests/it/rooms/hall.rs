@@ -49,7 +49,7 @@ impl Hall {
             name: "Hall".into(),
             options: Some(Json::new(options).unwrap()),
             seed: 1,
-            policy: RoomPolicy { grace, seat_kept: None, spectators_max: 100 },
+            policy: RoomPolicy { grace, seat_kept: None, spectators_max: 200 },
             durable: false,
             terms,
         };

@@ -25,6 +25,9 @@ fn the_first_who_waits_has_the_next_free_seat() {
     let update = json!({"user_id": "eve", "number": 3, "role": "player", "seat": 1});
     assert_eq!(hall.told(fay, "member_updated"), std::slice::from_ref(&update));
     assert_eq!(hall.told(eve, "member_updated"), [update]);
+    let lines: Vec<Value> =
+        hall.told(fay, "system").iter().map(|line| json!([line["event"], line["user_id"]])).collect();
+    assert_eq!(lines, [json!(["left", "bob"]), json!(["joined", "eve"])], "whoever had the seat, and has it now");
     assert_eq!(hall.told(ada, "room_updated").last().unwrap()["seat_queue"], json!(["fay"]));
     let view = hall.told(eve, "game_state").pop().unwrap();
     assert_eq!(view["mine"], 1, "they see what is theirs");
@@ -82,6 +85,45 @@ fn a_free_seat_is_had_at_once_unless_others_wait_or_the_match_takes_nobody() {
     hall.act(ada, "finish", json!({}));
     assert_eq!(hall.seats(), ["ada:0", "eve:1", "fay:2"]);
     assert_eq!(hall.snapshot(ada)["seat_queue"], json!([]));
+}
+
+#[test]
+fn the_others_hear_who_does_not_wait_any_more() {
+    let mut hall = Hall::of::<Rounds<Told>>(&json!({"seats": 3}), by_ada());
+    let (ada, bob) = (hall.sit("ada"), hall.sit("bob"));
+    hall.reserve("fay", 100_000);
+    let (eve, guy) = (hall.watch("eve"), hall.watch("guy"));
+    let fay = hall.watch("fay");
+    hall.ask(eve, "queue_for_seat", QUEUE(true));
+    hall.ask(guy, "queue_for_seat", QUEUE(true));
+    hall.hush();
+    assert_eq!(hall.ask(fay, "queue_for_seat", QUEUE(true)), json!({"position": null}), "one is kept for Fay");
+    assert_eq!(hall.seats(), ["ada:0", "bob:1", "fay:2"]);
+    assert!(hall.told(bob, "room_updated").is_empty(), "the others wait as before");
+    hall.ask(ada, "ban", json!({"user_id": "eve"}));
+    assert_eq!(hall.told(bob, "room_updated")[0]["seat_queue"], json!(["guy"]));
+    hall.hush();
+    hall.handle(Command::Erase { user_id: "guy".parse().unwrap(), username: None });
+    assert_eq!(hall.told(bob, "room_updated")[0]["seat_queue"], json!([]));
+}
+
+#[test]
+fn whoever_gets_a_seat_is_known_by_name_from_then_on() {
+    let mut hall = Hall::of::<Rounds<Told>>(&json!({"seats": 2}), by_ada());
+    let ada = hall.sit("ada");
+    for number in 0..100 {
+        hall.watch(&format!("w{number}"));
+    }
+    let eve = hall.watch("eve");
+    assert_eq!(hall.snapshot(eve)["members"].as_array().unwrap().len(), 101, "she is one of many");
+    hall.ask(eve, "set_member_data", json!({"data": {"hand": 7, "hat": 1}, "access": {"hand": "owner"}}));
+    hall.hush();
+    hall.ask(eve, "queue_for_seat", QUEUE(true));
+    for member in [ada, eve] {
+        assert_eq!(hall.told(member, "client_joined")[0]["data"], json!({"hat": 1}), "{member:?}");
+        let told = hall.told(member, "member_updated");
+        assert!(told.iter().any(|update| update["data"] == json!({"hand": 7})), "{member:?}");
+    }
 }
 
 #[test]

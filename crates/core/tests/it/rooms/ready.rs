@@ -66,6 +66,14 @@ fn bots_are_ready_and_who_is_not_holds_the_match_up_until_they_go() {
         r#"room_locked {"reason":"playing"}"#,
         "the game takes nobody late"
     );
+    hall.watch("dan");
+    assert_eq!(
+        hall.knock(Hall::visitor("dan", anteroom_protocol::message::Role::Player)).unwrap_err(),
+        r#"room_locked {"reason":"playing"}"#,
+        "nor whoever watches already"
+    );
+    hall.lose(ada);
+    hall.sit("ada");
 }
 
 #[test]
@@ -122,6 +130,19 @@ fn a_free_seat_is_moved_to_and_a_taken_one_swapped_by_consent() {
     hall.hush();
     hall.act(ada, "count", json!({"mine": null}));
     assert_eq!(hall.told(bob, "counted")[0]["seat"], 1);
+}
+
+#[test]
+fn where_there_are_fewer_seats_those_beyond_are_none_unless_they_are_taken() {
+    let mut hall = Hall::of::<Rounds<Told>>(&json!({"seats": 4}), by_ada());
+    let (ada, bob) = (hall.sit("ada"), hall.sit("bob"));
+    assert_eq!(hall.ask(bob, "choose_seat", json!({"seat": 3})), json!({"seat": 3}));
+    assert_eq!(hall.ask(ada, "update_room", json!({"seats_max": 2})), json!({}));
+    assert_eq!(hall.ask(ada, "choose_seat", json!({"seat": 2})), "invalid_data");
+    assert_eq!(hall.ask(ada, "add_bot", json!({"seat": 2})), "invalid_data");
+    assert_eq!(hall.ask(ada, "choose_seat", json!({"seat": 3})), json!({"seat": 0}), "Bob may swap");
+    assert_eq!(hall.ask(bob, "choose_seat", json!({"seat": 1})), json!({"seat": 1}));
+    assert_eq!(hall.ask(bob, "choose_seat", json!({"seat": 3})), "invalid_data", "nobody is there any more");
 }
 
 #[test]

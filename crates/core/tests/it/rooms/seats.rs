@@ -228,6 +228,20 @@ fn two_windows_of_one_spectator_are_one_person_to_the_others() {
 }
 
 #[test]
+fn who_watches_from_two_windows_is_away_when_both_are() {
+    let mut house = House::new::<Open>();
+    let bob = house.sit("bob");
+    let windows = [house.watch("eve"), house.watch("eve")];
+    house.hush();
+    house.lose(windows[1]);
+    assert_eq!(house.heard(bob), Vec::<String>::new());
+    house.disconnect(windows[0]);
+    assert_eq!(house.heard(bob), ["~eve"], "one is gone, and the other is waited for");
+    house.find(windows[1]);
+    assert_eq!(house.heard(bob), ["^eve"]);
+}
+
+#[test]
 fn a_room_closes_when_it_is_empty() {
     let mut house = House::new::<Open>();
     let ada = house.sit("ada");
