@@ -116,6 +116,7 @@ async fn a_server_is_asked_about_its_store_and_what_it_left_answers_the_same() {
         let room = &export["rooms"][0];
         assert_eq!((&room["room_id"], &room["game"]), (&json!(room_id), &json!("tic_tac_toe")));
         assert!(room["snapshot"].to_string().contains(r#""seat":0"#), "{room:#}");
+        assert_eq!(room["snapshot"]["record"].get("password"), None, "a secret");
         assert_eq!((&export["chat"][0]["message"]["text"], &export["chat"][1]), (&json!("Good luck"), &Value::Null));
         assert!(!export.to_string().contains(BOB.0), "another's: {export:#}");
     }

@@ -12,8 +12,8 @@ use super::searching::{Wanted, content};
 use crate::rooms;
 use crate::stores::{Kept, Kind, SessionRow, Store, StoreError};
 
-/// Secrets in the record of a session.
-const SECRETS: [&str; 1] = ["nonce"];
+/// Secrets in the record of a session, and of a room.
+const SECRETS: [&str; 2] = ["nonce", "password"];
 
 /// See the module.
 ///
@@ -59,6 +59,9 @@ fn room(games: &Registry, room_id: RoomId, kept: &Kept, user_id: &UserId) -> Val
             }
             let mut found = Map::new();
             concerning(&snapshot, user_id, "", &mut found);
+            if let Some(record) = found.get_mut("record").and_then(Value::as_object_mut) {
+                SECRETS.iter().for_each(|secret| drop(record.remove(*secret)));
+            }
             said["snapshot"] = found.into();
         }
         Err(error) => said["damaged"] = error.to_string().into(),
@@ -70,19 +73,25 @@ fn room(games: &Registry, room_id: RoomId, kept: &Kept, user_id: &UserId) -> Val
     said
 }
 
-/// The smallest values with the user's id in them, under where they were found.
+/// The smallest values with the user's id in them, or that are kept under it, under where they were found. In a list of ids the others
+/// are somebody else's.
 fn concerning(value: &Value, user_id: &UserId, at: &str, found: &mut Map<String, Value>) {
     let is_id = |value: &Value| value.as_str() == Some(user_id.as_str());
+    let is_number = |key: &String| key.bytes().all(|byte| byte.is_ascii_digit());
     let below = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
-    match value {
-        Value::Object(fields) if !fields.values().any(is_id) => {
-            fields.iter().for_each(|(key, value)| concerning(value, user_id, &below(key), found));
+    let mut look_into = |key: &str, value: &Value| {
+        if key == user_id.as_str() || is_id(value) {
+            found.insert(below(key), value.clone());
+        } else {
+            concerning(value, user_id, &below(key), found);
         }
-        Value::Array(values) if !values.iter().any(is_id) => {
-            values
-                .iter()
-                .enumerate()
-                .for_each(|(at, value)| concerning(value, user_id, &below(&at.to_string()), found));
+    };
+    match value {
+        Value::Object(fields) if !fields.values().any(is_id) || fields.keys().all(is_number) => {
+            fields.iter().for_each(|(key, value)| look_into(key, value));
+        }
+        Value::Array(values) if !values.iter().any(is_id) || values.iter().all(Value::is_string) => {
+            values.iter().enumerate().for_each(|(at, value)| look_into(&at.to_string(), value));
         }
         Value::Object(_) | Value::Array(_) => drop(found.insert(at.to_owned(), value.clone())),
         _ => {}
@@ -125,5 +134,10 @@ mod tests {
         let mut found = Map::new();
         concerning(&value, &"ada".parse().unwrap(), "", &mut found);
         assert_eq!(Value::from(found), json!({"a.0": {"user_id": "ada", "seat": 1}, "b.c.0": [0, "ada"]}));
+        // Lists of users, and what is kept by user.
+        let value = json!({"queue": ["bob", "ada"], "listed": {"1": "ada", "2": "bob"}, "people": {"ada": {"ready": true}, "bob": {}}});
+        let mut found = Map::new();
+        concerning(&value, &"ada".parse().unwrap(), "", &mut found);
+        assert_eq!(Value::from(found), json!({"queue.1": "ada", "listed.1": "ada", "people.ada": {"ready": true}}));
     }
 }

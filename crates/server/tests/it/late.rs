@@ -100,3 +100,23 @@ async fn who_comes_back_after_a_kill_is_told_of_the_room_of_then() {
     assert!(eve.unread("chat").is_empty());
     assert_eq!(eve.hear("chat").await["data"]["text"], "now");
 }
+
+#[tokio::test(start_paused = true)]
+async fn when_the_room_is_closed_they_see_the_rest_and_then_that_it_is() {
+    let (server, _) = server_on(Memory::new(WALL_MS));
+    for too_much in [false, true] {
+        let (mut ada, mut eve, room_id) = watched(&server, false).await;
+        if too_much {
+            say(&mut ada, &room_id, 60).await;
+        }
+        chat(&mut ada, &room_id, "well played").await;
+        server.close_room(&room_id.parse().unwrap()).unwrap();
+        let is_end = |message: &Value| message["type"] == "chat" || message["type"] == "room_closed";
+        if !too_much {
+            assert_eq!(eve.until("the rest", is_end).await["data"]["text"], "well played");
+        }
+        assert_eq!(eve.until("the end", is_end).await["data"]["reason"], "closed");
+        assert!(eve.unread("message").is_empty());
+        assert_eq!(ada.hear("room_closed").await["data"]["reason"], "closed");
+    }
+}

@@ -1,10 +1,15 @@
 //! What is said in a room, and what a newcomer and a reader of its history find of it.
 
+use std::time::Duration;
+
 use anteroom_core::Command;
+use anteroom_core::room::Terms;
 use anteroom_protocol::message::Role;
 use serde_json::{Value, json};
 
 use crate::rooms::gallery::Gallery;
+use crate::rooms::hall::{Hall, by_ada};
+use crate::rooms::probe::Open;
 
 fn ids(page: &Value) -> Vec<&str> {
     page["messages"].as_array().unwrap().iter().map(|entry| entry["message_id"].as_str().unwrap()).collect()
@@ -91,6 +96,25 @@ fn what_was_said_lasts_and_is_forgotten_with_its_author() {
     hall.end();
     assert_eq!(ids(&hall.ask(ada, "chat_history", json!({}))), ["1"]);
     assert!(!hall.room.snapshot().unwrap().mentions(&"bob".parse().unwrap()));
+}
+
+#[test]
+fn what_was_said_too_long_ago_is_not_kept() {
+    let terms = Terms { chat_kept: Some(Duration::from_secs(60)), ..by_ada() };
+    let mut hall = Hall::of::<Open>(&json!({}), terms);
+    let ada = hall.sit("ada");
+    for text in ["old", "new"] {
+        hall.ask(ada, "chat", json!({ "text": text }));
+        hall.pass(30_000);
+    }
+    let texts = |page: &Value| -> Vec<String> {
+        page.as_array().unwrap().iter().map(|entry| entry["text"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(texts(&hall.ask(ada, "chat_history", json!({}))["messages"]), ["old", "new"]);
+    hall.pass(1);
+    assert_eq!(texts(&hall.ask(ada, "chat_history", json!({}))["messages"]), ["new"]);
+    assert_eq!(texts(&hall.snapshot(ada)["chat"]), ["new"]);
+    assert_eq!(hall.ask(ada, "chat_edit", json!({"message_id": "1", "text": "x"})), "invalid_data");
 }
 
 #[test]

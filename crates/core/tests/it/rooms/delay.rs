@@ -219,6 +219,7 @@ fn too_much_is_joined_and_beyond_that_a_gap() {
         if n % 500 == 0 {
             let user = format!("guest{}", n % 3000);
             let guest = hall.enter(&user, Role::Spectator);
+            hall.enter(&format!("friend{}", n % 3000), Role::Spectator);
             hall.ask(guest, "chat", json!({"text": user}));
             hall.ask(guest, "chat_edit", json!({"message_id": (n / 500 + 1).to_string(), "text": n.to_string()}));
             hall.ask(ada, "update_room", json!({"data": {"round": n}}));
