@@ -268,6 +268,7 @@ impl Room {
             Command::Act { member, kind, data, reference, n } => self.act(member, kind, data, reference.as_ref(), n),
             Command::Ask { member, ref ask } => self.ask(member, ask, effects),
             Command::Reserve { users, until } => self.reserve(&users, until),
+            Command::SetData { whose, data, access } => self.set_data(whose.as_ref(), &data, &access),
             Command::History { member, reference, page } => self.tell_history(member, reference.as_ref(), page),
             Command::Close { reason } => self.close(reason, effects),
             Command::Reseed { seed } => self.reseed(seed),

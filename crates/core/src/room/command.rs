@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anteroom_protocol::bincode::{Decode, Encode};
 use anteroom_protocol::envelope::Ref;
-use anteroom_protocol::message::Role;
 use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
+use anteroom_protocol::message::{AccessMap, DataMap, Role};
 use anteroom_protocol::{Codec, Data, Json, LaneId, RoomId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -149,6 +149,15 @@ pub enum Command<'a> {
         users: Vec<UserId>,
         /// Until when.
         until: Time,
+    },
+    /// The server's program sets data, and who may read it, as [`Room::check_data`](super::Room::check_data) allows.
+    SetData {
+        /// Whose; the room's if nobody's.
+        whose: Option<UserId>,
+        /// The values by key; null removes one.
+        data: DataMap,
+        /// Who may read which.
+        access: AccessMap,
     },
     /// What was asked for outside has been found; see [`Wanted`](super::Wanted).
     History {

@@ -16,6 +16,14 @@ use super::asking::Reply;
 use super::{MemberId, Room};
 use crate::flush::To;
 
+/// Who sets data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Client,
+    /// The server's own program, which has keys that no client sees or sets.
+    Server,
+}
+
 /// Values by key, each with who may read it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -55,6 +63,7 @@ impl Dataset {
         data: &DataMap,
         access: &AccessMap,
         searchable: &[&str],
+        by: By,
     ) -> Result<(Self, Vec<Changed>), ErrorBody> {
         let mut changed = self.clone();
         let keys: BTreeSet<&String> = data.keys().chain(access.keys()).collect();
@@ -62,11 +71,15 @@ impl Dataset {
             let before = self.values.get(*key);
             let is_searchable = searchable.contains(&key.as_str());
             let level = match (access.get(*key), before) {
-                (Some(Access::Server), _) => return Err(refusal(key, "no client may set a key for the server alone")),
+                (Some(Access::Server), _) if by == By::Client => {
+                    return Err(refusal(key, "no client may set a key for the server alone"));
+                }
                 (Some(level), _) if is_searchable && *level != Access::Public => {
                     return Err(refusal(key, "lists show it, so it is public"));
                 }
-                (_, Some((_, Access::Server))) => return Err(refusal(key, "the server alone sets it")),
+                (_, Some((_, Access::Server))) if by == By::Client => {
+                    return Err(refusal(key, "the server alone sets it"));
+                }
                 (Some(level), _) => *level,
                 (None, Some((_, level))) => *level,
                 (None, None) if is_searchable => Access::Public,
@@ -150,15 +163,59 @@ impl Room {
         let SetMemberData { data, access } = request;
         let user_id = self.user_of(id)?;
         let Some(person) = self.people.get_mut(&user_id) else { return Ok(Reply::Done) };
-        let (changed, told) = person.data.with(&data, &access.unwrap_or_default(), &[])?;
+        let (changed, told) = person.data.with(&data, &access.unwrap_or_default(), &[], By::Client)?;
         person.data = changed;
-        let number = person.number;
-        if person.listed {
-            self.tell_data(Whose::Member(&user_id, number), &told);
-        } else {
-            self.tell_own(&user_id, number, &told);
-        }
+        self.tell_data_of(&user_id, &told);
         Ok(Reply::Done)
+    }
+
+    /// Tells what of somebody's data has changed.
+    fn tell_data_of(&mut self, user_id: &UserId, told: &[Changed]) {
+        match self.people.get(user_id).map(|person| (person.number, person.listed)) {
+            Some((number, true)) => self.tell_data(Whose::Member(user_id, number), told),
+            Some((number, false)) => self.tell_own(user_id, number, told),
+            None => {}
+        }
+    }
+
+    /// The data as the server's program would have it, of the room or of somebody in it.
+    fn data_with(
+        &self,
+        whose: Option<&UserId>,
+        data: &DataMap,
+        access: &AccessMap,
+    ) -> Result<(Dataset, Vec<Changed>), ErrorBody> {
+        let Some(user_id) = whose else {
+            return self.record.data.with(data, access, self.kind.searchable, By::Server);
+        };
+        let nobody = || ErrorBody::new(ErrorCode::NotInRoom, format!("{user_id} is not in that room."));
+        self.people.get(user_id).ok_or_else(nobody)?.data.with(data, access, &[], By::Server)
+    }
+
+    /// Whether [`Command::SetData`](super::Command::SetData) would be carried out.
+    ///
+    /// # Errors
+    /// `invalid_data`, naming the key in the details; `not_in_room` if there is no such user.
+    pub fn check_data(&self, whose: Option<&UserId>, data: &DataMap, access: &AccessMap) -> Result<(), ErrorBody> {
+        self.data_with(whose, data, access).map(drop)
+    }
+
+    /// What cannot be set changes nothing; whoever asks has [checked](Self::check_data).
+    pub(super) fn set_data(&mut self, whose: Option<&UserId>, data: &DataMap, access: &AccessMap) {
+        let Ok((changed, told)) = self.data_with(whose, data, access) else { return };
+        match whose {
+            None => {
+                self.record.data = changed;
+                self.turnover += 1;
+                self.tell_data(Whose::Room, &told);
+            }
+            Some(user_id) => {
+                if let Some(person) = self.people.get_mut(user_id) {
+                    person.data = changed;
+                }
+                self.tell_data_of(user_id, &told);
+            }
+        }
     }
 
     /// Tells everyone what they may read of what has changed.
@@ -276,9 +333,10 @@ mod tests {
     #[test]
     fn a_key_is_set_changed_and_removed() {
         let none = AccessMap::new();
-        let (first, told) = Dataset::default().with(&data(&[("a", "1"), ("b", "2")]), &none, &[]).unwrap();
+        let (first, told) = Dataset::default().with(&data(&[("a", "1"), ("b", "2")]), &none, &[], By::Client).unwrap();
         assert_eq!(told.len(), 2);
-        let (second, told) = first.with(&data(&[("a", "1"), ("b", "null"), ("c", "null")]), &none, &[]).unwrap();
+        let (second, told) =
+            first.with(&data(&[("a", "1"), ("b", "null"), ("c", "null")]), &none, &[], By::Client).unwrap();
         assert_eq!(
             told.iter().map(|changed| changed.key.as_str()).collect::<Vec<_>>(),
             ["b"],
@@ -290,12 +348,12 @@ mod tests {
     #[test]
     fn who_may_read_a_key_is_kept_until_it_is_said_anew() {
         let owner = AccessMap::from([("a".to_owned(), Access::Owner)]);
-        let (first, _) = Dataset::default().with(&data(&[("a", "1")]), &owner, &[]).unwrap();
-        let (second, _) = first.with(&data(&[("a", "2")]), &AccessMap::new(), &[]).unwrap();
+        let (first, _) = Dataset::default().with(&data(&[("a", "1")]), &owner, &[], By::Client).unwrap();
+        let (second, _) = first.with(&data(&[("a", "2")]), &AccessMap::new(), &[], By::Client).unwrap();
         assert_eq!(second.seen_by(Access::Members), DataMap::new());
         assert_eq!(second.seen_by(Access::Owner), data(&[("a", "2")]));
         let shown = AccessMap::from([("a".to_owned(), Access::Public)]);
-        let (third, told) = second.with(&DataMap::new(), &shown, &[]).unwrap();
+        let (third, told) = second.with(&DataMap::new(), &shown, &[], By::Client).unwrap();
         assert_eq!((third.seen_by(Access::Public), told.len()), (data(&[("a", "2")]), 1));
     }
 
@@ -307,18 +365,18 @@ mod tests {
         let many: Vec<(&str, &str)> = many.iter().map(|key| (key.as_str(), "0")).collect();
         for wrong in [data(&[("", "1")]), data(&[(&"k".repeat(65), "1")]), data(&[("a\n", "1")]), data(&[("a", &long)])]
         {
-            let error = Dataset::default().with(&wrong, &none, &[]).unwrap_err();
+            let error = Dataset::default().with(&wrong, &none, &[], By::Client).unwrap_err();
             assert_eq!(error.code, ErrorCode::InvalidData);
             assert!(error.details.is_some());
         }
-        assert!(Dataset::default().with(&data(&many), &none, &[]).is_err());
-        assert!(Dataset::default().with(&data(&many[1..]), &none, &[]).is_ok());
+        assert!(Dataset::default().with(&data(&many), &none, &[], By::Client).is_err());
+        assert!(Dataset::default().with(&data(&many[1..]), &none, &[], By::Client).is_ok());
         for (level, searchable) in [(Access::Server, &[][..]), (Access::Owner, &["map"][..])] {
             let access = AccessMap::from([("map".to_owned(), level)]);
-            assert!(Dataset::default().with(&data(&[("map", "1")]), &access, searchable).is_err());
+            assert!(Dataset::default().with(&data(&[("map", "1")]), &access, searchable, By::Client).is_err());
         }
         let absent = AccessMap::from([("a".to_owned(), Access::Public)]);
-        assert!(Dataset::default().with(&DataMap::new(), &absent, &[]).is_err());
+        assert!(Dataset::default().with(&DataMap::new(), &absent, &[], By::Client).is_err());
     }
 
     #[test]

@@ -12,9 +12,9 @@ use std::fmt;
 use anteroom_protocol::bincode::{Decode, Encode};
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::Ref;
-use anteroom_protocol::message::Role;
 use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
+use anteroom_protocol::message::{AccessMap, DataMap, Role};
 use anteroom_protocol::{Codec, Data, LaneId, SessionId, UserId, binary};
 
 use super::{AnswerTo, Ask, Command, Flush, Join, MemberId, Room};
@@ -111,6 +111,11 @@ enum What {
         users: Vec<UserId>,
         until: Time,
     },
+    SetData {
+        whose: Option<UserId>,
+        data: DataMap,
+        access: AccessMap,
+    },
     History {
         member: MemberId,
         reference: Option<String>,
@@ -206,6 +211,9 @@ impl Log {
                 What::Ask { member, kind, is_binary, data, with, reference: text_of(ask.reference.as_ref()), n: ask.n }
             }
             Command::Reserve { ref users, until } => What::Reserve { users: users.clone(), until },
+            Command::SetData { ref whose, ref data, ref access } => {
+                What::SetData { whose: whose.clone(), data: data.clone(), access: access.clone() }
+            }
             Command::History { member, ref reference, ref page } => {
                 What::History { member, reference: text_of(reference.as_ref()), page: page.clone() }
             }
@@ -299,6 +307,9 @@ impl What {
                 Command::Ask { member, ask: Ask { kind, data, with, reference, n } }
             }
             Self::Reserve { ref users, until } => Command::Reserve { users: users.clone(), until },
+            Self::SetData { ref whose, ref data, ref access } => {
+                Command::SetData { whose: whose.clone(), data: data.clone(), access: access.clone() }
+            }
             Self::History { member, ref reference, ref page } => {
                 Command::History { member, reference: reference_of(reference.as_deref())?, page: page.clone() }
             }

@@ -376,7 +376,7 @@ impl RoomTask {
     }
 
     fn react(&mut self, now: Time, mail: Mail) {
-        let (room, Turn { flush, callers, replies, done, reserved }) = (&mut self.room, &mut self.turn);
+        let (room, Turn { flush, callers, replies, done, hosted }) = (&mut self.room, &mut self.turn);
         match mail {
             Mail::Join(request) => {
                 let Request { join, visitor, seat, answer: to } = *request;
@@ -424,7 +424,15 @@ impl RoomTask {
             }
             Mail::Reserve { users, until, done } => {
                 room.handle(now, Command::Reserve { users: users.clone(), until }, flush);
-                reserved.push((done, users.iter().all(|user_id| room.has_seat_for(user_id))));
+                let is_kept = users.iter().all(|user_id| room.has_seat_for(user_id));
+                hosted.push((done, is_kept.then_some(()).ok_or_else(too_few_seats)));
+            }
+            Mail::SetData { whose, data, access, done } => {
+                let outcome = room.check_data(whose.as_ref(), &data, &access);
+                if outcome.is_ok() {
+                    room.handle(now, Command::SetData { whose, data, access }, flush);
+                }
+                hosted.push((done, outcome));
             }
             Mail::Close { reason } => room.handle(now, Command::Close { reason }, flush),
             Mail::Park => self.parks = true,
@@ -447,6 +455,10 @@ impl RoomTask {
         tracing::error!(room_id = %self.room_id, seed = self.room.seed(), ?recent, why, "game failed");
         self.room.fail(&mut self.turn.flush);
     }
+}
+
+fn too_few_seats() -> ErrorBody {
+    ErrorBody::new(ErrorCode::RoomFull, "The room has not so many free seats.")
 }
 
 #[cfg(test)]

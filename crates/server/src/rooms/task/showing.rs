@@ -78,9 +78,9 @@ impl RoomTask {
             // A session that has gone meanwhile is told of the room when it ends, and tells it so.
             drop(to.send(reply));
         }
-        for (done, is_kept) in self.shown.reserved.drain(..) {
+        for (done, outcome) in self.shown.hosted.drain(..) {
             // Whoever asked may have gone.
-            let _ = done.send(is_kept);
+            let _ = done.send(outcome);
         }
         self.look_up();
         self.shown.clear();
