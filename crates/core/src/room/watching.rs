@@ -23,8 +23,6 @@ const TOLD_EVERY: Duration = Duration::from_millis(250);
 pub(super) struct Watching {
     /// Everyone in the room whom the others know by name, players too, by the numbers of their stays.
     pub(super) listed: BTreeMap<u32, UserId>,
-    /// How many watch, as it was told last.
-    told: u32,
     /// When it is told again.
     pub(super) due: Option<Time>,
 }
@@ -55,14 +53,10 @@ impl Room {
         }
     }
 
-    /// Tells how many watch, if that has changed.
+    /// Tells how many watch, also if as many as were told last: somebody who came in between has seen another number.
     pub(super) fn tell_spectators(&mut self) {
         self.watching.due = None;
-        let spectators = self.spectators_shown();
-        if self.watching.told != spectators {
-            self.watching.told = spectators;
-            let updated = RoomUpdated { spectators: Some(spectators), ..RoomUpdated::default() };
-            self.say_latest(To::Everyone, "spectators", &updated);
-        }
+        let updated = RoomUpdated { spectators: Some(self.spectators_shown()), ..RoomUpdated::default() };
+        self.say_latest(To::Everyone, "spectators", &updated);
     }
 }
