@@ -70,21 +70,34 @@ fn room(games: &Registry, room_id: RoomId, kept: &Kept, user_id: &UserId) -> Val
     said
 }
 
-/// The smallest values with the user's id in them, under where they were found.
+/// What has the user's id in it, under where it was found: a record of the user whole, and of lists of users and of what names
+/// several of them nothing of the others.
 fn concerning(value: &Value, user_id: &UserId, at: &str, found: &mut Map<String, Value>) {
     let is_id = |value: &Value| value.as_str() == Some(user_id.as_str());
     let below = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
     match value {
-        Value::Object(fields) if !fields.values().any(is_id) => {
-            fields.iter().for_each(|(key, value)| concerning(value, user_id, &below(key), found));
+        Value::Object(fields) if fields.get("user_id").is_some_and(is_id) => {
+            found.insert(at.to_owned(), value.clone());
         }
-        Value::Array(values) if !values.iter().any(is_id) => {
-            values
-                .iter()
-                .enumerate()
-                .for_each(|(at, value)| concerning(value, user_id, &below(&at.to_string()), found));
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if key == user_id.as_str() || is_id(value) {
+                    found.insert(below(key), value.clone());
+                } else {
+                    concerning(value, user_id, &below(key), found);
+                }
+            }
         }
-        Value::Object(_) | Value::Array(_) => drop(found.insert(at.to_owned(), value.clone())),
+        // A number and a user: both are about them.
+        Value::Array(values) if values.iter().any(is_id) && !values.iter().all(Value::is_string) => {
+            found.insert(at.to_owned(), value.clone());
+        }
+        Value::Array(values) => {
+            for (place, value) in values.iter().enumerate() {
+                concerning(value, user_id, &below(&place.to_string()), found);
+            }
+        }
+        _ if is_id(value) => drop(found.insert(at.to_owned(), value.clone())),
         _ => {}
     }
 }
@@ -125,5 +138,16 @@ mod tests {
         let mut found = Map::new();
         concerning(&value, &"ada".parse().unwrap(), "", &mut found);
         assert_eq!(Value::from(found), json!({"a.0": {"user_id": "ada", "seat": 1}, "b.c.0": [0, "ada"]}));
+    }
+
+    #[test]
+    fn of_others_who_are_named_beside_a_user_nothing_is_told() {
+        let value = json!({"people": {"ada": {"ready": true}, "bob": {"ready": false}}, "queue": ["bob", "ada"],
+            "listed": {"1": "ada", "2": "bob"}, "record": {"created_by": "ada", "owner": "bob", "password": "a hash"}});
+        let mut found = Map::new();
+        concerning(&value, &"ada".parse().unwrap(), "", &mut found);
+        let own =
+            json!({"people.ada": {"ready": true}, "queue.1": "ada", "listed.1": "ada", "record.created_by": "ada"});
+        assert_eq!(Value::from(found), own);
     }
 }
