@@ -74,7 +74,10 @@ impl Room {
             Payload::Json(text) => text.get().into(),
         };
         let room = self.joined(None, LaneId::CONTROL, None, Payload::encode(Codec::Json, &())?);
-        Ok(Shown::new(room, self.record.data.for_owners(), view(Codec::Json)?, binary, self.players()))
+        let listed = self.people.values().filter(|person| person.listed);
+        let of_members = listed.map(|person| (person.number, person.data.for_owners()));
+        let owners = (self.record.data.for_owners(), of_members.filter(|(_, keys)| !keys.is_empty()).collect());
+        Ok(Shown::new(room, owners, view(Codec::Json)?, binary, self.players()))
     }
 
     /// Keeps what was said in the turn that ends, and was not heard by those who watch. Everything must be sealed.

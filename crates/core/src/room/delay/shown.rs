@@ -35,13 +35,15 @@ struct Outline {
     players: u16,
 }
 
-/// The room's data.
+/// The room's data, and what only some read of its members'.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Data {
     everyones: DataMap,
     /// What only the room's owner reads.
     owners: DataMap,
+    /// What only the room's owner and the member read, by the numbers of their stays.
+    members: BTreeMap<u32, DataMap>,
 }
 
 /// The game, in each codec.
@@ -89,9 +91,16 @@ struct Roll {
 }
 
 impl Shown {
-    /// `room` has the data that is not for owners alone, and no view.
-    pub(super) fn new(mut room: RoomJoined, owners: DataMap, json: Payload, binary: Vec<u8>, players: u16) -> Self {
-        let data = Data { everyones: std::mem::take(&mut room.data), owners };
+    /// `room` has the data that is not for owners alone, which `owners` has, of the room and of members; it has no view.
+    pub(super) fn new(
+        mut room: RoomJoined,
+        owners: (DataMap, BTreeMap<u32, DataMap>),
+        json: Payload,
+        binary: Vec<u8>,
+        players: u16,
+    ) -> Self {
+        let (owners, of_members) = owners;
+        let data = Data { everyones: std::mem::take(&mut room.data), owners, members: of_members };
         let (chat, members) = (std::mem::take(&mut room.chat), std::mem::take(&mut room.members));
         Self { outline: Outline { room, players }, data, chat, members, view: View { json, binary } }
     }
@@ -150,11 +159,15 @@ impl Shown {
             Codec::Bincode => Payload::Binary(self.view.binary.clone()),
         };
         let room = self.outline.room.clone();
-        let mut data = self.data.everyones.clone();
-        if reader.is_some() && reader == room.owner.as_ref() {
+        let (mut data, mut members) = (self.data.everyones.clone(), self.members.clone());
+        let is_owner = reader.is_some() && reader == room.owner.as_ref();
+        if is_owner {
             data.extend(self.data.owners.clone());
         }
-        RoomJoined { lane, data, chat: self.chat.clone(), members: self.members.clone(), view, ..room }
+        for member in members.iter_mut().filter(|member| is_owner || reader == Some(&member.user_id)) {
+            member.data.extend(self.data.members.get(&member.number).cloned().unwrap_or_default());
+        }
+        RoomJoined { lane, data, chat: self.chat.clone(), members, view, ..room }
     }
 
     pub(super) fn mentions(&self, user_id: &UserId) -> bool {
@@ -165,7 +178,9 @@ impl Shown {
 
     /// Forgets a user, in a room that has this name now.
     pub(super) fn forget(&mut self, user_id: &UserId, name: &str) {
-        self.members.retain(|member| member.user_id != *user_id);
+        for gone in self.members.extract_if(.., |member| member.user_id == *user_id) {
+            self.data.members.remove(&gone.number);
+        }
         self.chat.retain(|entry| entry.user_id != *user_id);
         let room = &mut self.outline.room;
         room.seat_queue.retain(|queued| queued != user_id);

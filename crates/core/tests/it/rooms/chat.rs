@@ -155,3 +155,21 @@ fn many_spectators_are_a_number() {
     hall.pass(250);
     assert_eq!(hall.pushed(ada, "room_updated"), [json!({"spectators": 148})]);
 }
+
+#[test]
+fn how_many_watch_is_told_again_to_whoever_has_seen_another_number_meanwhile() {
+    let mut hall = Gallery::new(false);
+    let (ada, eve) = (hall.enter("ada", Role::Player), hall.enter("eve", Role::Spectator));
+    hall.pass(250);
+    assert_eq!(hall.pushed(ada, "room_updated").last().unwrap()["spectators"], 1);
+    let dan = hall.enter("dan", Role::Spectator);
+    let bob = hall.enter("bob", Role::Player);
+    assert_eq!(hall.pushed(bob, "join_room_result")[0]["spectators"], 2);
+    for member in [dan, eve] {
+        hall.room.handle(hall.now, Command::Leave { member, reference: None, n: None }, &mut hall.flush);
+        hall.end();
+    }
+    hall.enter("eve", Role::Spectator);
+    hall.pass(250);
+    assert_eq!(hall.pushed(bob, "room_updated").last().unwrap()["spectators"], 1);
+}
