@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anteroom_protocol::code::floor_char_boundary;
-use anteroom_protocol::limits::{DATA_KEY_BYTES_MAX, DATA_KEYS_MAX, DATA_VALUE_BYTES_MAX, KEY_BYTES_MAX};
+use anteroom_protocol::limits::{
+    DATA_KEY_BYTES_MAX, DATA_KEYS_MAX, DATA_VALUE_BYTES_MAX, KEY_BYTES_MAX, MEMBERS_DATA_BYTES_MAX,
+    SPECTATORS_LISTED_MAX,
+};
 use anteroom_protocol::message::member::SetMemberData;
 use anteroom_protocol::message::push::{MemberUpdated, RoomUpdated};
 use anteroom_protocol::message::{Access, AccessMap, DataMap, Message};
@@ -98,6 +101,11 @@ impl Dataset {
                 None => drop(changed.values.remove(*key)),
             }
         }
+        let listed = searchable.iter().filter_map(|key| changed.values.get(*key));
+        if listed.map(|(value, _)| value.text().len()).sum::<usize>() > DATA_VALUE_BYTES_MAX {
+            let sentence = format!("What lists show of a room's data has at most {DATA_VALUE_BYTES_MAX} bytes in all.");
+            return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+        }
         if changed.values.len() > DATA_KEYS_MAX {
             let sentence = format!("There may be at most {DATA_KEYS_MAX} keys.");
             return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
@@ -110,6 +118,11 @@ impl Dataset {
         });
         let told = told.collect();
         Ok((changed, told))
+    }
+
+    /// Bytes of keys and values.
+    fn bytes(&self) -> usize {
+        self.values.iter().map(|(key, (value, _))| key.len() + value.text().len()).sum()
     }
 
     /// The keys that only an owner reads.
@@ -162,9 +175,12 @@ impl Room {
     pub(super) fn set_member_data(&mut self, id: MemberId, request: SetMemberData) -> Result<Reply, ErrorBody> {
         let SetMemberData { data, access } = request;
         let user_id = self.user_of(id)?;
-        let Some(person) = self.people.get_mut(&user_id) else { return Ok(Reply::Done) };
+        let Some(person) = self.people.get(&user_id) else { return Ok(Reply::Done) };
         let (changed, told) = person.data.with(&data, &access.unwrap_or_default(), &[], By::Client)?;
-        person.data = changed;
+        self.check_room_for(&user_id, &changed)?;
+        if let Some(person) = self.people.get_mut(&user_id) {
+            person.data = changed;
+        }
         self.tell_data_of(&user_id, &told);
         Ok(Reply::Done)
     }
@@ -189,7 +205,28 @@ impl Room {
             return self.record.data.with(data, access, self.kind.searchable, By::Server);
         };
         let nobody = || ErrorBody::new(ErrorCode::NotInRoom, format!("{user_id} is not in that room."));
-        self.people.get(user_id).ok_or_else(nobody)?.data.with(data, access, &[], By::Server)
+        let changed = self.people.get(user_id).ok_or_else(nobody)?.data.with(data, access, &[], By::Server)?;
+        self.check_room_for(user_id, &changed.0)?;
+        Ok(changed)
+    }
+
+    /// Whether there is room for somebody's data beside everybody else's: all of it is in every snapshot. Who takes no more than an
+    /// equal share finds room always.
+    fn check_room_for(&self, user_id: &UserId, data: &Dataset) -> Result<(), ErrorBody> {
+        let listed = self.people.get(user_id).is_some_and(|person| person.listed);
+        // One who is not in the list may come to be, as everybody may who is not.
+        let most = usize::from(self.seats.max) + usize::from(SPECTATORS_LISTED_MAX);
+        let sharers = if listed { self.watching.listed.len().max(1) } else { most };
+        if data.bytes() <= MEMBERS_DATA_BYTES_MAX / sharers {
+            return Ok(());
+        }
+        let others = self.watching.listed.values().filter(|other| *other != user_id);
+        let others = others.filter_map(|other| self.people.get(other)).map(|person| person.data.bytes());
+        if listed && others.sum::<usize>() + data.bytes() <= MEMBERS_DATA_BYTES_MAX {
+            return Ok(());
+        }
+        let sentence = "The members of this room have no space left for more data.";
+        Err(ErrorBody::new(ErrorCode::LimitReached, sentence))
     }
 
     /// Whether [`Command::SetData`](super::Command::SetData) would be carried out.
@@ -355,6 +392,17 @@ mod tests {
         let shown = AccessMap::from([("a".to_owned(), Access::Public)]);
         let (third, told) = second.with(&DataMap::new(), &shown, &[], By::Client).unwrap();
         assert_eq!((third.seen_by(Access::Public), told.len()), (data(&[("a", "2")]), 1));
+    }
+
+    #[test]
+    fn what_lists_show_is_no_more_than_one_value() {
+        let (none, half) = (AccessMap::new(), format!("{:?}", "x".repeat(510)));
+        let with = |second: &str| {
+            let data = data(&[("map", &half), ("mode", second), ("note", &half)]);
+            Dataset::default().with(&data, &none, &["map", "mode"], By::Client)
+        };
+        assert!(with(&half).is_ok());
+        assert_eq!(with(&format!("{:?}", "x".repeat(511))).unwrap_err().code, ErrorCode::InvalidData);
     }
 
     #[test]
