@@ -215,7 +215,7 @@ impl Room {
     fn check_room_for(&self, user_id: &UserId, data: &Dataset) -> Result<(), ErrorBody> {
         let listed = self.people.get(user_id).is_some_and(|person| person.listed);
         // One who is not in the list may come to be, as everybody may who is not.
-        let most = usize::from(self.seats.max) + usize::from(SPECTATORS_LISTED_MAX);
+        let most = usize::from(self.seats.max) + SPECTATORS_LISTED_MAX;
         let sharers = if listed { self.watching.listed.len().max(1) } else { most };
         if data.bytes() <= MEMBERS_DATA_BYTES_MAX / sharers {
             return Ok(());
