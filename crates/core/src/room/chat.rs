@@ -3,6 +3,8 @@
 //! The room keeps what was said last. What is older is for somebody outside to find, if the room is durable; in other rooms it
 //! is gone. Which words are welcome is not known here.
 
+mod older;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::asking::Reply;
-use super::{Effects, MemberId, Room, Wanted};
+use super::{Ask, Change, Effects, MemberId, Room, Wanted};
 use crate::flush::To;
 use crate::text;
 
@@ -42,16 +44,20 @@ pub(super) struct Talk {
     said_ever: u64,
     /// The last ones, the oldest first.
     entries: VecDeque<ChatEntry>,
+    /// Older ones that were changed last.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    changed: VecDeque<ChatEntry>,
 }
 
 impl Talk {
     pub(super) fn mentions(&self, user_id: &UserId) -> bool {
-        self.entries.iter().any(|entry| entry.user_id == *user_id)
+        self.entries.iter().chain(&self.changed).any(|entry| entry.user_id == *user_id)
     }
 
     /// Forgets what somebody has said.
     pub(super) fn forget(&mut self, user_id: &UserId) {
         self.entries.retain(|entry| entry.user_id != *user_id);
+        self.changed.retain(|entry| entry.user_id != *user_id);
     }
 
     /// Forgets what was said before a time, in Unix milliseconds.
@@ -59,6 +65,7 @@ impl Talk {
         while self.entries.front().is_some_and(|first| first.at_ms < at_ms) {
             self.entries.pop_front();
         }
+        self.changed.retain(|entry| entry.at_ms >= at_ms);
     }
 
     /// Whether it can be: numbers that rise, and none above what was counted.
@@ -137,11 +144,15 @@ impl Room {
         &mut self,
         id: MemberId,
         request: ChatEdit,
-        filtered: Option<&str>,
+        ask: &Ask<'_>,
         effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
         let user_id = self.heard(id)?;
-        let text = text::heard(&request.text, filtered)?;
+        let text = text::heard(&request.text, ask.with)?;
+        if self.talk.place(request.message_id).is_none() {
+            let change = Change { message_id: request.message_id, text: Some(text) };
+            return self.change_older(id, change, ask.reference.as_ref(), effects);
+        }
         let place = self.place_of(request.message_id)?;
         let Some(entry) = self.talk.entries.get_mut(place) else { return Err(unknown()) };
         if entry.user_id != user_id {
@@ -161,8 +172,13 @@ impl Room {
         &mut self,
         id: MemberId,
         request: ChatDelete,
+        ask: &Ask<'_>,
         effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
+        if self.talk.place(request.message_id).is_none() {
+            let change = Change { message_id: request.message_id, text: None };
+            return self.change_older(id, change, ask.reference.as_ref(), effects);
+        }
         let user_id = self.members.get(&id).map(|member| &member.user_id);
         let is_owner = user_id.is_some() && user_id == self.record.owner.as_ref();
         let place = self.place_of(request.message_id)?;
@@ -203,7 +219,7 @@ impl Room {
                 // Of what is stored beyond, this room knows nothing.
                 let before = before.unwrap_or(MessageId(u64::MAX)).min(MessageId(self.talk.said_ever + 1));
                 let (reference, before) = (reference.cloned(), Some(before));
-                effects.wanted.push(Wanted { member: id, reference, before, limit });
+                effects.wanted.push(Wanted { member: id, reference, before, limit, change: None });
                 return Ok(Reply::Later);
             }
             page.next = page.messages.first().map(|entry| entry.message_id);
@@ -218,6 +234,7 @@ impl Room {
         }
         match page {
             Some(mut page) => {
+                self.talk.renew(&mut page);
                 self.as_seen_late(id, &mut page);
                 self.reply(id, HISTORY_RESULT, reference, &Reply::Page(page));
             }

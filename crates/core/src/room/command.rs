@@ -10,7 +10,7 @@ use anteroom_protocol::message::{AccessMap, DataMap, Role};
 use anteroom_protocol::{Codec, Data, Json, LaneId, RoomId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Ask, Terms};
+use super::{Ask, Change, Terms};
 use crate::time::Time;
 
 /// Names one membership: one session's time in one room. The room gives them out, from 1 on, and none twice.
@@ -167,6 +167,8 @@ pub enum Command<'a> {
         reference: Option<Ref>,
         /// What was said before; none if it could not be read.
         page: Option<ChatPage>,
+        /// What the member wants of the last entry of it, if they have asked for it to change it.
+        change: Option<Change>,
     },
     /// The room ends for everyone.
     Close {

@@ -17,7 +17,7 @@ use anteroom_protocol::message::push::ClosedReason;
 use anteroom_protocol::message::{AccessMap, DataMap, Role};
 use anteroom_protocol::{Codec, Data, LaneId, SessionId, UserId, binary};
 
-use super::{AnswerTo, Ask, Command, Flush, Join, MemberId, Room};
+use super::{AnswerTo, Ask, Change, Command, Flush, Join, MemberId, Room};
 use crate::time::Time;
 pub use deeds::Deed;
 
@@ -120,6 +120,7 @@ enum What {
         member: MemberId,
         reference: Option<String>,
         page: Option<ChatPage>,
+        change: Option<Change>,
     },
     Close {
         reason: ClosedReason,
@@ -214,8 +215,9 @@ impl Log {
             Command::SetData { ref whose, ref data, ref access } => {
                 What::SetData { whose: whose.clone(), data: data.clone(), access: access.clone() }
             }
-            Command::History { member, ref reference, ref page } => {
-                What::History { member, reference: text_of(reference.as_ref()), page: page.clone() }
+            Command::History { member, ref reference, ref page, ref change } => {
+                let (page, change) = (page.clone(), change.clone());
+                What::History { member, reference: text_of(reference.as_ref()), page, change }
             }
             Command::Close { reason } => What::Close { reason },
             Command::Reseed { seed } => What::Reseed { seed },
@@ -310,8 +312,9 @@ impl What {
             Self::SetData { ref whose, ref data, ref access } => {
                 Command::SetData { whose: whose.clone(), data: data.clone(), access: access.clone() }
             }
-            Self::History { member, ref reference, ref page } => {
-                Command::History { member, reference: reference_of(reference.as_deref())?, page: page.clone() }
+            Self::History { member, ref reference, ref page, ref change } => {
+                let reference = reference_of(reference.as_deref())?;
+                Command::History { member, reference, page: page.clone(), change: change.clone() }
             }
             Self::Close { reason } => Command::Close { reason },
             Self::Reseed { seed } => Command::Reseed { seed },

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anteroom_core::Time;
-use anteroom_core::room::{AnswerTo, Door, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
+use anteroom_core::room::{AnswerTo, Change, Door, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
@@ -131,6 +131,7 @@ pub(super) enum Mail {
         member: MemberId,
         reference: Option<Ref>,
         page: Option<ChatPage>,
+        change: Option<Change>,
     },
     Expire {
         member: MemberId,

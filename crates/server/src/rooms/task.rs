@@ -395,8 +395,8 @@ impl RoomTask {
                 room.handle(now, Command::Leave { member, reference, n }, flush);
             }
             Mail::Presence { member, presence } => self.learn(now, member, presence),
-            Mail::History { member, reference, page } => {
-                room.handle(now, Command::History { member, reference, page }, flush)
+            Mail::History { member, reference, page, change } => {
+                room.handle(now, Command::History { member, reference, page, change }, flush)
             }
             Mail::Expire { member } => room.handle(now, Command::Expire { member }, flush),
             Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, flush),
