@@ -161,6 +161,8 @@ pub(super) enum Mail {
     Close {
         reason: ClosedReason,
     },
+    /// Another room needs its place.
+    GiveWay,
     /// The server stops: the room is stored as it is.
     Park,
 }

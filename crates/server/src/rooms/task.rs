@@ -55,6 +55,9 @@ struct RoomTask {
     erased: Vec<oneshot::Sender<()>>,
     /// A match has ended: the next one is to have randomness of its own.
     wants_seed: bool,
+    /// Whether it has said that it would give way to another room, and whether it was asked to.
+    is_spare: bool,
+    gives_way: bool,
     /// No turn follows.
     ends: bool,
     /// The server stops, and the room is to be stored as it is.
@@ -125,6 +128,8 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         erased: Vec::new(),
         // What was wanted when it was stored is not known.
         wants_seed: is_restored,
+        is_spare: false,
+        gives_way: false,
         ends: false,
         parks: false,
     };
@@ -369,6 +374,9 @@ impl RoomTask {
             guarded(|| self.react(now, mail))?;
         }
         guarded(|| {
+            if self.gives_way && self.journal.is_none() {
+                self.room.give_way();
+            }
             self.room.advance(now, &mut self.turn.flush);
             self.room.flush(&mut self.turn.flush)
         })?
@@ -435,6 +443,7 @@ impl RoomTask {
                 hosted.push((done, outcome));
             }
             Mail::Close { reason } => room.handle(now, Command::Close { reason }, flush),
+            Mail::GiveWay => self.gives_way = true,
             Mail::Park => self.parks = true,
         }
     }

@@ -87,6 +87,7 @@ impl RoomTask {
         if self.journal.is_some() {
             self.empty_since = self.links.is_empty().then(|| self.empty_since.unwrap_or_else(Instant::now));
         }
+        self.note_spare();
     }
 
     /// Lets what players of now say to the game through, before they hear that they play.
