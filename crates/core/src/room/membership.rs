@@ -346,6 +346,9 @@ impl Room {
         let mut list: Vec<_> = players.collect();
         let watching = self.watching.listed.values().filter(|user_id| self.stage.seating.of_user(user_id).is_none());
         list.extend(watching.filter_map(|user_id| self.shown(user_id, reader)));
+        // Whoever is one of very many has themselves in the list all the same.
+        let unlisted = |reader: &&UserId| self.people.get(*reader).is_some_and(|person| !person.listed);
+        list.extend(reader.filter(unlisted).and_then(|reader| self.shown(reader, Some(reader))));
         list
     }
 

@@ -27,6 +27,9 @@ pub(super) struct SeatPlan {
     pub(super) reserved: BTreeMap<UserId, Time>,
     /// Who watches and wants a seat, the first first.
     pub(super) queue: VecDeque<UserId>,
+    /// From which of their sessions, which is the one to play.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) asked: BTreeMap<UserId, MemberId>,
     /// Where the match stands, as the members were told.
     pub(super) told: RoomState,
     /// Where it stood when the room last looked whether that has changed.
@@ -245,6 +248,7 @@ impl Room {
             self.seat_spectator(id, effects);
             return Ok(Reply::Queued(SeatQueued { position: None }));
         }
+        self.plan.asked.insert(user_id.clone(), id);
         self.plan.queue.push_back(user_id);
         self.tell_queue();
         let position = u32::try_from(self.plan.queue.len() - 1).ok();
@@ -252,6 +256,8 @@ impl Room {
     }
 
     fn tell_queue(&mut self) {
+        let SeatPlan { asked, queue, .. } = &mut *self.plan;
+        asked.retain(|user_id, _| queue.contains(user_id));
         let seat_queue = Some(self.plan.queue.iter().cloned().collect());
         self.say(To::Everyone, &RoomUpdated { seat_queue, ..RoomUpdated::default() });
     }
@@ -273,7 +279,8 @@ impl Room {
             is_news = true;
             // Whoever is away just now misses it.
             let there = |(_, member): &(&MemberId, &Member)| member.user_id == first && member.connected;
-            if let Some(id) = self.members.iter().find(there).map(|(id, _)| *id) {
+            let asked = self.plan.asked.get(&first).and_then(|id| self.members.get_key_value(id)).filter(there);
+            if let Some(id) = asked.or_else(|| self.members.iter().find(there)).map(|(id, _)| *id) {
                 self.seat_spectator(id, effects);
             }
         }
