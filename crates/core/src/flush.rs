@@ -18,7 +18,7 @@ use anteroom_protocol::codec::{Body, InvalidData};
 use anteroom_protocol::limits::{KEY_BYTES_MAX, SERVER_FRAME_BYTES_MAX};
 use anteroom_protocol::message::push::{GAME_STATE, RoomClosed};
 use anteroom_protocol::message::{Message, Role};
-use anteroom_protocol::{Batch, Codec, Data, Delivery, Header, RoomId, Tally, envelope, variant};
+use anteroom_protocol::{Batch, Codec, Data, Delivery, Header, RoomId, Tally, UserId, envelope, variant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -161,8 +161,25 @@ struct Item {
     to: To,
     class: Class,
     heard: Heard,
+    /// Whom it is about, where it matters.
+    about: Option<About>,
     /// Where its text lies in the bytes of each codec; empty in a codec that nobody it is for speaks.
     spans: PerCodec<Range<usize>>,
+}
+
+/// A user whom a message is about: they hear at once what is said of them, and not again when the others do who watch.
+#[derive(Debug, Clone)]
+struct About {
+    user_id: UserId,
+    /// Their sessions.
+    sessions: Vec<MemberId>,
+}
+
+impl Item {
+    /// Whether it is about the user whose session a member is.
+    fn is_about(&self, member: MemberId) -> bool {
+        self.about.as_ref().is_some_and(|about| about.sessions.contains(&member))
+    }
 }
 
 type PerCodec<T> = [T; Codec::ALL.len()];
@@ -312,7 +329,7 @@ impl Said {
             (Delivery::Unreliable { .. }, Some(key)) => Class::Unreliable(key),
             _ => Class::Reliable,
         };
-        self.items.push(Item { to, class, heard: Heard::InTurn, spans });
+        self.items.push(Item { to, class, heard: Heard::InTurn, about: None, spans });
     }
 
     /// Bytes said so far, in all codecs.
@@ -334,6 +351,13 @@ impl Said {
         }
         if !mark.failed {
             self.failure = None;
+        }
+    }
+
+    /// What was said since the mark is about a user, who has these sessions here.
+    pub(crate) fn mark_as_about(&mut self, since: Mark, user_id: &UserId, sessions: &[MemberId]) {
+        for item in self.items.iter_mut().skip(since.items) {
+            item.about = Some(About { user_id: user_id.clone(), sessions: sessions.to_vec() });
         }
     }
 

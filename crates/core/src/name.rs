@@ -48,6 +48,11 @@ pub fn cleaned(name: &str) -> Option<String> {
     }
 }
 
+/// Whether there is something in a text that is seen.
+pub(crate) fn shows_something(text: &str) -> bool {
+    text.chars().any(unseen::shows)
+}
+
 fn fits(name: &str) -> bool {
     name.chars().count() <= NAME_CHARS_MAX && name.len() <= NAME_BYTES_MAX
 }

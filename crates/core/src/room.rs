@@ -47,7 +47,7 @@ pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
 pub use snapshot::{RestoreError, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotError};
 pub use turn::{Answer, Change, Effects, Flush, Wanted};
 
-use crate::flush::{Said, To};
+use crate::flush::{Mark, Said, To};
 use crate::game::{FlushMode, GameSnapshot, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
 use crate::listing::{Entry, Presence};
 use crate::rng::Rng;
@@ -55,7 +55,7 @@ use crate::time::Time;
 use absence::Absence;
 use bots::Bots;
 use chat::Talk;
-use delay::Delayed;
+use delay::{Delayed, Row};
 use doors::Doors;
 use inputs::RecentInputs;
 use lifecycle::Stay;
@@ -370,6 +370,21 @@ impl Room {
         self.stage.said.message(to, &Header::new(T::TYPE).in_room(room_id.as_str()), data);
     }
 
+    /// Says something of a user, who hears it at once.
+    fn say_about<T: Message>(&mut self, to: To, user_id: &UserId, data: &T) {
+        let before = self.stage.said.mark();
+        self.say(to, data);
+        self.note_about(before, user_id);
+    }
+
+    /// What was said since the mark is about a user, who hears it at once.
+    fn note_about(&mut self, since: Mark, user_id: &UserId) {
+        if self.delayed.is_some() {
+            let sessions = self.sessions_of(user_id);
+            self.stage.said.mark_as_about(since, user_id, &sessions);
+        }
+    }
+
     /// Says something that replaces an unwritten message of the same key.
     fn say_latest<T: Message>(&mut self, to: To, key: &str, data: &T) {
         let room_id = self.stage.room_id;
@@ -403,7 +418,7 @@ impl Room {
         if std::mem::take(&mut self.door_changed) {
             effects.door = Some(self.door());
         }
-        let now = (self.turnover, self.outlook().0);
+        let now = (self.turnover, self.state_listed());
         if !self.closed && self.listed != Some(now) {
             self.listed = Some(now);
             effects.entry = Some(self.entry());
@@ -475,20 +490,20 @@ impl Room {
     /// The room's row in the lobby.
     #[must_use]
     pub fn summary(&self) -> RoomSummary {
-        let (state, players) = self.outlook();
+        let Row { name, state, players, seats_max, spectators, locked, has_password, data } = self.row();
         RoomSummary {
             room_id: self.stage.room_id,
             game: self.kind.name.to_owned(),
-            name: self.name.clone(),
+            name,
             players,
-            seats_max: self.record.seats_max,
-            spectators: self.spectators,
+            seats_max,
+            spectators: u16::try_from(spectators).unwrap_or(u16::MAX),
             state,
             durable: self.durable,
-            locked: self.record.locked,
-            has_password: self.record.password.is_some(),
+            locked,
+            has_password,
             created_at_ms: self.record.created_at.as_millis(),
-            data: self.record.data.searchable(self.kind.searchable),
+            data,
         }
     }
 

@@ -12,6 +12,8 @@ use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCateg
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::name::shows_something;
+
 /// How many lines a text may break into, less one.
 const NEWLINES_MAX: usize = 20;
 /// How many marks one character may carry: more than any language needs, and less than climbs over the lines around.
@@ -29,7 +31,7 @@ pub fn checked(text: &str) -> Result<String, ErrorBody> {
     }
     let text: String = text.replace("\r\n", "\n").nfc().collect();
     let text = text.trim();
-    let wrong = if text.chars().all(is_unseen) {
+    let wrong = if !shows_something(text) {
         "A text needs at least one visible character."
     } else if text.len() > CHAT_BYTES_MAX {
         "A text may have at most 2000 bytes."
@@ -91,10 +93,6 @@ fn refused(why: &str) -> ErrorBody {
     ErrorBody::new(ErrorCode::InvalidData, why)
 }
 
-fn is_unseen(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || is_ignorable(c)
-}
-
 fn is_ignorable(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
@@ -145,6 +143,11 @@ mod tests {
             "",
             " \n ",
             "\u{200b}\u{200d}",
+            "\u{2800}",
+            " \u{301}",
+            "\u{fff9}\u{fffa}\u{fffb}",
+            "\u{3164}\u{fe0f}",
+            "\u{e0067}\u{e007f}",
             &long,
             &longer,
             &"x".repeat(RAW_BYTES_MAX + 1),

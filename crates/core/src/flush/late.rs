@@ -1,16 +1,17 @@
-//! What those who watch hear later than the others: kept in the form in which it was said, and said again when it is due.
+//! What those who watch hear later than the others: kept in the form in which it was said, and said again when it is due. Of
+//! themselves they hear with the others.
 //!
 //! When that is, and how much is kept, is decided elsewhere.
 
 use std::sync::Arc;
 
-use anteroom_protocol::Codec;
 use anteroom_protocol::message::Role;
+use anteroom_protocol::{Codec, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::room::MemberId;
 
-use super::{Class, Heard, Item, PerCodec, Said, To};
+use super::{About, Class, Heard, Item, PerCodec, Said, To};
 
 /// What a message takes besides its texts, in bytes.
 const MESSAGE_BYTES: usize = 64;
@@ -23,6 +24,9 @@ pub(crate) struct Withheld {
     /// What it is the newest of; none of what is reliable.
     key: Option<String>,
     is_datagram: bool,
+    /// Whom it is about, who has heard it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    about: Option<UserId>,
     json: String,
     binary: Vec<u8>,
 }
@@ -36,6 +40,11 @@ impl Withheld {
     /// What it is the newest of, and for whom: it need not be said if there is a newer one. None of what is reliable.
     pub(crate) fn value(&self) -> Option<(&str, To, bool)> {
         Some((self.key.as_deref()?, self.to, self.is_datagram))
+    }
+
+    /// Whom it is about, if it is about somebody.
+    pub(crate) fn about(&self) -> Option<&UserId> {
+        self.about.as_ref()
     }
 
     /// Whether a text is in it.
@@ -72,19 +81,19 @@ impl Said {
         &self.withheld
     }
 
-    /// Says something to those who watch that the others heard before.
-    pub(crate) fn say_late(&mut self, withheld: &Withheld) {
-        self.say_again(withheld, withheld.to, Heard::Late);
+    /// Says something to those who watch that the others heard before, and these sessions of whom it is about.
+    pub(crate) fn say_late(&mut self, withheld: &Withheld, sessions: Vec<MemberId>) {
+        self.say_again(withheld, withheld.to, Heard::Late, sessions);
     }
 
     /// Says something to one who has ceased to watch, if it was for them.
     pub(crate) fn say_late_to(&mut self, member: MemberId, withheld: &Withheld) {
         if withheld.to.includes(member, Role::Spectator) {
-            self.say_again(withheld, To::Only(member), Heard::AtOnce);
+            self.say_again(withheld, To::Only(member), Heard::AtOnce, Vec::new());
         }
     }
 
-    fn say_again(&mut self, withheld: &Withheld, to: To, heard: Heard) {
+    fn say_again(&mut self, withheld: &Withheld, to: To, heard: Heard, sessions: Vec<MemberId>) {
         let spans: PerCodec<_> = std::array::from_fn(|codec| {
             let bytes = &mut self.bytes[codec];
             let start = bytes.len();
@@ -96,13 +105,15 @@ impl Said {
             Some(key) if withheld.is_datagram => Class::Unreliable(key),
             Some(key) => Class::Latest(key),
         };
-        self.items.push(Item { to, class, heard, spans });
+        let about = withheld.about.clone().map(|user_id| About { user_id, sessions });
+        self.items.push(Item { to, class, heard, about, spans });
     }
 
     /// Keeps what those who watch do not hear now.
     pub(super) fn keep_withheld(&mut self) {
         for (place, item) in self.items.iter().enumerate() {
             let is_for_watchers = match item.to {
+                To::Only(member) if item.is_about(member) => false,
                 To::Only(member) => self.listeners.get(&member).is_some_and(|who| who.role == Role::Spectator),
                 To::Everyone | To::Spectators | To::Except(_) => true,
             };
@@ -119,7 +130,8 @@ impl Said {
                 Class::Latest(key) => (Some(key.to_string()), false),
                 Class::Unreliable(key) => (Some(key.to_string()), true),
             };
-            self.withheld.push(Withheld { to: item.to, key, is_datagram, json, binary });
+            let about = item.about.as_ref().map(|about| about.user_id.clone());
+            self.withheld.push(Withheld { to: item.to, key, is_datagram, about, json, binary });
         }
     }
 }

@@ -55,6 +55,7 @@ impl Said {
                 To::Only(member) | To::Except(member) => Some(member),
                 To::Everyone | To::Spectators => None,
             })
+            .chain(reliable().filter_map(|item| item.about.as_ref()).flat_map(|about| about.sessions.iter().copied()))
             .collect();
         apart.sort_unstable();
         let roles_differ = self.withholds || reliable().any(|item| item.to == To::Spectators);
@@ -131,8 +132,8 @@ impl Said {
     fn is_heard(&self, item: &Item, member: MemberId, role: Role) -> bool {
         let is_in_time = match item.heard {
             Heard::AtOnce => true,
-            Heard::InTurn => !self.withholds || role == Role::Player,
-            Heard::Late => role == Role::Spectator,
+            Heard::InTurn => !self.withholds || role == Role::Player || item.is_about(member),
+            Heard::Late => role == Role::Spectator && !item.is_about(member),
         };
         is_in_time && item.to.includes(member, role)
     }

@@ -40,6 +40,11 @@ pub(super) fn belongs(before: &[char], c: char, after: &[char]) -> bool {
     }
 }
 
+/// Whether a character is seen by itself: it is no space, none of those that nobody sees, and needs no other in front of it.
+pub(super) fn shows(c: char) -> bool {
+    !c.is_whitespace() && !is_unseen(c) && !is_mark(c)
+}
+
 /// Whether a character has no mark of its own, or turns the order of others around (Unicode Technical Report 36,
 /// section 2).
 fn is_unseen(c: char) -> bool {

@@ -98,6 +98,11 @@ impl Talk {
         ChatPage { messages, next }
     }
 
+    /// How many entries there ever were.
+    pub(super) fn said_ever(&self) -> u64 {
+        self.said_ever
+    }
+
     /// Whether something was said that is not at hand any more.
     fn has_older(&self) -> bool {
         self.entries.front().map_or(self.said_ever > 0, |first| first.message_id.0 > 1)
@@ -107,10 +112,15 @@ impl Talk {
 impl Room {
     /// Forgets what was said too long ago to be kept.
     pub(super) fn forget_old_chat(&mut self) {
-        if let Some(kept) = self.record.chat_kept {
-            let kept_ms = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
-            self.talk.forget_before(self.stage.now.as_millis().saturating_sub(kept_ms));
-        }
+        let Some(at_ms) = self.chat_kept_from() else { return };
+        self.talk.forget_before(at_ms);
+        self.forget_chat_late(at_ms);
+    }
+
+    /// What was said before is not kept any more, in Unix milliseconds.
+    fn chat_kept_from(&self) -> Option<u64> {
+        let kept_ms = u64::try_from(self.record.chat_kept?.as_millis()).unwrap_or(u64::MAX);
+        Some(self.stage.now.as_millis().saturating_sub(kept_ms))
     }
 
     /// What a newcomer is told of what was said last.
@@ -153,7 +163,8 @@ impl Room {
             let change = Change { message_id: request.message_id, text: Some(text) };
             return self.change_older(id, change, ask.reference.as_ref(), effects);
         }
-        let place = self.place_of(request.message_id)?;
+        let place = self.place_of(id, request.message_id)?;
+        self.check_change()?;
         let Some(entry) = self.talk.entries.get_mut(place) else { return Err(unknown()) };
         if entry.user_id != user_id {
             return Err(ErrorBody::new(ErrorCode::NotOwner, "Only who said it may change it."));
@@ -161,9 +172,11 @@ impl Room {
         if entry.deleted {
             return Err(ErrorBody::new(ErrorCode::Conflict, "It was taken back."));
         }
+        let before = entry.clone();
         entry.text = text;
         entry.edited = true;
         let entry = entry.clone();
+        self.keep_former(before);
         self.tell_entry(&entry, effects);
         Ok(Reply::Done)
     }
@@ -181,7 +194,9 @@ impl Room {
         }
         let user_id = self.members.get(&id).map(|member| &member.user_id);
         let is_owner = user_id.is_some() && user_id == self.record.owner.as_ref();
-        let place = self.place_of(request.message_id)?;
+        let place = self.place_of(id, request.message_id)?;
+        self.check_change()?;
+        let sees_former = self.sees_former(id, request.message_id);
         let is_author = self.talk.entries.get(place).map(|entry| &entry.user_id) == user_id;
         let Some(entry) = self.talk.entries.get_mut(place) else { return Err(unknown()) };
         if !is_author && !is_owner {
@@ -190,12 +205,18 @@ impl Room {
                 "Only who said it, or the room's owner, may take it back.",
             ));
         }
+        if entry.deleted && sees_former {
+            // That it is done already they see in its time.
+            return Ok(Reply::Done);
+        }
         if entry.deleted {
             return Err(ErrorBody::new(ErrorCode::Conflict, "It was taken back already."));
         }
+        let before = entry.clone();
         entry.text.clear();
         entry.deleted = true;
         let entry = entry.clone();
+        self.keep_former(before);
         self.tell_entry(&entry, effects);
         Ok(Reply::Done)
     }
@@ -235,6 +256,12 @@ impl Room {
         match page {
             Some(mut page) => {
                 self.talk.renew(&mut page);
+                // The store forgets it some time later, and the oldest are in front.
+                let kept_from = self.chat_kept_from().unwrap_or_default();
+                if page.messages.first().is_some_and(|first| first.at_ms < kept_from) {
+                    page.messages.retain(|entry| entry.at_ms >= kept_from);
+                    page.next = None;
+                }
                 self.as_seen_late(id, &mut page);
                 self.reply(id, HISTORY_RESULT, reference, &Reply::Page(page));
             }
@@ -290,7 +317,9 @@ impl Room {
         let Some(person) = self.people.get(user_id).filter(|person| person.listed) else { return };
         let (number, typing, away) = (person.number, self.watching.typing.contains_key(user_id), person.away);
         let changed = PresenceChanged { user_id: user_id.clone(), number, typing, away };
+        let before = self.stage.said.mark();
         self.say_latest(To::Everyone, &format!("p{number}"), &changed);
+        self.note_about(before, user_id);
     }
 
     /// Who it is that says something, if they are heard.
@@ -304,8 +333,13 @@ impl Room {
         }
     }
 
-    fn place_of(&self, message_id: MessageId) -> Result<usize, ErrorBody> {
-        self.talk.place(message_id).ok_or_else(unknown)
+    /// Where an entry is that a member has said or sees: of any other they learn nothing.
+    fn place_of(&self, id: MemberId, message_id: MessageId) -> Result<usize, ErrorBody> {
+        let place = self.talk.place(message_id).ok_or_else(unknown)?;
+        let author = self.talk.entries.get(place).map(|entry| &entry.user_id);
+        let is_own = author.is_some() && author == self.members.get(&id).map(|member| &member.user_id);
+        let is_seen = self.unread_from(id).is_none_or(|from| message_id < from);
+        if is_own || is_seen { Ok(place) } else { Err(unknown()) }
     }
 
     /// Everyone hears of an entry, and it is kept with the turn.

@@ -305,7 +305,9 @@ impl Room {
                 let header = Header::new(MemberUpdated::TYPE);
                 let update = MemberUpdated { data, ..MemberUpdated::of(user_id.clone(), number) };
                 let latest = latest_key(&format!("m{number}."), key);
+                let before = self.stage.said.mark();
                 self.stage.said.message_latest(to, &latest, &header.in_room(room_id.as_str()), &update);
+                self.note_about(before, user_id);
             }
         }
     }

@@ -251,9 +251,11 @@ impl Room {
             let (number, is_listed) = (person.number, person.listed);
             let update = MemberUpdated { muted: Some(muted), ..MemberUpdated::of(user_id.clone(), number) };
             if is_listed {
-                self.say(To::Everyone, &update);
+                self.say_about(To::Everyone, &user_id, &update);
             } else {
-                self.sessions_of(&user_id).into_iter().for_each(|member| self.say(To::Only(member), &update));
+                for member in self.sessions_of(&user_id) {
+                    self.say_about(To::Only(member), &user_id, &update);
+                }
             }
         }
         Ok(Reply::Done)

@@ -123,7 +123,7 @@ impl Room {
             }
             Some(Taken::Back(seat)) => {
                 let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };
-                self.say(To::Except(id), &back);
+                self.say_about(To::Except(id), &join.user_id, &back);
                 self.is_back(seat);
                 self.game.reconnected(seat, &mut self.stage);
                 self.stir_bots();
@@ -135,7 +135,7 @@ impl Room {
             None if newcomer => self.announce(To::Except(id), &join.user_id),
             None if was_away && self.is_listed(&join.user_id) => {
                 let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };
-                self.say(To::Except(id), &back);
+                self.say_about(To::Except(id), &join.user_id, &back);
             }
             None => {}
         }
@@ -250,7 +250,7 @@ impl Room {
         if self.is_listed(user_id)
             && let Some(member) = self.shown(user_id, None)
         {
-            self.say(to, &ClientJoined { member });
+            self.say_about(to, user_id, &ClientJoined { member });
             self.stage.said.move_last_to(place);
             // What everyone is told has none of them, and replaces what was known.
             self.tell_owner_keys_of(user_id);
@@ -388,8 +388,8 @@ impl Room {
         let elsewhere = self.is_seen_elsewhere(id);
         let told = |who: &&Member| !elsewhere && self.is_listed(&who.user_id);
         if let Some(Member { user_id, username, .. }) = self.members.get(&id).filter(told) {
-            let back = ClientReconnected { user_id: user_id.clone(), username: username.clone() };
-            self.say(To::Except(id), &back);
+            let (user_id, username) = (user_id.clone(), username.clone());
+            self.say_about(To::Except(id), &user_id.clone(), &ClientReconnected { user_id, username });
         }
         if let Some(seat) = seat {
             self.is_back(seat);
@@ -437,7 +437,7 @@ impl Room {
         }
         let (user_id, username) = (user_id.clone(), username.clone());
         let grace_ms = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
-        self.say(To::Except(id), &ClientDisconnected { user_id, username, grace_ms });
+        self.say_about(To::Except(id), &user_id.clone(), &ClientDisconnected { user_id, username, grace_ms });
     }
 
     pub(super) fn expire(&mut self, id: MemberId, effects: &mut Effects) {
@@ -485,11 +485,11 @@ impl Room {
         let Member { user_id, username, listed, connected, .. } = member;
         match self.people.get(&user_id) {
             _ if !listed => {}
-            None => self.say(To::Everyone, &ClientLeft { user_id, username, reason }),
+            None => self.say_about(To::Everyone, &user_id.clone(), &ClientLeft { user_id, username, reason }),
             // The session that is left has lost the connection.
             Some(person) if person.connected == 0 && connected && self.stage.seating.of_user(&user_id).is_none() => {
                 let grace_ms = u64::try_from(self.policy.grace.as_millis()).unwrap_or(u64::MAX);
-                self.say(To::Everyone, &ClientDisconnected { user_id, username, grace_ms });
+                self.say_about(To::Everyone, &user_id.clone(), &ClientDisconnected { user_id, username, grace_ms });
             }
             Some(_) => {}
         }
@@ -500,7 +500,8 @@ impl Room {
         self.stage.seating.keep(seat, None);
         let Some(occupant) = self.stage.seating.occupant(seat) else { return };
         let (user_id, username) = (occupant.user_id.clone(), occupant.username.clone());
-        self.say(To::Everyone, &ClientLeft { user_id: user_id.clone(), username: username.clone(), reason });
+        let left = ClientLeft { user_id: user_id.clone(), username: username.clone(), reason };
+        self.say_about(To::Everyone, &user_id, &left);
         self.tell_system(To::Everyone, SystemEvent::Left, &user_id, &username);
         self.is_back(seat);
         self.forget_votes(&user_id);

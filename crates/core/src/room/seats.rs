@@ -114,7 +114,7 @@ impl Room {
         let Some(person) = self.people.get(user_id).filter(|person| person.listed) else { return };
         let mut update = MemberUpdated::of(user_id.clone(), person.number);
         change(&mut update);
-        self.say(To::Everyone, &update);
+        self.say_about(To::Everyone, user_id, &update);
     }
 
     pub(super) fn ready(&mut self, id: MemberId, request: Ready, _effects: &mut Effects) -> Result<Reply, ErrorBody> {

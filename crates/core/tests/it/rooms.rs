@@ -14,6 +14,7 @@ mod failing;
 mod forgotten;
 mod gallery;
 mod hall;
+mod hindsight;
 mod house;
 mod lasting;
 mod lifecycle;

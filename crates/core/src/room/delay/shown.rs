@@ -23,7 +23,9 @@ pub(super) struct Shown {
     outline: Outline,
     data: Data,
     chat: Vec<ChatEntry>,
-    members: Vec<Member>,
+    /// How many entries there ever were.
+    said_ever: u64,
+    members: Vec<Seen>,
     view: View,
 }
 
@@ -35,15 +37,36 @@ struct Outline {
     players: u16,
 }
 
-/// The room's data, and what only some read of its members'.
+/// A member as the others see them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Seen {
+    pub(super) member: Member,
+    /// What only the room's owner reads of them.
+    #[serde(default, skip_serializing_if = "DataMap::is_empty")]
+    pub(super) owners: DataMap,
+}
+
+/// What of the room is seen in the lobby.
+#[derive(Debug, PartialEq)]
+pub(in crate::room) struct Row {
+    pub(in crate::room) name: String,
+    pub(in crate::room) state: RoomState,
+    pub(in crate::room) players: u16,
+    pub(in crate::room) seats_max: u16,
+    pub(in crate::room) spectators: u32,
+    pub(in crate::room) locked: bool,
+    pub(in crate::room) has_password: bool,
+    pub(in crate::room) data: DataMap,
+}
+
+/// The room's data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Data {
     everyones: DataMap,
     /// What only the room's owner reads.
     owners: DataMap,
-    /// What only the room's owner and the member read, by the numbers of their stays.
-    members: BTreeMap<u32, DataMap>,
 }
 
 /// The game, in each codec.
@@ -76,6 +99,7 @@ pub(super) struct Change {
 struct Lines {
     /// What was said before is not seen any more.
     first: MessageId,
+    said_ever: u64,
     /// Entries that are new or have changed, in order.
     changed: Vec<ChatEntry>,
 }
@@ -87,22 +111,19 @@ struct Roll {
     /// The numbers of their stays, in order.
     order: Vec<u32>,
     /// Those of them who are new or have changed.
-    changed: Vec<Member>,
+    changed: Vec<Seen>,
 }
 
 impl Shown {
-    /// `room` has the data that is not for owners alone, which `owners` has, of the room and of members; it has no view.
-    pub(super) fn new(
-        mut room: RoomJoined,
-        owners: (DataMap, BTreeMap<u32, DataMap>),
-        json: Payload,
-        binary: Vec<u8>,
-        players: u16,
-    ) -> Self {
-        let (owners, of_members) = owners;
-        let data = Data { everyones: std::mem::take(&mut room.data), owners, members: of_members };
-        let (chat, members) = (std::mem::take(&mut room.chat), std::mem::take(&mut room.members));
-        Self { outline: Outline { room, players }, data, chat, members, view: View { json, binary } }
+    /// `room` has the data that is not for owners alone, no members, and no view.
+    pub(super) fn new(mut room: RoomJoined, owners: DataMap, json: Payload, binary: Vec<u8>, players: u16) -> Self {
+        let data = Data { everyones: std::mem::take(&mut room.data), owners };
+        let (chat, view) = (std::mem::take(&mut room.chat), View { json, binary });
+        Self { outline: Outline { room, players }, data, chat, said_ever: 0, members: Vec::new(), view }
+    }
+
+    pub(super) fn with(self, members: Vec<Seen>, said_ever: u64) -> Self {
+        Self { members, said_ever, ..self }
     }
 
     /// Becomes the room as it is next, and gives what is different in it.
@@ -110,7 +131,8 @@ impl Shown {
         let change = Change {
             outline: changed(&self.outline, &next.outline),
             data: changed(&self.data, &next.data),
-            chat: (self.chat != next.chat).then(|| Lines::between(&self.chat, &next.chat)),
+            chat: (self.said_ever != next.said_ever || self.chat != next.chat)
+                .then(|| Lines::between(&self.chat, &next.chat, next.said_ever)),
             members: (self.members != next.members).then(|| Roll::between(&self.members, &next.members)),
             view: changed(&self.view, &next.view),
         };
@@ -132,24 +154,48 @@ impl Shown {
             self.view = view;
         }
         if let Some(lines) = chat {
+            self.said_ever = lines.said_ever;
             lines.renew(&mut self.chat);
         }
         if let Some(Roll { order, changed }) = members {
             let before = std::mem::take(&mut self.members);
-            let mut known: BTreeMap<u32, Member> =
-                before.into_iter().chain(changed).map(|member| (member.number, member)).collect();
+            let mut known: BTreeMap<u32, Seen> =
+                before.into_iter().chain(changed).map(|seen| (seen.member.number, seen)).collect();
             self.members = order.iter().filter_map(|number| known.remove(number)).collect();
         }
     }
 
-    /// Where the match stands, and how many play.
-    pub(super) fn outlook(&self) -> (RoomState, u16) {
-        (self.outline.room.state, self.outline.players)
+    /// What of it is seen in the lobby, in a game that shows these keys there.
+    pub(super) fn row(&self, searchable: &[&str]) -> Row {
+        let Outline { room, players } = &self.outline;
+        let value = |key: &&str| Some(((*key).to_owned(), self.data.everyones.get(*key)?.clone()));
+        Row {
+            name: room.name.clone(),
+            state: room.state,
+            players: *players,
+            seats_max: room.seats_max,
+            spectators: room.spectators,
+            locked: room.locked,
+            has_password: room.has_password,
+            data: searchable.iter().filter_map(value).collect(),
+        }
     }
 
-    /// What was said last.
-    pub(super) fn chat(&self) -> &[ChatEntry] {
-        &self.chat
+    /// Where the match stands.
+    pub(super) fn state(&self) -> RoomState {
+        self.outline.room.state
+    }
+
+    /// How many entries there ever were.
+    pub(super) fn said_ever(&self) -> u64 {
+        self.said_ever
+    }
+
+    /// Forgets what was said before a time, in Unix milliseconds.
+    pub(super) fn forget_before(&mut self, at_ms: u64) {
+        if self.chat.first().is_some_and(|first| first.at_ms < at_ms) {
+            self.chat.retain(|entry| entry.at_ms >= at_ms);
+        }
     }
 
     /// The room as one of those who watch it is told of it.
@@ -159,28 +205,30 @@ impl Shown {
             Codec::Bincode => Payload::Binary(self.view.binary.clone()),
         };
         let room = self.outline.room.clone();
-        let (mut data, mut members) = (self.data.everyones.clone(), self.members.clone());
+        let mut data = self.data.everyones.clone();
         let is_owner = reader.is_some() && reader == room.owner.as_ref();
         if is_owner {
             data.extend(self.data.owners.clone());
         }
-        for member in members.iter_mut().filter(|member| is_owner || reader == Some(&member.user_id)) {
-            member.data.extend(self.data.members.get(&member.number).cloned().unwrap_or_default());
-        }
-        RoomJoined { lane, data, chat: self.chat.clone(), members, view, ..room }
+        let members = self.members.iter().map(|Seen { member, owners }| {
+            let mut member = member.clone();
+            if is_owner {
+                member.data.extend(owners.clone());
+            }
+            member
+        });
+        RoomJoined { lane, data, chat: self.chat.clone(), members: members.collect(), view, ..room }
     }
 
     pub(super) fn mentions(&self, user_id: &UserId) -> bool {
         self.outline.mentions(user_id)
             || self.chat.iter().any(|entry| entry.user_id == *user_id)
-            || self.members.iter().any(|member| member.user_id == *user_id)
+            || self.members.iter().any(|seen| seen.member.user_id == *user_id)
     }
 
     /// Forgets a user, in a room that has this name now.
     pub(super) fn forget(&mut self, user_id: &UserId, name: &str) {
-        for gone in self.members.extract_if(.., |member| member.user_id == *user_id) {
-            self.data.members.remove(&gone.number);
-        }
+        self.members.retain(|seen| seen.member.user_id != *user_id);
         self.chat.retain(|entry| entry.user_id != *user_id);
         let room = &mut self.outline.room;
         room.seat_queue.retain(|queued| queued != user_id);
@@ -240,7 +288,9 @@ impl Change {
         let lines = self.chat.iter().flat_map(|lines| &lines.changed);
         let chat = lines.map(|entry| ENTRY_BYTES + entry.text.len());
         let members = self.members.as_ref().map_or(0, |Roll { order, changed }| {
-            let changed = changed.iter().map(|member| ENTRY_BYTES + data_bytes(&member.data));
+            let changed = changed
+                .iter()
+                .map(|Seen { member, owners }| ENTRY_BYTES + data_bytes(&member.data) + data_bytes(owners));
             order.len() * size_of::<u32>() + changed.sum::<usize>()
         });
         let view = self.view.as_ref().map_or(0, |View { json, binary }| {
@@ -252,13 +302,14 @@ impl Change {
     pub(super) fn mentions(&self, user_id: &UserId) -> bool {
         self.outline.as_ref().is_some_and(|outline| outline.mentions(user_id))
             || self.chat.iter().flat_map(|lines| &lines.changed).any(|entry| entry.user_id == *user_id)
-            || self.members.iter().flat_map(|roll| &roll.changed).any(|member| member.user_id == *user_id)
+            || self.members.iter().flat_map(|roll| &roll.changed).any(|seen| seen.member.user_id == *user_id)
     }
 }
 
 impl Lines {
-    fn between(before: &[ChatEntry], now: &[ChatEntry]) -> Self {
+    fn between(before: &[ChatEntry], now: &[ChatEntry], said_ever: u64) -> Self {
         Self {
+            said_ever,
             first: now.first().map_or(MessageId(u64::MAX), |entry| entry.message_id),
             changed: now.iter().filter(|entry| !before.contains(entry)).cloned().collect(),
         }
@@ -276,26 +327,26 @@ impl Lines {
     }
 
     fn join(self, later: Self) -> Self {
-        let (first, mut changed) = (later.first, self.changed);
+        let (first, said_ever, mut changed) = (later.first, later.said_ever, self.changed);
         later.renew(&mut changed);
-        Self { first, changed }
+        Self { first, said_ever, changed }
     }
 }
 
 impl Roll {
-    fn between(before: &[Member], now: &[Member]) -> Self {
-        let known: BTreeMap<u32, &Member> = before.iter().map(|member| (member.number, member)).collect();
-        let is_news = |member: &&Member| known.get(&member.number) != Some(member);
+    fn between(before: &[Seen], now: &[Seen]) -> Self {
+        let known: BTreeMap<u32, &Seen> = before.iter().map(|seen| (seen.member.number, seen)).collect();
+        let is_news = |seen: &&Seen| known.get(&seen.member.number) != Some(seen);
         Self {
-            order: now.iter().map(|member| member.number).collect(),
+            order: now.iter().map(|seen| seen.member.number).collect(),
             changed: now.iter().filter(is_news).cloned().collect(),
         }
     }
 
     fn join(self, later: Self) -> Self {
         let Self { order, changed } = later;
-        let changed = self.changed.into_iter().chain(changed).map(|member| (member.number, member));
-        let mut changed: BTreeMap<u32, Member> = changed.collect();
+        let changed = self.changed.into_iter().chain(changed).map(|seen| (seen.member.number, seen));
+        let mut changed: BTreeMap<u32, Seen> = changed.collect();
         let changed = order.iter().filter_map(|number| changed.remove(number)).collect();
         Self { order, changed }
     }

@@ -288,14 +288,23 @@ fn what_only_owners_read_of_a_member_is_in_the_room_of_then_too() {
 }
 
 #[test]
-fn who_goes_and_comes_again_within_the_delay_hears_of_both() {
+fn who_goes_and_comes_again_within_the_delay_hears_nothing_of_their_going() {
     let mut hall = Gallery::late(false, DELAY_MS);
-    let (_, eve) = (hall.enter("ada", Role::Player), hall.enter("eve", Role::Spectator));
+    let [_, eve, fay] = [("ada", Role::Player), ("eve", Role::Spectator), ("fay", Role::Spectator)]
+        .map(|(user, role)| hall.enter(user, role));
     pass(&mut hall, 2 * DELAY_MS);
     hall.room.handle(hall.now, Command::Leave { member: eve, reference: None, n: None }, &mut hall.flush);
     hall.end();
     let again = hall.enter("eve", Role::Spectator);
+    let is_there = |snapshot: &Value| {
+        let members = snapshot["members"].as_array().unwrap();
+        members.iter().filter(|member| member["user_id"] == "eve").count() == 1
+    };
+    assert!(is_there(&hall.snapshot(again)));
     pass(&mut hall, DELAY_MS);
-    let (left, joined) = (hall.pushed(again, "client_left"), hall.pushed(again, "client_joined"));
+    // Told late, it would take her out of what she has of the room. The others hear of both.
+    assert!(hall.pushed(again, "client_left").is_empty());
+    let (left, joined) = (hall.pushed(fay, "client_left"), hall.pushed(fay, "client_joined"));
     assert_eq!((&left[0]["user_id"], &joined[0]["user_id"]), (&json!("eve"), &json!("eve")));
+    assert!(is_there(&hall.snapshot(again)));
 }
