@@ -213,7 +213,7 @@ impl Room {
         match seat {
             Some(seat) => {
                 self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
-                self.plan.reserved.remove(user_id);
+                self.door_changed |= self.plan.reserved.remove(user_id).is_some();
             }
             None => self.count_in(true),
         }
