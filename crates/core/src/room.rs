@@ -11,6 +11,7 @@ mod clock;
 mod command;
 mod data;
 mod delay;
+mod door;
 mod doors;
 mod erase;
 mod inputs;
@@ -38,11 +39,12 @@ use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Json, LaneId,
 
 pub use asking::Ask;
 pub use command::{AnswerTo, Command, Join, MemberId, RoomPolicy, RoomSpec};
+pub use door::{Door, Knock};
 pub use erase::is_named_after;
 pub use log::{DamagedLog, Deed, Log};
 pub use membership::Membership;
 use membership::role_of;
-pub use record::{Door, Lifecycle, Terms};
+pub use record::{Lifecycle, Terms};
 pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
 pub use snapshot::{RestoreError, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotError};
 pub use turn::{Answer, Change, Effects, Flush, Wanted};
@@ -112,6 +114,8 @@ pub struct Room {
     stay: Stay,
     /// Whether those at the door have to know something else than before.
     door_changed: bool,
+    /// Who is in the room since the last flush, or is not any more.
+    coming_and_going: Vec<(UserId, bool)>,
     doors: Shared<Doors>,
     plan: Shared<SeatPlan>,
     bots: Shared<Bots>,
@@ -185,6 +189,7 @@ impl Room {
             record: Record::new(&spec.terms, seats, kind.searchable, now)?.into(),
             stay: Stay::new(now),
             door_changed: true,
+            coming_and_going: Vec::new(),
             doors: Shared::default(),
             plan: SeatPlan { reserved, told: state, seen: state, ..SeatPlan::default() }.into(),
             bots: Shared::default(),
@@ -415,6 +420,7 @@ impl Room {
         effects.applied.append(&mut self.marks);
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = self.closed;
+        effects.people.append(&mut self.coming_and_going);
         if std::mem::take(&mut self.door_changed) {
             effects.door = Some(self.door());
         }

@@ -216,7 +216,7 @@ impl Room {
         match seat {
             Some(seat) => {
                 self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
-                self.plan.reserved.remove(user_id);
+                self.door_changed |= self.plan.reserved.remove(user_id).is_some();
             }
             None => self.count_in(true),
         }
@@ -346,9 +346,6 @@ impl Room {
         let mut list: Vec<_> = players.collect();
         let watching = self.watching.listed.values().filter(|user_id| self.stage.seating.of_user(user_id).is_none());
         list.extend(watching.filter_map(|user_id| self.shown(user_id, reader)));
-        // Whoever is one of very many has themselves in the list all the same.
-        let unlisted = |reader: &&UserId| self.people.get(*reader).is_some_and(|person| !person.listed);
-        list.extend(reader.filter(unlisted).and_then(|reader| self.shown(reader, Some(reader))));
         list
     }
 

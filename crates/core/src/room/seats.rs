@@ -64,6 +64,7 @@ impl Room {
         if seatless > self.seats_free() || self.plan.reserved.len() + new.len() > usize::from(self.seats.max) {
             return;
         }
+        self.door_changed = true;
         self.plan.reserved.extend(users.iter().map(|user_id| (user_id.clone(), until)));
         self.turnover += 1;
     }
@@ -71,6 +72,7 @@ impl Room {
     /// Whoever has not come until now need not come for their seats any more.
     pub(super) fn lapse(&mut self, now: Time) {
         self.plan.reserved.retain(|_, until| *until > now);
+        self.door_changed = true;
         self.turnover += 1;
     }
 
@@ -305,7 +307,7 @@ impl Room {
         effects.roles.push((id, Role::Player));
         self.catch_up(id, effects);
         self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
-        self.plan.reserved.remove(&user_id);
+        self.door_changed |= self.plan.reserved.remove(&user_id).is_some();
         if !self.people.get(&user_id).is_some_and(|person| person.listed) {
             self.list_person(&user_id);
             self.announce(To::Everyone, &user_id);

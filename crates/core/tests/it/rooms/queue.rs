@@ -150,18 +150,6 @@ fn whoever_asks_for_a_seat_is_the_one_who_plays() {
 }
 
 #[test]
-fn one_of_very_many_finds_themselves_among_the_members() {
-    let mut hall = Hall::of::<Rounds<Told>>(&json!({"seats": 2}), by_ada());
-    let ada = hall.sit("ada");
-    let last = (0..102).map(|number| hall.watch(&format!("eve-{number:03}"))).last().unwrap();
-    hall.ask(last, "set_member_data", json!({"data": {"hat": "red"}, "access": {"hat": "owner"}}));
-    assert_eq!(hall.member(last, "eve-101")["data"], json!({"hat": "red"}));
-    let count = |there: &Value| there["members"].as_array().unwrap().len();
-    let (own, others) = (hall.snapshot(last), hall.snapshot(ada));
-    assert_eq!((count(&own), count(&others), &others["spectators"]), (102, 101, &json!(102)));
-}
-
-#[test]
 fn a_seat_is_kept_for_somebody_until_then() {
     let mut hall = Hall::of::<Rounds<Told>>(&json!({"seats": 2}), by_ada());
     let ada = hall.sit("ada");
