@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use super::link::Mail;
+use super::mail::Mail;
 use super::{RoomHandle, Rooms, journal, record};
 use crate::panics::guarded;
 use crate::random;

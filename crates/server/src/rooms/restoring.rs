@@ -10,7 +10,8 @@ use anteroom_core::room::{Command, MemberId, Membership, Room, Share};
 use anteroom_protocol::{LaneId, RoomId, SessionId};
 
 use super::journal::Journal;
-use super::link::{Inbox, Mail, RoomLink, unavailable};
+use super::link::{Inbox, RoomLink, unavailable};
+use super::mail::Mail;
 use super::member::MemberLink;
 use super::task::{self, Opening};
 use super::{Declined, RoomHandle, Rooms, asleep, record};

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anteroom_protocol::RoomId;
 
-use super::link::Mail;
+use super::mail::Mail;
 use super::{Places, Rooms};
 
 /// How many rooms are on their way out at a time; each may take as long as it takes to store it.

@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::journal::{Journal, Next};
-use super::link::{Admitted, Declined, Inbox, Mail, Request, RoomHandle};
+use super::link::{Admitted, Declined, Inbox, RoomHandle};
+use super::mail::{Mail, Request};
 use super::member::{MemberLink, Visitor};
 use super::turn::{Caller, Told, Turn};
 use super::{Rooms, TICK_MESSAGES_MAX, TURN_MESSAGES_MAX};

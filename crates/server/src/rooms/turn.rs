@@ -4,7 +4,8 @@ use anteroom_core::room::Flush;
 use anteroom_protocol::ErrorBody;
 use tokio::sync::oneshot;
 
-use super::link::{Done, Reply};
+use super::link::Reply;
+use super::mail::Done;
 use super::member::Visitor;
 use crate::carrier::DoneLater;
 use crate::lobby::Reservation;

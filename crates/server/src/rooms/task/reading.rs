@@ -5,7 +5,7 @@ use anteroom_protocol::message::chat::{ChatEntry, MessageId};
 use anteroom_protocol::message::member::ChatPage;
 
 use super::RoomTask;
-use crate::rooms::link::Mail;
+use crate::rooms::mail::Mail;
 
 impl RoomTask {
     /// Has what the turn that was shown asks for looked up. The answer comes to the room like anything else that happens.
