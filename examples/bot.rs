@@ -410,7 +410,10 @@ impl Bot {
                     RoomEvent::Joined(_)
                     | RoomEvent::Left { .. }
                     | RoomEvent::Disconnected { .. }
-                    | RoomEvent::Reconnected { .. },
+                    | RoomEvent::Reconnected { .. }
+                    | RoomEvent::RoomUpdated(_)
+                    | RoomEvent::MemberUpdated(_)
+                    | RoomEvent::System(_),
                 ) => {}
                 Some(RoomEvent::Gap { .. }) => self.tally.gaps += 1,
                 Some(RoomEvent::Closed(end)) => return Err(Fault(format!("the room ended: {end}"))),

@@ -131,8 +131,8 @@ stage_stories() {
 stage_seeds() { ANTEROOM_SEEDS=0..2000 cargo test --locked --workspace --test server simulation::; }
 
 stage_lasting() {
-  ANTEROOM_LASTING_SEEDS=0..100000 CARGO_PROFILE_TEST_OPT_LEVEL=2 CARGO_TARGET_DIR=$TARGET/optimized \
-    cargo test --locked --workspace --test server lasting::
+  ANTEROOM_LASTING_SEEDS=0..100000 ANTEROOM_GATHERING_SEEDS=0..20000 CARGO_PROFILE_TEST_OPT_LEVEL=2 \
+    CARGO_TARGET_DIR=$TARGET/optimized cargo test --locked --workspace --test server -- lasting:: gathering::
 }
 
 stage_restarts() { ANTEROOM_TEST_ROUNDS=2000 cargo test --locked --workspace --test program restart::whoever; }

@@ -1,4 +1,4 @@
-// node modules.mjs {"url"}: what modules of the page make of what they are given: QR codes, forms of JSON schemas, menus.
+// node modules.mjs {"url"}: what modules of the page make of what they are given: QR codes, forms of schemas, menus.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { tellStory } from "./story.mjs";

@@ -16,7 +16,7 @@ struct TicTacToe;
 
 impl Game for TicTacToe {
     const KIND: &'static str = "tic_tac_toe";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     type Action = Action;
     type Event = NoEvents;
     type View = View;

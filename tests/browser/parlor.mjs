@@ -1,5 +1,5 @@
-// node parlor.mjs {"url"}: a game that the page has no board for: it is set up by a form, begins when all are ready, and
-// goes on without somebody who is away if those who are left vote for it.
+// node parlor.mjs {"url"}: a game that the page has no board for: it is set up by a form, begins when all are ready,
+// and goes on without somebody who is away if those who are left vote for it.
 import assert from "node:assert/strict";
 import { ICON_OF_A_PAGE_LEFT, tellStory } from "./story.mjs";
 
@@ -14,7 +14,8 @@ await tellStory(async (story) => {
   await ada.at("option-mode").selectOption("quick_fire");
   await ada.at("option-rounds").fill("12");
   await ada.press("create-go");
-  await ada.page.locator("#create-error").filter({ hasText: "Rounds: a whole number from 1 to 9 is needed." }).waitFor();
+  const refusal = ada.page.locator("#create-error");
+  await refusal.filter({ hasText: "Rounds: a whole number from 1 to 9 is needed." }).waitFor();
   await ada.at("option-rounds").fill("7");
   await ada.press("create-go");
   const roomId = await ada.roomId();

@@ -1,8 +1,8 @@
 //! Rooms with all that they can do, over servers that go away and come back: doors, owners, bots, absences, spectators who queue
 //! for a seat, reservations, data, and what is said.
 //!
-//! Each client keeps a [`Record`](record::Record) of its room, from the snapshot and the pushes alone; whenever all is at rest,
-//! the room is shown anew, and has to be that. What was answered is kept as [facts](facts), against which nothing may be done. How
+//! Each client keeps a record of its room, from the snapshot and the pushes alone; whenever all is at rest,
+//! the room is shown anew, and has to be that. What was answered is kept as facts, against which nothing may be done. How
 //! connections are lost and servers stopped is chosen by one number, like everything else.
 
 pub(crate) mod circle;

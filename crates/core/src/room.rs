@@ -45,7 +45,7 @@ use membership::role_of;
 pub use record::{Door, Lifecycle, Terms};
 pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
 pub use snapshot::{RestoreError, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotError};
-pub use turn::{Answer, Effects, Flush, Wanted};
+pub use turn::{Answer, Change, Effects, Flush, Wanted};
 
 use crate::flush::{Mark, Said, To};
 use crate::game::{FlushMode, GameSnapshot, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
@@ -268,7 +268,13 @@ impl Room {
             Command::Act { member, kind, data, reference, n } => self.act(member, kind, data, reference.as_ref(), n),
             Command::Ask { member, ref ask } => self.ask(member, ask, effects),
             Command::Reserve { users, until } => self.reserve(&users, until),
-            Command::History { member, reference, page } => self.tell_history(member, reference.as_ref(), page),
+            Command::SetData { whose, data, access } => self.set_data(whose.as_ref(), &data, &access),
+            Command::History { member, reference, page, change: None } => {
+                self.tell_history(member, reference.as_ref(), page);
+            }
+            Command::History { member, reference, page, change: Some(change) } => {
+                self.change_found(member, reference.as_ref(), &change, page, effects);
+            }
             Command::Close { reason } => self.close(reason, effects),
             Command::Reseed { seed } => self.reseed(seed),
             Command::Erase { user_id, username } => self.erase(&user_id, username.as_deref(), effects),

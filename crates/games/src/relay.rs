@@ -25,7 +25,7 @@ pub struct Relay {
 #[schemars(crate = "anteroom_core::schemars")]
 #[serde(default)]
 pub struct Options {
-    /// Not counting those who only watch; 1 to [`MEMBERS_MAX`].
+    /// Not counting those who only watch; 1 to 1024.
     #[schemars(title = "How many may be in it", range(min = 1, max = 1024))]
     pub members_max: u16,
     /// Whether what is said goes out at once, or together with everything else of the same tick.

@@ -37,6 +37,8 @@ pub const DATA_KEYS_MAX: usize = 32;
 pub const DATA_KEY_BYTES_MAX: usize = 64;
 /// The longest value of data, in bytes of its JSON text.
 pub const DATA_VALUE_BYTES_MAX: usize = 1 << 10;
+/// Keys and values of data of all listed members of a room together, in bytes; beyond it each has an equal share of it still.
+pub const MEMBERS_DATA_BYTES_MAX: usize = 128 << 10;
 /// The longest password of a room, in bytes.
 pub const PASSWORD_BYTES_MAX: usize = 128;
 /// The longest text that is said in a room, in bytes.

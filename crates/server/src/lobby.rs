@@ -288,17 +288,24 @@ impl Lobby {
     }
 }
 
-/// Cuts changes into messages of at most [`ROOMS_LISTED_MAX`] rows of each sort.
+/// Cuts changes into messages of at most [`ROOMS_LISTED_MAX`] rows, and as many ids.
 fn encode(changed: &RoomsChanged, codec: Codec, tally: &Tally) -> Vec<Arc<Batch>> {
-    let part = |rows: &[RoomSummary], place: usize| rows.chunks(ROOMS_LISTED_MAX).nth(place).map(<[_]>::to_vec);
-    let most = changed.added.len().max(changed.updated.len()).max(changed.removed.len());
-    (0..most.div_ceil(ROOMS_LISTED_MAX))
-        .filter_map(|place| {
-            let message = RoomsChanged {
-                added: part(&changed.added, place).unwrap_or_default(),
-                updated: part(&changed.updated, place).unwrap_or_default(),
-                removed: changed.removed.chunks(ROOMS_LISTED_MAX).nth(place).unwrap_or_default().to_vec(),
-            };
+    let RoomsChanged { added, updated, removed } = changed;
+    let most = (added.len() + updated.len()).max(removed.len());
+    let part = |rows: &[RoomSummary], from: usize| {
+        let end = |at: usize| at.min(rows.len());
+        rows[end(from)..end(from + ROOMS_LISTED_MAX)].to_vec()
+    };
+    (0..most)
+        .step_by(ROOMS_LISTED_MAX)
+        .filter_map(|from| {
+            let added = part(added, from);
+            // Those that are updated come behind those that are added.
+            let space = ROOMS_LISTED_MAX - added.len();
+            let mut updated = part(updated, (from + added.len()).saturating_sub(changed.added.len()));
+            updated.truncate(space);
+            let removed = removed.chunks(ROOMS_LISTED_MAX).nth(from / ROOMS_LISTED_MAX).unwrap_or_default().to_vec();
+            let message = RoomsChanged { added, updated, removed };
             let batch = Batch::one(codec, &Header::new(RoomsChanged::TYPE), &message).ok()?;
             Some(Arc::new(batch.counted(tally)))
         })

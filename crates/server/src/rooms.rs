@@ -2,7 +2,8 @@
 //!
 //! A room's task drains its mailbox, lets the room react to all of it, and flushes once. It never waits for a
 //! session. Players' input has a share of the mailbox for each of them, and is refused with `busy` beyond it; coming and
-//! going waits its turn. A durable room is stored turn by turn, and out of memory while nobody is in it.
+//! going waits its turn. A durable room is stored turn by turn, and out of memory while nobody is in it. Where there is no space
+//! for another room, one that nobody is in gives way.
 
 mod asleep;
 mod door;
@@ -15,6 +16,7 @@ mod member;
 mod record;
 mod restoring;
 mod seeking;
+mod spare;
 mod task;
 mod terms;
 mod turn;
@@ -47,6 +49,7 @@ pub(crate) use member::Visitor;
 pub(crate) use record::deeds;
 pub(crate) use restoring::Rejoin;
 pub(crate) use seeking::Sought;
+use spare::Spare;
 use task::Opening;
 pub(crate) use terms::Plan;
 
@@ -109,9 +112,22 @@ struct Places {
     asleep: Asleep,
     /// In the store, and not to be restored; why.
     suspended: BTreeMap<RoomId, String>,
+    /// Which of those in memory give way to others.
+    spare: Spare,
 }
 
 impl Places {
+    /// Takes a room out of memory.
+    fn take_out(&mut self, room_id: &RoomId) -> Option<RoomHandle> {
+        self.spare.remove(room_id);
+        self.running.remove(room_id)
+    }
+
+    /// How many rooms are in memory and stay there.
+    fn in_use(&self) -> usize {
+        self.running.len().saturating_sub(self.spare.going())
+    }
+
     fn has(&self, room_id: &RoomId) -> bool {
         self.running.contains_key(room_id) || self.asleep.has(room_id) || self.suspended.contains_key(room_id)
     }
@@ -277,8 +293,8 @@ impl Rooms {
         if self.tasks.is_closed() {
             return Err(ErrorBody::new(ErrorCode::ShuttingDown, "The server is shutting down."));
         }
-        let is_full = places.running.len() >= self.limits.rooms_max;
-        if is_full || durable && places.len() >= self.limits.stored_rooms_max {
+        let is_kept_out = durable && places.len() >= self.limits.stored_rooms_max;
+        if is_kept_out || !self.make_space(&mut places) {
             return Err(ErrorBody::new(ErrorCode::LimitReached, "The server has no space for another room just now."));
         }
         let free = std::iter::repeat_with(id).take(ID_TRIES).find(|room_id| !places.has(room_id));
@@ -297,7 +313,7 @@ impl Rooms {
     }
 
     fn forget(&self, room_id: &RoomId) {
-        self.lock().running.remove(room_id);
+        self.lock().take_out(room_id);
         self.lobby.remove(room_id);
     }
 

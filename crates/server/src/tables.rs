@@ -13,7 +13,7 @@ pub struct LimitList {
     pub message_bytes_max: u32,
     /// Connections at a time, with or without a session.
     pub connections_max: u32,
-    /// Rooms at a time.
+    /// Rooms at a time. Beyond it those give way that nobody is in and no seat is kept in: a durable one sleeps, any other ends.
     pub rooms_max: u32,
     /// Rooms in the store at a time, those that sleep included.
     pub stored_rooms_max: u32,

@@ -1,4 +1,4 @@
-/** Which rooms the list shows: the server is asked for the game, the state and free seats; names are looked through here. */
+/** Which rooms the list shows: the server is asked for game, state and free seats; names are looked through here. */
 
 import { byId, make } from "./dom.js";
 import { gameName, games } from "./games.js";

@@ -88,7 +88,8 @@ function keepFocus(element) {
 }
 
 function createRow() {
-  const [mark, name, notes] = ["person-mark", "person-name", "person-notes"].map((name) => make("span", { class: name }));
+  const classes = ["person-mark", "person-name", "person-notes"];
+  const [mark, name, notes] = classes.map((name) => make("span", { class: name }));
   setAttribute(mark, "aria-hidden", "true");
   const menu = createMenu();
   const buttons = make("span", { class: "person-actions" });
@@ -138,7 +139,8 @@ function showCount(count, named, hasMore) {
 function freeSeatActions(seat, { room, rights, kind }) {
   const actions = [];
   const offer = (label, id, type, data) => actions.push([label, id, () => act(type, data)]);
-  if (!rights.isPlayer && seat === seatToTake(room)) offer("Take the seat", "take-seat", "queue_for_seat", { queued: true });
+  const mayTake = !rights.isPlayer && seat === seatToTake(room);
+  if (mayTake) offer("Take the seat", "take-seat", "queue_for_seat", { queued: true });
   // Of two seats the other one is as good.
   const mayMove = rights.isPlayer && !rights.isMatchOn && room.info?.seats_max > 2;
   if (mayMove) offer("Sit here", `sit-${seat}`, "choose_seat", { seat });
@@ -155,7 +157,9 @@ function memberActions(member, isSelf, { rights }) {
   if (rights.isPlayer && seat !== null && !rights.isMatchOn) {
     actions.push(["Swap seats", "swap", () => act("choose_seat", { seat })]);
   }
-  if (isComputer && rights.decides) actions.push(["Take the bot away", "remove-bot", () => act("remove_bot", { seat })]);
+  if (isComputer && rights.decides) {
+    actions.push(["Take the bot away", "remove-bot", () => act("remove_bot", { seat })]);
+  }
   if (isComputer || !rights.isOwner) return actions;
   const { muted } = member;
   actions.push(

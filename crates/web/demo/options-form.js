@@ -97,7 +97,8 @@ function inputOf(option, attributes) {
   const { kind, initial, min, max, choices } = option;
   if (kind === "choice") {
     const entries = choices.map((choice) => make("option", { value: String(choice) }, labelOf(String(choice))));
-    const none = option.isRequired || initial !== undefined ? [] : [make("option", { value: "" }, "As the game has it")];
+    const isOpen = !option.isRequired && initial === undefined;
+    const none = isOpen ? [make("option", { value: "" }, "As the game has it")] : [];
     const select = make("select", attributes, ...none, ...entries);
     if (initial !== undefined && initial !== null) select.value = String(initial);
     return select;

@@ -63,8 +63,9 @@ fn word(rng: &mut Rng) -> &'static str {
 /// Something to ask the room for.
 pub(super) fn deed(rng: &mut Rng, record: &Record, passwords: bool) -> (&'static str, Value) {
     let is_owner = record.owner() == Some(record.user_id());
-    let is_player = record.own()["role"] == "player";
-    if is_player && !record.is_on() && record.own()["ready"] == false && one_in(rng, 3) {
+    let is_player = record.field("role") == "player";
+    let is_ready = record.own().is_some_and(|own| own["ready"] == true);
+    if is_player && !record.is_on() && !is_ready && one_in(rng, 3) {
         return ("ready", json!({"ready": true}));
     }
     if is_player && record.is_on() && one_in(rng, 4) {

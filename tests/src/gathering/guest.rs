@@ -12,7 +12,7 @@ use crate::resuming::{Back, Carrying, Resuming};
 use crate::token;
 
 /// What a request may be refused with; everything else is a fault of the room or of the story.
-const REFUSALS: [&str; 18] = [
+const REFUSALS: [&str; 19] = [
     "already_in_room",
     "banned",
     "busy",
@@ -24,6 +24,7 @@ const REFUSALS: [&str; 18] = [
     "not_owner",
     "not_playing",
     "not_your_turn",
+    "rate_limited",
     "rejected",
     "room_full",
     "room_locked",

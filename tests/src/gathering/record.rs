@@ -212,9 +212,9 @@ impl Record {
         self.members.iter().filter(|(_, member)| member["role"] == "player").map(|(user_id, _)| &**user_id)
     }
 
-    /// What is said of its own user.
-    pub(super) fn own(&self) -> &Map<String, Value> {
-        &self.members[&self.user_id]
+    /// What is said of its own user; of then, for whoever is behind.
+    pub(super) fn own(&self) -> Option<&Map<String, Value>> {
+        self.members.get(&self.user_id)
     }
 }
 

@@ -114,8 +114,8 @@ impl Room {
             MemberRequest::CreateInvite(request) => self.create_invite(id, request, ask.with),
             MemberRequest::GetParticipants(_) => Ok(Reply::Participants(self.participants(id))),
             MemberRequest::Chat(request) => self.chat(id, request, ask.with, effects),
-            MemberRequest::ChatEdit(request) => self.chat_edit(id, request, ask.with, effects),
-            MemberRequest::ChatDelete(request) => self.chat_delete(id, request, effects),
+            MemberRequest::ChatEdit(request) => self.chat_edit(id, request, ask, effects),
+            MemberRequest::ChatDelete(request) => self.chat_delete(id, request, ask, effects),
             MemberRequest::ChatHistory(request) => self.chat_history(id, request, ask.reference.as_ref(), effects),
             MemberRequest::Presence(request) => self.set_presence(id, request, effects),
         }

@@ -3,6 +3,8 @@
 //! The room keeps what was said last. What is older is for somebody outside to find, if the room is durable; in other rooms it
 //! is gone. Which words are welcome is not known here.
 
+mod older;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::asking::Reply;
-use super::{Effects, MemberId, Room, Wanted};
+use super::{Ask, Change, Effects, MemberId, Room, Wanted};
 use crate::flush::To;
 use crate::text;
 
@@ -42,16 +44,20 @@ pub(super) struct Talk {
     said_ever: u64,
     /// The last ones, the oldest first.
     entries: VecDeque<ChatEntry>,
+    /// Older ones that were changed last.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    changed: VecDeque<ChatEntry>,
 }
 
 impl Talk {
     pub(super) fn mentions(&self, user_id: &UserId) -> bool {
-        self.entries.iter().any(|entry| entry.user_id == *user_id)
+        self.entries.iter().chain(&self.changed).any(|entry| entry.user_id == *user_id)
     }
 
     /// Forgets what somebody has said.
     pub(super) fn forget(&mut self, user_id: &UserId) {
         self.entries.retain(|entry| entry.user_id != *user_id);
+        self.changed.retain(|entry| entry.user_id != *user_id);
     }
 
     /// Forgets what was said before a time, in Unix milliseconds.
@@ -59,6 +65,7 @@ impl Talk {
         while self.entries.front().is_some_and(|first| first.at_ms < at_ms) {
             self.entries.pop_front();
         }
+        self.changed.retain(|entry| entry.at_ms >= at_ms);
     }
 
     /// Whether it can be: numbers that rise, and none above what was counted.
@@ -116,6 +123,15 @@ impl Room {
         Some(self.stage.now.as_millis().saturating_sub(kept_ms))
     }
 
+    /// Leaves out of a page what is not kept any more: the store forgets it some time later. The oldest are in front.
+    fn leave_out_old(&self, page: &mut ChatPage) {
+        let kept_from = self.chat_kept_from().unwrap_or_default();
+        if page.messages.first().is_some_and(|first| first.at_ms < kept_from) {
+            page.messages.retain(|entry| entry.at_ms >= kept_from);
+            page.next = None;
+        }
+    }
+
     /// What a newcomer is told of what was said last.
     pub(super) fn chat_shown(&self) -> Vec<ChatEntry> {
         let entries = &self.talk.entries;
@@ -147,11 +163,15 @@ impl Room {
         &mut self,
         id: MemberId,
         request: ChatEdit,
-        filtered: Option<&str>,
+        ask: &Ask<'_>,
         effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
         let user_id = self.heard(id)?;
-        let text = text::heard(&request.text, filtered)?;
+        let text = text::heard(&request.text, ask.with)?;
+        if self.talk.place(request.message_id).is_none() {
+            let change = Change { message_id: request.message_id, text: Some(text) };
+            return self.change_older(id, change, ask.reference.as_ref(), effects);
+        }
         let place = self.place_of(id, request.message_id)?;
         self.check_change()?;
         let Some(entry) = self.talk.entries.get_mut(place) else { return Err(unknown()) };
@@ -174,8 +194,13 @@ impl Room {
         &mut self,
         id: MemberId,
         request: ChatDelete,
+        ask: &Ask<'_>,
         effects: &mut Effects,
     ) -> Result<Reply, ErrorBody> {
+        if self.talk.place(request.message_id).is_none() {
+            let change = Change { message_id: request.message_id, text: None };
+            return self.change_older(id, change, ask.reference.as_ref(), effects);
+        }
         let user_id = self.members.get(&id).map(|member| &member.user_id);
         let is_owner = user_id.is_some() && user_id == self.record.owner.as_ref();
         let place = self.place_of(id, request.message_id)?;
@@ -224,7 +249,7 @@ impl Room {
                 // Of what is stored beyond, this room knows nothing.
                 let before = before.unwrap_or(MessageId(u64::MAX)).min(MessageId(self.talk.said_ever + 1));
                 let (reference, before) = (reference.cloned(), Some(before));
-                effects.wanted.push(Wanted { member: id, reference, before, limit });
+                effects.wanted.push(Wanted { member: id, reference, before, limit, change: None });
                 return Ok(Reply::Later);
             }
             page.next = page.messages.first().map(|entry| entry.message_id);
@@ -239,12 +264,8 @@ impl Room {
         }
         match page {
             Some(mut page) => {
-                // The store forgets it some time later, and the oldest are in front.
-                let kept_from = self.chat_kept_from().unwrap_or_default();
-                if page.messages.first().is_some_and(|first| first.at_ms < kept_from) {
-                    page.messages.retain(|entry| entry.at_ms >= kept_from);
-                    page.next = None;
-                }
+                self.leave_out_old(&mut page);
+                self.talk.renew(&mut page);
                 self.as_seen_late(id, &mut page);
                 self.reply(id, HISTORY_RESULT, reference, &Reply::Page(page));
             }
@@ -316,13 +337,18 @@ impl Room {
         }
     }
 
-    /// Where an entry is that a member has said or sees: of any other they learn nothing.
+    /// Where an entry is that a member has said or sees.
     fn place_of(&self, id: MemberId, message_id: MessageId) -> Result<usize, ErrorBody> {
         let place = self.talk.place(message_id).ok_or_else(unknown)?;
-        let author = self.talk.entries.get(place).map(|entry| &entry.user_id);
-        let is_own = author.is_some() && author == self.members.get(&id).map(|member| &member.user_id);
-        let is_seen = self.unread_from(id).is_none_or(|from| message_id < from);
-        if is_own || is_seen { Ok(place) } else { Err(unknown()) }
+        let entry = self.talk.entries.get(place).ok_or_else(unknown)?;
+        self.check_seen(id, entry).map(|()| place)
+    }
+
+    /// Checks that a member has said an entry, or sees it: of any other they learn nothing.
+    fn check_seen(&self, id: MemberId, entry: &ChatEntry) -> Result<(), ErrorBody> {
+        let is_own = self.members.get(&id).is_some_and(|member| member.user_id == entry.user_id);
+        let is_seen = self.unread_from(id).is_none_or(|from| entry.message_id < from);
+        if is_own || is_seen { Ok(()) } else { Err(unknown()) }
     }
 
     /// Everyone hears of an entry, and it is kept with the turn.

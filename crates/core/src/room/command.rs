@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anteroom_protocol::bincode::{Decode, Encode};
 use anteroom_protocol::envelope::Ref;
-use anteroom_protocol::message::Role;
 use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
+use anteroom_protocol::message::{AccessMap, DataMap, Role};
 use anteroom_protocol::{Codec, Data, Json, LaneId, RoomId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Ask, Terms};
+use super::{Ask, Change, Terms};
 use crate::time::Time;
 
 /// Names one membership: one session's time in one room. The room gives them out, from 1 on, and none twice.
@@ -150,6 +150,15 @@ pub enum Command<'a> {
         /// Until when.
         until: Time,
     },
+    /// The server's program sets data, and who may read it, as [`Room::check_data`](super::Room::check_data) allows.
+    SetData {
+        /// Whose; the room's if nobody's.
+        whose: Option<UserId>,
+        /// The values by key; null removes one.
+        data: DataMap,
+        /// Who may read which.
+        access: AccessMap,
+    },
     /// What was asked for outside has been found; see [`Wanted`](super::Wanted).
     History {
         /// Who asked.
@@ -158,6 +167,8 @@ pub enum Command<'a> {
         reference: Option<Ref>,
         /// What was said before; none if it could not be read.
         page: Option<ChatPage>,
+        /// What the member wants of the last entry of it, if they have asked for it to change it.
+        change: Option<Change>,
     },
     /// The room ends for everyone.
     Close {

@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anteroom_protocol::code::floor_char_boundary;
-use anteroom_protocol::limits::{DATA_KEY_BYTES_MAX, DATA_KEYS_MAX, DATA_VALUE_BYTES_MAX, KEY_BYTES_MAX};
+use anteroom_protocol::limits::{
+    DATA_KEY_BYTES_MAX, DATA_KEYS_MAX, DATA_VALUE_BYTES_MAX, KEY_BYTES_MAX, MEMBERS_DATA_BYTES_MAX,
+    SPECTATORS_LISTED_MAX,
+};
 use anteroom_protocol::message::member::SetMemberData;
 use anteroom_protocol::message::push::{MemberUpdated, RoomUpdated};
 use anteroom_protocol::message::{Access, AccessMap, DataMap, Message};
@@ -15,6 +18,14 @@ use serde::{Deserialize, Serialize};
 use super::asking::Reply;
 use super::{MemberId, Room};
 use crate::flush::To;
+
+/// Who sets data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Client,
+    /// The server's own program, which has keys that no client sees or sets.
+    Server,
+}
 
 /// Values by key, each with who may read it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -55,6 +66,7 @@ impl Dataset {
         data: &DataMap,
         access: &AccessMap,
         searchable: &[&str],
+        by: By,
     ) -> Result<(Self, Vec<Changed>), ErrorBody> {
         let mut changed = self.clone();
         let keys: BTreeSet<&String> = data.keys().chain(access.keys()).collect();
@@ -62,11 +74,15 @@ impl Dataset {
             let before = self.values.get(*key);
             let is_searchable = searchable.contains(&key.as_str());
             let level = match (access.get(*key), before) {
-                (Some(Access::Server), _) => return Err(refusal(key, "no client may set a key for the server alone")),
+                (Some(Access::Server), _) if by == By::Client => {
+                    return Err(refusal(key, "no client may set a key for the server alone"));
+                }
                 (Some(level), _) if is_searchable && *level != Access::Public => {
                     return Err(refusal(key, "lists show it, so it is public"));
                 }
-                (_, Some((_, Access::Server))) => return Err(refusal(key, "the server alone sets it")),
+                (_, Some((_, Access::Server))) if by == By::Client => {
+                    return Err(refusal(key, "the server alone sets it"));
+                }
                 (Some(level), _) => *level,
                 (None, Some((_, level))) => *level,
                 (None, None) if is_searchable => Access::Public,
@@ -85,6 +101,11 @@ impl Dataset {
                 None => drop(changed.values.remove(*key)),
             }
         }
+        let listed = searchable.iter().filter_map(|key| changed.values.get(*key));
+        if listed.map(|(value, _)| value.text().len()).sum::<usize>() > DATA_VALUE_BYTES_MAX {
+            let sentence = format!("What lists show of a room's data has at most {DATA_VALUE_BYTES_MAX} bytes in all.");
+            return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
+        }
         if changed.values.len() > DATA_KEYS_MAX {
             let sentence = format!("There may be at most {DATA_KEYS_MAX} keys.");
             return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
@@ -97,6 +118,11 @@ impl Dataset {
         });
         let told = told.collect();
         Ok((changed, told))
+    }
+
+    /// Bytes of keys and values.
+    fn bytes(&self) -> usize {
+        self.values.iter().map(|(key, (value, _))| key.len() + value.text().len()).sum()
     }
 
     /// The keys that only an owner reads.
@@ -149,16 +175,84 @@ impl Room {
     pub(super) fn set_member_data(&mut self, id: MemberId, request: SetMemberData) -> Result<Reply, ErrorBody> {
         let SetMemberData { data, access } = request;
         let user_id = self.user_of(id)?;
-        let Some(person) = self.people.get_mut(&user_id) else { return Ok(Reply::Done) };
-        let (changed, told) = person.data.with(&data, &access.unwrap_or_default(), &[])?;
-        person.data = changed;
-        let number = person.number;
-        if person.listed {
-            self.tell_data(Whose::Member(&user_id, number), &told);
-        } else {
-            self.tell_own(&user_id, number, &told);
+        let Some(person) = self.people.get(&user_id) else { return Ok(Reply::Done) };
+        let (changed, told) = person.data.with(&data, &access.unwrap_or_default(), &[], By::Client)?;
+        self.check_room_for(&user_id, &changed)?;
+        if let Some(person) = self.people.get_mut(&user_id) {
+            person.data = changed;
         }
+        self.tell_data_of(&user_id, &told);
         Ok(Reply::Done)
+    }
+
+    /// Tells what of somebody's data has changed.
+    fn tell_data_of(&mut self, user_id: &UserId, told: &[Changed]) {
+        match self.people.get(user_id).map(|person| (person.number, person.listed)) {
+            Some((number, true)) => self.tell_data(Whose::Member(user_id, number), told),
+            Some((number, false)) => self.tell_own(user_id, number, told),
+            None => {}
+        }
+    }
+
+    /// The data as the server's program would have it, of the room or of somebody in it.
+    fn data_with(
+        &self,
+        whose: Option<&UserId>,
+        data: &DataMap,
+        access: &AccessMap,
+    ) -> Result<(Dataset, Vec<Changed>), ErrorBody> {
+        let Some(user_id) = whose else {
+            return self.record.data.with(data, access, self.kind.searchable, By::Server);
+        };
+        let nobody = || ErrorBody::new(ErrorCode::NotInRoom, format!("{user_id} is not in that room."));
+        let changed = self.people.get(user_id).ok_or_else(nobody)?.data.with(data, access, &[], By::Server)?;
+        self.check_room_for(user_id, &changed.0)?;
+        Ok(changed)
+    }
+
+    /// Whether there is room for somebody's data beside everybody else's: all of it is in every snapshot. Who takes no more than an
+    /// equal share finds room always.
+    fn check_room_for(&self, user_id: &UserId, data: &Dataset) -> Result<(), ErrorBody> {
+        let listed = self.people.get(user_id).is_some_and(|person| person.listed);
+        // One who is not in the list may come to be, as everybody may who is not.
+        let most = usize::from(self.seats.max) + SPECTATORS_LISTED_MAX;
+        let sharers = if listed { self.watching.listed.len().max(1) } else { most };
+        if data.bytes() <= MEMBERS_DATA_BYTES_MAX / sharers {
+            return Ok(());
+        }
+        let others = self.watching.listed.values().filter(|other| *other != user_id);
+        let others = others.filter_map(|other| self.people.get(other)).map(|person| person.data.bytes());
+        if listed && others.sum::<usize>() + data.bytes() <= MEMBERS_DATA_BYTES_MAX {
+            return Ok(());
+        }
+        let sentence = "The members of this room have no space left for more data.";
+        Err(ErrorBody::new(ErrorCode::LimitReached, sentence))
+    }
+
+    /// Whether [`Command::SetData`](super::Command::SetData) would be carried out.
+    ///
+    /// # Errors
+    /// `invalid_data`, naming the key in the details; `not_in_room` if there is no such user.
+    pub fn check_data(&self, whose: Option<&UserId>, data: &DataMap, access: &AccessMap) -> Result<(), ErrorBody> {
+        self.data_with(whose, data, access).map(drop)
+    }
+
+    /// What cannot be set changes nothing; whoever asks has [checked](Self::check_data).
+    pub(super) fn set_data(&mut self, whose: Option<&UserId>, data: &DataMap, access: &AccessMap) {
+        let Ok((changed, told)) = self.data_with(whose, data, access) else { return };
+        match whose {
+            None => {
+                self.record.data = changed;
+                self.turnover += 1;
+                self.tell_data(Whose::Room, &told);
+            }
+            Some(user_id) => {
+                if let Some(person) = self.people.get_mut(user_id) {
+                    person.data = changed;
+                }
+                self.tell_data_of(user_id, &told);
+            }
+        }
     }
 
     /// Tells everyone what they may read of what has changed.
@@ -278,9 +372,10 @@ mod tests {
     #[test]
     fn a_key_is_set_changed_and_removed() {
         let none = AccessMap::new();
-        let (first, told) = Dataset::default().with(&data(&[("a", "1"), ("b", "2")]), &none, &[]).unwrap();
+        let (first, told) = Dataset::default().with(&data(&[("a", "1"), ("b", "2")]), &none, &[], By::Client).unwrap();
         assert_eq!(told.len(), 2);
-        let (second, told) = first.with(&data(&[("a", "1"), ("b", "null"), ("c", "null")]), &none, &[]).unwrap();
+        let (second, told) =
+            first.with(&data(&[("a", "1"), ("b", "null"), ("c", "null")]), &none, &[], By::Client).unwrap();
         assert_eq!(
             told.iter().map(|changed| changed.key.as_str()).collect::<Vec<_>>(),
             ["b"],
@@ -292,13 +387,24 @@ mod tests {
     #[test]
     fn who_may_read_a_key_is_kept_until_it_is_said_anew() {
         let owner = AccessMap::from([("a".to_owned(), Access::Owner)]);
-        let (first, _) = Dataset::default().with(&data(&[("a", "1")]), &owner, &[]).unwrap();
-        let (second, _) = first.with(&data(&[("a", "2")]), &AccessMap::new(), &[]).unwrap();
+        let (first, _) = Dataset::default().with(&data(&[("a", "1")]), &owner, &[], By::Client).unwrap();
+        let (second, _) = first.with(&data(&[("a", "2")]), &AccessMap::new(), &[], By::Client).unwrap();
         assert_eq!(second.seen_by(Access::Members), DataMap::new());
         assert_eq!(second.seen_by(Access::Owner), data(&[("a", "2")]));
         let shown = AccessMap::from([("a".to_owned(), Access::Public)]);
-        let (third, told) = second.with(&DataMap::new(), &shown, &[]).unwrap();
+        let (third, told) = second.with(&DataMap::new(), &shown, &[], By::Client).unwrap();
         assert_eq!((third.seen_by(Access::Public), told.len()), (data(&[("a", "2")]), 1));
+    }
+
+    #[test]
+    fn what_lists_show_is_no_more_than_one_value() {
+        let (none, half) = (AccessMap::new(), format!("{:?}", "x".repeat(510)));
+        let with = |second: &str| {
+            let data = data(&[("map", &half), ("mode", second), ("note", &half)]);
+            Dataset::default().with(&data, &none, &["map", "mode"], By::Client)
+        };
+        assert!(with(&half).is_ok());
+        assert_eq!(with(&format!("{:?}", "x".repeat(511))).unwrap_err().code, ErrorCode::InvalidData);
     }
 
     #[test]
@@ -309,18 +415,18 @@ mod tests {
         let many: Vec<(&str, &str)> = many.iter().map(|key| (key.as_str(), "0")).collect();
         for wrong in [data(&[("", "1")]), data(&[(&"k".repeat(65), "1")]), data(&[("a\n", "1")]), data(&[("a", &long)])]
         {
-            let error = Dataset::default().with(&wrong, &none, &[]).unwrap_err();
+            let error = Dataset::default().with(&wrong, &none, &[], By::Client).unwrap_err();
             assert_eq!(error.code, ErrorCode::InvalidData);
             assert!(error.details.is_some());
         }
-        assert!(Dataset::default().with(&data(&many), &none, &[]).is_err());
-        assert!(Dataset::default().with(&data(&many[1..]), &none, &[]).is_ok());
+        assert!(Dataset::default().with(&data(&many), &none, &[], By::Client).is_err());
+        assert!(Dataset::default().with(&data(&many[1..]), &none, &[], By::Client).is_ok());
         for (level, searchable) in [(Access::Server, &[][..]), (Access::Owner, &["map"][..])] {
             let access = AccessMap::from([("map".to_owned(), level)]);
-            assert!(Dataset::default().with(&data(&[("map", "1")]), &access, searchable).is_err());
+            assert!(Dataset::default().with(&data(&[("map", "1")]), &access, searchable, By::Client).is_err());
         }
         let absent = AccessMap::from([("a".to_owned(), Access::Public)]);
-        assert!(Dataset::default().with(&DataMap::new(), &absent, &[]).is_err());
+        assert!(Dataset::default().with(&DataMap::new(), &absent, &[], By::Client).is_err());
     }
 
     #[test]

@@ -87,6 +87,24 @@ impl Room {
         empty_ttl.is_zero() && !persistent && self.stay.empty.is_some()
     }
 
+    /// Whether nothing is lost to anybody if the room ends now: nobody is in it, and nothing is kept there for anybody.
+    #[must_use]
+    pub fn is_spare(&self) -> bool {
+        !self.closed && self.is_empty() && self.plan.reserved.is_empty() && !self.record.lifecycle.persistent
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.closed
+    }
+
+    /// Ends a room that is [spare](Self::is_spare), as if it had been empty for as long as it may be; any other stays. Not for one
+    /// that keeps a log, which has nothing of it.
+    pub fn give_way(&mut self) {
+        self.closed |= self.is_spare() && !self.keeps_log;
+    }
+
     /// Ends the room, whose time has come.
     pub(super) fn end_of_itself(&mut self, effects: &mut Effects) {
         match self.stay.end(&self.record.lifecycle) {

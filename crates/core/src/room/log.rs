@@ -12,12 +12,12 @@ use std::fmt;
 use anteroom_protocol::bincode::{Decode, Encode};
 use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::Ref;
-use anteroom_protocol::message::Role;
 use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
+use anteroom_protocol::message::{AccessMap, DataMap, Role};
 use anteroom_protocol::{Codec, Data, LaneId, SessionId, UserId, binary};
 
-use super::{AnswerTo, Ask, Command, Flush, Join, MemberId, Room};
+use super::{AnswerTo, Ask, Change, Command, Flush, Join, MemberId, Room};
 use crate::time::Time;
 pub use deeds::Deed;
 
@@ -111,10 +111,16 @@ enum What {
         users: Vec<UserId>,
         until: Time,
     },
+    SetData {
+        whose: Option<UserId>,
+        data: DataMap,
+        access: AccessMap,
+    },
     History {
         member: MemberId,
         reference: Option<String>,
         page: Option<ChatPage>,
+        change: Option<Change>,
     },
     Close {
         reason: ClosedReason,
@@ -206,8 +212,12 @@ impl Log {
                 What::Ask { member, kind, is_binary, data, with, reference: text_of(ask.reference.as_ref()), n: ask.n }
             }
             Command::Reserve { ref users, until } => What::Reserve { users: users.clone(), until },
-            Command::History { member, ref reference, ref page } => {
-                What::History { member, reference: text_of(reference.as_ref()), page: page.clone() }
+            Command::SetData { ref whose, ref data, ref access } => {
+                What::SetData { whose: whose.clone(), data: data.clone(), access: access.clone() }
+            }
+            Command::History { member, ref reference, ref page, ref change } => {
+                let (page, change) = (page.clone(), change.clone());
+                What::History { member, reference: text_of(reference.as_ref()), page, change }
             }
             Command::Close { reason } => What::Close { reason },
             Command::Reseed { seed } => What::Reseed { seed },
@@ -299,8 +309,12 @@ impl What {
                 Command::Ask { member, ask: Ask { kind, data, with, reference, n } }
             }
             Self::Reserve { ref users, until } => Command::Reserve { users: users.clone(), until },
-            Self::History { member, ref reference, ref page } => {
-                Command::History { member, reference: reference_of(reference.as_deref())?, page: page.clone() }
+            Self::SetData { ref whose, ref data, ref access } => {
+                Command::SetData { whose: whose.clone(), data: data.clone(), access: access.clone() }
+            }
+            Self::History { member, ref reference, ref page, ref change } => {
+                let reference = reference_of(reference.as_deref())?;
+                Command::History { member, reference, page: page.clone(), change: change.clone() }
             }
             Self::Close { reason } => Command::Close { reason },
             Self::Reseed { seed } => Command::Reseed { seed },

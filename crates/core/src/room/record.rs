@@ -10,7 +10,7 @@ use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::asking::Reply;
-use super::data::{Dataset, Whose};
+use super::data::{By, Dataset, Whose};
 use super::{MemberId, Room};
 use crate::flush::To;
 use crate::game::{Seat, Seats};
@@ -99,7 +99,9 @@ impl Record {
     /// # Errors
     /// `invalid_data` if its data or its seats cannot be like that.
     pub(super) fn new(terms: &Terms, seats: Seats, searchable: &[&str], now: Time) -> Result<Self, ErrorBody> {
-        let (data, _) = Dataset::default().with(&terms.data, &terms.access, searchable)?;
+        // What nobody in a room has asked for the server's program, or the server itself has.
+        let by = if terms.created_by.is_some() { By::Client } else { By::Server };
+        let (data, _) = Dataset::default().with(&terms.data, &terms.access, searchable, by)?;
         let seats_max = terms.seats_max.unwrap_or(seats.max);
         let least = seats.min.max(1);
         if seats_max < least || seats_max > seats.max {
@@ -159,7 +161,8 @@ impl Room {
             }
         };
         let searchable = self.kind.searchable;
-        let (data, told) = self.record.data.with(&data.unwrap_or_default(), &access.unwrap_or_default(), searchable)?;
+        let (data, access) = (data.unwrap_or_default(), access.unwrap_or_default());
+        let (data, told) = self.record.data.with(&data, &access, searchable, By::Client)?;
         let mut update = RoomUpdated::default();
         if let Some(name) = name.filter(|name| *name != self.name) {
             self.name.clone_from(&name);

@@ -2,6 +2,7 @@
 //!
 //! A turn is all that happens between two flushes. Whatever leaves a room is in here; nothing goes beside it.
 
+use anteroom_protocol::bincode::{Decode, Encode};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::Role;
 use anteroom_protocol::message::chat::{ChatEntry, MessageId};
@@ -63,6 +64,18 @@ pub struct Wanted {
     pub before: Option<MessageId>,
     /// How much at most.
     pub limit: u16,
+    /// What the member wants of the entry, if they ask for it to change it.
+    pub change: Option<Change>,
+}
+
+/// What is to become of something that was said.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[bincode(crate = "anteroom_protocol::bincode")]
+pub struct Change {
+    /// Of what.
+    pub message_id: MessageId,
+    /// The text in place of what it was; none takes it back.
+    pub text: Option<String>,
 }
 
 /// What became of somebody who wanted to come in.

@@ -149,6 +149,7 @@ fn the_limits_are_those_of_the_code() {
         ("| keys of data of a room, and of a member |", DATA_KEYS_MAX),
         ("| a key of data |", DATA_KEY_BYTES_MAX),
         ("| a value of data |", DATA_VALUE_BYTES_MAX),
+        ("| keys and values of data of all listed members of a room |", MEMBERS_DATA_BYTES_MAX),
         ("| the password of a room |", PASSWORD_BYTES_MAX),
         ("| what is said at once |", CHAT_BYTES_MAX),
         ("| spectators that are listed by name |", SPECTATORS_LISTED_MAX),

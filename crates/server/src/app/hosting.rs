@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+#[cfg(doc)]
+use anteroom_protocol::message::Access;
 use anteroom_protocol::message::request::CreateRoom;
+use anteroom_protocol::message::{AccessMap, DataMap};
 use anteroom_protocol::{ErrorBody, RoomId, UserId};
 
 use super::Server;
@@ -51,6 +54,30 @@ impl Server {
     /// `room_not_found`; `room_full` if there are not so many seats; `room_suspended`, `storage_unavailable`.
     pub async fn reserve(&self, room_id: &RoomId, users: Vec<UserId>, kept_for: Duration) -> Result<(), ErrorBody> {
         self.parts.services.rooms.keep_seats(room_id, users, kept_for).await
+    }
+
+    /// Sets data of a room, and who may read it, as its owner may, and the keys of [`Access::Server`] besides, which no client sees
+    /// or sets. Null removes a key. Who may read what is heard of it. When this returns it holds, and in a durable room it is
+    /// stored. Not cancel-safe: it may be set then.
+    ///
+    /// # Errors
+    /// `invalid_data`, naming the key in the details; `room_not_found`, `room_suspended`, `storage_unavailable`.
+    pub async fn set_data(&self, room_id: &RoomId, data: DataMap, access: AccessMap) -> Result<(), ErrorBody> {
+        self.parts.services.rooms.set_data(room_id, None, data, access).await
+    }
+
+    /// The same of a user's data in a room.
+    ///
+    /// # Errors
+    /// As [`set_data`](Self::set_data); `not_in_room` if the user is not there.
+    pub async fn set_member_data(
+        &self,
+        room_id: &RoomId,
+        user_id: &UserId,
+        data: DataMap,
+        access: AccessMap,
+    ) -> Result<(), ErrorBody> {
+        self.parts.services.rooms.set_data(room_id, Some(user_id.clone()), data, access).await
     }
 
     /// Closes a room for everyone in it, who hear `room_closed` with the reason `closed`.

@@ -82,3 +82,25 @@ fn a_seat_is_free_again_when_nobody_is_on_the_way_to_it() {
     let promised = lobby.seek_or_promise(&of(Some("relay")), &"eve".parse().unwrap(), |_| true, mine, 2).unwrap();
     assert_eq!((promised.room_id, seek().unwrap().room_id), (mine, mine), "others find a seat there");
 }
+
+#[test]
+fn many_changes_are_cut_into_messages_of_so_many_rows() {
+    for (added, updated, removed) in [(600, 700, 1200), (0, 0, 501), (500, 500, 0), (1, 0, 0), (0, 501, 1)] {
+        let rows =
+            |from: u128, count: u128| (from..from + count).map(|bits| entry(bits, 1).summary).collect::<Vec<_>>();
+        let ids = |from: u128, count: u128| (from..from + count).map(RoomId::from_bits).collect::<Vec<_>>();
+        let changed =
+            RoomsChanged { added: rows(1, added), updated: rows(10_000, updated), removed: ids(20_000, removed) };
+        let mut told = RoomsChanged::default();
+        for batch in encode(&changed, Codec::Bincode, &Tally::default()) {
+            let mut messages = anteroom_protocol::envelope::decode_batch(Codec::Bincode, batch.payload()).unwrap();
+            let mut part: RoomsChanged = messages.next().unwrap().unwrap().data.decode().unwrap();
+            let (rows, ids) = (part.added.len() + part.updated.len(), part.removed.len());
+            assert!(rows <= 500 && ids <= 500 && rows + ids > 0, "{rows} rows, {ids} ids");
+            told.added.append(&mut part.added);
+            told.updated.append(&mut part.updated);
+            told.removed.append(&mut part.removed);
+        }
+        assert_eq!(told, changed);
+    }
+}

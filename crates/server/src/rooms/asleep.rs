@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::time::sleep_until;
 
 use super::link::Inbox;
-use super::{RoomHandle, Rooms, Slot, restoring};
+use super::{Places, RoomHandle, Rooms, Slot, restoring};
 
 /// How many rooms wake before other tasks get their turn.
 const SLICE_ROOMS_MAX: usize = 16;
@@ -56,20 +56,19 @@ impl Rooms {
     /// # Errors
     /// `room_suspended`, `busy`, `shutting_down`.
     pub(super) fn reach(self: &Arc<Self>, room_id: &RoomId) -> Result<Option<RoomHandle>, ErrorBody> {
-        {
-            let places = self.lock();
-            if let Some(room) = places.running.get(room_id) {
-                return Ok(Some(room.clone()));
-            }
-            if places.asleep.has(room_id) && places.running.len() >= self.limits.rooms_max {
-                return Err(ErrorBody::new(ErrorCode::Busy, "The server has no space for another room just now."));
-            }
-        }
-        self.rouse(room_id)
+        self.rouse_if(room_id, |places| self.make_space(places))
     }
 
     /// The same, whether there is space or not.
     pub(super) fn rouse(self: &Arc<Self>, room_id: &RoomId) -> Result<Option<RoomHandle>, ErrorBody> {
+        self.rouse_if(room_id, |_| true)
+    }
+
+    fn rouse_if(
+        self: &Arc<Self>,
+        room_id: &RoomId,
+        has_space: impl FnOnce(&mut Places) -> bool,
+    ) -> Result<Option<RoomHandle>, ErrorBody> {
         let slot = {
             let mut places = self.lock();
             if let Some(room) = places.running.get(room_id) {
@@ -83,6 +82,9 @@ impl Rooms {
             }
             if self.tasks.is_closed() {
                 return Err(ErrorBody::new(ErrorCode::ShuttingDown, "The server is shutting down."));
+            }
+            if !has_space(&mut places) {
+                return Err(ErrorBody::new(ErrorCode::Busy, "The server has no space for another room just now."));
             }
             places.asleep.remove(room_id);
             self.slot(&mut places, *room_id, true)
@@ -113,7 +115,7 @@ impl Rooms {
     pub(super) fn suspend_running(&self, room_id: &RoomId, why: &str) {
         {
             let mut places = self.lock();
-            places.running.remove(room_id);
+            places.take_out(room_id);
             places.suspended.insert(*room_id, why.to_owned());
         }
         self.lobby.remove(room_id);
@@ -123,7 +125,7 @@ impl Rooms {
     pub(super) fn lay_down(self: &Arc<Self>, room_id: &RoomId, due: Option<Time>, inbox: &mut Inbox) -> bool {
         {
             let mut places = self.lock();
-            if !inbox.mailbox.is_empty() || places.running.remove(room_id).is_none() {
+            if !inbox.mailbox.is_empty() || places.take_out(room_id).is_none() {
                 return false;
             }
             if places.asleep.add(*room_id, due) {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anteroom_core::room::Command;
 use anteroom_protocol::message::push::ClosedReason;
-use anteroom_protocol::{ErrorBody, ErrorCode, RoomId, UserId};
+use anteroom_protocol::message::{AccessMap, DataMap};
+use anteroom_protocol::{ErrorBody, RoomId, UserId};
 
+use super::link::RoomHandle;
 use super::{Plan, Rooms, not_found};
 
 impl Rooms {
@@ -42,14 +44,35 @@ impl Rooms {
         kept_for: Duration,
     ) -> Result<(), ErrorBody> {
         let until = self.clock.now() + kept_for;
+        self.ask(room_id, async |room: &RoomHandle| room.reserve(users.clone(), until).await).await
+    }
+
+    /// Sets data of a room, or of a user in it.
+    ///
+    /// # Errors
+    /// `invalid_data`, `not_in_room`, `room_not_found`, `room_suspended`, `storage_unavailable`.
+    pub(crate) async fn set_data(
+        self: &Arc<Self>,
+        room_id: &RoomId,
+        whose: Option<UserId>,
+        data: DataMap,
+        access: AccessMap,
+    ) -> Result<(), ErrorBody> {
+        let set = async |room: &RoomHandle| room.set_data(whose.clone(), data.clone(), access.clone()).await;
+        self.ask(room_id, set).await
+    }
+
+    async fn ask(
+        self: &Arc<Self>,
+        room_id: &RoomId,
+        what: impl AsyncFn(&RoomHandle) -> Result<(), ErrorBody>,
+    ) -> Result<(), ErrorBody> {
         loop {
             let room = self.reach(room_id)?.ok_or_else(not_found)?;
-            match room.reserve(users.clone(), until).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(ErrorBody::new(ErrorCode::RoomFull, "The room has not so many free seats.")),
+            match what(&room).await {
                 // It has gone out of memory since it was found.
                 Err(_) if self.has_moved(&room) => {}
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
     }

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anteroom_core::Time;
-use anteroom_core::room::{AnswerTo, Door, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
+use anteroom_core::room::{AnswerTo, Change, Door, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
 use anteroom_protocol::envelope::Ref;
-use anteroom_protocol::message::Role;
 use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
+use anteroom_protocol::message::{AccessMap, DataMap, Role};
 use anteroom_protocol::{Codec, ErrorBody, ErrorCode, RoomId, UserId};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -131,6 +131,7 @@ pub(super) enum Mail {
         member: MemberId,
         reference: Option<Ref>,
         page: Option<ChatPage>,
+        change: Option<Change>,
     },
     Expire {
         member: MemberId,
@@ -148,15 +149,26 @@ pub(super) enum Mail {
     Reserve {
         users: Vec<UserId>,
         until: Time,
-        /// Told whether they are, once that is stored.
-        done: oneshot::Sender<bool>,
+        done: Done,
+    },
+    /// The program that this server is in sets data of the room, or of somebody in it.
+    SetData {
+        whose: Option<UserId>,
+        data: DataMap,
+        access: AccessMap,
+        done: Done,
     },
     Close {
         reason: ClosedReason,
     },
+    /// Another room needs its place.
+    GiveWay,
     /// The server stops: the room is stored as it is.
     Park,
 }
+
+/// Told what came of it, once that is stored.
+pub(super) type Done = oneshot::Sender<Result<(), ErrorBody>>;
 
 impl Mail {
     /// How much there is to read.
@@ -449,16 +461,34 @@ impl RoomHandle {
         Ok(())
     }
 
-    /// Keeps seats for users until a time. Whether each of them has one now, or one is kept.
+    /// Keeps seats for users until a time. When it returns each of them has one, or one is kept.
     ///
     /// # Errors
-    /// `room_not_found` if it is over; `storage_unavailable`.
-    pub(super) async fn reserve(&self, users: Vec<UserId>, until: Time) -> Result<bool, ErrorBody> {
+    /// `room_full`; `room_not_found` if it is over; `storage_unavailable`.
+    pub(super) async fn reserve(&self, users: Vec<UserId>, until: Time) -> Result<(), ErrorBody> {
+        self.host(|done| Mail::Reserve { users, until, done }).await
+    }
+
+    /// Sets data of the room, or of somebody in it.
+    ///
+    /// # Errors
+    /// `invalid_data`, `not_in_room`; `room_not_found` if it is over; `storage_unavailable`.
+    pub(super) async fn set_data(
+        &self,
+        whose: Option<UserId>,
+        data: DataMap,
+        access: AccessMap,
+    ) -> Result<(), ErrorBody> {
+        self.host(|done| Mail::SetData { whose, data, access, done }).await
+    }
+
+    /// What the program asks that this server is in.
+    async fn host(&self, mail: impl FnOnce(Done) -> Mail) -> Result<(), ErrorBody> {
         self.check_storage()?;
-        let (done, reserved) = oneshot::channel();
-        self.mailbox.send(Mail::Reserve { users, until, done }).await.map_err(|_| gone())?;
+        let (done, outcome) = oneshot::channel();
+        self.mailbox.send(mail(done)).await.map_err(|_| gone())?;
         self.filling.notify_one();
-        reserved.await.map_err(|_| gone())
+        outcome.await.map_err(|_| gone())?
     }
 
     /// Closes the room for everyone.

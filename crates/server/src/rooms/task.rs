@@ -55,6 +55,9 @@ struct RoomTask {
     erased: Vec<oneshot::Sender<()>>,
     /// A match has ended: the next one is to have randomness of its own.
     wants_seed: bool,
+    /// Whether it has said that it would give way to another room, and whether it was asked to.
+    is_spare: bool,
+    gives_way: bool,
     /// No turn follows.
     ends: bool,
     /// The server stops, and the room is to be stored as it is.
@@ -125,6 +128,8 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         erased: Vec::new(),
         // What was wanted when it was stored is not known.
         wants_seed: is_restored,
+        is_spare: false,
+        gives_way: false,
         ends: false,
         parks: false,
     };
@@ -369,6 +374,9 @@ impl RoomTask {
             guarded(|| self.react(now, mail))?;
         }
         guarded(|| {
+            if self.gives_way && self.journal.is_none() {
+                self.room.give_way();
+            }
             self.room.advance(now, &mut self.turn.flush);
             self.room.flush(&mut self.turn.flush)
         })?
@@ -376,7 +384,7 @@ impl RoomTask {
     }
 
     fn react(&mut self, now: Time, mail: Mail) {
-        let (room, Turn { flush, callers, replies, done, reserved }) = (&mut self.room, &mut self.turn);
+        let (room, Turn { flush, callers, replies, done, hosted }) = (&mut self.room, &mut self.turn);
         match mail {
             Mail::Join(request) => {
                 let Request { join, visitor, seat, answer: to } = *request;
@@ -395,8 +403,8 @@ impl RoomTask {
                 room.handle(now, Command::Leave { member, reference, n }, flush);
             }
             Mail::Presence { member, presence } => self.learn(now, member, presence),
-            Mail::History { member, reference, page } => {
-                room.handle(now, Command::History { member, reference, page }, flush)
+            Mail::History { member, reference, page, change } => {
+                room.handle(now, Command::History { member, reference, page, change }, flush)
             }
             Mail::Expire { member } => room.handle(now, Command::Expire { member }, flush),
             Mail::Abandon { member } => room.handle(now, Command::Abandon { member }, flush),
@@ -424,9 +432,18 @@ impl RoomTask {
             }
             Mail::Reserve { users, until, done } => {
                 room.handle(now, Command::Reserve { users: users.clone(), until }, flush);
-                reserved.push((done, users.iter().all(|user_id| room.has_seat_for(user_id))));
+                let is_kept = users.iter().all(|user_id| room.has_seat_for(user_id));
+                hosted.push((done, is_kept.then_some(()).ok_or_else(too_few_seats)));
+            }
+            Mail::SetData { whose, data, access, done } => {
+                let outcome = room.check_data(whose.as_ref(), &data, &access);
+                if outcome.is_ok() {
+                    room.handle(now, Command::SetData { whose, data, access }, flush);
+                }
+                hosted.push((done, outcome));
             }
             Mail::Close { reason } => room.handle(now, Command::Close { reason }, flush),
+            Mail::GiveWay => self.gives_way = true,
             Mail::Park => self.parks = true,
         }
     }
@@ -447,6 +464,10 @@ impl RoomTask {
         tracing::error!(room_id = %self.room_id, seed = self.room.seed(), ?recent, why, "game failed");
         self.room.fail(&mut self.turn.flush);
     }
+}
+
+fn too_few_seats() -> ErrorBody {
+    ErrorBody::new(ErrorCode::RoomFull, "The room has not so many free seats.")
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! A turn of a room as its task has it: what the room yields, and who is told of it.
 
 use anteroom_core::room::Flush;
+use anteroom_protocol::ErrorBody;
 use tokio::sync::oneshot;
 
-use super::link::Reply;
+use super::link::{Done, Reply};
 use super::member::Visitor;
 use crate::carrier::DoneLater;
 use crate::lobby::Reservation;
@@ -18,8 +19,8 @@ pub(super) struct Turn {
     pub(super) replies: Vec<Told>,
     /// What is done when it is shown.
     pub(super) done: Vec<DoneLater>,
-    /// Who is told then whether seats are kept as they have asked.
-    pub(super) reserved: Vec<(oneshot::Sender<bool>, bool)>,
+    /// Who of the program that this server is in is told then what came of it.
+    pub(super) hosted: Vec<(Done, Result<(), ErrorBody>)>,
 }
 
 /// Somebody who knocked and was there when the room got to it.
@@ -56,11 +57,11 @@ impl Turn {
 
     /// Forgets everything, keeping the memory.
     pub(super) fn clear(&mut self) {
-        let Self { flush, callers, replies, done, reserved } = self;
+        let Self { flush, callers, replies, done, hosted } = self;
         flush.clear();
         callers.clear();
         replies.clear();
         done.clear();
-        reserved.clear();
+        hosted.clear();
     }
 }

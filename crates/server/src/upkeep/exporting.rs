@@ -59,9 +59,6 @@ fn room(games: &Registry, room_id: RoomId, kept: &Kept, user_id: &UserId) -> Val
             }
             let mut found = Map::new();
             concerning(&snapshot, user_id, "", &mut found);
-            if let Some(record) = found.get_mut("record").and_then(Value::as_object_mut) {
-                SECRETS.iter().for_each(|secret| drop(record.remove(*secret)));
-            }
             said["snapshot"] = found.into();
         }
         Err(error) => said["damaged"] = error.to_string().into(),
@@ -73,27 +70,34 @@ fn room(games: &Registry, room_id: RoomId, kept: &Kept, user_id: &UserId) -> Val
     said
 }
 
-/// The smallest values with the user's id in them, or that are kept under it, under where they were found. In a list of ids the others
-/// are somebody else's.
+/// What has the user's id in it, under where it was found: a record of the user whole, and of lists of users and of what names
+/// several of them nothing of the others.
 fn concerning(value: &Value, user_id: &UserId, at: &str, found: &mut Map<String, Value>) {
     let is_id = |value: &Value| value.as_str() == Some(user_id.as_str());
-    let is_number = |key: &String| key.bytes().all(|byte| byte.is_ascii_digit());
     let below = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
-    let mut look_into = |key: &str, value: &Value| {
-        if key == user_id.as_str() || is_id(value) {
-            found.insert(below(key), value.clone());
-        } else {
-            concerning(value, user_id, &below(key), found);
-        }
-    };
     match value {
-        Value::Object(fields) if !fields.values().any(is_id) || fields.keys().all(is_number) => {
-            fields.iter().for_each(|(key, value)| look_into(key, value));
+        Value::Object(fields) if fields.get("user_id").is_some_and(is_id) => {
+            found.insert(at.to_owned(), value.clone());
         }
-        Value::Array(values) if !values.iter().any(is_id) || values.iter().all(Value::is_string) => {
-            values.iter().enumerate().for_each(|(at, value)| look_into(&at.to_string(), value));
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if key == user_id.as_str() || is_id(value) {
+                    found.insert(below(key), value.clone());
+                } else {
+                    concerning(value, user_id, &below(key), found);
+                }
+            }
         }
-        Value::Object(_) | Value::Array(_) => drop(found.insert(at.to_owned(), value.clone())),
+        // A number and a user: both are about them.
+        Value::Array(values) if values.iter().any(is_id) && !values.iter().all(Value::is_string) => {
+            found.insert(at.to_owned(), value.clone());
+        }
+        Value::Array(values) => {
+            for (place, value) in values.iter().enumerate() {
+                concerning(value, user_id, &below(&place.to_string()), found);
+            }
+        }
+        _ if is_id(value) => drop(found.insert(at.to_owned(), value.clone())),
         _ => {}
     }
 }
@@ -139,5 +143,16 @@ mod tests {
         let mut found = Map::new();
         concerning(&value, &"ada".parse().unwrap(), "", &mut found);
         assert_eq!(Value::from(found), json!({"queue.1": "ada", "listed.1": "ada", "people.ada": {"ready": true}}));
+    }
+
+    #[test]
+    fn of_others_who_are_named_beside_a_user_nothing_is_told() {
+        let value = json!({"people": {"ada": {"ready": true}, "bob": {"ready": false}}, "queue": ["bob", "ada"],
+            "listed": {"1": "ada", "2": "bob"}, "record": {"created_by": "ada", "owner": "bob", "password": "a hash"}});
+        let mut found = Map::new();
+        concerning(&value, &"ada".parse().unwrap(), "", &mut found);
+        let own =
+            json!({"people.ada": {"ready": true}, "queue.1": "ada", "listed.1": "ada", "record.created_by": "ada"});
+        assert_eq!(Value::from(found), own);
     }
 }

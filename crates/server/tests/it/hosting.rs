@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anteroom_protocol::message::request::CreateRoom;
+use anteroom_protocol::message::{Access, AccessMap, DataMap};
 use anteroom_protocol::{RoomId, UserId};
 use anteroom_server::Hosting;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::doors::{CROWD, crowd, outcome, rush};
 use crate::parlor::with_parlor;
@@ -49,4 +50,50 @@ async fn a_room_that_nobody_comes_to_is_not_kept_longer_than_its_seats() {
     let too_many = Hosting { users: vec![user.clone(); 1], kept_for: Duration::from_secs(1), persistent: false };
     let small = CreateRoom { seats_max: Some(1), ..request };
     assert_eq!(server.open_room(&small, too_many).await.unwrap_err().code.name(), "invalid_data");
+}
+
+fn map(data: Value) -> DataMap {
+    serde_json::from_value(data).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_that_the_program_sets_is_told_to_those_who_may_read_it() {
+    let server = server_with(open(), with_parlor());
+    let mut ada = Player::enter_to_stay(&server, "Ada").await;
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
+    let bob_id: UserId = bob.session["user_id"].as_str().unwrap().parse().unwrap();
+    let hidden = AccessMap::from([("seed".to_owned(), Access::Server)]);
+    let request = CreateRoom {
+        game: "parlor".into(),
+        data: Some(map(json!({"seed": 7, "map": "moor"}))),
+        access: Some(hidden.clone()),
+        ..CreateRoom::default()
+    };
+    let room_id = server.open_room(&request, Hosting { persistent: true, ..Hosting::default() }).await.unwrap();
+    ada.join(&room_id.to_string(), "player").await;
+    bob.join(&room_id.to_string(), "player").await;
+    let told = json!({"seed": 8, "map": "marsh", "round": 2});
+    server.set_data(&room_id, map(told), AccessMap::new()).await.unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 2 {
+        heard.push(ada.hear("room_updated").await["data"]["data"].take());
+    }
+    assert_eq!(heard, [json!({"map": "marsh"}), json!({"round": 2})], "the server's own is nobody's to read");
+    server.set_member_data(&room_id, &bob_id, map(json!({"rank": 3})), AccessMap::new()).await.unwrap();
+    let update = ada.hear("member_updated").await;
+    assert_eq!((&update["data"]["user_id"], &update["data"]["data"]), (&json!(bob_id), &json!({"rank": 3})));
+    // Whoever comes finds what there is.
+    let mut eve = Player::enter_to_stay(&server, "Eve").await;
+    eve.say(&[json!({"type": "join_room", "ref": 1, "data": {"room_id": room_id, "as": "spectator"}})]).await;
+    assert_eq!(eve.answer(1).await["data"]["data"], json!({"map": "marsh", "round": 2}));
+    // What cannot be is refused, and changes nothing.
+    let wrong = server.set_data(&room_id, map(json!({"": 1, "round": 3})), AccessMap::new()).await.unwrap_err();
+    assert_eq!(wrong.code.name(), "invalid_data");
+    let nobody: UserId = "nobody".parse().unwrap();
+    let wrong = server.set_member_data(&room_id, &nobody, DataMap::new(), AccessMap::new()).await.unwrap_err();
+    assert_eq!(wrong.code.name(), "not_in_room");
+    let gone: RoomId = "k3v9k3v9k3".parse().unwrap();
+    let wrong = server.set_data(&gone, DataMap::new(), AccessMap::new()).await.unwrap_err();
+    assert_eq!(wrong.code.name(), "room_not_found");
+    assert_eq!(ada.unread("room_updated"), Vec::<&Value>::new());
 }

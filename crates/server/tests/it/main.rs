@@ -19,6 +19,7 @@ mod puppet;
 mod readers;
 mod requests;
 mod shares;
+mod spare;
 mod staying;
 mod talk;
 mod ticks;

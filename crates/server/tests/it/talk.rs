@@ -244,6 +244,24 @@ async fn what_was_said_is_read_back_page_by_page_after_a_restart() {
     assert_eq!((messages.len(), ends(&messages), &next), (60, ("1", "60"), &Value::Null));
     let (messages, next) = page(&mut ada, &room_id, json!({"before": "1"})).await;
     assert_eq!((messages.len(), next), (0, Value::Null));
+    // What is in the store alone is changed and taken back, too.
+    let mut bob = Player::enter_to_stay(&server, "Bob").await;
+    bob.join(&room_id, "player").await;
+    let edit = json!({"message_id": "5", "text": "five"});
+    assert_eq!(outcome(&ask(&mut bob, &room_id, "chat_edit", edit.clone()).await), "not_owner");
+    does(&mut ada, &room_id, "chat_edit", edit.clone()).await;
+    let heard = bob.hear("chat").await["data"].take();
+    assert_eq!((&heard["message_id"], &heard["text"], &heard["edited"]), (&json!("5"), &json!("five"), &json!(true)));
+    does(&mut ada, &room_id, "chat_delete", json!({"message_id": "6"})).await;
+    assert_eq!(bob.hear("chat").await["data"]["deleted"], true);
+    for (kind, id, code) in
+        [("chat_delete", "6", "conflict"), ("chat_edit", "4", "conflict"), ("chat_edit", "999", "invalid_data")]
+    {
+        let refused = ask(&mut ada, &room_id, kind, json!({"message_id": id, "text": "x"})).await;
+        assert_eq!(outcome(&refused), code, "{kind} {id}");
+    }
+    let (messages, _) = page(&mut bob, &room_id, json!({"before": "8", "limit": 4})).await;
+    assert_eq!(texts(&messages), ["", "five", "", "7"]);
     // Numbers go on where they were.
     let said = ask(&mut ada, &room_id, "chat", json!({"text": "again"})).await;
     assert_eq!(said["data"], json!({"message_id": "61"}));

@@ -1,6 +1,6 @@
 //! What a log has of one user, in a form that a person can be given.
 
-use anteroom_protocol::UserId;
+use anteroom_protocol::{Json, UserId};
 use serde::Serialize;
 
 use super::{Log, Record, What};
@@ -55,10 +55,15 @@ impl Record {
             What::Expire { member } => of(member, "expire"),
             What::Abandon { member } => of(member, "abandon"),
             What::Erase { user_id, .. } if user_id == user => Some(deed("erase")),
+            What::SetData { whose: Some(user_id), data, .. } if user_id == user => {
+                let data = Json::new(data).ok().map(|data| data.text().to_owned());
+                Some(Deed { data, ..deed("set_data") })
+            }
             What::Advance {}
             | What::Join { .. }
             | What::Snapshot { .. }
             | What::Reserve { .. }
+            | What::SetData { .. }
             | What::History { .. }
             | What::Close { .. }
             | What::Reseed { .. }

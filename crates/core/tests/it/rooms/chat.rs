@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use anteroom_core::Command;
-use anteroom_core::room::Terms;
+use anteroom_core::room::{Terms, Wanted};
 use anteroom_protocol::message::Role;
+use anteroom_protocol::message::chat::{ChatEntry, MessageId};
+use anteroom_protocol::message::member::ChatPage;
 use serde_json::{Value, json};
 
 use crate::rooms::gallery::Gallery;
@@ -74,13 +76,62 @@ fn the_history_is_read_back_page_by_page() {
             let wanted = hall.flush.effects.wanted.pop().unwrap();
             assert_eq!((wanted.before.map(|id| id.0), wanted.limit), (Some(21), 40));
             let (member, reference) = (ada, wanted.reference);
-            hall.room.handle(hall.now, Command::History { member, reference, page: None }, &mut hall.flush);
+            hall.room.handle(
+                hall.now,
+                Command::History { member, reference, page: None, change: None },
+                &mut hall.flush,
+            );
             hall.end();
             assert_eq!(hall.heard.last().unwrap().1["error"]["code"], "storage_unavailable");
         } else {
             assert_eq!((ids(&page).len(), ids(&page)[0], page["next"].as_str()), (20, "1", None));
         }
     }
+}
+
+#[test]
+fn what_was_found_is_not_older_than_what_was_changed_last() {
+    let mut hall = Gallery::new(true);
+    let [ada, bob] = ["ada", "bob"].map(|user| hall.enter(user, Role::Player));
+    for n in 1..=60 {
+        hall.ask(bob, "chat", json!({"text": n.to_string()}));
+    }
+    // Bob changes it, and Ada takes it back before it is found; both find it as it was.
+    let mut wanted = |member, kind, data| {
+        assert_eq!(hall.ask(member, kind, data), Value::Null, "it is answered when it is found");
+        hall.flush.effects.wanted.pop().unwrap()
+    };
+    let edit = wanted(bob, "chat_edit", json!({"message_id": "3", "text": "three"}));
+    let delete = wanted(ada, "chat_delete", json!({"message_id": "3"}));
+    assert_eq!((delete.before.map(|id| id.0), delete.limit), (Some(4), 1));
+    let said = ChatEntry {
+        message_id: MessageId(3),
+        user_id: "bob".parse().unwrap(),
+        username: "BOB".into(),
+        text: "3".into(),
+        at_ms: 1000,
+        edited: false,
+        deleted: false,
+    };
+    let mut find = |wanted: Wanted| {
+        hall.heard.clear();
+        let Wanted { member, reference, change, .. } = wanted;
+        let page = Some(ChatPage { messages: vec![said.clone()], next: None });
+        hall.room.handle(hall.now, Command::History { member, reference, page, change }, &mut hall.flush);
+        hall.end();
+        let answer = hall.heard.iter().find(|(to, message)| *to == member && message["ref"] == 7).unwrap().1.clone();
+        (answer["type"].clone(), answer["error"]["code"].clone(), hall.pushed(ada, "chat"), hall.pushed(bob, "chat"))
+    };
+    let (kind, code, for_ada, for_bob) = find(delete);
+    assert_eq!((kind, code, &for_ada), (json!("chat_delete_result"), Value::Null, &for_bob));
+    assert_eq!((&for_bob[0]["deleted"], &for_bob[0]["text"]), (&json!(true), &json!("")));
+    let (kind, code, for_ada, _) = find(edit);
+    assert_eq!((kind, code, for_ada.len()), (json!("chat_edit_result"), json!("conflict"), 0));
+    // Nor is it in a page that was read before.
+    let page = Wanted { member: ada, reference: Some(7.into()), before: None, limit: 1, change: None };
+    find(page);
+    let told = &hall.heard.iter().find(|(_, message)| message["ref"] == 7).unwrap().1["data"]["messages"][0];
+    assert_eq!(told["deleted"], true);
 }
 
 #[test]
@@ -154,4 +205,22 @@ fn many_spectators_are_a_number() {
     }
     hall.pass(250);
     assert_eq!(hall.pushed(ada, "room_updated"), [json!({"spectators": 148})]);
+}
+
+#[test]
+fn how_many_watch_is_told_again_to_whoever_has_seen_another_number_meanwhile() {
+    let mut hall = Gallery::new(false);
+    let (ada, eve) = (hall.enter("ada", Role::Player), hall.enter("eve", Role::Spectator));
+    hall.pass(250);
+    assert_eq!(hall.pushed(ada, "room_updated").last().unwrap()["spectators"], 1);
+    let dan = hall.enter("dan", Role::Spectator);
+    let bob = hall.enter("bob", Role::Player);
+    assert_eq!(hall.pushed(bob, "join_room_result")[0]["spectators"], 2);
+    for member in [dan, eve] {
+        hall.room.handle(hall.now, Command::Leave { member, reference: None, n: None }, &mut hall.flush);
+        hall.end();
+    }
+    hall.enter("eve", Role::Spectator);
+    hall.pass(250);
+    assert_eq!(hall.pushed(bob, "room_updated").last().unwrap()["spectators"], 1);
 }

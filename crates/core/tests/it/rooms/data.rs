@@ -146,3 +146,37 @@ fn what_a_room_begins_with_has_its_readers_and_a_stay_its_own_data() {
     hall.watch("bob");
     assert_eq!(hall.member(ada, "bob")["data"], json!({}));
 }
+
+/// So many keys of a value each.
+fn keys(count: usize, bytes: usize) -> Value {
+    (0..count).map(|number| (format!("k{number}"), json!("x".repeat(bytes)))).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[test]
+fn the_data_of_all_members_is_bounded_and_each_has_a_share() {
+    let mut hall = Hall::of::<Game>(&json!({"seats": 2}), by_ada());
+    hall.sit("ada");
+    let many: Vec<_> = (0..60).map(|number| hall.watch(&format!("eve-{number}"))).collect();
+    let greedy =
+        many.iter().filter(|eve| hall.ask(**eve, "set_member_data", json!({"data": keys(32, 1000)})) == json!({}));
+    let greedy = greedy.count();
+    assert_eq!(greedy, (128 << 10) / (32 * 1005), "as much as there is");
+    let last = many[59];
+    assert_eq!(hall.ask(last, "set_member_data", json!({"data": keys(3, 1000)})), "limit_reached");
+    assert_eq!(
+        hall.ask(last, "set_member_data", json!({"data": keys(2, 1000)})),
+        json!({}),
+        "a share is for everybody"
+    );
+    assert!(hall.snapshot(last).to_string().len() < 256 << 10);
+    hall.ask(
+        many[0],
+        "set_member_data",
+        json!({"data": (0..32).map(|number| (format!("k{number}"), Value::Null)).collect::<serde_json::Map<_, _>>()}),
+    );
+    assert_eq!(
+        hall.ask(last, "set_member_data", json!({"data": keys(20, 1000)})),
+        json!({}),
+        "somebody has given up theirs"
+    );
+}

@@ -269,3 +269,20 @@ fn who_else_is_there_and_what_was_said_is_not_kept_with_each_turn() {
     pass(&mut hall, DELAY_MS);
     assert_eq!(shown + hall.pushed(eve, "said").len(), 400, "each is shown in its own time");
 }
+
+#[test]
+fn what_only_owners_read_of_a_member_is_in_the_room_of_then_too() {
+    let mut hall = Gallery::late(false, DELAY_MS);
+    let (_, eve) = (hall.enter("ada", Role::Player), hall.enter("eve", Role::Spectator));
+    hall.ask(eve, "set_member_data", json!({"data": {"key": 1}, "access": {"key": "owner"}}));
+    pass(&mut hall, 2 * DELAY_MS);
+    let own = |snapshot: &Value| {
+        let mut members = snapshot["members"].as_array().unwrap().iter();
+        members.find(|member| member["user_id"] == "eve").unwrap()["data"].clone()
+    };
+    assert_eq!(own(&hall.snapshot(eve)), json!({"key": 1}), "her own");
+    let bob = hall.enter("bob", Role::Spectator);
+    assert_eq!(own(&hall.snapshot(bob)), json!({}), "another's");
+    let owner = hall.enter("ada", Role::Spectator);
+    assert_eq!(own(&hall.snapshot(owner)), json!({"key": 1}), "the owner's to read");
+}

@@ -136,7 +136,8 @@ fn a_bot_plays_for_who_is_away_and_others_vote() {
     let away = |then| Setup::default().options(&Away { absent_ms: 5000, then }).grace(Duration::from_secs(60));
     let playing = |setup| {
         let mut table = Table::<Rounds<Told>>::with(setup);
-        (table.sit("ada"), table.sit("bob"));
+        table.sit("ada");
+        table.sit("bob");
         table.act("ada", Play::Begin {}).unwrap();
         table.disconnect("bob");
         table.advance(Duration::from_millis(5000));

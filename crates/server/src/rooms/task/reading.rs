@@ -11,9 +11,9 @@ impl RoomTask {
     /// Has what the turn that was shown asks for looked up. The answer comes to the room like anything else that happens.
     pub(super) fn look_up(&mut self) {
         for wanted in self.shown.flush.effects.wanted.drain(..) {
-            let Wanted { member, reference, before, limit } = wanted;
+            let Wanted { member, reference, before, limit, change } = wanted;
             let Some(store) = self.journal.as_ref().map(|journal| journal.store().clone()) else {
-                self.handle.insist(Mail::History { member, reference, page: None });
+                self.handle.insist(Mail::History { member, reference, page: None, change });
                 continue;
             };
             let (handle, room_id) = (self.handle.clone(), self.room_id);
@@ -26,7 +26,7 @@ impl RoomTask {
                         None
                     }
                 };
-                handle.insist(Mail::History { member, reference, page });
+                handle.insist(Mail::History { member, reference, page, change });
             });
         }
     }

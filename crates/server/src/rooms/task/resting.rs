@@ -25,7 +25,7 @@ impl RoomTask {
     /// When to leave memory, if nobody comes and everything was shown.
     pub(super) fn sleeps_at(&self) -> Option<Instant> {
         let since = self.empty_since.filter(|_| self.journal.as_ref().is_some_and(Journal::is_idle))?;
-        Some(if self.has_had_members { since + self.rooms.limits.hibernate_after } else { since })
+        Some(if self.has_had_members && !self.gives_way { since + self.rooms.limits.hibernate_after } else { since })
     }
 
     /// Goes out of memory, if nothing has come meanwhile; whoever wants in wakes it.
@@ -36,9 +36,29 @@ impl RoomTask {
         if let Err(why) = journal.rest(now, &mut self.room).await {
             tracing::warn!(room_id = %self.room_id, why, "the room stays in memory");
             self.empty_since = Some(Instant::now());
+            self.gives_way = false;
+            self.stay();
             return false;
         }
         self.rooms.lay_down(&self.room_id, self.room.next_deadline(), inbox)
+    }
+
+    /// Says whether the room would give way to another one, if that is news. One that is stored comes back whenever somebody
+    /// wants in; any other is over then, so nothing may be kept for anybody in it.
+    pub(super) fn note_spare(&mut self) {
+        let is_spare = match &self.journal {
+            Some(_) => self.links.is_empty() && !self.room.is_over(),
+            None => self.room.is_spare(),
+        };
+        if is_spare != self.is_spare || self.gives_way && !is_spare {
+            self.is_spare = is_spare;
+            self.gives_way = false;
+            self.stay();
+        }
+    }
+
+    fn stay(&self) {
+        self.rooms.note_spare(&self.room_id, self.is_spare);
     }
 
     /// Stores the room as it is, and nothing of what it was: somebody was erased.

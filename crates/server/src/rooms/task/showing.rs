@@ -78,15 +78,16 @@ impl RoomTask {
             // A session that has gone meanwhile is told of the room when it ends, and tells it so.
             drop(to.send(reply));
         }
-        for (done, is_kept) in self.shown.reserved.drain(..) {
+        for (done, outcome) in self.shown.hosted.drain(..) {
             // Whoever asked may have gone.
-            let _ = done.send(is_kept);
+            let _ = done.send(outcome);
         }
         self.look_up();
         self.shown.clear();
         if self.journal.is_some() {
             self.empty_since = self.links.is_empty().then(|| self.empty_since.unwrap_or_else(Instant::now));
         }
+        self.note_spare();
     }
 
     /// Lets what players of now say to the game through, before they hear that they play.
