@@ -123,6 +123,15 @@ impl Room {
         Some(self.stage.now.as_millis().saturating_sub(kept_ms))
     }
 
+    /// Leaves out of a page what is not kept any more: the store forgets it some time later. The oldest are in front.
+    fn leave_out_old(&self, page: &mut ChatPage) {
+        let kept_from = self.chat_kept_from().unwrap_or_default();
+        if page.messages.first().is_some_and(|first| first.at_ms < kept_from) {
+            page.messages.retain(|entry| entry.at_ms >= kept_from);
+            page.next = None;
+        }
+    }
+
     /// What a newcomer is told of what was said last.
     pub(super) fn chat_shown(&self) -> Vec<ChatEntry> {
         let entries = &self.talk.entries;
@@ -255,13 +264,8 @@ impl Room {
         }
         match page {
             Some(mut page) => {
+                self.leave_out_old(&mut page);
                 self.talk.renew(&mut page);
-                // The store forgets it some time later, and the oldest are in front.
-                let kept_from = self.chat_kept_from().unwrap_or_default();
-                if page.messages.first().is_some_and(|first| first.at_ms < kept_from) {
-                    page.messages.retain(|entry| entry.at_ms >= kept_from);
-                    page.next = None;
-                }
                 self.as_seen_late(id, &mut page);
                 self.reply(id, HISTORY_RESULT, reference, &Reply::Page(page));
             }
@@ -333,13 +337,18 @@ impl Room {
         }
     }
 
-    /// Where an entry is that a member has said or sees: of any other they learn nothing.
+    /// Where an entry is that a member has said or sees.
     fn place_of(&self, id: MemberId, message_id: MessageId) -> Result<usize, ErrorBody> {
         let place = self.talk.place(message_id).ok_or_else(unknown)?;
-        let author = self.talk.entries.get(place).map(|entry| &entry.user_id);
-        let is_own = author.is_some() && author == self.members.get(&id).map(|member| &member.user_id);
-        let is_seen = self.unread_from(id).is_none_or(|from| message_id < from);
-        if is_own || is_seen { Ok(place) } else { Err(unknown()) }
+        let entry = self.talk.entries.get(place).ok_or_else(unknown)?;
+        self.check_seen(id, entry).map(|()| place)
+    }
+
+    /// Checks that a member has said an entry, or sees it: of any other they learn nothing.
+    fn check_seen(&self, id: MemberId, entry: &ChatEntry) -> Result<(), ErrorBody> {
+        let is_own = self.members.get(&id).is_some_and(|member| member.user_id == entry.user_id);
+        let is_seen = self.unread_from(id).is_none_or(|from| entry.message_id < from);
+        if is_own || is_seen { Ok(()) } else { Err(unknown()) }
     }
 
     /// Everyone hears of an entry, and it is kept with the turn.

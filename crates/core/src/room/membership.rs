@@ -125,9 +125,6 @@ impl Room {
                 self.stir_bots();
             }
             Some(Taken::Over(..)) => {}
-            // Where it is heard late by those who watch, the newcomer hears it as one of them: what they see of then may have an
-            // earlier stay of theirs in it, and its end.
-            None if newcomer && self.delayed.is_some() => self.announce(To::Everyone, &join.user_id),
             None if newcomer => self.announce(To::Except(id), &join.user_id),
             None if was_away && self.is_listed(&join.user_id) => {
                 let back = ClientReconnected { user_id: join.user_id.clone(), username: join.username.clone() };

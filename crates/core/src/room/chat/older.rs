@@ -75,6 +75,14 @@ impl Room {
                 self.tell_entry(&entry, effects);
                 self.talk.keep_changed(entry);
             }
+            // That it is taken back already they see in its time.
+            Err(error)
+                if error.code == ErrorCode::Conflict
+                    && change.text.is_none()
+                    && self.sees_former(id, change.message_id) =>
+            {
+                self.reply(id, kind, reference, &Reply::Done);
+            }
             Err(error) => self.answer(id, kind, reference, Some(&error)),
         }
     }
@@ -88,9 +96,11 @@ impl Room {
     ) -> Result<Option<(ChatEntry, ChatEntry)>, ErrorBody> {
         let mut page = page
             .ok_or_else(|| ErrorBody::new(ErrorCode::StorageUnavailable, "What was said cannot be read just now."))?;
+        self.leave_out_old(&mut page);
         self.talk.renew(&mut page);
         let found = page.messages.pop().filter(|entry| entry.message_id == change.message_id);
         let before = found.ok_or_else(unknown)?;
+        self.check_seen(id, &before)?;
         self.check_change()?;
         let edits = change.text.is_some();
         match self.check_may_change(id, &before, edits) {

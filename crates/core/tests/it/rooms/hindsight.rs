@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anteroom_core::Command;
-use anteroom_core::room::{MemberId, Terms};
+use anteroom_core::room::{Change, MemberId, Terms};
 use anteroom_protocol::message::chat::{ChatEntry, MessageId};
 use anteroom_protocol::message::member::ChatPage;
 use serde_json::{Value, json};
@@ -97,6 +97,36 @@ fn a_page_of_the_store_is_of_then_as_well() {
         hall.handle(Command::History { member, reference: None, page: Some(stored.clone()), change: None });
         assert_eq!(texts(&hall.told(member, "chat_history_result")[0]), seen);
     }
+}
+
+#[test]
+fn what_is_not_at_hand_any_more_is_as_it_was_then_too() {
+    let (mut hall, ada) = late(by_ada());
+    let eve = hall.watch("eve");
+    for n in 1..=60 {
+        done(&mut hall, ada, "chat", json!({"text": format!("said {n}")}));
+    }
+    hall.pass(DELAY_MS);
+    let found = ChatEntry {
+        message_id: MessageId(2),
+        user_id: "ada".parse().unwrap(),
+        username: "ADA".into(),
+        text: "said 2".into(),
+        at_ms: hall.now.as_millis(),
+        edited: false,
+        deleted: false,
+    };
+    let page = Some(ChatPage { messages: vec![found], next: None });
+    let change = Some(Change { message_id: MessageId(2), text: Some("now".into()) });
+    hall.handle(Command::History { member: ada, reference: None, page: page.clone(), change });
+    let seen = |hall: &mut Hall, member| {
+        hall.hush();
+        hall.handle(Command::History { member, reference: None, page: page.clone(), change: None });
+        texts(&hall.told(member, "chat_history_result")[0])
+    };
+    assert_eq!((seen(&mut hall, ada), seen(&mut hall, eve)), (vec!["now".to_owned()], vec!["said 2".to_owned()]));
+    hall.pass(DELAY_MS);
+    assert_eq!(seen(&mut hall, eve), ["now"]);
 }
 
 #[test]
