@@ -25,9 +25,13 @@ const AT_A_TIME: usize = 2;
 const WAITING_MAX: usize = 64;
 /// How many wrong passwords a user may try for a room within [`WINDOW`].
 const WRONG_MAX: usize = 5;
+/// How many wrong ones are tried for a room by all who have nothing else to show.
+const WRONG_IN_ROOM_MAX: usize = 30;
+/// How many passwords a user may set.
+const SET_MAX: usize = 10;
 /// See [`WRONG_MAX`].
 const WINDOW: Duration = Duration::from_secs(60);
-/// How many users' attempts are remembered; with more the first one is forgotten. Fewer can be hashed within [`WINDOW`].
+/// Of how many users and rooms attempts are remembered; with more the first one is forgotten. Fewer can be hashed within [`WINDOW`].
 const REMEMBERED_MAX: usize = 32_768;
 
 /// See the module.
@@ -44,13 +48,15 @@ pub(crate) struct Passwords {
     hashes: AtomicU64,
 }
 
-type Attempts = BTreeMap<(UserId, RoomId), VecDeque<Time>>;
+/// When passwords were tried for a room by a user, or by all, or set by one.
+type Attempts = BTreeMap<Of, VecDeque<Time>>;
+type Of = (Option<RoomId>, Option<UserId>);
 
 /// A password that is being tried. It counts as a wrong one until it is [forgiven](Self::forgive).
 #[derive(Debug)]
 #[must_use = "it counts as a wrong password until it is forgiven"]
 pub(crate) struct Attempt {
-    of: (UserId, RoomId),
+    of: [Of; 2],
     at: Time,
 }
 
@@ -128,44 +134,36 @@ impl Passwords {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a user try a password for a room, whether there is such a room or not.
+    /// Lets a user try a password for a room, whether there is such a room or not. Where every guest is another user, what a room is
+    /// tried with counts as well.
     ///
     /// # Errors
     /// `rate_limited`, with how long to wait.
     pub(crate) fn attempt(&self, user_id: &UserId, room_id: RoomId, now: Time) -> Result<Attempt, ErrorBody> {
+        let sentence = "Too many passwords were wrong; wait before you try another.";
         let mut attempts = self.attempts();
-        let of = (user_id.clone(), room_id);
-        let is_over = |at: &Time| now.since(*at) >= WINDOW;
-        if attempts.len() >= REMEMBERED_MAX && !attempts.contains_key(&of) {
-            attempts.retain(|_, tried| tried.back().is_some_and(|last| !is_over(last)));
-            if attempts.len() >= REMEMBERED_MAX {
-                attempts.pop_first();
-            }
+        let (theirs, everybodys) = ((Some(room_id), Some(user_id.clone())), (Some(room_id), None));
+        count(&mut attempts, &theirs, WRONG_MAX, now, sentence)?;
+        if let Err(error) = count(&mut attempts, &everybodys, WRONG_IN_ROOM_MAX, now, sentence) {
+            forget(&mut attempts, &theirs, now);
+            return Err(error);
         }
-        let tried = attempts.entry(of.clone()).or_default();
-        while tried.front().is_some_and(is_over) {
-            tried.pop_front();
-        }
-        if let Some(first) = tried.front().filter(|_| tried.len() >= WRONG_MAX) {
-            let retry_after = WINDOW.saturating_sub(now.since(*first));
-            let retry = Retry { retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) };
-            let sentence = "Too many passwords were wrong; wait before you try another.";
-            return Err(ErrorBody::new(ErrorCode::RateLimited, sentence).with_details(&retry));
-        }
-        tried.push_back(now);
-        Ok(Attempt { of, at: now })
+        Ok(Attempt { of: [theirs, everybodys], at: now })
+    }
+
+    /// Lets a user set a password.
+    ///
+    /// # Errors
+    /// `rate_limited`, with how long to wait.
+    pub(crate) fn may_set(&self, user_id: &UserId, now: Time) -> Result<(), ErrorBody> {
+        let sentence = "Too many passwords were set; wait before you set another.";
+        count(&mut self.attempts(), &(None, Some(user_id.clone())), SET_MAX, now, sentence)
     }
 
     /// It was no wrong password after all.
     pub(crate) fn forgive(&self, attempt: Attempt) {
         let mut attempts = self.attempts();
-        let Some(tried) = attempts.get_mut(&attempt.of) else { return };
-        if let Some(place) = tried.iter().position(|at| *at == attempt.at) {
-            tried.remove(place);
-        }
-        if tried.is_empty() {
-            attempts.remove(&attempt.of);
-        }
+        attempt.of.iter().for_each(|of| forget(&mut attempts, of, attempt.at));
     }
 
     /// How many hashes were computed.
@@ -186,6 +184,38 @@ pub(crate) fn checked(password: Option<&str>) -> Result<Option<&str>, ErrorBody>
         return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
     }
     Ok(Some(password))
+}
+
+/// Counts another one, if there are not too many.
+fn count(attempts: &mut Attempts, of: &Of, most: usize, now: Time, sentence: &str) -> Result<(), ErrorBody> {
+    let is_over = |at: &Time| now.since(*at) >= WINDOW;
+    if attempts.len() >= REMEMBERED_MAX && !attempts.contains_key(of) {
+        attempts.retain(|_, tried| tried.back().is_some_and(|last| !is_over(last)));
+        if attempts.len() >= REMEMBERED_MAX {
+            attempts.pop_first();
+        }
+    }
+    let tried = attempts.entry(of.clone()).or_default();
+    while tried.front().is_some_and(is_over) {
+        tried.pop_front();
+    }
+    if let Some(first) = tried.front().filter(|_| tried.len() >= most) {
+        let retry_after = WINDOW.saturating_sub(now.since(*first));
+        let retry = Retry { retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) };
+        return Err(ErrorBody::new(ErrorCode::RateLimited, sentence).with_details(&retry));
+    }
+    tried.push_back(now);
+    Ok(())
+}
+
+fn forget(attempts: &mut Attempts, of: &Of, at: Time) {
+    let Some(tried) = attempts.get_mut(of) else { return };
+    if let Some(place) = tried.iter().position(|tried| *tried == at) {
+        tried.remove(place);
+    }
+    if tried.is_empty() {
+        attempts.remove(of);
+    }
 }
 
 fn compute(params: &Params, password: &[u8], salt: &[u8]) -> Option<String> {
@@ -280,6 +310,25 @@ mod tests {
     }
 
     #[test]
+    fn many_who_guess_one_room_are_held_up_together() {
+        let passwords = Passwords::new(Arc::new(Randomness::seeded(1)));
+        let (here, there) = (RoomId::from_bits(1), RoomId::from_bits(2));
+        let wrong = |number: usize, room_id, at| passwords.attempt(&user(&format!("guest-{number}")), room_id, ms(at));
+        for number in 0..30 {
+            passwords.forgive(wrong(number, here, 0).unwrap());
+            drop(wrong(number, here, 0).unwrap());
+        }
+        assert_eq!(wrong(30, here, 59_999).unwrap_err().code, ErrorCode::RateLimited);
+        assert!(wrong(30, there, 59_999).is_ok());
+        drop(wrong(31, here, 60_000).unwrap());
+        for _ in 0..10 {
+            passwords.may_set(&user("ada"), ms(0)).unwrap();
+        }
+        assert_eq!(passwords.may_set(&user("ada"), ms(1)).unwrap_err().code, ErrorCode::RateLimited);
+        assert!(passwords.may_set(&user("bob"), ms(1)).is_ok() && passwords.may_set(&user("ada"), ms(60_000)).is_ok());
+    }
+
+    #[test]
     fn right_ones_do_not_count_and_those_that_are_tried_at_once_do() {
         let passwords = Passwords::new(Arc::new(Randomness::seeded(1)));
         let attempt = || passwords.attempt(&user("ada"), RoomId::from_bits(1), ms(0));
@@ -296,12 +345,12 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let passwords = Passwords::new(Arc::new(Randomness::seeded(1)));
-        for number in 0..REMEMBERED_MAX as u128 + 10 {
+        for number in 0..REMEMBERED_MAX as u128 / 2 + 10 {
             drop(passwords.attempt(&user("ada"), RoomId::from_bits(number), ms(0)).unwrap());
         }
         assert_eq!(passwords.attempts().len(), REMEMBERED_MAX);
         // Those that are over make place for all others.
         drop(passwords.attempt(&user("bob"), RoomId::from_bits(1), ms(60_000)).unwrap());
-        assert_eq!(passwords.attempts().len(), 1);
+        assert_eq!(passwords.attempts().len(), 2);
     }
 }

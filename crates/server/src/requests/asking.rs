@@ -139,7 +139,7 @@ impl Asking {
                 Wish::LeaveLane(room_id) => go_on_lane(&self.session, room_id.as_str(), connection, &asked, bytes),
                 Wish::Act(room_id, input) => self.act(room_id, Ok(input), connection, &asked, bytes),
                 Wish::SetPassword(room_id, input, password) => {
-                    let hash = self.services.passwords.hash(&password).await;
+                    let hash = self.hash(&password).await;
                     let input = hash.map(|hash| Input { with: Some(hash.into()), ..input });
                     self.act(room_id, input, connection, &asked, bytes)
                 }
@@ -157,6 +157,16 @@ impl Asking {
             self.services.sessions.has_changed(&self.session);
         }
         self.current = None;
+    }
+
+    /// The hash of a password that the session's user sets.
+    ///
+    /// # Errors
+    /// `rate_limited`, `busy`.
+    async fn hash(&self, password: &str) -> Result<String, ErrorBody> {
+        let Services { passwords, clock, .. } = &*self.services;
+        passwords.may_set(&self.session.identity.user_id, clock.now())?;
+        passwords.hash(password).await
     }
 
     /// Hands a room what was said to it, in its turn.
@@ -185,7 +195,7 @@ impl Asking {
         let (rooms, identity) = (&self.services.rooms, &self.session.identity);
         let mut plan = rooms.plan(request, Some((&identity.user_id, &identity.username)))?;
         if let Some(password) = passwords::checked(request.password.as_deref())? {
-            plan.terms.password = Some(self.services.passwords.hash(password).await?);
+            plan.terms.password = Some(self.hash(password).await?);
         }
         if plan.durable {
             self.keep_session().await?;
