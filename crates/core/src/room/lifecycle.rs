@@ -58,7 +58,7 @@ impl Stay {
 impl Room {
     /// Whether nobody is in the room: no session, and no seat of somebody who may come back. Bots are nobody.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty() && self.stage.seating.people() == 0
+        self.members.is_empty() && self.stage.seating.people() == 0 && self.plan.reserved.is_empty()
     }
 
     /// Notes whether somebody is in the room, before time passes.

@@ -57,7 +57,9 @@ impl Room {
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
         let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
         let hidden = self.record.visibility != Visibility::Public;
-        let shut = hidden || self.record.locked || self.record.password.is_some() || self.refuses_late();
+        let closed = self.record.locked || self.record.password.is_some() || self.refuses_late();
+        // Seats that are reserved are nobody else's, though the row has them as free.
+        let shut = hidden || closed || self.seats_free() == 0;
         Presence { players: count(there.len()), spectators: self.spectators_here, away, hidden, shut }
     }
 

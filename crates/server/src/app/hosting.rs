@@ -36,7 +36,10 @@ impl Server {
             plan.terms.password = Some(services.passwords.hash(password).await?);
         }
         let lifecycle = &mut plan.terms.lifecycle;
-        lifecycle.empty_ttl = lifecycle.empty_ttl.max(kept_for);
+        if users.is_empty() {
+            // Seats that are kept keep the room; without any it waits by itself.
+            lifecycle.empty_ttl = lifecycle.empty_ttl.max(kept_for);
+        }
         lifecycle.persistent = persistent;
         let room_id = services.rooms.host(plan, users.clone(), kept_for)?;
         if let Err(error) = self.reserve(&room_id, users, kept_for).await {
