@@ -11,11 +11,13 @@ mod clock;
 mod command;
 mod data;
 mod delay;
+mod door;
 mod doors;
 mod erase;
 mod inputs;
 mod lifecycle;
 mod log;
+mod looks;
 mod membership;
 mod people;
 mod record;
@@ -25,6 +27,7 @@ mod shared;
 mod snapshot;
 mod turn;
 mod watching;
+mod welcome;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -33,29 +36,29 @@ use anteroom_protocol::codec::InvalidData;
 use anteroom_protocol::envelope::{Empty, Ref};
 use anteroom_protocol::limits::{SERVER_FRAME_BYTES_MAX, TYPE_BYTES_MAX};
 use anteroom_protocol::message::push::{ClosedReason, RoomClosed};
-use anteroom_protocol::message::{Message, RoomState, RoomSummary, Visibility};
-use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Json, LaneId, Payload, SessionId, Tally, UserId};
+use anteroom_protocol::message::{Message, RoomState};
+use anteroom_protocol::{Codec, Data, ErrorBody, ErrorCode, Header, Json, LaneId, SessionId, UserId};
 
 pub use asking::Ask;
 pub use command::{AnswerTo, Command, Join, MemberId, RoomPolicy, RoomSpec};
+pub use door::{Door, Knock};
 pub use erase::is_named_after;
 pub use log::{DamagedLog, Deed, Log};
 pub use membership::Membership;
 use membership::role_of;
-pub use record::{Door, Lifecycle, Terms};
+pub use record::{Lifecycle, Terms};
 pub use share::{Place, Share, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX, Waiting};
 pub use snapshot::{RestoreError, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotError};
 pub use turn::{Answer, Change, Effects, Flush, Wanted};
 
 use crate::flush::{Mark, Said, To};
-use crate::game::{FlushMode, GameSnapshot, HostedGame, Kind, Seat, Seating, Seats, Stage, Viewer};
-use crate::listing::{Entry, Presence};
+use crate::game::{FlushMode, HostedGame, Kind, Seat, Seating, Seats, Stage};
 use crate::rng::Rng;
 use crate::time::Time;
 use absence::Absence;
 use bots::Bots;
 use chat::Talk;
-use delay::{Delayed, Row};
+use delay::Delayed;
 use doors::Doors;
 use inputs::RecentInputs;
 use lifecycle::Stay;
@@ -112,6 +115,8 @@ pub struct Room {
     stay: Stay,
     /// Whether those at the door have to know something else than before.
     door_changed: bool,
+    /// Who is in the room since the last flush, or is not any more.
+    coming_and_going: Vec<(UserId, bool)>,
     doors: Shared<Doors>,
     plan: Shared<SeatPlan>,
     bots: Shared<Bots>,
@@ -185,6 +190,7 @@ impl Room {
             record: Record::new(&spec.terms, seats, kind.searchable, now)?.into(),
             stay: Stay::new(now),
             door_changed: true,
+            coming_and_going: Vec::new(),
             doors: Shared::default(),
             plan: SeatPlan { reserved, told: state, seen: state, ..SeatPlan::default() }.into(),
             bots: Shared::default(),
@@ -415,6 +421,7 @@ impl Room {
         effects.applied.append(&mut self.marks);
         effects.outcomes.append(&mut self.stage.outcomes);
         effects.closed = self.closed;
+        effects.people.append(&mut self.coming_and_going);
         if std::mem::take(&mut self.door_changed) {
             effects.door = Some(self.door());
         }
@@ -470,126 +477,6 @@ impl Room {
             ClosedReason::Expired => "The room was there for as long as it may be.",
             ClosedReason::Closed => "The room was closed.",
         }
-    }
-
-    /// What a viewer sees, encoded.
-    ///
-    /// # Errors
-    /// The game's view cannot be encoded.
-    pub fn view(&self, viewer: Viewer, codec: Codec) -> Result<Payload, GameFailure> {
-        Ok(self.game.view(viewer, &self.stage.seating, codec)?)
-    }
-
-    /// The game's whole state, its timers, and the room's randomness, each as a line of JSON.
-    pub(crate) fn state(&self) -> Result<String, GameFailure> {
-        let GameSnapshot { state, timers, .. } = self.game.snapshot()?;
-        let (timers, rng) = (Json::new(&timers)?, Json::new(&self.stage.rng)?);
-        Ok([state.text(), timers.text(), rng.text()].join("\n"))
-    }
-
-    /// The room's row in the lobby.
-    #[must_use]
-    pub fn summary(&self) -> RoomSummary {
-        let Row { name, state, players, seats_max, spectators, locked, has_password, data } = self.row();
-        RoomSummary {
-            room_id: self.stage.room_id,
-            game: self.kind.name.to_owned(),
-            name,
-            players,
-            seats_max,
-            spectators: u16::try_from(spectators).unwrap_or(u16::MAX),
-            state,
-            durable: self.durable,
-            locked,
-            has_password,
-            created_at_ms: self.record.created_at.as_millis(),
-            data,
-        }
-    }
-
-    /// What the lobby knows of the room.
-    #[must_use]
-    pub fn entry(&self) -> Entry {
-        Entry { summary: self.summary(), presence: self.presence() }
-    }
-
-    fn presence(&self) -> Presence {
-        let (there, away): (Vec<_>, Vec<_>) = self.stage.seating.taken().partition(|(_, who)| who.connected);
-        let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
-        let away = away.into_iter().map(|(_, who)| who.user_id.clone()).collect();
-        let hidden = self.record.visibility != Visibility::Public;
-        let shut = hidden || self.record.locked || self.record.password.is_some() || self.refuses_late();
-        Presence { players: count(there.len()), spectators: self.spectators_here, away, hidden, shut }
-    }
-
-    /// The kind of game that is played in it.
-    #[must_use]
-    pub fn kind(&self) -> &Kind {
-        &self.kind
-    }
-
-    /// When its owner is to let it handle what came, and flush.
-    #[must_use]
-    pub fn flush_mode(&self) -> FlushMode {
-        self.flush_mode
-    }
-
-    fn players(&self) -> u16 {
-        u16::try_from(self.stage.seating.len()).unwrap_or(u16::MAX)
-    }
-
-    /// Keeps a log of every turn, for a replay. For a room to which nothing has happened yet.
-    #[must_use]
-    pub fn logged(self) -> Self {
-        Self { keeps_log: true, ..self }
-    }
-
-    /// Counts what it says in a tally of many rooms as well. For a room that has not flushed yet.
-    #[must_use]
-    pub fn counted(mut self, total: &Tally) -> Self {
-        self.stage.said.tally = Tally::within(total);
-        self
-    }
-
-    /// Bytes of what the room has said and some member's lane still keeps. What several of them keep counts once.
-    #[must_use]
-    pub fn kept_bytes(&self) -> usize {
-        self.stage.said.tally.bytes()
-    }
-
-    /// The players and seats, for those who look from outside.
-    #[must_use]
-    pub fn seating(&self) -> &Seating {
-        &self.stage.seating
-    }
-
-    /// Whether a user has a seat, or one is kept for them.
-    #[must_use]
-    pub fn has_seat_for(&self, user_id: &UserId) -> bool {
-        self.stage.seating.of_user(user_id).is_some() || self.is_reserved_for(user_id)
-    }
-
-    /// Why it was closed to everyone in it; none if it was not, or ended because nobody was left.
-    #[must_use]
-    pub fn ending(&self) -> Option<ClosedReason> {
-        self.ending
-    }
-
-    /// Whether it outlives the server.
-    #[must_use]
-    pub fn is_durable(&self) -> bool {
-        self.durable
-    }
-
-    /// Where the room's randomness began last, for a report.
-    #[must_use]
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
-    /// The last inputs, oldest first, for a report. One line each, without control characters.
-    pub fn recent_inputs(&self) -> impl Iterator<Item = String> {
-        self.recent.lines()
     }
 }
 

@@ -40,6 +40,8 @@ use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
 use crate::stores::Store;
 use asleep::Asleep;
+use door::Doorway;
+pub(crate) use door::Stranger;
 pub(crate) use erasing::{Erased, Forgotten, Mention};
 use journal::Journal;
 pub(crate) use limits::RoomLimits;
@@ -112,6 +114,8 @@ struct Places {
     asleep: Asleep,
     /// In the store, and not to be restored; why.
     suspended: BTreeMap<RoomId, String>,
+    /// The doors that private rooms have left behind which are not in memory.
+    doors: BTreeMap<RoomId, Arc<Doorway>>,
     /// Which of those in memory give way to others.
     spare: Spare,
 }
@@ -307,7 +311,7 @@ impl Rooms {
 
     fn slot(&self, places: &mut Places, room_id: RoomId, durable: bool) -> Slot {
         let store = self.store.clone().filter(|_| durable);
-        let (handle, mailbox) = RoomHandle::new(room_id, self.tasks.clone(), store);
+        let (handle, mailbox) = RoomHandle::new(room_id, self.tasks.clone(), store, places.take_door(&room_id));
         places.running.insert(room_id, handle.clone());
         Slot { handle, mailbox }
     }

@@ -26,6 +26,8 @@ const STEPS: (u32, u32) = (15, 30);
 const RESERVED_MS_MAX: u32 = 20_000;
 /// How long somebody is away at most who loses the connection, in milliseconds.
 const AWAY_MS_MAX: u32 = 3000;
+/// The next server goes on with all that there is, without any time passing.
+const RECOVERED: Duration = Duration::from_millis(1);
 
 /// What happened in a story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -247,5 +249,8 @@ impl Gathering {
         let seed = self.rng.next_u64();
         self.host.replace(wall_ms, registry(), seed);
         self.story.ends += 1;
+        // A server serves nobody until it has written that rooms which are not durable go on once, so its store may fail from
+        // then on; who comes back waits for an answer, and would wait for a store that only this story makes well again.
+        sleep(RECOVERED).await;
     }
 }

@@ -13,6 +13,7 @@ use anteroom_protocol::{ErrorBody, ErrorCode, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::asking::Reply;
+use super::door::{Knock, not_found};
 use super::{Effects, Join, MemberId, Room};
 use crate::flush::To;
 use crate::time::Time;
@@ -38,6 +39,14 @@ pub(super) struct Doors {
     banned: Users,
     kicked: Users,
     muted: Users,
+}
+
+/// What else a door is like: which password it has, if it has one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame {
+    pub(super) visibility: Visibility,
+    pub(super) locked: bool,
+    pub(super) password: Option<u32>,
 }
 
 /// Lets somebody in.
@@ -97,6 +106,45 @@ impl Doors {
         self.invites.get(code?).filter(|invite| invite.expires_at > now && invite.uses != Some(0))
     }
 
+    pub(super) fn has_invite(&self, code: Option<&str>, now: Time) -> bool {
+        self.valid(code, now).is_some()
+    }
+
+    /// Whether somebody may come in; gives the invite that is used up by it.
+    ///
+    /// # Errors
+    /// See [`Room::pass_doors`].
+    pub(super) fn pass<'a>(
+        &self,
+        frame: Frame,
+        knock: &Knock<'a>,
+        comes_back: bool,
+    ) -> Result<Option<&'a str>, ErrorBody> {
+        let Frame { visibility, locked: is_locked, password } = frame;
+        let invite = self.valid(knock.invite, knock.now);
+        if visibility == Visibility::Private && invite.is_none() && !comes_back {
+            return Err(not_found());
+        }
+        if self.banned.has(knock.user_id) {
+            return Err(banned("You are banned from this room.", "banned"));
+        }
+        if let Some(kicked) = self.kicked.0.get(knock.user_id)
+            && invite.is_none_or(|invite| invite.event <= *kicked)
+        {
+            return Err(banned("You were sent out of this room; a new invite lets you in again.", "kicked"));
+        }
+        if is_locked && !comes_back {
+            return Err(locked("The room is locked.", "locked"));
+        }
+        let knows = comes_back || password.is_none() || knock.password == password;
+        if !knows && invite.is_none() {
+            return Err(ErrorBody::new(ErrorCode::WrongPassword, "The room has a password, and that is not it."));
+        }
+        // Whoever needs none does not use one up.
+        let needs = visibility == Visibility::Private || !knows || self.kicked.has(knock.user_id);
+        Ok(knock.invite.filter(|_| !comes_back && needs && invite.is_some()))
+    }
+
     /// Notes that somebody came in with an invite.
     fn use_up(&mut self, code: &str) {
         let Some(invite) = self.invites.get_mut(code) else { return };
@@ -115,42 +163,24 @@ impl Room {
     /// # Errors
     /// In this order: `room_not_found`, `banned`, `room_locked`, `wrong_password`, `room_locked`.
     pub(super) fn pass_doors<'a>(&self, join: &'a Join) -> Result<Option<&'a str>, ErrorBody> {
-        let (user_id, record) = (&join.user_id, &self.record);
-        let code = join.invite.as_deref();
-        let invite = self.doors.valid(code, self.stage.now);
+        let Join { user_id, password, .. } = join;
+        let record = &self.record;
+        let is_in = self.people.contains_key(user_id) && !self.is_bots_name(user_id);
         let is_first = self.people_ever == 0 && record.created_by.as_ref() == Some(user_id);
-        let comes_back = is_first
-            || self.people.contains_key(user_id) && !self.is_bots_name(user_id)
-            || record.owner.as_ref() == Some(user_id)
-            || self.is_reserved_for(user_id);
-        if record.visibility == Visibility::Private && invite.is_none() && !comes_back {
-            return Err(ErrorBody::new(ErrorCode::RoomNotFound, "There is no such room."));
-        }
-        if self.doors.banned.has(user_id) {
-            return Err(banned("You are banned from this room.", "banned"));
-        }
-        if let Some(kicked) = self.doors.kicked.0.get(user_id)
-            && invite.is_none_or(|invite| invite.event <= *kicked)
-        {
-            return Err(banned("You were sent out of this room; a new invite lets you in again.", "kicked"));
-        }
-        if record.locked && !comes_back {
-            return Err(locked("The room is locked.", "locked"));
-        }
-        let knows = comes_back || record.password.is_none() || join.password == Some(record.password_number);
-        if !knows && invite.is_none() {
-            return Err(ErrorBody::new(ErrorCode::WrongPassword, "The room has a password, and that is not it."));
-        }
+        let is_owner = record.owner.as_ref() == Some(user_id);
+        let comes_back = is_in || is_first || is_owner || self.is_reserved_for(user_id);
+        let frame = Frame {
+            visibility: record.visibility,
+            locked: record.locked,
+            password: record.password.as_ref().map(|_| record.password_number),
+        };
+        let knock = Knock { user_id, is_in, invite: join.invite.as_deref(), password: *password, now: self.stage.now };
+        let used = self.doors.pass(frame, &knock, comes_back)?;
         let begins = join.role == Role::Player && self.stage.seating.of_user(user_id).is_none();
         if begins && self.refuses_late() {
             return Err(locked("A match is being played, and takes nobody in late.", "playing"));
         }
-        if comes_back {
-            return Ok(None);
-        }
-        // Whoever needs none does not use one up.
-        let needs = record.visibility == Visibility::Private || !knows || self.doors.kicked.has(user_id);
-        Ok(code.filter(|_| needs && invite.is_some()))
+        Ok(used)
     }
 
     /// Whether a bot that plays here has the id of a user.
@@ -169,6 +199,7 @@ impl Room {
         if let Some(code) = invite {
             self.doors.use_up(code);
             self.doors.kicked.0.remove(user_id);
+            self.door_changed = true;
         }
     }
 
@@ -180,6 +211,7 @@ impl Room {
         }
         let event = self.doors.event();
         self.doors.kicked.add(user_id.clone(), event);
+        self.door_changed = true;
         self.send_out(&user_id, LeftReason::Kicked, ClosedReason::Kicked, effects);
         Ok(Reply::Done)
     }
@@ -189,6 +221,7 @@ impl Room {
         let user_id = self.somebody_else(id, request.user_id)?;
         let event = self.doors.event();
         self.doors.banned.add(user_id.clone(), event);
+        self.door_changed = true;
         self.plan.reserved.remove(&user_id);
         self.send_out(&user_id, LeftReason::Banned, ClosedReason::Banned, effects);
         Ok(Reply::Done)
@@ -200,6 +233,7 @@ impl Room {
             return Err(ErrorBody::new(ErrorCode::InvalidData, "Nobody of that id is banned."));
         }
         self.doors.kicked.0.remove(&request.user_id);
+        self.door_changed = true;
         Ok(Reply::Done)
     }
 
@@ -282,6 +316,7 @@ impl Room {
             .and_then(|with| with.split_once(' '))
             .ok_or_else(|| ErrorBody::new(ErrorCode::Internal, "The invite has no code."))?;
         let now = self.stage.now;
+        self.door_changed = true;
         self.doors.invites.retain(|_, invite| invite.expires_at > now);
         if self.doors.invites.len() >= INVITES_MAX
             && let Some(oldest) =

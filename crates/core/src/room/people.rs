@@ -44,7 +44,10 @@ impl Room {
             }
             return false;
         }
+        // Whoever makes the room is nobody special from now on.
+        self.door_changed |= self.people_ever == 0;
         self.people_ever = self.people_ever.wrapping_add(1);
+        self.coming_and_going.push((user_id.clone(), true));
         let person = Person {
             number: self.people_ever,
             username: username.to_owned(),
@@ -86,6 +89,7 @@ impl Room {
         let is_gone = self.people.get(user_id).is_some_and(|person| person.sessions == 0);
         if is_gone && self.stage.seating.of_user(user_id).is_none() {
             let gone = self.people.remove(user_id);
+            self.coming_and_going.push((user_id.clone(), false));
             if let Some(person) = gone.filter(|person| person.listed) {
                 self.watching.listed.remove(&person.number);
                 self.watching.typing.remove(user_id);

@@ -58,15 +58,6 @@ pub struct Lifecycle {
     pub persistent: bool,
 }
 
-/// What those at the door have to know of a room, to prove what it asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Door {
-    /// Who finds it.
-    pub visibility: Visibility,
-    /// The hash of its password, and which password of the room it is.
-    pub password: Option<(String, u32)>,
-}
-
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,13 +119,6 @@ impl Record {
 }
 
 impl Room {
-    /// What those at the door have to know.
-    #[must_use]
-    pub fn door(&self) -> Door {
-        let password = self.record.password.clone().map(|hash| (hash, self.record.password_number));
-        Door { visibility: self.record.visibility, password }
-    }
-
     /// `password` is the hash of the one that the request has.
     pub(super) fn update_room(
         &mut self,
@@ -156,8 +140,8 @@ impl Room {
                 return Err(ErrorBody::new(ErrorCode::InvalidData, sentence));
             }
             Some(_) => {
-                let hash = password.ok_or_else(|| ErrorBody::new(ErrorCode::Internal, "The password has no hash."))?;
-                Some(Some(hash.to_owned()))
+                // It was looked at in front of the room whose the room is, as everybody could see then.
+                Some(Some(password.ok_or_else(not_owner)?.to_owned()))
             }
         };
         let searchable = self.kind.searchable;
@@ -179,7 +163,7 @@ impl Room {
             record.password_number = record.password_number.wrapping_add(1);
             self.door_changed = true;
         }
-        self.door_changed |= update.visibility.is_some();
+        self.door_changed |= update.visibility.is_some() || update.locked.is_some();
         record.data = data;
         self.turnover += 1;
         if update != RoomUpdated::default() {
@@ -244,6 +228,7 @@ impl Room {
 
     /// Forgets a user who is gone: who owned the room and is never there again does so no more, whatever the policy.
     pub(super) fn forget_in_record(&mut self, user_id: &UserId) {
+        self.door_changed = true;
         self.record.created_by.take_if(|creator| creator == user_id);
         if self.record.owner.as_ref() == Some(user_id) {
             let heir = self.heir();
@@ -252,6 +237,7 @@ impl Room {
     }
 
     fn set_owner(&mut self, owner: Option<UserId>) {
+        self.door_changed = true;
         if let Some(before) = std::mem::replace(&mut self.record.owner, owner.clone()) {
             self.take_owner_keys(&before);
         }
@@ -272,7 +258,7 @@ impl Room {
         if self.is_owner(id) {
             return Ok(());
         }
-        Err(ErrorBody::new(ErrorCode::NotOwner, "Only the owner of the room may do that."))
+        Err(not_owner())
     }
 
     /// Checks that a member may do what an owner does, or in a room without one any player.
@@ -309,6 +295,10 @@ impl Room {
         let absent = || ErrorBody::new(ErrorCode::NotInRoom, "You are not in that room.");
         member.map(|member| member.user_id.clone()).ok_or_else(absent)
     }
+}
+
+fn not_owner() -> ErrorBody {
+    ErrorBody::new(ErrorCode::NotOwner, "Only the owner of the room may do that.")
 }
 
 /// Sets what is to be set; gives it if it is another value than before.

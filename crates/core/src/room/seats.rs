@@ -27,6 +27,9 @@ pub(super) struct SeatPlan {
     pub(super) reserved: BTreeMap<UserId, Time>,
     /// Who watches and wants a seat, the first first.
     pub(super) queue: VecDeque<UserId>,
+    /// From which of their sessions, which is the one to play.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) asked: BTreeMap<UserId, MemberId>,
     /// Where the match stands, as the members were told.
     pub(super) told: RoomState,
     /// Where it stood when the room last looked whether that has changed.
@@ -61,6 +64,7 @@ impl Room {
         if seatless > self.seats_free() || self.plan.reserved.len() + new.len() > usize::from(self.seats.max) {
             return;
         }
+        self.door_changed = true;
         self.plan.reserved.extend(users.iter().map(|user_id| (user_id.clone(), until)));
         self.turnover += 1;
     }
@@ -68,6 +72,7 @@ impl Room {
     /// Whoever has not come until now need not come for their seats any more.
     pub(super) fn lapse(&mut self, now: Time) {
         self.plan.reserved.retain(|_, until| *until > now);
+        self.door_changed = true;
         self.turnover += 1;
     }
 
@@ -245,6 +250,7 @@ impl Room {
             self.seat_spectator(id, effects);
             return Ok(Reply::Queued(SeatQueued { position: None }));
         }
+        self.plan.asked.insert(user_id.clone(), id);
         self.plan.queue.push_back(user_id);
         self.tell_queue();
         let position = u32::try_from(self.plan.queue.len() - 1).ok();
@@ -252,6 +258,8 @@ impl Room {
     }
 
     fn tell_queue(&mut self) {
+        let SeatPlan { asked, queue, .. } = &mut *self.plan;
+        asked.retain(|user_id, _| queue.contains(user_id));
         let seat_queue = Some(self.plan.queue.iter().cloned().collect());
         self.say(To::Everyone, &RoomUpdated { seat_queue, ..RoomUpdated::default() });
     }
@@ -273,7 +281,8 @@ impl Room {
             is_news = true;
             // Whoever is away just now misses it.
             let there = |(_, member): &(&MemberId, &Member)| member.user_id == first && member.connected;
-            if let Some(id) = self.members.iter().find(there).map(|(id, _)| *id) {
+            let asked = self.plan.asked.get(&first).and_then(|id| self.members.get_key_value(id)).filter(there);
+            if let Some(id) = asked.or_else(|| self.members.iter().find(there)).map(|(id, _)| *id) {
                 self.seat_spectator(id, effects);
             }
         }
@@ -298,7 +307,7 @@ impl Room {
         effects.roles.push((id, Role::Player));
         self.catch_up(id, effects);
         self.stage.seating.sit(seat, user_id.clone(), username.clone(), id);
-        self.plan.reserved.remove(&user_id);
+        self.door_changed |= self.plan.reserved.remove(&user_id).is_some();
         if !self.people.get(&user_id).is_some_and(|person| person.listed) {
             self.list_person(&user_id);
             self.announce(To::Everyone, &user_id);

@@ -415,6 +415,7 @@ impl Room {
             record: snapshot.record,
             stay: snapshot.stay,
             door_changed: false,
+            coming_and_going: Vec::new(),
             doors: snapshot.doors,
             plan: snapshot.plan,
             bots: snapshot.bots,

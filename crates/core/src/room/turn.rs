@@ -42,6 +42,8 @@ pub struct Effects {
     pub outcomes: Vec<Outcome>,
     /// What those at the door have to know, if that has changed.
     pub door: Option<Door>,
+    /// Who is in the room now who was not, or is not any more, in order.
+    pub people: Vec<(UserId, bool)>,
     /// How members take part now who take part in another way than before.
     pub roles: Vec<(MemberId, Role)>,
     /// What was said, changed or taken back, to be kept with the turn.
@@ -105,13 +107,14 @@ impl Flush {
 impl Effects {
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
-        let Self { dispatches, released, applied, entry, outcomes, door, roles, chat, wanted, closed } = self;
+        let Self { dispatches, released, applied, entry, outcomes, door, people, roles, chat, wanted, closed } = self;
         dispatches.clear();
         released.clear();
         applied.clear();
         *entry = None;
         outcomes.clear();
         *door = None;
+        people.clear();
         roles.clear();
         chat.clear();
         wanted.clear();

@@ -29,6 +29,8 @@ struct OneGame {
     seats: Option<Places>,
     spectators: bool,
     bots: bool,
+    /// Whether players come in while a match is on.
+    late_join: bool,
     /// What begins a match: the `game`, that all seats are taken (`full`), or that enough players are `ready`.
     start: &'static str,
     /// Whether a room outlives the server: `never`, `always`, or by its creator's `choice`.
@@ -55,6 +57,7 @@ impl OneGame {
             spectators: seats.is_some_and(|seats| seats.spectators),
             seats: seats.map(|seats| Places { min: seats.min, max: seats.max, teams: seats.teams }),
             bots: kind.bots,
+            late_join: kind.late_join,
             start: match kind.start {
                 Start::Game => "game",
                 Start::Full => "full",

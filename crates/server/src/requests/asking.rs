@@ -24,7 +24,9 @@ use super::proving::{Proof, invite_given};
 use crate::carrier::{DoneLater, Knock};
 use crate::lifecycle::Lifecycle;
 use crate::passwords;
-use crate::rooms::{self, Admitted, Declined, Input, JOIN_PATIENCE, Reply, RoomLink, SEAT_PATIENCE, Sought, Visitor};
+use crate::rooms::{
+    self, Admitted, Declined, Input, JOIN_PATIENCE, Reply, RoomLink, SEAT_PATIENCE, Sought, Stranger, Visitor,
+};
 use crate::services::Services;
 use crate::session::{Asked, Membership, Question, Session, Wish};
 
@@ -229,7 +231,12 @@ impl Asking {
     }
 
     async fn join_room(&self, room_id: &str, request: &JoinRoom, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
-        let proof = Proof::of(&self.services, &self.session, room_id, request.password.as_deref()).await?;
+        let (services, session, invite) = (&self.services, &self.session, request.invite.as_deref());
+        if session.room(room_id).is_none() {
+            // What is the session's own says nothing of the room, as long as it comes first.
+            self.check_rooms()?;
+        }
+        let proof = Proof::of(services, session, room_id, request.password.as_deref(), invite).await?;
         let joined = self.enter_room(room_id, &proof, request.invite.as_deref(), role, asked).await;
         // That there is no such room is said in the same words of one that the asker is not to know of, and counts alike.
         match &joined {
@@ -249,6 +256,7 @@ impl Asking {
         asked: &Asked,
     ) -> Result<(), ErrorBody> {
         while self.session.carrier.is_there().await {
+            self.look_at_door(room_id, proof, invite)?;
             let room = self.services.rooms.find(room_id)?;
             if self.session.room(room_id).is_some() {
                 return Err(ErrorBody::new(ErrorCode::AlreadyInRoom, "You are in that room already."));
@@ -270,6 +278,26 @@ impl Asking {
             }
         }
         Ok(())
+    }
+
+    /// Refuses in front of a room who is not let in anyway: neither is it woken for them, nor anything stored, nor do they learn that
+    /// there is one which they are not to know of.
+    ///
+    /// # Errors
+    /// What the room would refuse with.
+    fn look_at_door(&self, room_id: &str, proof: &Proof, invite: Option<&str>) -> Result<(), ErrorBody> {
+        let Ok(room_id) = room_id.parse() else { return Ok(()) };
+        let of = Stranger { user_id: &self.session.identity.user_id, invite, password: proof.password };
+        self.services.rooms.look(&room_id, of, |door, knock| door.check(knock)).unwrap_or(Ok(()))
+    }
+
+    /// Checks that the session may be in another room.
+    ///
+    /// # Errors
+    /// `limit_reached`.
+    fn check_rooms(&self) -> Result<(), ErrorBody> {
+        let rooms_max = self.services.sessions.limits().rooms_max;
+        if self.session.rooms().len() >= rooms_max { Err(in_too_many(rooms_max)) } else { Ok(()) }
     }
 
     async fn quick_join(&self, game: &str, wanted: &Filter, role: Role, asked: &Asked) -> Result<(), ErrorBody> {
@@ -372,8 +400,7 @@ impl Asking {
         let Self { services, session, .. } = self;
         let rooms_max = services.sessions.limits().rooms_max;
         let Some((knock, entrance)) = session.open_lane(room_id, asked.last_n, rooms_max) else {
-            let sentence = format!("A session may be in at most {rooms_max} rooms; leave one first.");
-            return Err(ErrorBody::new(ErrorCode::LimitReached, sentence));
+            return Err(in_too_many(rooms_max));
         };
         let join = Join {
             user_id: session.identity.user_id.clone(),
@@ -432,6 +459,11 @@ impl Asking {
             }
         }
     }
+}
+
+fn in_too_many(rooms_max: usize) -> ErrorBody {
+    let sentence = format!("A session may be in at most {rooms_max} rooms; leave one first.");
+    ErrorBody::new(ErrorCode::LimitReached, sentence)
 }
 
 fn answered(joined: Joined) -> Result<(), ErrorBody> {

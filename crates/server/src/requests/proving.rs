@@ -4,14 +4,14 @@
 //! Whether that opens the door is for the room to say. Who is not to know of a room learns nothing of it here: for one that there
 //! is not, and for one that takes no password from strangers, the same is computed and counted.
 
-use anteroom_core::room::Door;
+use anteroom_core::room::{Door, Knock};
 use anteroom_protocol::message::member::UpdateRoom;
-use anteroom_protocol::message::{Request, RequestKind, Visibility, table::MemberRequest};
+use anteroom_protocol::message::{Request, RequestKind, table::MemberRequest};
 use anteroom_protocol::{Envelope, ErrorBody, ErrorCode, RoomId};
 use tokio::time::timeout;
 
 use crate::passwords::{self, Attempt};
-use crate::rooms::JOIN_PATIENCE;
+use crate::rooms::{JOIN_PATIENCE, Stranger};
 use crate::services::Services;
 use crate::session::Session;
 
@@ -21,6 +21,26 @@ const INVITE_BYTES_MAX: usize = 64;
 const INVITE_CHARACTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// How many they have: 100 bits.
 const INVITE_LENGTH: u32 = 20;
+
+/// What a room asks of somebody.
+enum Asked {
+    /// There is nothing to prove.
+    Nothing,
+    /// Its password, of which this is the hash and the number.
+    Password(String, u32),
+    /// They are not to know of it.
+    WhatNobodyKnows,
+}
+
+fn asked_of(door: &Door, knock: &Knock<'_>) -> Asked {
+    if door.is_hidden_from(knock) {
+        return Asked::WhatNobodyKnows;
+    }
+    match &door.password {
+        Some((hash, number)) if !door.knows(knock) => Asked::Password(hash.clone(), *number),
+        _ => Asked::Nothing,
+    }
+}
 
 /// What is proved to a room.
 #[derive(Debug, Default)]
@@ -32,7 +52,7 @@ pub(super) struct Proof {
 }
 
 impl Proof {
-    /// Tries a password for a room, which there may not be.
+    /// Tries a password for a room, which there may not be. Whoever has nothing to prove tries none.
     ///
     /// # Errors
     /// `invalid_data`, `rate_limited`, `busy`.
@@ -41,26 +61,29 @@ impl Proof {
         session: &Session,
         room_id: &str,
         password: Option<&str>,
+        invite: Option<&str>,
     ) -> Result<Self, ErrorBody> {
         // What is no id at all can be no room's, as everybody sees.
         let (Some(password), Ok(room_id)) = (passwords::checked(password)?, room_id.parse::<RoomId>()) else {
             return Ok(Self::default());
         };
-        let passwords = &services.passwords;
-        let attempt = passwords.attempt(&session.identity.user_id, room_id, services.clock.now())?;
-        let door = match services.rooms.find(room_id.as_str()) {
-            Ok(room) => timeout(JOIN_PATIENCE, room.door()).await.unwrap_or_default(),
-            Err(_) => None,
+        let (passwords, rooms, user_id) = (&services.passwords, &services.rooms, &session.identity.user_id);
+        let of = Stranger { user_id, invite, password: None };
+        let look = || rooms.look(&room_id, of, asked_of);
+        let mut asked = look();
+        if asked.is_none()
+            && let Ok(room) = rooms.find(room_id.as_str())
+        {
+            // It is waking, and says then what it asks for.
+            drop(timeout(JOIN_PATIENCE, room.shows_door()).await);
+            asked = look();
+        }
+        let asked = match asked {
+            Some(Asked::Nothing) => return Ok(Self::default()),
+            Some(Asked::Password(hash, number)) => Some((hash, number)),
+            Some(Asked::WhatNobodyKnows) | None => None,
         };
-        let asked = match door {
-            Some(Door { visibility: Visibility::Private, .. }) | None => None,
-            Some(Door { password: Some(asked), .. }) => Some(asked),
-            // Whoever knows of it may come in without.
-            Some(Door { password: None, .. }) => {
-                passwords.forgive(attempt);
-                return Ok(Self::default());
-            }
-        };
+        let attempt = passwords.attempt(user_id, room_id, services.clock.now())?;
         match passwords.is_of(password, asked.as_ref().map(|(hash, _)| hash.as_str())).await {
             Ok(true) => {
                 passwords.forgive(attempt);
@@ -119,6 +142,7 @@ pub(super) fn new_password(message: &Envelope<'_>) -> Option<Box<str>> {
 mod tests {
     use std::time::Duration;
 
+    use anteroom_protocol::message::Visibility;
     use anteroom_protocol::message::request::CreateRoom;
 
     use super::*;
@@ -163,7 +187,7 @@ mod tests {
         let bare = made(None, None).await;
         let hashes = async |room_id: &str, password| {
             let before = services.passwords.hashes();
-            let proof = Proof::of(services, &session, room_id, password).await.map(|proof| proof.password);
+            let proof = Proof::of(services, &session, room_id, password, None).await.map(|proof| proof.password);
             (services.passwords.hashes() - before, proof.map_err(|error| error.code))
         };
         for room_id in ["k3v9k3v9k3", &*private, &*private_and_bare] {

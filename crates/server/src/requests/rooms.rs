@@ -42,8 +42,10 @@ pub(super) fn ask(call: &Call<'_>, kind: RequestKind) -> Outcome {
     let request = |with| Input { is_request: true, with, ..input(call) };
     if kind == RequestKind::UpdateRoom
         && let (Some(password), Ok(named)) = (new_password(call.message), room_id.parse())
-        && call.session.room(room_id).is_some()
+        && let Some(there) = call.session.room(room_id)
+        && there.room.is_owned_by(&call.session.identity.user_id)
     {
+        // Nobody else may, and the room says so without a hash.
         // What is said to the room meanwhile waits behind it.
         return hand_in(call, Wish::SetPassword(named, request(None).alone(), password));
     }

@@ -115,7 +115,9 @@ impl Rooms {
     pub(super) fn suspend_running(&self, room_id: &RoomId, why: &str) {
         {
             let mut places = self.lock();
-            places.take_out(room_id);
+            if let Some(room) = places.take_out(room_id) {
+                places.leave_door(&room);
+            }
             places.suspended.insert(*room_id, why.to_owned());
         }
         self.lobby.remove(room_id);
@@ -125,9 +127,11 @@ impl Rooms {
     pub(super) fn lay_down(self: &Arc<Self>, room_id: &RoomId, due: Option<Time>, inbox: &mut Inbox) -> bool {
         {
             let mut places = self.lock();
-            if !inbox.mailbox.is_empty() || places.take_out(room_id).is_none() {
+            if !inbox.mailbox.is_empty() {
                 return false;
             }
+            let Some(room) = places.take_out(room_id) else { return false };
+            places.leave_door(&room);
             if places.asleep.add(*room_id, due) {
                 self.due_changed.notify_one();
             }

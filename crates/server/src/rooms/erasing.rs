@@ -261,8 +261,11 @@ impl Rooms {
                 Err(ErrorBody { code: ErrorCode::RoomSuspended, .. }) => {
                     let erased = forgotten.in_stored(store.as_ref(), &self.registry, room_id, mention).await;
                     let erased = erased.map_err(|error| error.to_string())?.unwrap_or(Erased::Over);
+                    let mut places = self.lock();
+                    // It says who may come back.
+                    drop(places.take_door(&room_id));
                     if matches!(erased, Erased::Over | Erased::Deleted) {
-                        self.lock().suspended.remove(&room_id);
+                        places.suspended.remove(&room_id);
                     }
                     return Ok(erased);
                 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anteroom_core::Time;
-use anteroom_core::room::{AnswerTo, Change, Door, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
+use anteroom_core::room::{AnswerTo, Change, Join, MemberId, Place, Share, WAITING_MESSAGES_MAX, Waiting};
 use anteroom_protocol::envelope::Ref;
 use anteroom_protocol::message::member::ChatPage;
 use anteroom_protocol::message::push::ClosedReason;
@@ -19,7 +19,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::door::Doorway;
+use super::door::{Doorway, Stranger};
 use super::member::Visitor;
 use crate::carrier::{DoneLater, Presence};
 use crate::lobby::Reservation;
@@ -46,7 +46,7 @@ pub(crate) struct RoomHandle {
     /// How much player input is in the mailbox.
     waiting: Arc<Waiting>,
     late: Arc<Mutex<Late>>,
-    door: Arc<Doorway>,
+    pub(super) door: Arc<Doorway>,
     tasks: TaskTracker,
     /// Where it is stored, if it is durable.
     store: Option<Arc<dyn Store>>,
@@ -287,6 +287,13 @@ impl RoomLink {
         }
     }
 
+    /// Whether a user owns the room, as far as everybody knows.
+    pub(crate) fn is_owned_by(&self, user_id: &UserId) -> bool {
+        match self {
+            Self::Local(room) => room.is_owned_by(user_id),
+        }
+    }
+
     /// Hands a member's input over; the room answers on the member's lane.
     ///
     /// # Errors
@@ -368,24 +375,26 @@ impl RoomHandle {
         room_id: RoomId,
         tasks: TaskTracker,
         store: Option<Arc<dyn Store>>,
+        door: Arc<Doorway>,
     ) -> (Self, mpsc::Receiver<Mail>) {
         let (mailbox, received) = mpsc::channel(MAILBOX_MESSAGES_MAX);
-        let (filling, waiting, late, door) = Default::default();
+        let (filling, waiting, late) = Default::default();
         (Self { room_id, mailbox, filling, waiting, late, door, tasks, store }, received)
     }
 
-    /// Notes what those at the door have to know from now on.
-    pub(super) fn publish(&self, door: Door) {
-        self.door.publish(door);
-    }
-
-    /// What those at the door have to know, once it can be seen; a room that sleeps is waited for. None if it is over.
-    pub(crate) async fn door(&self) -> Option<Door> {
+    /// Waits until the door can be looked at; a room that sleeps is waited for. It cannot if the room is over.
+    pub(crate) async fn shows_door(&self) {
         tokio::select! {
             biased;
-            door = self.door.look() => Some(door),
-            () = self.mailbox.closed() => None,
+            () = self.door.is_known() => {}
+            () = self.mailbox.closed() => {}
         }
+    }
+
+    /// Whether a user owns the room, as far as everybody knows.
+    pub(crate) fn is_owned_by(&self, user_id: &UserId) -> bool {
+        let of = Stranger { user_id, invite: None, password: None };
+        self.door.look(of, Time::default(), |door, _| door.owner.as_ref() == Some(user_id)) == Some(true)
     }
 
     /// Whether the room is stored, so that it outlives the server.
@@ -580,7 +589,7 @@ mod tests {
     async fn what_finds_no_place_waits_and_is_told_in_order_with_the_newest_fact() {
         let (carrier, place) = carrier();
         let tasks = TaskTracker::new();
-        let (room, mut mailbox) = RoomHandle::new(RoomId::from_bits(1), tasks.clone(), None);
+        let (room, mut mailbox) = RoomHandle::new(RoomId::from_bits(1), tasks.clone(), None, Arc::default());
         let link = RoomLink::Local(room.clone());
         while room.mailbox.try_send(Mail::Snapshot { member: MemberId(0), answer: None }).is_ok() {}
         let here = carrier.presence();

@@ -81,7 +81,9 @@ impl Rooms {
         tracing::error!(%room_id, why, "a stored room cannot be restored; it is kept as it is");
         {
             let mut places = self.lock();
-            places.take_out(&room_id);
+            if let Some(room) = places.take_out(&room_id) {
+                places.leave_door(&room);
+            }
             places.asleep.remove(&room_id);
             places.suspended.insert(room_id, why.to_owned());
         }
@@ -235,7 +237,9 @@ pub(super) async fn wake(rooms: Arc<Rooms>, handle: RoomHandle, mut inbox: Inbox
         Err(NotRestored::Unavailable(error)) => {
             tracing::warn!(%room_id, %error, "a stored room cannot be read");
             let mut places = rooms.lock();
-            places.take_out(&room_id);
+            if let Some(room) = places.take_out(&room_id) {
+                places.leave_door(&room);
+            }
             if places.asleep.add(room_id, Some(rooms.clock.now() + AGAIN_AFTER)) {
                 rooms.due_changed.notify_one();
             }

@@ -110,7 +110,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         FlushMode::Tick(tick) => room.seed() % TICK_TURNS * u64::try_from(tick.as_millis()).unwrap_or(0) / TICK_TURNS,
         FlushMode::Immediate => 0,
     };
-    handle.publish(room.door());
+    handle.door.open(room.door(), room.people().cloned().collect());
     let is_empty = links.is_empty();
     let mut task = RoomTask {
         rooms,

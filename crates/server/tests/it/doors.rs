@@ -1,9 +1,11 @@
 //! The doors of rooms: passwords, invites, what a stranger learns of a private room, and many who want in at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_protocol::Codec;
 use anteroom_server::Server;
+use anteroom_server::stores::{Memory, Store};
 use serde_json::{Value, json};
 
 use crate::parlor::with_parlor;
@@ -307,4 +309,76 @@ async fn one_seat_is_taken_once_by_those_who_look_for_any() {
     // Nobody owns the rooms of strangers.
     let owned = answers.iter().filter(|answer| !answer["data"]["owner"].is_null()).count();
     assert_eq!(owned, 1, "the room that Ada made");
+}
+
+/// A durable private room of Ada's that sleeps, in a server that has space for so many rooms.
+async fn hidden_and_asleep(rooms_max: u32) -> (Server, Player, String) {
+    let mut config = open();
+    config.limits.rooms_max = rooms_max;
+    config.times.hibernate_after_ms = 1000;
+    let store: Arc<dyn Store> = Arc::new(Memory::new(1_700_000_000_000));
+    let server = Server::simulate_with(config, anteroom_games::registry().unwrap(), 1, Some(store)).unwrap();
+    let mut ada = Player::enter_to_stay(&server, "Ada").await;
+    let data = json!({"game": "relay", "durable": true, "visibility": "private", "password": "sesame"});
+    let room_id = make(&mut ada, data).await;
+    leave(&mut ada, &room_id).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(server.rooms_in_memory(), 0);
+    (server, ada, room_id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_does_not_wake_a_private_room() {
+    let (server, mut ada, room_id) = hidden_and_asleep(9).await;
+    let mut eve = Player::enter_to_stay(&server, "Eve").await;
+    for data in [json!({}), json!({"password": "sesame"}), json!({"as": "spectator"}), json!({"invite": "0"})] {
+        let refused = knock(&mut eve, &room_id, data.clone()).await;
+        let absent = knock(&mut eve, "k3v9k3v9k3", data).await;
+        assert_eq!(outcome(&refused), "room_not_found");
+        assert_eq!(refused.to_string().replace(&room_id, "k3v9k3v9k3"), absent.to_string());
+        assert_eq!(server.rooms_in_memory(), 0, "it sleeps");
+    }
+    assert_eq!(outcome(&knock(&mut ada, &room_id, json!({})).await), "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_private_room_is_not_found_out_by_what_else_is_refused() {
+    let (server, mut ada, room_id) = hidden_and_asleep(1).await;
+    let mut eve = Player::enter_to_stay(&server, "Eve").await;
+    make(&mut eve, json!({"game": "relay"})).await;
+    // There is no space to wake it, which is nothing to a stranger.
+    assert_eq!(outcome(&knock(&mut eve, &room_id, json!({})).await), "room_not_found");
+    assert_eq!(outcome(&knock(&mut ada, &room_id, json!({})).await), "busy");
+    let mut config = open();
+    config.limits.rooms_per_session_max = 1;
+    let server = server_with(config, with_parlor());
+    let (mut ada, mut eve) = (Player::enter_to_stay(&server, "Ada").await, Player::enter_to_stay(&server, "Eve").await);
+    let hidden = make(&mut ada, json!({"game": "parlor", "visibility": "private"})).await;
+    let hers = make(&mut eve, json!({"game": "parlor"})).await;
+    for password in [json!(null), json!("sesame")] {
+        let answer = async |eve: &mut Player, room_id: &str| {
+            outcome(&knock(eve, room_id, json!({"password": password})).await).to_owned()
+        };
+        assert_eq!(answer(&mut eve, &hidden).await, "limit_reached");
+        assert_eq!(answer(&mut eve, "k3v9k3v9k3").await, "limit_reached");
+        assert_eq!(answer(&mut eve, &hers).await, "already_in_room");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_nothing_to_prove_is_not_held_up_by_wrong_passwords() {
+    let (_server, mut ada, mut bob) = two().await;
+    let room_id = make(&mut ada, json!({"game": "parlor", "password": "sesame"})).await;
+    let (code, _) = invite(&mut ada, &room_id, json!({})).await;
+    for _ in 0..5 {
+        assert_eq!(outcome(&knock(&mut bob, &room_id, json!({"password": "wrong"})).await), "wrong_password");
+    }
+    assert_eq!(outcome(&knock(&mut bob, &room_id, json!({"password": "sesame"})).await), "rate_limited");
+    let invited = knock(&mut bob, &room_id, json!({"password": "wrong", "invite": code})).await;
+    assert_eq!(outcome(&invited), "ok", "{invited}");
+    // Nobody but the owner sets one, whatever it is.
+    for password in [json!("open"), json!("a".repeat(128))] {
+        let refused = ask(&mut bob, "update_room", Some(&room_id), json!({"password": password})).await;
+        assert_eq!(outcome(&refused), "not_owner", "{refused}");
+    }
 }

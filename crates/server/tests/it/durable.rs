@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom_server::stores::{Memory, Store};
+use anteroom_server::stores::{Memory, RoomStore as _, Store};
 use anteroom_server::{Config, Server};
 use serde_json::{Value, json};
 
@@ -254,6 +254,31 @@ async fn an_orderly_stop_keeps_what_a_kill_would_not() {
     let mut late = Player::enter_to_stay(&server, "Late").await;
     late.say(&[json!({"type": "join_room", "ref": 7, "data": {"room_id": created["room_id"]}})]).await;
     assert_eq!(late.answer(7).await["error"]["code"], "room_not_found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_served_until_it_is_stored_that_a_room_goes_on_once() {
+    let store = Arc::new(Memory::new(WALL_MS));
+    let server = server_on(&store, open());
+    let mut ada = Player::enter_to_stay(&server, "Ada").await;
+    ada.say(&[create("relay", json!(false))]).await;
+    assert_eq!(ada.hear("create_room_result").await["success"], true);
+    let session = ada.session.clone();
+    server.shutdown().await;
+
+    let store = killed(&store, Duration::ZERO);
+    store.fail(true);
+    let server = server_on(&store, open());
+    let mut ada = Player::connect(&server);
+    let data = json!({"session_id": session["session_id"], "resume_token": session["resume_token"], "attempt": 1,
+        "received": {}});
+    ada.say(&[json!({"type": "reconnect", "data": data})]).await;
+    let mut answer = std::pin::pin!(ada.hear("reconnect_result"));
+    let early = tokio::time::timeout(Duration::from_secs(5), &mut answer).await;
+    assert!(early.is_err(), "the room could go on twice: {early:?}");
+    store.fail(false);
+    assert_eq!(answer.await["success"], true);
+    assert_eq!(store.rows(None, 9).await.unwrap().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]

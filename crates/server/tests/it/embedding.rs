@@ -83,6 +83,7 @@ async fn what_can_be_played_is_told_with_the_schema_of_its_options() {
         (&json!(false), &json!("never"), &json!(true))
     );
     assert_eq!((&parlor["bots"], &parlor["start"]), (&json!(true), &json!("ready")));
+    assert_eq!(relay["late_join"], json!(true));
     assert_eq!(relay["start"], json!("game"));
     assert_eq!(parlor["searchable"], json!(["mode"]));
     assert!(relay["version"].is_u64(), "{relay}");

@@ -68,31 +68,24 @@ impl Room {
     ) {
         let kind = if change.text.is_some() { "chat_edit_result" } else { "chat_delete_result" };
         match self.changed_entry(id, change, page) {
-            Ok((before, entry)) => {
+            Ok(None) => self.reply(id, kind, reference, &Reply::Done),
+            Ok(Some((before, entry))) => {
                 self.reply(id, kind, reference, &Reply::Done);
                 self.keep_former(before);
                 self.tell_entry(&entry, effects);
                 self.talk.keep_changed(entry);
             }
-            // That it is taken back already they see in its time.
-            Err(error)
-                if error.code == ErrorCode::Conflict
-                    && change.text.is_none()
-                    && self.sees_former(id, change.message_id) =>
-            {
-                self.reply(id, kind, reference, &Reply::Done);
-            }
             Err(error) => self.answer(id, kind, reference, Some(&error)),
         }
     }
 
-    /// The entry as it was, and as it is to be.
+    /// The entry as it was, and as it is to be; none if it is so already, and whoever asks is to see that in its time.
     fn changed_entry(
         &self,
         id: MemberId,
         change: &Change,
         page: Option<ChatPage>,
-    ) -> Result<(ChatEntry, ChatEntry), ErrorBody> {
+    ) -> Result<Option<(ChatEntry, ChatEntry)>, ErrorBody> {
         let mut page = page
             .ok_or_else(|| ErrorBody::new(ErrorCode::StorageUnavailable, "What was said cannot be read just now."))?;
         self.leave_out_old(&mut page);
@@ -101,7 +94,13 @@ impl Room {
         let before = found.ok_or_else(unknown)?;
         self.check_seen(id, &before)?;
         self.check_change()?;
-        self.check_may_change(id, &before, change.text.is_some())?;
+        let edits = change.text.is_some();
+        match self.check_may_change(id, &before, edits) {
+            Err(error) if error.code == ErrorCode::Conflict && !edits && self.sees_former(id, change.message_id) => {
+                return Ok(None);
+            }
+            checked => checked?,
+        }
         let mut entry = before.clone();
         match &change.text {
             Some(text) => {
@@ -113,14 +112,14 @@ impl Room {
                 entry.deleted = true;
             }
         }
-        Ok((before, entry))
+        Ok(Some((before, entry)))
     }
 
     /// Whether a member may change an entry, or take it back.
     ///
     /// # Errors
     /// `rejected`, `not_owner`, `conflict`.
-    pub(super) fn check_may_change(&self, id: MemberId, entry: &ChatEntry, edits: bool) -> Result<(), ErrorBody> {
+    fn check_may_change(&self, id: MemberId, entry: &ChatEntry, edits: bool) -> Result<(), ErrorBody> {
         let user_id = self.members.get(&id).map(|member| &member.user_id);
         let is_author = user_id == Some(&entry.user_id);
         let is_owner = user_id.is_some() && user_id == self.record.owner.as_ref();

@@ -286,3 +286,25 @@ fn what_only_owners_read_of_a_member_is_in_the_room_of_then_too() {
     let owner = hall.enter("ada", Role::Spectator);
     assert_eq!(own(&hall.snapshot(owner)), json!({"key": 1}), "the owner's to read");
 }
+
+#[test]
+fn who_goes_and_comes_again_within_the_delay_hears_nothing_of_their_going() {
+    let mut hall = Gallery::late(false, DELAY_MS);
+    let [_, eve, fay] = [("ada", Role::Player), ("eve", Role::Spectator), ("fay", Role::Spectator)]
+        .map(|(user, role)| hall.enter(user, role));
+    pass(&mut hall, 2 * DELAY_MS);
+    hall.room.handle(hall.now, Command::Leave { member: eve, reference: None, n: None }, &mut hall.flush);
+    hall.end();
+    let again = hall.enter("eve", Role::Spectator);
+    let is_there = |snapshot: &Value| {
+        let members = snapshot["members"].as_array().unwrap();
+        members.iter().filter(|member| member["user_id"] == "eve").count() == 1
+    };
+    assert!(is_there(&hall.snapshot(again)));
+    pass(&mut hall, DELAY_MS);
+    // Told late, it would take her out of what she has of the room. The others hear of both.
+    assert!(hall.pushed(again, "client_left").is_empty());
+    let (left, joined) = (hall.pushed(fay, "client_left"), hall.pushed(fay, "client_joined"));
+    assert_eq!((&left[0]["user_id"], &joined[0]["user_id"]), (&json!("eve"), &json!("eve")));
+    assert!(is_there(&hall.snapshot(again)));
+}

@@ -117,7 +117,7 @@ fn whoever_gets_a_seat_is_known_by_name_from_then_on() {
         hall.watch(&format!("w{number}"));
     }
     let eve = hall.watch("eve");
-    assert_eq!(hall.snapshot(eve)["members"].as_array().unwrap().len(), 101, "she is one of many");
+    assert_eq!(hall.snapshot(ada)["members"].as_array().unwrap().len(), 101, "she is one of many");
     hall.ask(eve, "set_member_data", json!({"data": {"hand": 7, "hat": 1}, "access": {"hand": "owner"}}));
     hall.hush();
     hall.ask(eve, "queue_for_seat", QUEUE(true));
@@ -125,6 +125,27 @@ fn whoever_gets_a_seat_is_known_by_name_from_then_on() {
         assert_eq!(hall.told(member, "client_joined")[0]["data"], json!({"hat": 1}), "{member:?}");
         let told = hall.told(member, "member_updated");
         assert!(told.iter().any(|update| update["data"] == json!({"hand": 7})), "{member:?}");
+    }
+}
+
+#[test]
+fn whoever_asks_for_a_seat_is_the_one_who_plays() {
+    for leaves in [false, true] {
+        let mut hall = Hall::of::<Rounds<Told>>(&json!({"seats": 2}), by_ada());
+        let (_, bob) = (hall.sit("ada"), hall.sit("bob"));
+        let [first, second] = [hall.watch("eve"), hall.watch("eve")];
+        assert_eq!(hall.ask(second, "queue_for_seat", QUEUE(true)), json!({"position": 0}));
+        hall.rebuild::<Rounds<Told>>();
+        if leaves {
+            hall.leave(second);
+        }
+        hall.leave(bob);
+        assert_eq!(hall.seats(), ["ada:0", "eve:1"]);
+        let plays = if leaves { first } else { second };
+        assert_ne!(hall.ask(plays, "ready", json!({"ready": true})), "not_a_player");
+        if !leaves {
+            assert_eq!(hall.ask(first, "ready", json!({"ready": true})), "not_a_player");
+        }
     }
 }
 

@@ -26,8 +26,9 @@ impl RoomTask {
         if self.shown.flush.effects.entry.is_some() || !self.shown.replies.is_empty() {
             self.rooms.lobby.settle(&self.room_id, self.shown.flush.effects.entry.take(), seats);
         }
-        if let Some(door) = self.shown.flush.effects.door.take() {
-            self.handle.publish(door);
+        let effects = &mut self.shown.flush.effects;
+        if effects.door.is_some() || !effects.people.is_empty() {
+            self.handle.door.update(effects.door.take(), effects.people.drain(..));
         }
         for outcome in std::mem::take(&mut self.shown.flush.effects.outcomes) {
             self.tell_of(&outcome);
