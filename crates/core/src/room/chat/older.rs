@@ -75,14 +75,6 @@ impl Room {
                 self.tell_entry(&entry, effects);
                 self.talk.keep_changed(entry);
             }
-            // That it is taken back already they see in its time.
-            Err(error)
-                if error.code == ErrorCode::Conflict
-                    && change.text.is_none()
-                    && self.sees_former(id, change.message_id) =>
-            {
-                self.reply(id, kind, reference, &Reply::Done);
-            }
             Err(error) => self.answer(id, kind, reference, Some(&error)),
         }
     }
