@@ -1,6 +1,6 @@
 //! Whole stories of rooms with all that they can do, many of them: see `anteroom_tests::gathering`.
 //!
-//! `ANTEROOM_GATHERING_SEEDS=FROM..TO` plays other seeds than the usual 400, or a single one again.
+//! `ANTEROOM_GATHERING_SEEDS=FROM..TO` plays other seeds than the usual 200, or a single one again.
 
 use anteroom_tests::amount;
 use anteroom_tests::gathering::simulated::{Story, run};
@@ -18,7 +18,7 @@ fn play(half: u64) {
     }
     println!("{stories} stories: {all:?}");
     // A room in which nobody is would prove nothing.
-    assert!(stories < 10 || all.compared > stories && all.knocks > stories / 2, "{stories}: {all:?}");
+    assert!(stories < 10 || all.compared > 5 * stories && 10 * all.knocks > stories, "{stories}: {all:?}");
 }
 
 #[test]

@@ -25,13 +25,13 @@ pub fn lasting_seeds() -> Range<u64> {
     range("ANTEROOM_LASTING_SEEDS", 0..2000)
 }
 
-/// The seeds of rooms with all that they can do, in virtual time: 400 of them, others by `ANTEROOM_GATHERING_SEEDS=FROM..TO`.
+/// The seeds of rooms with all that they can do, in virtual time: 200 of them, others by `ANTEROOM_GATHERING_SEEDS=FROM..TO`.
 ///
 /// # Panics
 /// If the variable says something else.
 #[must_use]
 pub fn gathering_seeds() -> Range<u64> {
-    range("ANTEROOM_GATHERING_SEEDS", 0..400)
+    range("ANTEROOM_GATHERING_SEEDS", 0..200)
 }
 
 /// How many sessions go through a storm: 100, or `ANTEROOM_SESSIONS`.

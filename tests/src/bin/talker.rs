@@ -58,7 +58,12 @@ fn heard(event: Option<RoomEvent<Relay>>) -> Value {
     match event {
         Some(RoomEvent::Game(Event::Message { from, payload })) => json!({"heard": payload, "from": from}),
         Some(RoomEvent::Gap { missed }) => json!({"gap": missed}),
-        Some(RoomEvent::Joined(_) | RoomEvent::Disconnected { .. } | RoomEvent::Reconnected { .. }) => json!({}),
+        Some(
+            RoomEvent::Joined(_)
+            | RoomEvent::Disconnected { .. }
+            | RoomEvent::Reconnected { .. }
+            | RoomEvent::System(_),
+        ) => json!({}),
         other => json!({"unexpected": format!("{other:?}")}),
     }
 }
