@@ -68,6 +68,9 @@ await tellStory(async (story) => {
   await ada.page.reload();
   await ada.hasState("open");
   assert.equal(await ada.roomId(), roomId);
+  // Bob has to be back first: who has been away since before Ada came is shown without a time.
+  await bob.hasState("open");
+  await ada.at("status").filter({ hasText: /^\s*Your turn\.?\s*$/ }).waitFor();
 
   story.step("who is away is waited for, and is told so in days");
   await bob.page.goto("about:blank");
