@@ -215,10 +215,11 @@ impl<G: Game> Room<G> {
         let happening = self.place.inbox.next().await?;
         keep_members(&mut self.members, &happening);
         keep_info(&mut self.info, &happening);
-        // Another one may be theirs now, or this player watches.
+        // Another one may be theirs now, or this player watches. What is said of an earlier stay of theirs is past.
         let own = &self.place.shared.accepted.user_id;
-        if let Happening::MemberUpdated(MemberUpdated { user_id, role, seat, .. }) = &happening
+        if let Happening::MemberUpdated(MemberUpdated { user_id, number, role, seat, .. }) = &happening
             && user_id == own
+            && self.members.iter().find(|member| member.user_id == *own).is_none_or(|member| member.number == *number)
         {
             self.role = role.unwrap_or(self.role);
             self.seat = seat.unwrap_or(self.seat);
