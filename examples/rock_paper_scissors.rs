@@ -16,9 +16,10 @@ struct RockPaperScissors {
     score: [u32; 2],
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 enum Hand {
     Rock,
     Paper,
@@ -26,16 +27,18 @@ enum Hand {
 }
 
 /// `{"type":"choose","room_id":"...","data":{"hand":"rock"}}`
-#[derive(Serialize, Deserialize, Encode, Decode)]
+#[derive(Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 enum Action {
     Choose { hand: Hand },
 }
 
 /// What one pair of eyes sees: never the other's choice before both are made.
-#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 struct View {
     yours: Option<Hand>,
     have_chosen: [bool; 2],

@@ -21,9 +21,10 @@
 //! #[schemars(crate = "anteroom_core::schemars")]
 //! struct Options {}
 //!
-//! #[derive(Serialize, Deserialize, Encode, Decode)]
+//! #[derive(Serialize, Deserialize, Encode, Decode, JsonSchema)]
 //! #[serde(rename_all = "snake_case")]
 //! #[bincode(crate = "anteroom_core::bincode")]
+//! #[schemars(crate = "anteroom_core::schemars")]
 //! enum Action {
 //!     Add { number: u32 },
 //! }

@@ -70,9 +70,10 @@ pub const PAYLOAD_BYTES_MAX: usize = 512 << 10;
 const KEY_DEFAULT: &str = "message";
 
 /// What members do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub enum Action {
     /// Says something to everyone.
     Send {
@@ -89,9 +90,10 @@ pub enum Action {
 }
 
 /// How a message is delivered; see [`Delivery`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub enum DeliveryClass {
     /// Ordered, exactly once.
     #[default]
@@ -103,9 +105,10 @@ pub enum DeliveryClass {
 }
 
 /// What members hear.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub enum Event {
     /// Somebody said something.
     Message {
@@ -118,8 +121,9 @@ pub enum Event {
 
 /// What the room looks like. It never changes, so it is only seen on joining; who is there is in `members` and
 /// `client_joined`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub struct View {
     /// How many may be in it, not counting those who only watch.
     pub members_max: u16,

@@ -58,9 +58,10 @@ impl Default for Options {
 }
 
 /// What players do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub enum Action {
     /// Marks a free cell. Rows and columns count from 0 at the top left; a number off the board is an
     /// `invalid_move`.
@@ -75,8 +76,9 @@ pub enum Action {
 }
 
 /// What everyone sees.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub struct View {
     /// Three rows of three.
     pub board: Board,
@@ -97,8 +99,9 @@ pub struct View {
 }
 
 /// Who plays which mark; none where the seat is free.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub struct Players {
     /// Moves first.
     #[serde(rename = "X")]
@@ -109,9 +112,10 @@ pub struct Players {
 }
 
 /// Where the match stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub enum Status {
     /// For a second player.
     Waiting,

@@ -30,6 +30,7 @@ pub mod lane;
 pub mod limits;
 pub mod message;
 pub mod record;
+mod schema;
 pub mod variant;
 mod words;
 

@@ -31,9 +31,10 @@ pub use timers::{TIMERS_MAX, TimerId};
 
 use crate::rng::Rng;
 
-/// What travels between a game and its players: serde gives the JSON shape, bincode the binary one.
-pub trait Wire: Serialize + DeserializeOwned + Encode + Decode<()> + Send {}
-impl<T: Serialize + DeserializeOwned + Encode + Decode<()> + Send> Wire for T {}
+/// What travels between a game and its players: serde gives the JSON shape, `JsonSchema` describes it, and bincode gives the
+/// binary one.
+pub trait Wire: Serialize + DeserializeOwned + JsonSchema + Encode + Decode<()> + Send {}
+impl<T: Serialize + DeserializeOwned + JsonSchema + Encode + Decode<()> + Send> Wire for T {}
 
 /// The rules of one kind of game. The value itself is the whole state, and its serde form the snapshot.
 ///
@@ -42,9 +43,11 @@ impl<T: Serialize + DeserializeOwned + Encode + Decode<()> + Send> Wire for T {}
 ///
 /// `Action` and `Event` are enums of struct variants with `#[serde(rename_all = "snake_case")]`: a variant's name is
 /// the message's `type`, its fields the `data`. No collection in them may have elements of size zero.
+///
+/// What travels says how it is built: derive `JsonSchema` with `#[schemars(crate = "anteroom_core::schemars")]`.
 pub trait Game: Serialize + DeserializeOwned + Send + 'static {
     /// What a room is created with; read from `create_room.options`, or from `{}` without. Their schema is what a form is made
-    /// of: derive `JsonSchema` with `#[schemars(crate = "anteroom_core::schemars")]`.
+    /// of.
     type Options: DeserializeOwned + JsonSchema;
     /// What players may do.
     type Action: Wire;
@@ -149,7 +152,9 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
 }
 
 /// A place at the table, counted from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode, JsonSchema,
+)]
 #[serde(transparent)]
 #[bincode(crate = "anteroom_protocol::bincode")]
 pub struct Seat(pub u16);
@@ -283,7 +288,7 @@ impl From<Rejection> for ErrorBody {
 }
 
 /// The type of messages or timers that a game does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Nothing {}
 
 impl Encode for Nothing {

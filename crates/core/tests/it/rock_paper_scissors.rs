@@ -9,9 +9,10 @@ use anteroom_core::schemars::JsonSchema;
 use anteroom_core::{Context, Game, Outcome, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 enum Hand {
     Rock,
     Paper,
@@ -42,24 +43,27 @@ impl Default for Options {
 }
 
 /// What a client sends: `{"type": "choose", "data": {"hand": "rock"}}`.
-#[derive(Serialize, Deserialize, Encode, Decode)]
+#[derive(Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 enum Action {
     Choose { hand: Hand },
 }
 
 /// What everyone hears when a round is over: `{"type": "revealed", "data": {"hands": ["rock", "paper"], "winner": 1}}`.
-#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 enum Event {
     Revealed { hands: [Option<Hand>; 2], winner: Option<Seat> },
 }
 
 /// What a member sees: the own hand only.
-#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 struct View {
     my_hand: Option<Hand>,
     has_chosen: [bool; 2],

@@ -3,11 +3,15 @@
 //! Knows nothing of players, seats or turns.
 
 use anteroom_core::bincode::{Decode, Encode};
+use anteroom_core::schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a player draws.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode, JsonSchema,
+)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub enum Mark {
     /// Moves first.
     X,
@@ -27,8 +31,11 @@ impl Mark {
 }
 
 /// A cell of the board: row and column, each 0 to 2, counted from the top left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode, JsonSchema,
+)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub struct Cell(u8, u8);
 
 impl Cell {
@@ -76,9 +83,10 @@ const CELLS: [Cell; 9] =
     [Cell(1, 1), Cell(0, 0), Cell(0, 2), Cell(2, 0), Cell(2, 2), Cell(0, 1), Cell(1, 0), Cell(1, 2), Cell(2, 1)];
 
 /// Nine cells, each with a mark or free. Travels as three rows of three.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(transparent)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub struct Board([[Option<Mark>; 3]; 3]);
 
 impl From<[[Option<Mark>; 3]; 3]> for Board {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anteroom_core::bincode::{Decode, Encode};
 use anteroom_core::game::{Absence, Nothing, Start, Then};
+use anteroom_core::schemars::JsonSchema;
 use anteroom_core::{Context, Game, Outcome, Registry, Rejection, Seat, Seating, Seats, Viewer, Views};
 use serde::{Deserialize, Serialize};
 
@@ -20,17 +21,19 @@ pub(crate) struct Parlor {}
 pub(crate) struct Options {}
 
 /// What players do.
-#[derive(Debug, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub(crate) enum Action {
     /// Ends the match.
     Finish {},
 }
 
 /// What there is to see.
-#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub(crate) struct View {}
 
 impl Game for Parlor {

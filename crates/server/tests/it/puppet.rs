@@ -87,9 +87,10 @@ pub(crate) struct Options {
 }
 
 /// What players do.
-#[derive(Debug, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub(crate) enum Action {
     /// Says that all is well.
     Live {},
@@ -112,9 +113,10 @@ pub(crate) enum Action {
 }
 
 /// What it says.
-#[derive(Debug, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub(crate) enum Event {
     /// All is well.
     Alive {},
@@ -126,8 +128,9 @@ pub(crate) enum Event {
 }
 
 /// What it looks like: a map whose keys are no strings, which JSON does not have.
-#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub(crate) struct View {
     cells: BTreeMap<Option<(u8, u8)>, u8>,
 }

@@ -46,9 +46,10 @@ impl Default for Options {
 /// JSON has no maps with such keys.
 pub(crate) type Unspeakable = BTreeMap<(u8, u8), u8>;
 
-#[derive(Debug, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub(crate) enum Action {
     Say { n: u32 },
     SayLatest { key: String, n: u32 },
@@ -65,17 +66,19 @@ pub(crate) enum Action {
     Big { bytes: u32 },
 }
 
-#[derive(Debug, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub(crate) enum Event {
     Said { seat: Seat, n: u32 },
     Note { text: String },
     Choked { map: Unspeakable },
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[bincode(crate = "anteroom_core::bincode")]
+#[schemars(crate = "anteroom_core::schemars")]
 pub(crate) struct View {
     pub(crate) turn: u32,
     pub(crate) seat: Option<Seat>,
