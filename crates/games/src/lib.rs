@@ -5,12 +5,15 @@
 //!
 //! | module | game |
 //! |---|---|
+//! | [`dice`] | two to six players, six dice, and the nerve to stop |
 //! | [`tic_tac_toe`] | two players, three in a row, rematch |
 //! | [`relay`] | up to 1,024 members, whatever one says is heard by all |
 
+pub mod dice;
 pub mod relay;
 pub mod tic_tac_toe;
 
+pub use dice::Dice;
 pub use relay::Relay;
 pub use tic_tac_toe::TicTacToe;
 
@@ -24,6 +27,7 @@ use anteroom_core::game::RegistryError;
 pub fn registry() -> Result<Registry, RegistryError> {
     let mut registry = Registry::new();
     registry.register::<TicTacToe>()?;
+    registry.register::<Dice>()?;
     registry.register::<Relay>()?;
     Ok(registry)
 }
@@ -34,6 +38,6 @@ mod tests {
 
     #[test]
     fn every_game_is_registered() {
-        assert_eq!(registry().unwrap().names().collect::<Vec<_>>(), ["relay", "tic_tac_toe"]);
+        assert_eq!(registry().unwrap().names().collect::<Vec<_>>(), ["dice", "relay", "tic_tac_toe"]);
     }
 }
