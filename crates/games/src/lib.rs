@@ -6,14 +6,17 @@
 //! | module | game |
 //! |---|---|
 //! | [`dice`] | two to six players, six dice, and the nerve to stop |
+//! | [`owe_drahn`] | two to ten players, one die, and six lives each |
 //! | [`tic_tac_toe`] | two players, three in a row, rematch |
 //! | [`relay`] | up to 1,024 members, whatever one says is heard by all |
 
 pub mod dice;
+pub mod owe_drahn;
 pub mod relay;
 pub mod tic_tac_toe;
 
 pub use dice::Dice;
+pub use owe_drahn::OweDrahn;
 pub use relay::Relay;
 pub use tic_tac_toe::TicTacToe;
 
@@ -28,6 +31,7 @@ pub fn registry() -> Result<Registry, RegistryError> {
     let mut registry = Registry::new();
     registry.register::<TicTacToe>()?;
     registry.register::<Dice>()?;
+    registry.register::<OweDrahn>()?;
     registry.register::<Relay>()?;
     Ok(registry)
 }
@@ -38,6 +42,6 @@ mod tests {
 
     #[test]
     fn every_game_is_registered() {
-        assert_eq!(registry().unwrap().names().collect::<Vec<_>>(), ["dice", "relay", "tic_tac_toe"]);
+        assert_eq!(registry().unwrap().names().collect::<Vec<_>>(), ["dice", "owe_drahn", "relay", "tic_tac_toe"]);
     }
 }
