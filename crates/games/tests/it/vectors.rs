@@ -131,11 +131,29 @@ fn tic_tac_toe_rows() -> Vec<String> {
 }
 
 fn relay_rows() -> Vec<String> {
-    use relay::{Action, DeliveryClass, Event, View};
+    use relay::{Action, DeliveryClass, Event, Host, Recipients, Value, View};
 
     let payload = Json::from_text(r#"{"x":1.5,"words":["ü",null]}"#.into()).expect("JSON");
-    let send =
-        |delivery, key: Option<&str>| Action::Send { payload: payload.clone(), delivery, key: key.map(Into::into) };
+    let send = |delivery, key: Option<&str>| Action::Send {
+        payload: payload.clone(),
+        delivery,
+        key: key.map(Into::into),
+        to: None,
+    };
+    let send_to = |to| Action::Send { payload: payload.clone(), delivery: None, key: None, to: Some(to) };
+    let set = |version| Action::Set { key: "score".into(), value: Json::from(7), version };
+    let value = Event::Value { key: "score".into(), value: Json::from(7), version: 2, from: user("bob") };
+    let gone = Event::Value {
+        key: "score".into(),
+        value: Json::from_text("null".into()).expect("JSON"),
+        version: 3,
+        from: user("ada"),
+    };
+    let values = [
+        ("map".to_owned(), Value { value: payload.clone(), version: 1, from: None }),
+        ("score".to_owned(), Value { value: Json::from(7), version: 2, from: Some(user("bob")) }),
+    ];
+    let host_changed = |user_id| Event::HostChanged { user_id };
     let reference = Ref::from(8);
     let message = Event::Message { from: user("ada"), payload: payload.clone() };
     vec![
@@ -145,7 +163,21 @@ fn relay_rows() -> Vec<String> {
         variant_row("relay send unreliable", &send(Some(DeliveryClass::Unreliable), None), None, None),
         variant_row("relay message", &message, None, None),
         variant_row("relay message latest", &message, None, Some("ball")),
-        view_row("relay view", &View { members_max: 1024 }),
+        variant_row(
+            "relay send to some",
+            &send_to(Recipients::Users(vec![user("ada"), user("bob")])),
+            Some(&reference),
+            None,
+        ),
+        variant_row("relay send to the host", &send_to(Recipients::Host(Host::Host)), Some(&reference), None),
+        variant_row("relay set", &set(None), Some(&reference), None),
+        variant_row("relay set if current", &set(Some(1)), Some(&reference), None),
+        variant_row("relay value", &value, None, Some("=score")),
+        variant_row("relay value gone", &gone, None, Some("=score")),
+        variant_row("relay host_changed", &host_changed(Some(user("bob"))), None, None),
+        variant_row("relay host_changed to nobody", &host_changed(None), None, None),
+        view_row("relay view", &View { members_max: 1024, host: None, values: Default::default() }),
+        view_row("relay view with values", &View { members_max: 8, host: Some(user("ada")), values: values.into() }),
     ]
 }
 
