@@ -115,6 +115,7 @@ pub(crate) fn router(parts: Parts, others: Vec<Router>) -> Router {
         .route("/healthz", get(health))
         .route("/api/certificate", get(certificate))
         .route("/api/games", games::route(parts.services.rooms.registry(), parts.services.rooms.last()))
+        .route("/api/games/{game}/schema", games::schema_route(parts.services.rooms.registry()))
         .route(anteroom_protocol::WEBSOCKET_PATH, any(upgrade::websocket));
     if !parts.settings.prefix().is_empty() {
         router = router.route(parts.settings.prefix(), get(to_the_page));

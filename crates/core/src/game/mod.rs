@@ -8,6 +8,7 @@ mod durable;
 mod hosted;
 mod registry;
 mod rules;
+mod schema;
 mod seating;
 mod timers;
 
@@ -26,6 +27,7 @@ pub use durable::Durable;
 pub(crate) use hosted::{GameSnapshot, HostedGame};
 pub use registry::{Kind, Registry, RegistryError};
 pub use rules::{Absence, Start, Then};
+pub use schema::Schemas;
 pub use seating::{Occupant, Seating};
 pub use timers::{TIMERS_MAX, TimerId};
 

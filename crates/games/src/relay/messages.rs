@@ -20,12 +20,12 @@ pub struct Options {
     /// Whether what is said goes out at once, or together with everything else of the same tick.
     #[schemars(title = "What is said goes out")]
     pub flush: Flush,
-    /// Makes a difference with [`Flush::Tick`] only; 1 to 1000.
+    /// Makes a difference with a flush by `tick` only; 1 to 1000.
     #[schemars(title = "The tick, in milliseconds", range(min = 1, max = 1000))]
     pub tick_ms: u16,
 }
 
-/// When what was said goes out; see [`FlushMode`].
+/// When what was said goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(crate = "anteroom_core::schemars")]
 #[serde(rename_all = "snake_case")]
@@ -33,7 +33,7 @@ pub enum Flush {
     /// At once.
     #[default]
     Immediate,
-    /// Every [`Options::tick_ms`].
+    /// Every `tick_ms`.
     Tick,
 }
 
@@ -54,12 +54,12 @@ pub const TICK_MS: u16 = 16;
 pub enum Action {
     /// Says something to everyone, or to those who are named.
     Send {
-        /// Any JSON value of at most [`PAYLOAD_BYTES_MAX`](super::PAYLOAD_BYTES_MAX) bytes.
+        /// Any JSON value of at most 512 KiB.
         payload: Json,
         /// How it is delivered; reliably if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delivery: Option<DeliveryClass>,
-        /// What the payload is the newest value of, unless it is reliable; at most [`KEY_BYTES_MAX`](super::KEY_BYTES_MAX) bytes, shared by
+        /// What the payload is the newest value of, unless it is reliable; at most 64 bytes, shared by
         /// all who use the same one. `message` if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
@@ -69,10 +69,9 @@ pub enum Action {
     },
     /// Sets a value that all members share.
     Set {
-        /// Its name, of 1 to [`VALUE_KEY_BYTES_MAX`](super::VALUE_KEY_BYTES_MAX) bytes.
+        /// Its name, of 1 to 63 bytes.
         key: String,
-        /// Any JSON value of at most [`VALUE_BYTES_MAX`](super::VALUE_BYTES_MAX) bytes, nested at most
-        /// [`VALUE_DEPTH_MAX`](super::VALUE_DEPTH_MAX) deep; `null` removes the key.
+        /// Any JSON value of at most 4 KiB, nested at most 24 deep; `null` removes the key.
         value: Json,
         /// The version that the sender takes for the current one, 0 for a key that is not there: another one is a `conflict`.
         /// Whatever there is is replaced if this is left out.
@@ -89,7 +88,7 @@ pub enum Action {
 pub enum Recipients {
     /// Whoever is the host: `"host"`.
     Host(Host),
-    /// These players, 1 to [`RECIPIENTS_MAX`].
+    /// These players, 1 to 64.
     Users(#[schemars(length(min = 1, max = RECIPIENTS_MAX))] Vec<UserId>),
 }
 
@@ -103,7 +102,7 @@ pub enum Host {
     Host,
 }
 
-/// How a message is delivered; see [`Delivery`].
+/// How a message is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[bincode(crate = "anteroom_core::bincode")]
@@ -149,8 +148,7 @@ pub enum Event {
     },
 }
 
-/// What the room looks like, as it is seen on joining and after a gap; what changes of it is told by [`Event::Value`] and
-/// [`Event::HostChanged`]. Who is there is in `members` and `client_joined`.
+/// What the room looks like, as it is seen on joining and after a gap; what changes of it is told by `value` and `host_changed`. Who is there is in `members` and `client_joined`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[bincode(crate = "anteroom_core::bincode")]
 #[schemars(crate = "anteroom_core::schemars")]
