@@ -33,6 +33,7 @@ mod permission;
 mod random;
 mod recovery;
 mod renewal;
+mod replaying;
 mod requests;
 mod rooms;
 mod secret;

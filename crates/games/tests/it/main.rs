@@ -2,5 +2,6 @@
 #![cfg(test)]
 
 mod relay;
+mod replays;
 mod tic_tac_toe;
 mod vectors;
