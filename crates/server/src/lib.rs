@@ -33,6 +33,7 @@ mod permission;
 mod random;
 mod recovery;
 mod renewal;
+mod recordings;
 mod replaying;
 mod requests;
 mod rooms;

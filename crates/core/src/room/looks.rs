@@ -135,6 +135,12 @@ impl Room {
         self.stage.now
     }
 
+    /// Whether what happens in it is recorded.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.record.recorded
+    }
+
     /// Whether it outlives the server.
     #[must_use]
     pub fn is_durable(&self) -> bool {
