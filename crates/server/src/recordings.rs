@@ -140,7 +140,8 @@ impl Recordings {
         let Some(folder) = self.folder.clone() else { return Ok(Vec::new()) };
         self.settled().await;
         let running = self.running().await;
-        let hidden = move |name: &str| is_stranger && (folder::is_private(name) || running.iter().any(|one| one == name));
+        let hidden =
+            move |name: &str| is_stranger && (folder::is_private(name) || running.iter().any(|one| one == name));
         let listed = tokio::task::spawn_blocking(move || folder::list(&folder, LISTED_MAX, hidden)).await;
         listed.map_err(|error| error.to_string())?
     }

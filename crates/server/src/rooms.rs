@@ -385,8 +385,18 @@ mod tests {
         let (randomness, budget) = (Arc::new(Randomness::seeded(1)), Arc::new(Budget::new(usize::MAX)));
         let (registry, clock, hooks, store) = (games, Clock::start(), Hooked::default(), None);
         let (filter, recordings) = (Filter::default(), Arc::default());
-        let rooms =
-            Rooms::new(Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, filter, store, recordings });
+        let rooms = Rooms::new(Surroundings {
+            registry,
+            lobby,
+            clock,
+            limits,
+            randomness,
+            budget,
+            hooks,
+            filter,
+            store,
+            recordings,
+        });
         let mut made_up = [1, 1, 1, 2].into_iter().chain(std::iter::repeat(2));
         let mut reserve = || rooms.reserve(false, || RoomId::from_bits(made_up.next().unwrap()));
         let (first, second) = (reserve().unwrap(), reserve().unwrap());

@@ -110,9 +110,21 @@ mod tests {
         for fine in ["0000000000001-dice-000000000a.rec", "1-dice-a-2.private.rec"] {
             assert!(is_name(fine), "{fine}");
         }
-        for other in
-            ["", ".rec", ".private.rec", "..", "../a.rec", "a/b.rec", "a\\b.rec", "/a.rec", "a.rec/", "a\0.rec", "a.b.rec", "ä.rec", "a.db"]
-        {
+        for other in [
+            "",
+            ".rec",
+            ".private.rec",
+            "..",
+            "../a.rec",
+            "a/b.rec",
+            "a\\b.rec",
+            "/a.rec",
+            "a.rec/",
+            "a\0.rec",
+            "a.b.rec",
+            "ä.rec",
+            "a.db",
+        ] {
             assert!(!is_name(other), "{other:?}");
         }
         assert!(!is_name(&format!("{}.rec", "a".repeat(200))));
@@ -125,6 +137,8 @@ mod tests {
         assert_eq!(first, format!("1790000000000-dice-{room_id}.rec"));
         let second = name(1_790_000_000_000, "dice", room_id, 2, true);
         assert!(is_name(&first) && is_name(&second) && order(&first) < order(&second));
-        assert!(is_private(&private(&second)) && is_name(&private(&second)) && order(&private(&second)) == order(&second));
+        assert!(
+            is_private(&private(&second)) && is_name(&private(&second)) && order(&private(&second)) == order(&second)
+        );
     }
 }

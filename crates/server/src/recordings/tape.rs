@@ -1,7 +1,7 @@
 //! The recording of one room, as its task has it: turns go in, pieces of a file go to the thread that writes.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anteroom_core::replay::{Ending, Recorder};
 use anteroom_core::room::{Log, Room, Snapshot};
@@ -21,6 +21,8 @@ pub(crate) struct Tape {
     recordings: Arc<Recordings>,
     recorder: Recorder,
     file: Arc<Handle>,
+    /// Whether its end is on its way.
+    has_ended: bool,
 }
 
 impl Tape {
@@ -35,7 +37,7 @@ impl Tape {
             waiting: Default::default(),
             state: Default::default(),
         });
-        let mut tape = Self { recordings, recorder: Recorder::begin(build, snapshot), file };
+        let mut tape = Self { recordings, recorder: Recorder::begin(build, snapshot), file, has_ended: false };
         tape.write();
         tape
     }
@@ -46,8 +48,7 @@ impl Tape {
             self.recorder.turn(log, room);
             if self.recorder.bytes() >= self.recordings.bytes_max() {
                 tracing::warn!(room_id = %self.file.room_id, "the recording of a room ends: it is as large as it may be");
-                self.stop(Ending::Cut("It was as large as it may be.".into()), Some(room));
-                return self.file.state.store(BROKEN, Ordering::Relaxed);
+                return self.stop(Ending::Cut("It was as large as it may be.".into()), Some(room));
             }
             self.write();
         }
@@ -76,6 +77,7 @@ impl Tape {
     fn stop(&mut self, ending: Ending, room: Option<&Room>) {
         self.recorder.end(ending, room);
         self.write();
+        self.has_ended = true;
     }
 
     /// Whether the file was deleted so that somebody is forgotten: then there is to be another.
@@ -84,7 +86,7 @@ impl Tape {
     }
 
     fn is_open(&self) -> bool {
-        self.file.state.load(Ordering::Relaxed) == OPEN
+        !self.has_ended && self.file.state.load(Ordering::Relaxed) == OPEN
     }
 
     fn write(&mut self) {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::mpsc::Receiver;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 
 use anteroom_protocol::{RoomId, UserId};
 use tokio::sync::oneshot;
@@ -39,7 +39,11 @@ pub(super) const ERASED: u8 = 2;
 /// What the thread is to do.
 #[derive(Debug)]
 pub(super) enum Job {
-    Write { file: Arc<Handle>, bytes: Vec<u8>, is_public: bool },
+    Write {
+        file: Arc<Handle>,
+        bytes: Vec<u8>,
+        is_public: bool,
+    },
     Close(Arc<Handle>),
     Erase(UserId, oneshot::Sender<Result<usize, String>>),
     /// Says what is being written.

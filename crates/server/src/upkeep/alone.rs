@@ -79,7 +79,8 @@ impl Operations for Alone {
     fn erase(&self, user: UserId) -> Later<'_, Result<Answer, String>> {
         Box::pin(async move {
             let store = self.open()?;
-            let mut report = erasing::erase(&store, &self.games, user.clone()).await.map_err(|error| in_words(&error))?;
+            let mut report =
+                erasing::erase(&store, &self.games, user.clone()).await.map_err(|error| in_words(&error))?;
             store.close().await;
             report.recordings = erase_in(&self.recordings, &user)?.len();
             Ok(Answer::good(report.words(&user)))

@@ -68,7 +68,12 @@ impl Live {
         let recordings = rooms.recordings().erase(&wanted.user_id).await?;
         // Somebody who is not known any more may have come in meanwhile.
         sessions.keep_again(&wanted.user_id).await;
-        Ok(Report { is_known: wanted.row.is_some(), sessions: here.len() + wanted.sessions.len(), rooms: erased, recordings })
+        Ok(Report {
+            is_known: wanted.row.is_some(),
+            sessions: here.len() + wanted.sessions.len(),
+            rooms: erased,
+            recordings,
+        })
     }
 }
 
