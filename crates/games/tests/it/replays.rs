@@ -1,5 +1,8 @@
 //! Recordings of real matches: they come out as they did, and what is wrong with one is said.
 
+mod every_game;
+mod glass;
+
 use std::time::Duration;
 
 use anteroom_core::replay::{Ended, Frame, Header, Player, ReplayError, Step};
