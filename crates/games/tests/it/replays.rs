@@ -135,6 +135,40 @@ fn a_recording_that_is_changed_anywhere_says_so() {
     assert!(matches!(play(&longer).1, Err(ReplayError::Damaged { .. })));
 }
 
+/// Where the pieces of a recording are.
+fn pieces(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let (mut pieces, mut at) = (Vec::new(), 14);
+    while at < bytes.len() {
+        let len = u32::from_le_bytes(bytes[at + 1..at + 5].try_into().unwrap()) as usize;
+        pieces.push(at..at + 9 + len + 8);
+        at += 9 + len + 8;
+    }
+    pieces
+}
+
+#[test]
+fn a_piece_that_is_left_out_moved_or_doubled_is_noticed() {
+    let bytes = recording();
+    let pieces = pieces(&bytes);
+    assert!(pieces.len() > 10, "{pieces:?}");
+    for (place, piece) in pieces.iter().enumerate().skip(1) {
+        let without = [&bytes[..piece.start], &bytes[piece.end..]].concat();
+        let twice = [&bytes[..piece.end], &bytes[piece.start..]].concat();
+        let before = &pieces[place - 1];
+        let swapped =
+            [&bytes[..before.start], &bytes[piece.clone()], &bytes[before.clone()], &bytes[piece.end..]].concat();
+        for changed in [without, twice, swapped] {
+            let is_end = place + 1 == pieces.len();
+            match play(&changed).1 {
+                Err(ReplayError::Damaged { .. }) => {}
+                // Without its end it is one that was cut short.
+                Ok(Ended::CutShort) if is_end => {}
+                other => panic!("piece {place}: {other:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn another_game_or_version_is_refused_with_a_sentence() {
     let bytes = recording();

@@ -172,3 +172,88 @@ impl Writer {
         erased.map(|names| names.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    fn handle(id: u64) -> Arc<Handle> {
+        let (created_at_ms, game, room_id) = (5, "dice".to_owned(), RoomId::from_bits(9));
+        Arc::new(Handle { id, created_at_ms, game, room_id, waiting: AtomicUsize::new(0), state: AtomicU8::new(OPEN) })
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("anteroom-writer-{name}-{}", std::process::id()));
+        drop(fs::remove_dir_all(&folder));
+        folder
+    }
+
+    fn write(file: &Arc<Handle>, bytes: &[u8]) -> Job {
+        file.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+        Job::Write { file: file.clone(), bytes: bytes.to_vec(), is_public: true }
+    }
+
+    fn run(writer: Writer, jobs: Vec<Job>) {
+        let (sender, receiver) = sync_channel(jobs.len());
+        jobs.into_iter().for_each(|job| sender.send(job).unwrap());
+        drop(sender);
+        writer.run(&receiver);
+    }
+
+    /// What is on a full disk already stays, and others are written on.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_ends_one_recording_and_is_said_to_its_room() {
+        let folder = folder("full");
+        let mut writer = Writer::new(folder.clone(), 10);
+        let (full, fine) = (handle(1), handle(2));
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        writer.open.insert(1, Open { handle: full.clone(), file, name: "1-dice-a.rec".into() });
+        let jobs = [write(&full, b"first"), write(&fine, b"one, "), write(&full, b"second"), write(&fine, b"two")];
+        run(writer, jobs.into());
+        let state = |handle: &Handle| (handle.state.load(Ordering::Relaxed), handle.waiting.load(Ordering::Relaxed));
+        assert_eq!((state(&full), state(&fine)), ((BROKEN, 0), (OPEN, 0)));
+        let names = folder::names(&folder).unwrap();
+        assert_eq!(names.len(), 1, "{names:?}");
+        assert_eq!(fs::read(folder.join(&names[0])).unwrap(), b"one, two");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_room_that_is_recorded_again_has_another_file() {
+        let folder = folder("parts");
+        let files: Vec<_> = (0..3).map(handle).collect();
+        run(Writer::new(folder.clone(), 10), files.iter().map(|file| write(file, b"x")).collect());
+        let room_id = RoomId::from_bits(9);
+        let names = ["", "-2", "-3"].map(|part| format!("0000000000005-dice-{room_id}{part}.rec"));
+        assert_eq!(folder::names(&folder).unwrap(), names);
+        // Whoever begins anew with the same folder goes on behind them.
+        run(Writer::new(folder.clone(), 10), vec![write(&handle(9), b"y")]);
+        assert_eq!(folder::names(&folder).unwrap().len(), 4);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// What is being written is no space for others.
+    #[test]
+    fn files_that_are_written_do_not_make_space() {
+        let folder = folder("space");
+        let files: Vec<_> = (0..4).map(handle).collect();
+        let mut jobs: Vec<_> = files[..3].iter().map(|file| write(file, b"x")).collect();
+        run(Writer::new(folder.clone(), 2), std::mem::take(&mut jobs));
+        assert_eq!(files[2].state.load(Ordering::Relaxed), BROKEN);
+        // When one is over there is space.
+        run(
+            Writer::new(folder.clone(), 2),
+            vec![
+                write(&files[3], b"x"),
+                Job::Close(files[3].clone()),
+                write(&handle(7), b"x"),
+                write(&handle(8), b"x"),
+            ],
+        );
+        assert_eq!(folder::names(&folder).unwrap().len(), 2);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
