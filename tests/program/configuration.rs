@@ -12,7 +12,8 @@ use toml::{Table, Value};
 /// What the file sets for production, where the default is that of a first look.
 const DIFFERENT: [&str; 4] = ["listen", "tls.certificate", "tls.key", "auth.token_key_file"];
 /// What has no default, and stays out because something else is set, or only some need it.
-const LEFT_OUT: [&str; 5] = ["listen_udp", "public_url", "auth.token_key", "store.path", "store.resume_key_file"];
+const LEFT_OUT: [&str; 6] =
+    ["listen_udp", "public_url", "auth.token_key", "store.path", "store.resume_key_file", "recordings.folder"];
 
 fn text() -> String {
     std::fs::read_to_string(repository().join("deploy/anteroom.toml")).unwrap()
@@ -62,6 +63,7 @@ fn all_keys() -> Vec<String> {
     config.auth.token_key_file = Some("x".into());
     config.store.path = Some("x".into());
     config.store.resume_key_file = Some("x".into());
+    config.recordings.folder = Some("x".into());
     flat(&Table::try_from(&config).unwrap()).into_keys().collect()
 }
 

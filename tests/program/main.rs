@@ -7,6 +7,7 @@ mod new_machine;
 mod output;
 mod process;
 mod purity;
+mod recordings;
 mod restart;
 mod serve;
 mod store;

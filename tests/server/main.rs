@@ -19,6 +19,7 @@ mod pages;
 #[path = "../../crates/server/tests/it/puppet.rs"]
 #[allow(dead_code, reason = "these tests do not hold it, nor have it note anything")]
 mod puppet;
+mod recordings;
 mod refused;
 mod resume;
 mod resume_bad_input;

@@ -130,7 +130,7 @@ JSON = Shape(
 )
 NOTHING = fields()
 
-SCHEMA = "46fabf2c88671c2a"  # names the shapes below
+SCHEMA = "94a4a6720fae5986"  # names the shapes below
 
 ERRORS = {
     1: "unknown_type", 2: "invalid_data", 3: "internal", 4: "busy", 5: "rate_limited", 6: "limit_reached",
@@ -175,7 +175,7 @@ ROOM = fields(
 )  # fmt: skip
 JOINED = fields(
     lane=UINT, room_id=STRING, game=STRING, game_version=UINT, name=STRING, seat=option(UINT), role=ROLE,
-    durable=BOOL, created_at_ms=UINT, created_by=option(STRING), owner=option(STRING), seats_max=UINT,
+    durable=BOOL, recorded=BOOL, created_at_ms=UINT, created_by=option(STRING), owner=option(STRING), seats_max=UINT,
     visibility=VISIBILITY, locked=BOOL, has_password=BOOL, state=STATE, spectators=UINT, spectator_delay_ms=UINT,
     data=DATA, seat_queue=list_of(STRING), vote=option(VOTE), chat=list_of(ENTRY), members=list_of(MEMBER), view=BYTES,
 )  # fmt: skip
@@ -210,6 +210,7 @@ SHAPES = {
         empty_ttl_ms=option(UINT),
         idle_ttl_ms=option(UINT),
         lifetime_max_ms=option(UINT),
+        record=option(BOOL),
     ),
     "join_room": fields(
         room_id=option(STRING),

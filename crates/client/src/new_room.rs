@@ -42,6 +42,13 @@ impl NewRoom {
         self
     }
 
+    /// Which is recorded: what happens in it, under the names of those who do it.
+    #[must_use]
+    pub fn record(mut self, record: bool) -> Self {
+        self.request.record = Some(record);
+        self
+    }
+
     /// Which is found by these.
     #[must_use]
     pub fn visibility(mut self, visibility: Visibility) -> Self {

@@ -17,6 +17,8 @@ pub struct RoomInfo {
     pub name: String,
     /// Whether the room outlives the server's process.
     pub durable: bool,
+    /// Whether what happens in it is recorded, under the names of those who do it.
+    pub recorded: bool,
     /// When the room was made: milliseconds since the Unix epoch.
     pub created_at_ms: u64,
     /// Who made it.
@@ -52,6 +54,7 @@ impl RoomInfo {
         Self {
             name: room.name.clone(),
             durable: room.durable,
+            recorded: room.recorded,
             created_at_ms: room.created_at_ms,
             created_by: room.created_by.clone(),
             owner: room.owner.clone(),

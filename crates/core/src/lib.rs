@@ -11,6 +11,7 @@
 //! | [`lanes`] | the lanes of one session, which connection they are attached to, and going on after a loss |
 //! | [`listing`] | the rooms a lobby shows, and how they change |
 //! | [`name`] | which names players and rooms may have |
+//! | [`replay`] | recordings of rooms, and playing them again |
 //! | [`testing`] | playing a game in a test, without a server |
 
 pub mod flush;
@@ -18,6 +19,7 @@ pub mod game;
 pub mod lanes;
 pub mod listing;
 pub mod name;
+pub mod replay;
 pub mod rng;
 pub mod room;
 pub mod testing;

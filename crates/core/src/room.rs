@@ -43,7 +43,7 @@ pub use asking::Ask;
 pub use command::{AnswerTo, Command, Join, MemberId, RoomPolicy, RoomSpec};
 pub use door::{Door, Knock};
 pub use erase::is_named_after;
-pub use log::{DamagedLog, Deed, Log};
+pub use log::{DamagedLog, Deed, Log, Secrets};
 pub use membership::Membership;
 use membership::role_of;
 pub use record::{Lifecycle, Terms};

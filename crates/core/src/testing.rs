@@ -79,6 +79,7 @@ mod ask;
 mod determinism;
 mod heard;
 mod look;
+mod recording;
 mod setup;
 mod table;
 

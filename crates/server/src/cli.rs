@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 all is well, 1 something failed while running, 2 wrong usage or configuration, 3 the port is taken.
 
+mod replay;
 mod serving;
 mod store;
 mod token;
@@ -130,6 +131,9 @@ enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// Play a recording of a room: who did what, when, and what it led to. If it does not come out as it did, or ends too soon,
+    /// the exit code is 1.
+    Replay(replay::ReplayCommand),
     /// Measure a server: how much it carries, how fast, at what cost.
     #[cfg(feature = "bench")]
     Bench(anteroom_bench::Arguments),
@@ -260,6 +264,7 @@ fn run(arguments: Arguments, games: Registry) -> Result<ExitCode, Failure> {
             return Ok(if seen.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Some(Command::Store { command }) => return store::run(command, games),
+        Some(Command::Replay(command)) => return replay::run(&command, &games),
         #[cfg(feature = "bench")]
         Some(Command::Bench(arguments)) => {
             anteroom_bench::main(&arguments, |game| games.names().any(|name| name == game), output::print)?;

@@ -9,6 +9,7 @@ mod games;
 mod linger;
 mod pace;
 mod pages;
+mod recordings;
 mod upgrade;
 
 use std::net::SocketAddr;
@@ -116,6 +117,8 @@ pub(crate) fn router(parts: Parts, others: Vec<Router>) -> Router {
         .route("/api/certificate", get(certificate))
         .route("/api/games", games::route(parts.services.rooms.registry(), parts.services.rooms.last()))
         .route("/api/games/{game}/schema", games::schema_route(parts.services.rooms.registry()))
+        .route("/api/recordings", get(recordings::list))
+        .route("/api/recordings/{name}", get(recordings::one))
         .route(anteroom_protocol::WEBSOCKET_PATH, any(upgrade::websocket));
     if !parts.settings.prefix().is_empty() {
         router = router.route(parts.settings.prefix(), get(to_the_page));

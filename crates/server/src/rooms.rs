@@ -39,6 +39,7 @@ use crate::clock::Clock;
 use crate::hooks::Hooked;
 use crate::lobby::{Lobby, Reservation};
 use crate::random::Randomness;
+use crate::recordings::Recordings;
 use crate::stores::Store;
 use asleep::Asleep;
 use door::Doorway;
@@ -55,7 +56,7 @@ pub(crate) use record::deeds;
 pub(crate) use restoring::Rejoin;
 pub(crate) use seeking::Sought;
 use spare::Spare;
-use task::Opening;
+use task::{Ended, Opening};
 pub(crate) use terms::Plan;
 
 /// How many commands a room takes in before it flushes.
@@ -86,6 +87,7 @@ pub(crate) struct Rooms {
     filter: Filter,
     /// Where durable rooms are stored; without it there are none.
     store: Option<Arc<dyn Store>>,
+    recordings: Arc<Recordings>,
     places: Mutex<Places>,
     /// A room sleeps whose time comes before that of all others.
     due_changed: Notify,
@@ -106,6 +108,7 @@ pub(crate) struct Surroundings {
     pub(crate) hooks: Hooked,
     pub(crate) filter: Filter,
     pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) recordings: Arc<Recordings>,
 }
 
 /// Where rooms are.
@@ -163,7 +166,8 @@ impl Rooms {
     /// No rooms yet.
     #[must_use]
     pub(crate) fn new(surroundings: Surroundings) -> Arc<Self> {
-        let Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, filter, store } = surroundings;
+        let Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, filter, store, recordings } =
+            surroundings;
         Arc::new(Self {
             registry,
             lobby,
@@ -174,6 +178,7 @@ impl Rooms {
             hooks,
             filter,
             store,
+            recordings,
             places: Mutex::default(),
             due_changed: Notify::new(),
             loads: Semaphore::new(LOADS_MAX),
@@ -289,7 +294,7 @@ impl Rooms {
         let inbox = Inbox { mailbox, filling: handle.filling.clone() };
         let journal = self.store.clone().filter(|_| room.is_durable());
         let journal = journal.map(|store| Journal::new(store, handle.room_id));
-        let room = if journal.is_some() { room.logged() } else { room };
+        let room = if journal.is_some() || room.is_recorded() { room.logged() } else { room };
         let opening = Opening { first, ..Opening::new(room, journal) };
         self.tasks.spawn(task::run(self.clone(), opening, inbox, handle));
     }
@@ -334,6 +339,11 @@ impl Rooms {
         &self.registry
     }
 
+    /// What is recorded of rooms.
+    pub(crate) fn recordings(&self) -> &Arc<Recordings> {
+        &self.recordings
+    }
+
     /// Whether rooms outlive the server.
     pub(crate) fn last(&self) -> bool {
         self.store.is_some()
@@ -347,6 +357,7 @@ impl Rooms {
             if self.last() { room.park() } else { room.close(ClosedReason::ShuttingDown) }
         }
         self.tasks.wait().await;
+        self.recordings.settled().await;
     }
 }
 
@@ -373,9 +384,19 @@ mod tests {
         let lobby = Arc::new(Lobby::default());
         let (randomness, budget) = (Arc::new(Randomness::seeded(1)), Arc::new(Budget::new(usize::MAX)));
         let (registry, clock, hooks, store) = (games, Clock::start(), Hooked::default(), None);
-        let filter = Filter::default();
-        let rooms =
-            Rooms::new(Surroundings { registry, lobby, clock, limits, randomness, budget, hooks, filter, store });
+        let (filter, recordings) = (Filter::default(), Arc::default());
+        let rooms = Rooms::new(Surroundings {
+            registry,
+            lobby,
+            clock,
+            limits,
+            randomness,
+            budget,
+            hooks,
+            filter,
+            store,
+            recordings,
+        });
         let mut made_up = [1, 1, 1, 2].into_iter().chain(std::iter::repeat(2));
         let mut reserve = || rooms.reserve(false, || RoomId::from_bits(made_up.next().unwrap()));
         let (first, second) = (reserve().unwrap(), reserve().unwrap());

@@ -38,12 +38,12 @@ pub(crate) fn ask(_: &Path, _: &Question) -> Result<Option<Answer>, String> {
     Ok(None)
 }
 
-/// Answers a question about the store in a folder that no server has.
+/// Answers a question about the store in a folder that no server has, and about recordings in another.
 ///
 /// # Errors
 /// A sentence.
-pub(crate) fn alone(folder: &Path, question: Question, games: Registry) -> Result<Answer, String> {
+pub(crate) fn alone(folder: &Path, recordings: &Path, question: Question, games: Registry) -> Result<Answer, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
-    runtime.block_on(question.put(&Alone::new(folder, games)))
+    runtime.block_on(question.put(&Alone::new(folder, recordings, games)))
 }

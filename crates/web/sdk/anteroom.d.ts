@@ -87,6 +87,7 @@ export type RoomInfo = {
     game_version: number;
     name: string;
     durable: boolean;
+    recorded: boolean;
     created_at_ms: number;
     created_by: string | null;
     owner: string | null;
@@ -245,6 +246,10 @@ export type NewRoom = {
     empty_ttl_ms?: number | undefined;
     idle_ttl_ms?: number | undefined;
     lifetime_max_ms?: number | undefined;
+    /**
+     * whether what happens in it is recorded
+     */
+    record?: boolean | undefined;
 };
 export type HowToJoin = {
     as?: "player" | "spectator";

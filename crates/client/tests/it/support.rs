@@ -463,6 +463,7 @@ impl Peer {
             seat: Some(0),
             role: Role::Player,
             durable: true,
+            recorded: false,
             members: vec![member("ada", Some(0))],
             view: Payload::encode(self.codec, &View { turn: 0 }).unwrap(),
             created_at_ms: 0,

@@ -95,6 +95,14 @@ impl<G: Game> Hosted<G> {
         Ok(Self { game, timers })
     }
 
+    /// The data of an action as JSON.
+    pub(super) fn action(kind: &str, data: Data<'_>) -> Option<Json> {
+        let action = variant::decode::<G::Action>(kind, data).ok()?;
+        let mut text = Vec::new();
+        variant::encode(Codec::Json, &action, &mut text).ok()?;
+        Json::from_text(String::from_utf8(text).ok()?).ok()
+    }
+
     /// The game of a snapshot.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anteroom_protocol::limits::TYPE_BYTES_MAX;
 use anteroom_protocol::message::{OwnerPolicy, RESERVED_TYPES};
-use anteroom_protocol::{ErrorBody, ErrorCode, Json, variant};
+use anteroom_protocol::{Data, ErrorBody, ErrorCode, Json, variant};
 
 use super::hosted::Hosted;
 use super::{
@@ -49,6 +49,7 @@ pub struct Kind {
     create: Create,
     restore: Restore,
     migrate: Migrate,
+    action: fn(&str, Data<'_>) -> Option<Json>,
 }
 
 impl Kind {
@@ -87,6 +88,7 @@ impl Kind {
             create: |options, stage| Ok(Box::new(Hosted::<G>::create(Hosted::<G>::options(options)?, stage)?)),
             restore: |snapshot| Ok(Box::new(Hosted::<G>::restore(snapshot)?)),
             migrate: G::migrate,
+            action: |kind, data| Hosted::<G>::action(kind, data),
         }
     }
 
@@ -118,6 +120,11 @@ impl Kind {
     #[must_use]
     pub fn schemas(&self) -> Schemas {
         (self.schemas)()
+    }
+
+    /// The data of an action as JSON, whatever its codec; none if the game has no such action.
+    pub(crate) fn action(&self, kind: &str, data: Data<'_>) -> Option<Json> {
+        (self.action)(kind, data)
     }
 
     pub(crate) fn create(&self, options: Option<&Json>, stage: &mut Stage) -> Result<Box<dyn HostedGame>, ErrorBody> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asking::Reply;
 use super::door::{Knock, not_found};
-use super::{Effects, Join, MemberId, Room};
+use super::{Effects, Join, MemberId, Room, Secrets};
 use crate::flush::To;
 use crate::time::Time;
 
@@ -83,6 +83,12 @@ impl Users {
 impl Doors {
     pub(super) fn is_muted(&self, user_id: &UserId) -> bool {
         self.muted.has(user_id)
+    }
+
+    /// The same with other words for the codes of invites.
+    pub(super) fn without_secrets(&self, secrets: &mut Secrets) -> Self {
+        let invites = self.invites.iter().map(|(code, invite)| (secrets.hide(code), invite.clone())).collect();
+        Self { invites, ..self.clone() }
     }
 
     /// Whether a user is on one of the lists.

@@ -6,6 +6,8 @@
 //! and whoever stores logs stores that.
 
 mod deeds;
+mod events;
+mod secrets;
 
 use std::fmt;
 
@@ -20,6 +22,8 @@ use anteroom_protocol::{Codec, Data, LaneId, SessionId, UserId, binary};
 use super::{AnswerTo, Ask, Change, Command, Flush, Join, MemberId, Room};
 use crate::time::Time;
 pub use deeds::Deed;
+pub(super) use secrets::HIDDEN;
+pub use secrets::Secrets;
 
 /// The types that a join is answered with.
 const ANSWERS: [&str; 2] = ["create_room_result", "join_room_result"];

@@ -2,13 +2,14 @@
 //! to keep and to count from its beginning on.
 
 use anteroom_protocol::message::push::ClosedReason;
-use anteroom_protocol::message::{RoomSummary, Visibility};
+use anteroom_protocol::message::{Member, RoomSummary, Visibility};
 use anteroom_protocol::{Codec, Json, Payload, Tally, UserId};
 
 use super::delay::Row;
 use super::{GameFailure, Room};
 use crate::game::{FlushMode, GameSnapshot, Kind, Seating, Viewer};
 use crate::listing::{Entry, Presence};
+use crate::time::Time;
 
 impl Room {
     /// What a viewer sees, encoded.
@@ -114,6 +115,30 @@ impl Room {
     #[must_use]
     pub fn ending(&self) -> Option<ClosedReason> {
         self.ending
+    }
+
+    /// Everyone who is in it and known by name, as others see them.
+    #[must_use]
+    pub fn people_shown(&self) -> Vec<Member> {
+        self.member_list(None)
+    }
+
+    /// Whether everybody finds it, and nobody is asked for a password.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.record.visibility == Visibility::Public && self.record.password.is_none()
+    }
+
+    /// Its time.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.stage.now
+    }
+
+    /// Whether what happens in it is recorded.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.record.recorded
     }
 
     /// Whether it outlives the server.

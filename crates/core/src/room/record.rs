@@ -42,6 +42,8 @@ pub struct Terms {
     pub lifecycle: Lifecycle,
     /// For whom seats are kept, and until when.
     pub reserved: Vec<(UserId, Time)>,
+    /// Whether what happens is recorded, which everybody in it is told.
+    pub recorded: bool,
 }
 
 /// How long a room stays.
@@ -77,6 +79,8 @@ pub(super) struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) chat_kept: Option<Duration>,
     pub(super) lifecycle: Lifecycle,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) recorded: bool,
 }
 
 impl Record {
@@ -114,6 +118,7 @@ impl Record {
             spectator_delay: terms.spectator_delay,
             chat_kept: terms.chat_kept,
             lifecycle: terms.lifecycle,
+            recorded: terms.recorded,
         })
     }
 }

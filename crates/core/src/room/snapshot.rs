@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use anteroom_protocol::codec::InvalidData;
-use anteroom_protocol::message::{Role, RoomState};
+use anteroom_protocol::message::{Role, RoomState, Visibility};
 use anteroom_protocol::{Codec, Json, LaneId, RoomId, SessionId, UserId, json};
 use serde::{Deserialize, Serialize};
 
@@ -17,14 +17,16 @@ use super::chat::Talk;
 use super::delay::Delayed;
 use super::doors::Doors;
 use super::lifecycle::Stay;
+use super::log::HIDDEN;
 use super::people::Person;
 use super::record::Record;
 use super::seats::SeatPlan;
 use super::shared::Shared;
 use super::watching::Watching;
-use super::{Member, MemberId, Room, RoomPolicy, SPECTATORS_MAX};
+use super::{Member, MemberId, Room, RoomPolicy, SPECTATORS_MAX, Secrets};
 use crate::flush::Said;
 use crate::game::{GameSnapshot, Kind, Occupant, Seat, Seating, Stage};
+use crate::replay::Header;
 use crate::rng::Rng;
 use crate::room::inputs::RecentInputs;
 use crate::time::Time;
@@ -204,6 +206,40 @@ impl Snapshot {
         serde_json::from_slice(bytes).map_err(RestoreError::damaged)
     }
 
+    /// What a recording is of that begins with it.
+    #[must_use]
+    pub fn header(&self, build: &str) -> Header {
+        Header {
+            build: build.to_owned(),
+            game: self.game.clone(),
+            version: self.version,
+            room_id: self.room_id,
+            room_name: self.name.clone(),
+            created_at_ms: self.record.created_at.as_millis(),
+            seed: self.seed,
+            options: self.options.clone(),
+            public: self.is_public(),
+        }
+    }
+
+    /// Whether everybody finds the room, and nobody is asked for a password.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.record.visibility == Visibility::Public && self.record.password.is_none()
+    }
+
+    /// The same without passwords' hashes, the codes of invites, and the ids of sessions. A room that is made of it goes on in the
+    /// same way, but that nobody comes in by what was left out.
+    #[must_use]
+    pub fn without_secrets(mut self, secrets: &mut Secrets) -> Self {
+        self.members.iter_mut().for_each(|member| member.session_id = None);
+        if self.record.password.is_some() {
+            self.record.password = Some(HIDDEN.to_owned());
+        }
+        self.doors = self.doors.without_secrets(secrets).into();
+        self
+    }
+
     /// Whether it says anything of a user: that they are there or were, that a seat is kept for them, that the room is theirs, or
     /// that they are not to come in.
     #[must_use]
@@ -315,6 +351,21 @@ impl Room {
         if self.in_turn {
             return Err(SnapshotError::Unfinished);
         }
+        self.taken()
+    }
+
+    /// The room as it is made, before anything has happened to it. What its game has said by then is not in it, since nobody was there.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn snapshot_at_birth(&self) -> Result<Snapshot, SnapshotError> {
+        if self.flushes > 0 || self.members_ever > 0 {
+            return Err(SnapshotError::Unfinished);
+        }
+        self.taken()
+    }
+
+    fn taken(&self) -> Result<Snapshot, SnapshotError> {
         let Stage { now, rng, room_id, seating, state, .. } = &self.stage;
         Ok(Snapshot {
             format: FORMAT,

@@ -95,6 +95,7 @@ impl Room {
             seat: seat.map(|seat| seat.0),
             role: role_of(seat),
             durable: self.durable,
+            recorded: record.recorded,
             created_at_ms: record.created_at.as_millis(),
             created_by: record.created_by.clone(),
             owner: record.owner.clone(),

@@ -11,6 +11,7 @@ use anteroom_protocol::{Codec, Data, ErrorBody, LaneId, RoomId, variant};
 use super::{Heard, Setup};
 use crate::flush::{Dispatch, Outgoing};
 use crate::game::{Game, Kind, Outcome, Seat};
+use crate::replay::Recorder;
 use crate::room::{Command, Flush, Join, MemberId, Room, RoomSpec, Snapshot};
 use crate::time::Time;
 
@@ -28,7 +29,8 @@ pub struct Table<G: Game> {
     names: BTreeMap<MemberId, String>,
     joined: u32,
     asked: u64,
-    flush: Flush,
+    pub(super) flush: Flush,
+    pub(super) recorder: Recorder,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) transcript: Vec<String>,
     rebuilds: bool,
@@ -83,8 +85,10 @@ impl<G: Game> Table<G> {
             durable: false,
             terms: crate::room::Terms::default(),
         };
+        let room = Room::create(&Kind::of::<G>(), spec, Time::default())?.logged();
         Ok(Self {
-            room: Room::create(&Kind::of::<G>(), spec, Time::default())?,
+            recorder: super::recording::begin::<G>(&room),
+            room,
             now: Time::default(),
             people: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -254,10 +258,11 @@ impl<G: Game> Table<G> {
 
     /// Delivers everything.
     fn settle(&mut self) {
-        let mut flush = std::mem::take(&mut self.flush);
-        if let Err(failure) = self.room.flush(&mut flush) {
+        if let Err(failure) = self.room.flush(&mut self.flush) {
             panic!("{} failed: {failure}", G::KIND);
         }
+        let mut flush = std::mem::take(&mut self.flush);
+        self.recorder.turn(&flush.log, &self.room);
         let effects = &mut flush.effects;
         for (to, outgoing) in effects.dispatches.iter().filter_map(Dispatch::said) {
             let name = self.names.get(&to).expect("nothing is sent to someone who is not there");
@@ -279,7 +284,7 @@ impl<G: Game> Table<G> {
         }
         self.outcomes.append(&mut effects.outcomes);
         if self.rebuilds && !effects.closed {
-            self.room = self.rebuilt();
+            self.room = self.rebuilt().logged();
         }
         flush.clear();
         self.flush = flush;

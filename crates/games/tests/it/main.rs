@@ -4,6 +4,7 @@
 mod dice;
 mod owe_drahn;
 mod relay;
+mod replays;
 mod schemas;
 mod tic_tac_toe;
 mod vectors;

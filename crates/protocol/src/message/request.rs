@@ -103,6 +103,9 @@ pub struct CreateRoom {
     /// After how long it closes in any case, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime_max_ms: Option<u64>,
+    /// Whether what happens in it is recorded; not without, unless the server records all rooms of the game.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<bool>,
 }
 
 /// `join_room`: by id, or any room of a game with a free seat (`quick`), made if there is none.

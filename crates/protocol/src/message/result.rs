@@ -60,6 +60,9 @@ pub struct RoomJoined {
     /// Whether the room outlives the server's process: what was acknowledged there is never lost.
     #[serde(default)]
     pub durable: bool,
+    /// Whether what happens in the room is recorded, under the names of those who do it.
+    #[serde(default)]
+    pub recorded: bool,
     /// When the room was made: milliseconds since the Unix epoch.
     #[serde(default)]
     pub created_at_ms: u64,

@@ -15,7 +15,7 @@ use crate::codec::{Codec, Data, InvalidData, Payload};
 use crate::envelope::{Empty, Envelope};
 
 const ROOM_JOINED: &str = "lane: u32, room_id: string, game: string, game_version: u16, name: string, \
-    seat: option u16, role: Role, durable: bool, created_at_ms: u64, created_by: option string, owner: option string, \
+    seat: option u16, role: Role, durable: bool, recorded: bool, created_at_ms: u64, created_by: option string, owner: option string, \
     seats_max: u16, visibility: Visibility, locked: bool, has_password: bool, state: RoomState, spectators: u32, \
     spectator_delay_ms: u32, data: Data, seat_queue: list of string, vote: option Vote, chat: list of ChatEntry, \
     members: list of Member, view: bytes (the game's view)";
@@ -56,7 +56,7 @@ messages! {
                         visibility: option Visibility, password: option string, seats_max: option u16, \
                         data: option Data, access: option AccessMap, spectator_delay_ms: option u32, \
                         owner_policy: option OwnerPolicy, empty_ttl_ms: option u64, idle_ttl_ms: option u64, \
-                        lifetime_max_ms: option u64"
+                        lifetime_max_ms: option u64, record: option bool"
                 => counted, binary result::RoomJoined as ROOM_JOINED;
             JoinRoom = "join_room": Client, Request, Inside, counted,
                 binary request::JoinRoom

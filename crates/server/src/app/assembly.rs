@@ -25,6 +25,7 @@ use crate::origin::{Origins, Own};
 use crate::parts::Parts;
 use crate::passwords::Passwords;
 use crate::random::Randomness;
+use crate::recordings::Recordings;
 use crate::renewal;
 use crate::rooms::{RoomLimits, Rooms};
 use crate::services::Services;
@@ -132,6 +133,7 @@ pub(super) fn parts(config: &Config, startup: Startup) -> Result<Parts, StartErr
         hooks,
         filter,
         store: store.clone(),
+        recordings: Arc::new(Recordings::new(&config.recordings, config.store.folder())),
     };
     let passwords = Passwords::new(randomness.clone());
     let services = Services {

@@ -44,7 +44,8 @@ pub(super) enum StoreCommand {
         #[command(flatten)]
         place: Place,
     },
-    /// Forget one user: sessions end, seats are given up, and no byte of id and name stays in the store.
+    /// Forget one user: sessions end, seats are given up, no byte of id and name stays in the store, and recordings of rooms that
+    /// they were in are deleted.
     ///
     /// Copies that were made before are not looked at, and neither is the log.
     Erase {
@@ -76,11 +77,11 @@ pub(super) fn run(command: StoreCommand, games: Registry) -> Result<ExitCode, Fa
         StoreCommand::Export { user, place } => (Question::Export { user }, place),
         StoreCommand::Erase { user, place } => (Question::Erase { user }, place),
     };
-    let folder = place.folder()?;
+    let (folder, recordings) = place.folders()?;
     let failed = |sentence| Failure(1, sentence);
     let answer = match upkeep::ask(&folder, &question).map_err(failed)? {
         Some(answer) => answer,
-        None => upkeep::alone(&folder, question, games).map_err(failed)?,
+        None => upkeep::alone(&folder, &recordings, question, games).map_err(failed)?,
     };
     let Answer { is_good, words } = answer;
     say(&words)?;
@@ -88,8 +89,10 @@ pub(super) fn run(command: StoreCommand, games: Registry) -> Result<ExitCode, Fa
 }
 
 impl Place {
-    fn folder(self) -> Result<PathBuf, Failure> {
+    /// That of the store, and that of recordings.
+    fn folders(self) -> Result<(PathBuf, PathBuf), Failure> {
         let Self { data, config: file } = self;
+        let mut recordings = None;
         let folder = match data {
             Some(data) => data,
             None => {
@@ -99,6 +102,7 @@ impl Place {
                 };
                 let Configured { config, remarks } = configured(&base, file.as_deref(), None)?;
                 remarks.iter().for_each(|remark| output::complain(remark));
+                recordings = config.recordings.folder;
                 let StoreSection { kind, path, .. } = config.store;
                 path.filter(|_| kind == StoreKind::Sqlite).ok_or_else(|| {
                     let where_from = file.map_or_else(|| "the environment".into(), |file| file.display().to_string());
@@ -110,7 +114,8 @@ impl Place {
             }
         };
         if upkeep::is_store(&folder) {
-            return Ok(folder);
+            let recordings = recordings.unwrap_or_else(|| folder.join("recordings"));
+            return Ok((folder, recordings));
         }
         let folder = folder.display();
         Err(Failure(2, format!("there is no store in {folder}; name its folder with --data DIR or --config FILE")))

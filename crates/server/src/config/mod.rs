@@ -19,6 +19,7 @@ use crate::lifecycle::Lifecycle;
 use crate::listen::parse_addr;
 use crate::mode::Mode;
 pub use crate::origin::OriginList;
+pub use crate::recordings::RecordingsSection;
 use crate::rooms::RoomLimits;
 use crate::sessions::SessionLimits;
 use crate::settings::{ConnectionLimits, HttpLimits, PublicUrl, Settings};
@@ -48,6 +49,8 @@ pub struct Config {
     pub origins: OriginList,
     /// Where what outlives the process is kept.
     pub store: StoreSection,
+    /// Recordings of rooms.
+    pub recordings: RecordingsSection,
     /// What is said in rooms.
     pub chat: ChatSection,
     /// What each session, and all of them together, may use.
@@ -67,6 +70,7 @@ impl Default for Config {
             auth: Auth::default(),
             origins: OriginList::default(),
             store: StoreSection::default(),
+            recordings: RecordingsSection::default(),
             chat: ChatSection::default(),
             limits: LimitList::default(),
             times: Times::default(),
@@ -112,6 +116,7 @@ impl Config {
         self.tls.check(&mut problems);
         self.auth.check(&mut problems);
         self.store.check(&mut problems);
+        self.recordings.check(&mut problems);
         problems.into_errors()
     }
 

@@ -443,6 +443,7 @@ mod tests {
             hooks: Hooked::default(),
             filter: Default::default(),
             store: Some(store),
+            recordings: Arc::default(),
         })
     }
 

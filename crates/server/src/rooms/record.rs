@@ -34,7 +34,7 @@ impl TurnRecord {
         Sealed::seal(Kind::Turn, &bytes)
     }
 
-    fn open(sealed: &Sealed) -> Result<Self, String> {
+    pub(super) fn open(sealed: &Sealed) -> Result<Self, String> {
         let bytes = sealed.open(Kind::Turn).map_err(|error| error.to_string())?;
         binary::decode(bytes).map_err(|error| error.to_string())
     }
@@ -108,7 +108,7 @@ fn replayed(registry: &Registry, kept: &Kept, mut look: impl FnMut(Replayed<'_>)
             look(Replayed::After(&log, &flush));
             index = turn.index;
         }
-        Ok((if room.is_durable() { room.logged() } else { room }, index))
+        Ok((if room.is_durable() || room.is_recorded() { room.logged() } else { room }, index))
     })
     .unwrap_or_else(|panic| Err(format!("the game failed while the room was restored: {panic}")))
 }

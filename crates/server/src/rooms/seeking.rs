@@ -92,7 +92,7 @@ impl Rooms {
         visitor: Visitor,
     ) -> Result<oneshot::Receiver<Reply>, Declined> {
         let kind: Kind = *self.registry.kind(wanted.game().unwrap_or_default())?;
-        let terms = Terms { data: wanted.wanted_data(), ..self.terms_of_strangers(slot.is_durable()) };
+        let terms = Terms { data: wanted.wanted_data(), ..self.terms_of_strangers(&kind, slot.is_durable()) };
         let spec = self.spec(&slot, default_name(&join.username), None, terms);
         self.open(slot, &kind, spec, join, visitor, Some(seat))
     }

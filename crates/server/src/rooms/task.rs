@@ -1,6 +1,7 @@
 //! The task of one room: what comes in, turn by turn. What is shown of a turn, and when, and how the room leaves memory, is below.
 
 mod reading;
+mod recording;
 mod resting;
 mod showing;
 
@@ -26,6 +27,7 @@ use crate::chat::ChatFacts;
 use crate::clock::Clock;
 use crate::hooks::RoomFacts;
 use crate::panics::{Words, caught, guarded};
+use crate::recordings::Tape;
 use crate::slice::Slice;
 
 /// In how many groups rooms of the same tick flush.
@@ -46,6 +48,9 @@ struct RoomTask {
     entering: BTreeMap<MemberId, (Visitor, Admitted)>,
     /// Where its turns are stored before they are shown, if it is durable.
     journal: Option<Journal>,
+    /// What is recorded of it, if anything is.
+    tape: Option<Box<Tape>>,
+    failed: recording::Failed,
     /// Since when nobody is in it, if it is durable.
     empty_since: Option<Instant>,
     /// Whether somebody has been in it since it is in memory: otherwise there is nothing to wait for before it leaves it again.
@@ -85,7 +90,7 @@ impl Opening {
 
 /// How a room's task ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
+pub(super) enum Ended {
     /// The room is over.
     Over,
     /// It is stored, and out of memory.
@@ -113,6 +118,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
     };
     handle.door.open(room.door(), room.people().cloned().collect());
     let is_empty = links.is_empty();
+    let tape = recording::begin(&rooms, &room);
     let mut task = RoomTask {
         rooms,
         room_id,
@@ -126,6 +132,8 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
         has_had_members: !is_empty,
         stands_since: None,
         journal,
+        tape,
+        failed: None,
         erased: Vec::new(),
         // What was wanted when it was stored is not known.
         wants_seed: is_restored,
@@ -136,6 +144,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, opening: Opening, mut inbox: Inbox, h
     };
     let ran = caught(task.go_on(&mut inbox, phase, first)).await;
     if ran == Ok(Ended::Stored) {
+        task.pause_recording();
         tracing::debug!(%room_id, game, "room stored");
         return;
     }
@@ -269,6 +278,12 @@ impl RoomTask {
 
     /// Shows what the turn yields, now or when it is stored.
     async fn end_turn(&mut self) -> Option<Ended> {
+        self.record_turn();
+        if self.failed.is_some()
+            && let Some(ended) = self.leave_recording().await
+        {
+            return Some(ended);
+        }
         self.ends |= self.turn.flush.effects.closed;
         self.wants_seed |= !self.turn.flush.effects.outcomes.is_empty();
         let Some(journal) = &mut self.journal else {
@@ -314,6 +329,7 @@ impl RoomTask {
     /// After a panic that was not the game's: nobody stays in a room that is not there any more.
     async fn give_up(&mut self, why: &str) {
         tracing::error!(room_id = %self.room_id, why, "a room failed");
+        self.record_failure(why);
         self.turn.flush.clear();
         self.fail(why);
         if let Some(journal) = &mut self.journal {
@@ -463,6 +479,7 @@ impl RoomTask {
     fn fail(&mut self, why: &str) {
         let recent: Vec<String> = self.room.recent_inputs().collect();
         tracing::error!(room_id = %self.room_id, seed = self.room.seed(), ?recent, why, "game failed");
+        self.record_failure(why);
         self.room.fail(&mut self.turn.flush);
     }
 }

@@ -35,6 +35,7 @@ impl Rooms {
     pub(crate) fn plan(&self, request: &CreateRoom, creator: Option<(&UserId, &str)>) -> Result<Plan, ErrorBody> {
         let kind = *self.registry.kind(&request.game)?;
         let durable = self.settle_durable(&kind, request.durable)?;
+        let recorded = self.recordings.settle(kind.name, request.record)?;
         let name = match &request.name {
             Some(name) => name::checked(name)?,
             None => creator.map_or_else(|| kind.name.to_owned(), |(_, username)| default_name(username)),
@@ -60,14 +61,17 @@ impl Rooms {
             chat_kept: self.limits.chat_kept,
             lifecycle: self.limits.lifecycle(request, durable)?,
             reserved: Vec::new(),
+            recorded,
         };
         Ok(Plan { kind, name, options: request.options.clone(), durable, terms })
     }
 
     /// What a room is made with that belongs to nobody, since those who meet there are strangers.
-    pub(super) fn terms_of_strangers(&self, durable: bool) -> Terms {
+    pub(super) fn terms_of_strangers(&self, kind: &Kind, durable: bool) -> Terms {
         let (lifecycle, chat_kept) = (self.limits.lifecycle_unasked(durable), self.limits.chat_kept);
-        Terms { owner_policy: OwnerPolicy::None, lifecycle, chat_kept, ..Terms::default() }
+        // Nobody has asked for it.
+        let recorded = self.recordings.settle(kind.name, None).unwrap_or(false);
+        Terms { owner_policy: OwnerPolicy::None, lifecycle, chat_kept, recorded, ..Terms::default() }
     }
 }
 

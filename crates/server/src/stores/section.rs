@@ -1,7 +1,7 @@
 //! The section `store`: whether what rooms and sessions are outlives the process, where, and with which key resume tokens are
 //! signed. How it is stored is not known here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,11 @@ impl StoreSection {
     /// A database in this folder.
     pub(crate) fn in_folder(path: impl Into<PathBuf>) -> Self {
         Self { kind: StoreKind::Sqlite, path: Some(path.into()), resume_key_file: None }
+    }
+
+    /// The folder that everything is in, if anything is kept.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|path| self.kind == StoreKind::Sqlite && !path.as_os_str().is_empty())
     }
 
     /// The key that signs resume tokens, if it is configured.

@@ -7,6 +7,7 @@ use anteroom_protocol::UserId;
 
 use super::{erasing, exporting};
 use crate::clock::Clock;
+use crate::recordings::erase_in;
 use crate::stores::control::{Answer, Operations};
 use crate::stores::{self, Later, Medium, OpenError, Sqlite, StoreError};
 
@@ -14,12 +15,14 @@ use crate::stores::{self, Later, Medium, OpenError, Sqlite, StoreError};
 #[derive(Debug)]
 pub(super) struct Alone {
     folder: PathBuf,
+    /// Where recordings are.
+    recordings: PathBuf,
     games: Registry,
 }
 
 impl Alone {
-    pub(super) fn new(folder: &Path, games: Registry) -> Self {
-        Self { folder: folder.to_owned(), games }
+    pub(super) fn new(folder: &Path, recordings: &Path, games: Registry) -> Self {
+        Self { folder: folder.to_owned(), recordings: recordings.to_owned(), games }
     }
 
     fn open(&self) -> Result<Sqlite, String> {
@@ -76,8 +79,10 @@ impl Operations for Alone {
     fn erase(&self, user: UserId) -> Later<'_, Result<Answer, String>> {
         Box::pin(async move {
             let store = self.open()?;
-            let report = erasing::erase(&store, &self.games, user.clone()).await.map_err(|error| in_words(&error))?;
+            let mut report =
+                erasing::erase(&store, &self.games, user.clone()).await.map_err(|error| in_words(&error))?;
             store.close().await;
+            report.recordings = erase_in(&self.recordings, &user)?.len();
             Ok(Answer::good(report.words(&user)))
         })
     }

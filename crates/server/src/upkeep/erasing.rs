@@ -15,6 +15,8 @@ pub(crate) struct Report {
     pub(crate) is_known: bool,
     pub(crate) sessions: usize,
     pub(crate) rooms: BTreeMap<RoomId, Erased>,
+    /// How many recordings they were in.
+    pub(crate) recordings: usize,
 }
 
 /// Forgets a user in a store that nobody else has.
@@ -31,13 +33,13 @@ pub(crate) async fn erase(store: &dyn Store, games: &Registry, user_id: UserId) 
         }
     }
     store.erase(store.place().await, wanted.user_id).committed().await?;
-    Ok(Report { is_known: wanted.row.is_some(), sessions: wanted.sessions.len(), rooms })
+    Ok(Report { is_known: wanted.row.is_some(), sessions: wanted.sessions.len(), rooms, recordings: 0 })
 }
 
 impl Report {
     /// In words.
     pub(crate) fn words(&self, user: &UserId) -> String {
-        if !self.is_known && self.sessions == 0 && self.rooms.is_empty() {
+        if !self.is_known && self.sessions == 0 && self.rooms.is_empty() && self.recordings == 0 {
             return format!("Nothing was stored of {user}.\n");
         }
         let mut words = format!(
@@ -45,6 +47,9 @@ impl Report {
             counted(self.sessions, "session"),
             counted(self.rooms.len(), "room")
         );
+        if self.recordings > 0 {
+            words += &format!("{} of rooms that they were in: deleted\n", counted(self.recordings, "recording"));
+        }
         for (what, said) in [
             (Erased::Over, "closed, since nobody else was in it"),
             (Erased::Replaced, "cannot be restored; a stranger is in their place there"),

@@ -65,9 +65,15 @@ impl Live {
             erased.extend(rooms.erase(forgotten, stored).await?);
         }
         self.store.erase(self.store.place().await, wanted.user_id.clone()).committed().await.map_err(in_words)?;
+        let recordings = rooms.recordings().erase(&wanted.user_id).await?;
         // Somebody who is not known any more may have come in meanwhile.
         sessions.keep_again(&wanted.user_id).await;
-        Ok(Report { is_known: wanted.row.is_some(), sessions: here.len() + wanted.sessions.len(), rooms: erased })
+        Ok(Report {
+            is_known: wanted.row.is_some(),
+            sessions: here.len() + wanted.sessions.len(),
+            rooms: erased,
+            recordings,
+        })
     }
 }
 

@@ -54,6 +54,7 @@ import { Vault } from "./vault.js";
  * @property {number} [empty_ttl_ms]
  * @property {number} [idle_ttl_ms]
  * @property {number} [lifetime_max_ms]
+ * @property {boolean} [record] whether what happens in it is recorded
  */
 
 /** @typedef {{as?: "player"|"spectator", password?: string, invite?: string}} HowToJoin */

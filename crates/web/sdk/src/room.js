@@ -33,7 +33,7 @@ import { handled, nothing } from "./platform.js";
 /**
  * What a room is, besides who is in it and the game.
  *
- * @typedef {{room_id: string, game: string, game_version: number, name: string, durable: boolean,
+ * @typedef {{room_id: string, game: string, game_version: number, name: string, durable: boolean, recorded: boolean,
  *   created_at_ms: number, created_by: string|null, owner: string|null, seats_max: number,
  *   visibility: "public"|"unlisted"|"private", locked: boolean, has_password: boolean,
  *   state: "waiting"|"playing"|"finished"|"paused", spectators: number, spectator_delay_ms: number,

@@ -18,6 +18,7 @@ impl RoomTask {
         if let Some(since) = self.stands_since.take() {
             self.room.put_off(since.elapsed());
             journal.begin_anew();
+            self.record_anew();
         }
         true
     }

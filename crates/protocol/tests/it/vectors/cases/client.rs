@@ -146,6 +146,7 @@ fn create_room() -> Vec<Vector> {
                 empty_ttl_ms: Some(0),
                 idle_ttl_ms: Some(600_000),
                 lifetime_max_ms: Some(5_000_000_000),
+                record: Some(true),
             },
         ),
     ]

@@ -158,6 +158,7 @@ fn room_joined(lane: u32, seat: Option<u16>, role: Role, codec: Codec) -> RoomJo
         seats_max: 2,
         visibility: if is_full { Visibility::Private } else { Visibility::Public },
         locked: is_full,
+        recorded: is_full,
         has_password: is_full,
         state: if is_full { RoomState::Paused } else { RoomState::Waiting },
         spectators: if is_full { 10_000 } else { 0 },
