@@ -296,8 +296,15 @@ impl RoomTask {
         if let Err(why) = &prepared {
             // What cannot be stored is not shown: the room ends, which can be.
             let why = why.clone();
+            let log = std::mem::take(&mut self.turn.flush.log);
             self.turn.flush.clear();
+            if self.tape.is_none() {
+                self.turn.flush.log = log;
+            }
             self.fail(&why);
+            if let Some(ended) = self.leave_recording().await {
+                return Some(ended);
+            }
             self.refuse_all();
             self.ends = true;
             prepared = self.journal.as_mut().map_or(Err(why), |journal| journal.prepare(&self.room, &self.turn));

@@ -7,6 +7,7 @@ use anteroom_core::room::{Log, Room, Snapshot};
 
 use super::RoomTask;
 use crate::recordings::Tape;
+use crate::rooms::journal::Next;
 use crate::rooms::record::{BUILD, TurnRecord};
 use crate::rooms::{Ended, Rooms};
 use crate::stores::{Kept, Kind};
@@ -84,9 +85,12 @@ impl RoomTask {
             if !journal.store().health().is_good() {
                 return None;
             }
-            let next = journal.next().await;
-            if let Some(ended) = self.look_at(next).await {
-                return Some(ended);
+            match journal.next().await {
+                Next::Show(turn) => {
+                    self.shown = *turn;
+                    self.deliver().await;
+                }
+                Next::Closed => return Some(Ended::Lost),
             }
         }
         let store = self.journal.as_ref()?.store().clone();
