@@ -13,7 +13,7 @@ pub(crate) const ROOM: &str = "k3v9k3v9k3";
 const PAYLOAD: &str = r#"{"x":-1203.25,"y":88.5,"tick":731004,"say":"over here"}"#;
 
 pub(crate) fn action() -> Action {
-    Action::Send { payload: payload(), delivery: Some(DeliveryClass::Reliable), key: None }
+    Action::Send { payload: payload(), delivery: Some(DeliveryClass::Reliable), key: None, to: None }
 }
 
 pub(crate) fn event() -> Event {

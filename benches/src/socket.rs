@@ -63,7 +63,7 @@ fn arrive(mut dialed: Dialed, destination: Destination, resumes: bool) -> Result
 /// What a member of a relay room sends, before it is framed.
 pub(crate) fn message(codec: Codec, room_id: RoomId) -> Result<Vec<u8>> {
     let payload = anteroom_protocol::Json::from_text(BODY.to_owned())?;
-    let action = anteroom_games::relay::Action::Send { payload, delivery: None, key: None };
+    let action = anteroom_games::relay::Action::Send { payload, delivery: None, key: None, to: None };
     let mut data = Vec::new();
     let kind = variant::encode(codec, &action, &mut data)?;
     let data = match codec {

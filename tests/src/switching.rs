@@ -210,7 +210,8 @@ impl Member {
 
     /// Says the next number; every fourth time waits until the room has answered.
     pub async fn say(&mut self, is_last: bool) {
-        let action = Action::Send { payload: Json::new(&(self.said, is_last)).unwrap(), delivery: None, key: None };
+        let action =
+            Action::Send { payload: Json::new(&(self.said, is_last)).unwrap(), delivery: None, key: None, to: None };
         self.said += 1;
         let sent = match self.said % ASKED_EVERY {
             0 => self.room.act(&action).await,

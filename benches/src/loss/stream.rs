@@ -118,8 +118,12 @@ impl Member {
         for number in schedule.numbers() {
             let due = schedule.due(number);
             self.listen_until(due, &mut Vec::new()).await?;
-            let action =
-                Action::Send { payload: state(number, STATE_BYTES)?, delivery: Some(cell.class.delivery()), key: None };
+            let action = Action::Send {
+                payload: state(number, STATE_BYTES)?,
+                delivery: Some(cell.class.delivery()),
+                key: None,
+                to: None,
+            };
             self.room.send(&action).await?;
             late.push(due.elapsed().as_micros() as u32);
         }
@@ -136,7 +140,9 @@ impl Member {
         while due < end {
             self.listen_until(due, &mut Vec::new()).await?;
             for _ in 0..TRANSFER_BYTES / PIECE_BYTES {
-                self.room.send(&Action::Send { payload: state(0, PIECE_BYTES)?, delivery: None, key: None }).await?;
+                self.room
+                    .send(&Action::Send { payload: state(0, PIECE_BYTES)?, delivery: None, key: None, to: None })
+                    .await?;
             }
             due += TRANSFER_PERIOD;
         }

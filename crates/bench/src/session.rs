@@ -358,7 +358,7 @@ fn relayed(payload: &[u8]) -> Option<u64> {
 /// What a member of a relay room sends.
 fn message(codec: Codec, room_id: RoomId) -> Result<Vec<u8>, BenchError> {
     let payload = Json::from_text(BODY.to_owned()).map_err(BenchError::failed)?;
-    let action = relay::Action::Send { payload, delivery: None, key: None };
+    let action = relay::Action::Send { payload, delivery: None, key: None, to: None };
     let mut data = Vec::new();
     let kind = variant::encode(codec, &action, &mut data).map_err(BenchError::failed)?;
     let data = match codec {

@@ -163,6 +163,7 @@ impl Room {
             now,
             rng: Rng::new(spec.seed),
             room_id: spec.room_id,
+            owner: None,
             seating: Seating::new(seats.max),
             state: RoomState::Waiting,
             said: Said::default(),
@@ -213,6 +214,7 @@ impl Room {
             closed: false,
             ending: None,
         };
+        room.stage.owner.clone_from(&room.record.owner);
         room.begin_delay().map_err(|failure| ErrorBody::new(ErrorCode::Internal, failure.to_string()))?;
         Ok(room)
     }

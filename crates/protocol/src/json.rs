@@ -119,6 +119,12 @@ impl Json {
         Self::checked(RawValue::from_string(text)?)
     }
 
+    /// Whether the value nests no deeper than this: a number nests 0 deep, `[[]]` 2.
+    #[must_use]
+    pub fn nests_within(&self, depth: usize) -> bool {
+        depth_within(self.text().as_bytes(), depth)
+    }
+
     fn checked(raw: Box<RawValue>) -> Result<Self, InvalidData> {
         if depth_within(raw.get().as_bytes(), JSON_VALUE_DEPTH_MAX) {
             Ok(Self(raw))
@@ -165,6 +171,8 @@ impl From<u64> for Json {
         Self::new(&number).unwrap_or_default()
     }
 }
+
+impl Eq for Json {}
 
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {

@@ -116,6 +116,7 @@ pub(crate) fn router(parts: Parts, others: Vec<Router>) -> Router {
         .route("/healthz", get(health))
         .route("/api/certificate", get(certificate))
         .route("/api/games", games::route(parts.services.rooms.registry(), parts.services.rooms.last()))
+        .route("/api/games/{game}/schema", games::schema_route(parts.services.rooms.registry()))
         .route("/api/recordings", get(recordings::list))
         .route("/api/recordings/{name}", get(recordings::one))
         .route(anteroom_protocol::WEBSOCKET_PATH, any(upgrade::websocket));

@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 None => break,
                 Some(line) => {
                     let payload = Json::new(&serde_json::from_str::<Value>(&line)?)?;
-                    room.act(&Action::Send { payload, delivery: None, key: None }).await?;
+                    room.act(&Action::Send { payload, delivery: None, key: None, to: None }).await?;
                     json!({"said": line, "session": client.session_id(), "seat": room.seat()})
                 }
             }

@@ -62,7 +62,7 @@ impl Guest {
         let delivery = [DeliveryClass::Reliable, DeliveryClass::Latest][self.rng.below(2) as usize];
         for number in 0..self.rng.below(30) {
             let key = Some(number.to_string());
-            let say = Action::Send { payload: Json::new(&number).unwrap(), delivery: Some(delivery), key };
+            let say = Action::Send { payload: Json::new(&number).unwrap(), delivery: Some(delivery), key, to: None };
             // Who has been told of the end meanwhile can say no more.
             if room.send(&say).await.is_err() {
                 break;

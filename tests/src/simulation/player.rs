@@ -105,7 +105,7 @@ impl Player {
                 Class::MixedLatest => (DeliveryClass::Latest, format!("mixed {}", self.number)),
                 Class::MixedUnreliable => (DeliveryClass::Unreliable, format!("mixed {}", self.number)),
             };
-            Action::Send { payload: Json::new(&said).unwrap(), delivery: Some(delivery), key: Some(key) }
+            Action::Send { payload: Json::new(&said).unwrap(), delivery: Some(delivery), key: Some(key), to: None }
         };
         // What is the newest is said behind the number that it names, and must be heard behind it.
         if self.rng.below(4) == 0 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anteroom_protocol::message::RoomState;
 use anteroom_protocol::message::push::GAME_STATE;
-use anteroom_protocol::{Delivery, RoomId};
+use anteroom_protocol::{Delivery, RoomId, UserId};
 
 use super::seating::{Occupant, Seating};
 use super::timers::{TimerId, Timers};
@@ -41,6 +41,12 @@ impl<'a, G: Game> Context<'a, G> {
     #[must_use]
     pub fn player(&self, seat: Seat) -> Option<&Occupant> {
         self.stage.seating.occupant(seat)
+    }
+
+    /// The seat of the room's owner: none if the owner does not play, or if nobody owns the room.
+    #[must_use]
+    pub fn owner(&self) -> Option<Seat> {
+        self.stage.owner.as_ref().and_then(|owner| self.stage.seating.of_user(owner))
     }
 
     /// The seats that are taken, in order, with their players.
@@ -135,6 +141,8 @@ pub(crate) struct Stage {
     pub(crate) now: Time,
     pub(crate) rng: Rng,
     pub(crate) room_id: RoomId,
+    /// As in the room's record.
+    pub(crate) owner: Option<UserId>,
     pub(crate) seating: Seating,
     pub(crate) state: RoomState,
     pub(crate) said: Said,

@@ -26,6 +26,8 @@ pub(crate) trait HostedGame: Send {
     fn reconnected(&mut self, seat: Seat, stage: &mut Stage);
     /// See [`Game::ready_changed`].
     fn ready_changed(&mut self, seat: Seat, ready: bool, stage: &mut Stage);
+    /// See [`Game::owner_changed`].
+    fn owner_changed(&mut self, stage: &mut Stage);
     /// See [`Game::start`].
     fn start(&mut self, stage: &mut Stage);
     /// Lets a computer do something in a seat, if there is anything to do.
@@ -135,6 +137,10 @@ impl<G: Game> HostedGame for Hosted<G> {
 
     fn ready_changed(&mut self, seat: Seat, ready: bool, stage: &mut Stage) {
         self.game.ready_changed(seat, ready, &mut Context::new(stage, &mut self.timers));
+    }
+
+    fn owner_changed(&mut self, stage: &mut Stage) {
+        self.game.owner_changed(&mut Context::new(stage, &mut self.timers));
     }
 
     fn start(&mut self, stage: &mut Stage) {

@@ -8,6 +8,7 @@ mod durable;
 mod hosted;
 mod registry;
 mod rules;
+mod schema;
 mod seating;
 mod timers;
 
@@ -26,6 +27,7 @@ pub use durable::Durable;
 pub(crate) use hosted::{GameSnapshot, HostedGame};
 pub use registry::{Kind, Registry, RegistryError};
 pub use rules::{Absence, Start, Then};
+pub use schema::Schemas;
 pub use seating::{Occupant, Seating};
 pub use timers::{TIMERS_MAX, TimerId};
 
@@ -115,6 +117,9 @@ pub trait Game: Serialize + DeserializeOwned + Send + 'static {
 
     /// A player is ready for a match to begin, or is not any more.
     fn ready_changed(&mut self, _seat: Seat, _ready: bool, _ctx: &mut Context<'_, Self>) {}
+
+    /// The room has another owner than before, or none. [`Context::owner`] says who, now as at any other time.
+    fn owner_changed(&mut self, _ctx: &mut Context<'_, Self>) {}
 
     /// What [`Game::START`] asks for is there: a match begins. The room shows itself as playing already.
     fn start(&mut self, _ctx: &mut Context<'_, Self>) {}
@@ -253,13 +258,21 @@ pub struct Rejection {
     pub code: ErrorCode,
     /// A sentence for the player.
     pub message: String,
+    /// What a program needs to know besides the code.
+    pub details: Option<Json>,
 }
 
 impl Rejection {
     /// A refusal with one of the protocol's codes.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), details: None }
+    }
+
+    /// Adds details: an object.
+    #[must_use]
+    pub fn with_details<T: Serialize + ?Sized>(self, details: &T) -> Self {
+        Self { details: Json::new(details).ok(), ..self }
     }
 
     /// `not_your_turn`.
@@ -283,7 +296,8 @@ impl Rejection {
 
 impl From<Rejection> for ErrorBody {
     fn from(rejection: Rejection) -> Self {
-        Self::new(rejection.code, rejection.message)
+        let Rejection { code, message, details } = rejection;
+        Self { details, ..Self::new(code, message) }
     }
 }
 

@@ -9,8 +9,8 @@ use anteroom_protocol::{Data, ErrorBody, ErrorCode, Json, variant};
 
 use super::hosted::Hosted;
 use super::{
-    Absence, Durable, FLUSH_TICK_MAX, FlushMode, Game, GameSnapshot, HostedGame, SEATS_MAX, Seats, Stage, Start, Views,
-    Wire,
+    Absence, Durable, FLUSH_TICK_MAX, FlushMode, Game, GameSnapshot, HostedGame, SEATS_MAX, Schemas, Seats, Stage,
+    Start, Views, Wire,
 };
 
 type Seated = fn(Option<&Json>) -> Result<Seats, ErrorBody>;
@@ -42,7 +42,7 @@ pub struct Kind {
     pub searchable: &'static [&'static str],
     /// Who owns a room when its owner goes.
     pub owner: OwnerPolicy,
-    schema: fn() -> Json,
+    schemas: fn() -> Schemas,
     seats: Seated,
     flush: Flushed,
     absence: Absent,
@@ -67,7 +67,7 @@ impl Kind {
             start: G::START,
             searchable: G::SEARCHABLE,
             owner: G::OWNER,
-            schema: || Json::new(&schemars::schema_for!(G::Options)).unwrap_or_else(|_| Json::empty_object()),
+            schemas: Schemas::of::<G>,
             absence: |options| Ok(G::absence(&Hosted::<G>::options(options)?)),
             seats: |options| {
                 let seats = G::seats(&Hosted::<G>::options(options)?);
@@ -116,10 +116,10 @@ impl Kind {
         (self.absence)(options)
     }
 
-    /// The JSON schema of its options.
+    /// The JSON schemas of all that travels between it and its players.
     #[must_use]
-    pub fn schema(&self) -> Json {
-        (self.schema)()
+    pub fn schemas(&self) -> Schemas {
+        (self.schemas)()
     }
 
     /// The data of an action as JSON, whatever its codec; none if the game has no such action.

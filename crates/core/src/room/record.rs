@@ -246,6 +246,7 @@ impl Room {
         if let Some(before) = std::mem::replace(&mut self.record.owner, owner.clone()) {
             self.take_owner_keys(&before);
         }
+        self.stage.owner.clone_from(&owner);
         self.say(To::Everyone, &RoomUpdated { owner: Some(owner.clone()), ..RoomUpdated::default() });
         if let Some(owner) = owner
             && let Some(username) = self.people.get(&owner).map(|person| person.username.clone())
@@ -253,6 +254,8 @@ impl Room {
             self.tell_system(To::Everyone, SystemEvent::OwnerChanged, &owner, &username);
         }
         self.tell_owner_keys();
+        self.game.owner_changed(&mut self.stage);
+        self.stir_bots();
     }
 
     /// Checks that a member owns the room.

@@ -43,7 +43,7 @@ pub enum Action {
     Roll {},
     /// Selects one of the dice on the table, or takes that back.
     Select {
-        /// Its place in [`View::dice`], from 0.
+        /// Its place in `dice`, from 0.
         dice_index: i32,
     },
     /// Sets the selected dice aside for their worth. Each of them has to score.
@@ -65,10 +65,12 @@ pub struct View {
     /// Whose turn it is; none unless a match is on.
     pub current_turn: Option<UserId>,
     /// The dice on the table, 1 to 6 each; none before the first roll of a turn.
+    #[schemars(inner(range(min = 1, max = 6)))]
     pub dice: Vec<u8>,
     /// Which of them are selected, by their places, in order.
     pub selected: Vec<i32>,
     /// The dice that were set aside in this turn; none again once all six were.
+    #[schemars(inner(range(min = 1, max = 6)))]
     pub set_aside: Vec<u8>,
     /// What the selection is worth; 0 if one of its dice does not score.
     pub roll_score: u32,

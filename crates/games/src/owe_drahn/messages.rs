@@ -46,6 +46,7 @@ pub enum Action {
         /// To whom.
         user_id: UserId,
         /// The points that whoever is out first gives to the other; 1 to 100.
+        #[schemars(range(min = 1, max = 100))]
         amount: i32,
     },
     /// Accepts a bet.
@@ -74,8 +75,10 @@ pub struct View {
     /// Whose turn it is; none unless a match is on.
     pub current_turn: Option<UserId>,
     /// What was rolled together; 0 to 15.
+    #[schemars(range(max = 15))]
     pub total: u8,
     /// What was rolled last in this match, 1 to 6.
+    #[schemars(range(min = 1, max = 6))]
     pub last_roll: Option<u8>,
     /// The lives of everybody at the table; 0 for those who are out.
     pub lives: BTreeMap<UserId, u8>,

@@ -1,22 +1,31 @@
 //! The relay as its members hear it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_core::flush::{Dispatch, Outgoing};
 use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec};
 use anteroom_core::testing::{Role, Setup, Table, assert_deterministic};
-use anteroom_core::{Command, ErrorCode, Flush, Game, Json, Room, Time, Viewer};
+use anteroom_core::{Command, ErrorCode, Flush, Game, Json, Rng, Room, Time, UserId, Viewer};
 use anteroom_games::Relay;
-use anteroom_games::relay::{Action, DeliveryClass, Event, MEMBERS_MAX, Options, PAYLOAD_BYTES_MAX, View};
+use anteroom_games::relay::{
+    Action, DeliveryClass, Event, Host, KEYS_MAX, MEMBERS_MAX, Options, PAYLOAD_BYTES_MAX, RECIPIENTS_MAX, Recipients,
+    VALUE_BYTES_MAX, VALUE_DEPTH_MAX, VALUES_BYTES_MAX, View,
+};
 use anteroom_protocol::{Codec, Data, LaneId, RoomId};
 
 fn send(payload: &str) -> Action {
-    Action::Send { payload: Json::from_text(payload.into()).unwrap(), delivery: None, key: None }
+    Action::Send { payload: Json::from_text(payload.into()).unwrap(), delivery: None, key: None, to: None }
 }
 
 fn heard(table: &mut Table<Relay>, name: &str) -> Vec<String> {
-    table.events(name).into_iter().map(|Event::Message { from, payload }| format!("{from} {payload:?}")).collect()
+    let line = |event| match event {
+        Event::Message { from, payload } => format!("{from} {payload:?}"),
+        Event::Value { key, value, version, from } => format!("{from} {key}={value:?} v{version}"),
+        Event::HostChanged { user_id } => format!("host {}", user_id.map_or("none".into(), |host| host.to_string())),
+    };
+    table.events(name).into_iter().map(line).collect()
 }
 
 #[test]
@@ -39,7 +48,7 @@ fn what_one_sends_all_hear() {
 #[test]
 fn the_size_of_a_room_is_an_option() {
     let table = Table::<Relay>::with(Setup::default());
-    assert_eq!(table.view(Viewer::Spectator), View { members_max: MEMBERS_MAX });
+    assert_eq!(table.view(Viewer::Spectator), View { members_max: MEMBERS_MAX, host: None, values: BTreeMap::new() });
     for (members_max, fits) in [(0, false), (1, true), (MEMBERS_MAX, true), (MEMBERS_MAX + 1, false)] {
         let created = Table::<Relay>::create(Setup::default().options(&Options { members_max, ..Options::default() }));
         assert_eq!(created.err().map(|refusal| refusal.code), (!fits).then_some(ErrorCode::InvalidOptions));
@@ -65,7 +74,9 @@ fn what_does_not_fit_is_refused() {
         assert_eq!(table.act_json("ada", "send", &data).unwrap_err().code, ErrorCode::InvalidData, "{data:.80}");
     }
     assert!(heard(&mut table, "ada").is_empty());
-    table.act("ada", Action::Send { payload: Json::default(), delivery: None, key: Some("k".repeat(64)) }).unwrap();
+    table
+        .act("ada", Action::Send { payload: Json::default(), delivery: None, key: Some("k".repeat(64)), to: None })
+        .unwrap();
     table.act("ada", send(&format!("\"{}\"", "x".repeat(PAYLOAD_BYTES_MAX - 2)))).unwrap();
 }
 
@@ -172,7 +183,9 @@ fn a_script_goes_the_same_way_twice() {
             table.sit(name);
         }
         for class in [DeliveryClass::Reliable, DeliveryClass::Latest, DeliveryClass::Unreliable] {
-            table.act("bob", Action::Send { payload: Json::from(7), delivery: Some(class), key: None }).unwrap();
+            table
+                .act("bob", Action::Send { payload: Json::from(7), delivery: Some(class), key: None, to: None })
+                .unwrap();
         }
         table.leave("ada");
     });
@@ -182,4 +195,232 @@ fn a_script_goes_the_same_way_twice() {
 fn a_room_lasts_only_if_its_creator_says_so() {
     assert_eq!(Relay::DURABLE.settle(None), Ok(false));
     assert_eq!(Relay::DURABLE.settle(Some(true)), Ok(true));
+}
+
+fn user(name: &str) -> UserId {
+    name.parse().unwrap()
+}
+
+fn send_to(payload: &str, names: &[&str]) -> Action {
+    let to = Some(Recipients::Users(names.iter().map(|name| user(name)).collect()));
+    Action::Send { payload: Json::from_text(payload.into()).unwrap(), delivery: None, key: None, to }
+}
+
+fn send_to_host(payload: &str) -> Action {
+    let to = Some(Recipients::Host(Host::Host));
+    Action::Send { payload: Json::from_text(payload.into()).unwrap(), delivery: None, key: None, to }
+}
+
+fn set(table: &mut Table<Relay>, name: &str, key: &str, value: &str, version: Option<u64>) -> Result<(), ErrorCode> {
+    let value = Json::from_text(value.into()).unwrap();
+    table.act(name, Action::Set { key: key.into(), value, version }).map_err(|refusal| refusal.code)
+}
+
+fn four() -> Table<Relay> {
+    let mut table = Table::<Relay>::new();
+    for name in ["ada", "bob", "cyd"] {
+        table.sit(name);
+    }
+    table.watch("eve");
+    for name in ["ada", "bob", "cyd", "eve"] {
+        heard(&mut table, name);
+    }
+    table
+}
+
+#[test]
+fn what_is_said_to_some_only_they_hear() {
+    let mut table = four();
+    table.act("ada", send_to("1", &["bob", "cyd", "bob"])).unwrap();
+    table.act("bob", send_to("2", &["bob"])).unwrap();
+    table.act("cyd", send_to_host("3")).unwrap();
+    assert_eq!(heard(&mut table, "ada"), ["cyd 3"], "who was there first is the host");
+    assert_eq!(heard(&mut table, "bob"), ["ada 1", "bob 2"]);
+    assert_eq!(heard(&mut table, "cyd"), ["ada 1"]);
+    assert!(heard(&mut table, "eve").is_empty());
+}
+
+#[test]
+fn nobody_hears_what_is_said_to_somebody_who_does_not_play() {
+    let mut table = four();
+    let code = |table: &mut Table<Relay>, action| table.act("ada", action).unwrap_err().code;
+    for names in [&["bob", "zoe"][..], &["eve"]] {
+        assert_eq!(code(&mut table, send_to("1", names)), ErrorCode::Rejected, "{names:?}");
+    }
+    table.leave("cyd");
+    assert_eq!(code(&mut table, send_to("1", &["cyd"])), ErrorCode::Rejected);
+    let many: Vec<String> = (0..=RECIPIENTS_MAX).map(|number| format!("user-{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for names in [&[][..], &many] {
+        assert_eq!(code(&mut table, send_to("1", names)), ErrorCode::InvalidData);
+    }
+    for to in [r#""bob""#, r#"[""]"#, "7", "{}", r#"[1]"#] {
+        let sent = table.act_json("ada", "send", &format!(r#"{{"payload":1,"to":{to}}}"#));
+        assert_eq!(sent.unwrap_err().code, ErrorCode::InvalidData, "{to}");
+    }
+    table.act_json("ada", "send", r#"{"payload":1,"to":null}"#).unwrap();
+    assert_eq!(heard(&mut table, "bob"), ["ada 1"]);
+}
+
+#[test]
+fn the_host_goes_and_another_one_comes() {
+    assert_eq!(Table::<Relay>::new().view(Viewer::Spectator).host, None);
+    let mut table = four();
+    assert_eq!(table.view(Viewer::Spectator).host, Some(user("ada")));
+    table.leave("bob");
+    assert_eq!(heard(&mut table, "eve"), [""; 0]);
+    table.leave("ada");
+    assert_eq!(heard(&mut table, "eve"), ["host cyd"]);
+    assert_eq!(heard(&mut table, "cyd"), ["host cyd"]);
+    table.sit("bob");
+    assert_eq!(table.view(Viewer::Spectator).host, Some(user("cyd")));
+    table.act("bob", send_to_host("1")).unwrap();
+    assert_eq!(heard(&mut table, "cyd"), ["bob 1"]);
+    table.leave("cyd");
+    table.leave("bob");
+    assert_eq!(table.view(Viewer::Spectator).host, None);
+    assert_eq!(heard(&mut table, "eve"), ["host bob", "host none"]);
+}
+
+#[test]
+fn what_all_share_is_seen_by_those_who_come_later() {
+    let mut table = four();
+    set(&mut table, "ada", "map", r#"{"tiles":[1,2]}"#, None).unwrap();
+    set(&mut table, "bob", "score", "1", Some(0)).unwrap();
+    set(&mut table, "bob", "score", "2", Some(1)).unwrap();
+    let told = [r#"ada map={"tiles":[1,2]} v1"#, "bob score=1 v1", "bob score=2 v2"];
+    assert_eq!(heard(&mut table, "eve"), told);
+    let view = serde_json::to_string(&table.view(Viewer::Spectator)).unwrap();
+    let values = concat!(
+        r#"{"map":{"value":{"tiles":[1,2]},"version":1,"from":"ada"},"#,
+        r#""score":{"value":2,"version":2,"from":"bob"}}"#
+    );
+    assert_eq!(view, format!(r#"{{"members_max":1024,"host":"ada","values":{values}}}"#));
+    table.leave("bob");
+    table.sit("dan");
+    assert_eq!(table.view(Viewer::Spectator).values["score"].from, None, "who sits there now has not set it");
+}
+
+#[test]
+fn who_is_too_late_is_told_what_there_is() {
+    let mut table = four();
+    set(&mut table, "ada", "turn", r#""ada""#, Some(0)).unwrap();
+    assert_eq!(set(&mut table, "bob", "turn", r#""bob""#, Some(0)), Err(ErrorCode::Conflict));
+    let late = r#"{"key":"turn","value":"bob","version":7}"#;
+    let refusal = table.act_json("bob", "set", late).unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::Conflict);
+    assert_eq!(refusal.details.unwrap().text(), r#"{"key":"turn","version":1,"value":"ada"}"#);
+    let refusal = table.act_json("bob", "set", r#"{"key":"other","value":1,"version":1}"#).unwrap_err();
+    assert_eq!(refusal.details.unwrap().text(), r#"{"key":"other","version":0,"value":null}"#);
+    set(&mut table, "bob", "turn", r#""bob""#, Some(1)).unwrap();
+    assert_eq!(heard(&mut table, "cyd"), [r#"ada turn="ada" v1"#, r#"bob turn="bob" v2"#]);
+}
+
+#[test]
+fn a_key_that_comes_again_is_not_the_one_it_was() {
+    let mut table = four();
+    set(&mut table, "ada", "x", "1", None).unwrap();
+    set(&mut table, "ada", "x", "null", Some(1)).unwrap();
+    set(&mut table, "ada", "x", "null", None).unwrap();
+    set(&mut table, "ada", "x", "null", Some(0)).unwrap();
+    assert!(table.view(Viewer::Spectator).values.is_empty());
+    assert_eq!(set(&mut table, "ada", "x", "2", Some(1)), Err(ErrorCode::Conflict));
+    set(&mut table, "ada", "x", "2", Some(0)).unwrap();
+    assert_eq!(heard(&mut table, "bob"), ["ada x=1 v1", "ada x=null v2", "ada x=2 v3"]);
+}
+
+#[test]
+fn what_all_share_is_bounded() {
+    let mut table = four();
+    let code = |table: &mut Table<Relay>, key: &str, value: &str| set(table, "ada", key, value, None).err();
+    let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+    assert_eq!(code(&mut table, "", "1"), Some(ErrorCode::InvalidData));
+    assert_eq!(code(&mut table, &"k".repeat(64), "1"), Some(ErrorCode::InvalidData));
+    assert_eq!(code(&mut table, &"k".repeat(63), "1"), None);
+    assert_eq!(code(&mut table, &"k".repeat(63), "null"), None);
+    assert_eq!(code(&mut table, "long", &text(VALUE_BYTES_MAX + 1)), Some(ErrorCode::InvalidData));
+    for number in 0..KEYS_MAX {
+        assert_eq!(code(&mut table, &format!("{number:03}"), "1"), None);
+    }
+    assert_eq!(code(&mut table, "more", "1"), Some(ErrorCode::LimitReached));
+    let mut left = VALUES_BYTES_MAX - KEYS_MAX * 4;
+    let mut number = 0;
+    while left >= VALUE_BYTES_MAX - 1 {
+        assert_eq!(code(&mut table, &format!("{number:03}"), &text(VALUE_BYTES_MAX)), None);
+        (left, number) = (left - (VALUE_BYTES_MAX - 1), number + 1);
+    }
+    let key = format!("{number:03}");
+    assert_eq!(code(&mut table, &key, &text(left + 2)), Some(ErrorCode::LimitReached));
+    assert_eq!(code(&mut table, &key, &text(left + 1)), None);
+    assert_eq!(code(&mut table, "000", "1"), None);
+    for data in [
+        r#"{"key":"x"}"#,
+        r#"{"value":1}"#,
+        r#"{"key":"x","value":1,"version":-1}"#,
+        r#"{"key":"x","value":1,"version":1.5}"#,
+    ] {
+        assert_eq!(table.act_json("ada", "set", data).unwrap_err().code, ErrorCode::InvalidData, "{data}");
+    }
+    assert_eq!(set(&mut table, "eve", "x", "1", None), Err(ErrorCode::NotAPlayer));
+    let taken = r#"{"payload":1,"delivery":"latest","key":"=000"}"#;
+    assert_eq!(table.act_json("ada", "send", taken).unwrap_err().code, ErrorCode::InvalidData);
+}
+
+#[test]
+fn a_room_with_the_deepest_value_goes_on_from_its_snapshot() {
+    let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let (deep, too_deep) = (nested(VALUE_DEPTH_MAX), nested(VALUE_DEPTH_MAX + 1));
+    assert_deterministic::<Relay>(&Setup::default(), |table| {
+        table.sit("ada");
+        table.watch("eve");
+        set(table, "ada", "deep", &deep, None).unwrap();
+        assert_eq!(set(table, "ada", "deep", &too_deep, None), Err(ErrorCode::InvalidData));
+        assert_eq!(table.view(Viewer::Spectator).values["deep"].value.text(), deep);
+    });
+}
+
+/// Members come, go, drop, return, say and set things at random.
+fn random_script(table: &mut Table<Relay>, rng: &mut Rng) {
+    let names = ["ada", "bob", "cyd", "dan"];
+    let mut state = [0; 4];
+    table.watch("eve");
+    for _ in 0..6 + rng.below(10) {
+        let place = rng.below(4) as usize;
+        let (name, other) = (names[place], names[rng.below(4) as usize]);
+        match (state[place], rng.below(8)) {
+            (0, _) => {
+                table.sit(name);
+                state[place] = 1;
+            }
+            (1, 0) => {
+                table.leave(name);
+                state[place] = 0;
+            }
+            (1, 1) => {
+                table.disconnect(name);
+                state[place] = 2;
+            }
+            (1, 2) => drop(table.act(name, send_to_host("1"))),
+            (1, 3) => drop(table.act(name, send_to("[2]", &[other]))),
+            (1, 4) => drop(set(table, name, ["x", "y"][rng.below(2) as usize], "null", None)),
+            (1, 5) => drop(set(table, name, "x", "5", Some(rng.below(3).into()))),
+            (1, _) => drop(set(table, name, ["x", "y"][rng.below(2) as usize], "7", None)),
+            _ => {
+                table.reconnect(name);
+                state[place] = 1;
+            }
+        }
+        let view = table.view(Viewer::Spectator);
+        assert_eq!(view.host.is_some(), state.iter().any(|state| *state > 0), "somebody is the host");
+    }
+}
+
+#[test]
+fn ten_thousand_scripts_go_the_same_way_twice() {
+    let options = Options { members_max: 4, ..Options::default() };
+    for seed in 0..10_000 {
+        assert_deterministic::<Relay>(&Setup::default().options(&options).seed(seed), |table| {
+            random_script(table, &mut Rng::new(seed))
+        });
+    }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use anteroom_core::bincode::Decode;
 use anteroom_core::{Json, Seat, UserId};
-use anteroom_games::{relay, tic_tac_toe};
+use anteroom_games::{dice, owe_drahn, relay, tic_tac_toe};
 use anteroom_protocol::codec::Body;
 use anteroom_protocol::envelope::{self, Ref, decode_batch};
 use anteroom_protocol::message::push::GAME_STATE;
@@ -131,11 +131,29 @@ fn tic_tac_toe_rows() -> Vec<String> {
 }
 
 fn relay_rows() -> Vec<String> {
-    use relay::{Action, DeliveryClass, Event, View};
+    use relay::{Action, DeliveryClass, Event, Host, Recipients, Value, View};
 
     let payload = Json::from_text(r#"{"x":1.5,"words":["ü",null]}"#.into()).expect("JSON");
-    let send =
-        |delivery, key: Option<&str>| Action::Send { payload: payload.clone(), delivery, key: key.map(Into::into) };
+    let send = |delivery, key: Option<&str>| Action::Send {
+        payload: payload.clone(),
+        delivery,
+        key: key.map(Into::into),
+        to: None,
+    };
+    let send_to = |to| Action::Send { payload: payload.clone(), delivery: None, key: None, to: Some(to) };
+    let set = |version| Action::Set { key: "score".into(), value: Json::from(7), version };
+    let value = Event::Value { key: "score".into(), value: Json::from(7), version: 2, from: user("bob") };
+    let gone = Event::Value {
+        key: "score".into(),
+        value: Json::from_text("null".into()).expect("JSON"),
+        version: 3,
+        from: user("ada"),
+    };
+    let values = [
+        ("map".to_owned(), Value { value: payload.clone(), version: 1, from: None }),
+        ("score".to_owned(), Value { value: Json::from(7), version: 2, from: Some(user("bob")) }),
+    ];
+    let host_changed = |user_id| Event::HostChanged { user_id };
     let reference = Ref::from(8);
     let message = Event::Message { from: user("ada"), payload: payload.clone() };
     vec![
@@ -145,13 +163,140 @@ fn relay_rows() -> Vec<String> {
         variant_row("relay send unreliable", &send(Some(DeliveryClass::Unreliable), None), None, None),
         variant_row("relay message", &message, None, None),
         variant_row("relay message latest", &message, None, Some("ball")),
-        view_row("relay view", &View { members_max: 1024 }),
+        variant_row(
+            "relay send to some",
+            &send_to(Recipients::Users(vec![user("ada"), user("bob")])),
+            Some(&reference),
+            None,
+        ),
+        variant_row("relay send to the host", &send_to(Recipients::Host(Host::Host)), Some(&reference), None),
+        variant_row("relay set", &set(None), Some(&reference), None),
+        variant_row("relay set if current", &set(Some(1)), Some(&reference), None),
+        variant_row("relay value", &value, None, Some("=score")),
+        variant_row("relay value gone", &gone, None, Some("=score")),
+        variant_row("relay host_changed", &host_changed(Some(user("bob"))), None, None),
+        variant_row("relay host_changed to nobody", &host_changed(None), None, None),
+        view_row("relay view", &View { members_max: 1024, host: None, values: Default::default() }),
+        view_row("relay view with values", &View { members_max: 8, host: Some(user("ada")), values: values.into() }),
+    ]
+}
+
+fn dice_rows() -> Vec<String> {
+    use dice::{Action, Status, View};
+
+    let reference = Ref::from(8);
+    let action = |name, action| variant_row(name, &action, Some(&reference), None);
+    let waiting = View {
+        status: Status::Waiting,
+        current_turn: None,
+        dice: vec![],
+        selected: vec![],
+        set_aside: vec![],
+        roll_score: 0,
+        turn_score: 0,
+        scores: [(user("ada"), 0)].into(),
+        target: 3000,
+        winner: None,
+        can_roll: false,
+        players: vec![Some(user("ada")), None],
+        rematch_wanted: vec![],
+    };
+    let playing = View {
+        status: Status::Playing,
+        current_turn: Some(user("bob")),
+        dice: vec![1, 5, 2, 2],
+        selected: vec![0, 1],
+        set_aside: vec![1, 1],
+        roll_score: 150,
+        turn_score: 200,
+        scores: [(user("ada"), 1200), (user("bob"), 350)].into(),
+        players: vec![Some(user("ada")), Some(user("bob"))],
+        ..waiting.clone()
+    };
+    let busted = View {
+        status: Status::Busted,
+        dice: vec![2, 3, 4, 6],
+        selected: vec![],
+        roll_score: 0,
+        turn_score: 0,
+        ..playing.clone()
+    };
+    let won = View {
+        status: Status::Won,
+        current_turn: None,
+        winner: Some(user("bob")),
+        scores: [(user("ada"), 1200), (user("bob"), 3000)].into(),
+        rematch_wanted: vec![user("ada")],
+        ..playing.clone()
+    };
+    vec![
+        action("dice roll", Action::Roll {}),
+        action("dice select", Action::Select { dice_index: 2 }),
+        action("dice set_aside", Action::SetAside { end_turn: true }),
+        action("dice rematch", Action::Rematch {}),
+        view_row("dice view waiting", &waiting),
+        view_row("dice view playing", &playing),
+        view_row("dice view busted", &busted),
+        view_row("dice view won", &won),
+    ]
+}
+
+fn owe_drahn_rows() -> Vec<String> {
+    use owe_drahn::{Action, Phase, Sidebet, Status, View};
+
+    let reference = Ref::from(8);
+    let action = |name, action| variant_row(name, &action, Some(&reference), None);
+    let waiting = View {
+        status: Status::Waiting,
+        phase: Phase::Roll,
+        current_turn: None,
+        total: 0,
+        last_roll: None,
+        lives: [(user("ada"), 6), (user("bob"), 6)].into(),
+        out: vec![],
+        ready: vec![user("ada")],
+        scores: [(user("ada"), 0), (user("bob"), -1)].into(),
+        winner: None,
+        sidebets: vec![Sidebet { from: user("ada"), to: user("bob"), amount: 10, accepted: false }],
+        players: vec![Some(user("ada")), None, Some(user("bob"))],
+    };
+    let playing = View {
+        status: Status::Playing,
+        phase: Phase::ChooseNext,
+        current_turn: Some(user("bob")),
+        last_roll: Some(4),
+        lives: [(user("ada"), 6), (user("bob"), 5)].into(),
+        ready: vec![],
+        sidebets: vec![Sidebet { from: user("ada"), to: user("bob"), amount: 10, accepted: true }],
+        ..waiting.clone()
+    };
+    let over = View {
+        status: Status::Over,
+        phase: Phase::Roll,
+        current_turn: None,
+        lives: [(user("ada"), 0), (user("bob"), 5)].into(),
+        out: vec![user("ada")],
+        scores: [(user("ada"), -11), (user("bob"), 10)].into(),
+        winner: Some(user("bob")),
+        sidebets: vec![],
+        ..playing.clone()
+    };
+    vec![
+        action("owe_drahn roll", Action::Roll {}),
+        action("owe_drahn lose_life", Action::LoseLife {}),
+        action("owe_drahn choose_next", Action::ChooseNext { user_id: user("ada") }),
+        action("owe_drahn sidebet_propose", Action::SidebetPropose { user_id: user("bob"), amount: 10 }),
+        action("owe_drahn sidebet_accept", Action::SidebetAccept { user_id: None }),
+        action("owe_drahn sidebet_decline", Action::SidebetDecline { user_id: Some(user("ada")) }),
+        view_row("owe_drahn view waiting", &waiting),
+        view_row("owe_drahn view playing", &playing),
+        view_row("owe_drahn view over", &over),
     ]
 }
 
 #[test]
 fn every_message_has_exactly_these_bytes_in_both_codecs() {
-    let rows = [tic_tac_toe_rows(), relay_rows()].concat();
+    let rows = [tic_tac_toe_rows(), relay_rows(), dice_rows(), owe_drahn_rows()].concat();
     let expected = format!("[\n{}\n]\n", rows.join(",\n"));
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "vectors", "games.json"].iter().collect();
     if std::env::var_os("ANTEROOM_BLESS").is_some() {

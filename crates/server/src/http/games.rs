@@ -1,12 +1,15 @@
-//! What can be played here, for whoever makes a form of it: `GET /api/games`.
+//! What can be played here, for whoever makes a form of it: `GET /api/games`; and what is said there, for whoever writes a client:
+//! `GET /api/games/{game}/schema`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anteroom_core::Json;
-use anteroom_core::game::{Durable, Kind, Registry, Start};
-use axum::extract::State;
+use anteroom_core::game::{Durable, Kind, Registry, Schemas, Start};
+use anteroom_protocol::ErrorBody;
+use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Extension, body::Bytes};
@@ -70,7 +73,7 @@ impl OneGame {
                 Durable::Choice(_) => "choice",
             },
             searchable: kind.searchable,
-            options: kind.schema(),
+            options: kind.schemas().options,
         }
     }
 }
@@ -82,8 +85,51 @@ pub(super) fn route(games: &Registry, rooms_last: bool) -> MethodRouter<Parts> {
     let body = serde_json::to_vec(&games).unwrap_or_default();
     let body: Arc<Bytes> = Arc::new(body.into());
     get(async move |State(parts): State<Parts>, Extension(asked): Extension<Asked>, headers: HeaderMap| -> Response {
-        let json = HeaderValue::from_static("application/json");
-        let head = [(CONTENT_TYPE, json), (CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
-        readable((head, body.as_ref().clone()).into_response(), &parts, &asked, &headers)
+        readable(json(StatusCode::OK, body.as_ref().clone()), &parts, &asked, &headers)
     })
+}
+
+#[derive(Debug, Serialize)]
+struct OneSchema {
+    game: &'static str,
+    version: u16,
+    #[serde(flatten)]
+    schemas: Schemas,
+}
+
+#[derive(Debug, Serialize)]
+struct Refused {
+    error: ErrorBody,
+}
+
+/// As it is with the games: what is said of each is written once.
+pub(super) fn schema_route(games: &Registry) -> MethodRouter<Parts> {
+    let kinds = games.names().filter_map(|name| games.kind(name).ok());
+    let body = |kind: &Kind| {
+        let schema = OneSchema { game: kind.name, version: kind.version, schemas: kind.schemas() };
+        (kind.name, Bytes::from(serde_json::to_vec(&schema).unwrap_or_default()))
+    };
+    let bodies: Arc<BTreeMap<&'static str, Bytes>> = Arc::new(kinds.map(body).collect());
+    let games = games.clone();
+    get(
+        async move |State(parts): State<Parts>,
+                    Extension(asked): Extension<Asked>,
+                    Path(game): Path<String>,
+                    headers: HeaderMap|
+                    -> Response {
+            let answer = match (bodies.get(game.as_str()), games.kind(&game)) {
+                (_, Err(error)) => {
+                    json(StatusCode::NOT_FOUND, serde_json::to_vec(&Refused { error }).unwrap_or_default().into())
+                }
+                (body, Ok(_)) => json(StatusCode::OK, body.cloned().unwrap_or_default()),
+            };
+            readable(answer, &parts, &asked, &headers)
+        },
+    )
+}
+
+fn json(status: StatusCode, body: Bytes) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let head = [(CONTENT_TYPE, json), (CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    (status, head, body).into_response()
 }
