@@ -513,13 +513,13 @@ mod tests {
         assert!(!(summary.name == "broken" && summary.players == 2), "this room is broken");
     }
 
-    async fn say(player: &mut Connection, kind: &str, data: Value) {
+    pub(super) async fn say(player: &mut Connection, kind: &str, data: Value) {
         let mut batch = BatchBuilder::new(Codec::Json);
         batch.push_encoded(json!({"type": kind, "ref": 0, "data": data}).to_string().as_bytes());
         player.send(LaneId::CONTROL, Arc::new(batch.finish())).await.unwrap();
     }
 
-    async fn hear(player: &mut Connection, kind: &str) -> Value {
+    pub(super) async fn hear(player: &mut Connection, kind: &str) -> Value {
         loop {
             let Event::Record { payload, .. } = player.recv().await.unwrap() else { continue };
             let messages = match serde_json::from_slice(&payload).unwrap() {
@@ -532,7 +532,7 @@ mod tests {
         }
     }
 
-    async fn enter(server: &Server) -> Connection {
+    pub(super) async fn enter(server: &Server) -> Connection {
         let (mut near, far) = memory::pair(TransportConfig::default(), 1);
         server.serve(far, None);
         say(&mut near, "handshake", json!({"version": 1})).await;
