@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use event::Event;
 pub use player::{Ended, Failing, Frame, Player, Present, Seated, Step};
-pub use recorder::{Ending, Recorder};
+pub use recorder::{Ending, Recorder, mentions};
 
 use crate::room::{Log, Snapshot};
 

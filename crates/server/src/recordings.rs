@@ -125,14 +125,15 @@ impl Recordings {
     /// # Errors
     /// A sentence: some could not be read or deleted.
     pub(crate) async fn erase(&self, user_id: &UserId) -> Result<usize, String> {
-        if self.folder.as_ref().is_none_or(|folder| !folder.exists()) {
-            return Ok(0);
-        }
+        let Some(folder) = self.folder.clone().filter(|folder| folder.exists()) else { return Ok(0) };
         let (done, is_done) = oneshot::channel();
         if !self.post(Job::Erase(user_id.clone(), done)) {
             return Err("recordings cannot be erased just now: too much is being recorded; ask again".into());
         }
-        is_done.await.unwrap_or_else(|_| Err("recordings cannot be erased; see the log".into()))
+        let open = is_done.await.unwrap_or_else(|_| Err("recordings cannot be erased; see the log".into()))?;
+        let user_id = user_id.clone();
+        let others = tokio::task::spawn_blocking(move || erase_in(&folder, &user_id)).await;
+        Ok(open + others.map_err(|error| error.to_string())??.len())
     }
 
     /// The newest recordings. Strangers see those of rooms that were public and are recorded no more.

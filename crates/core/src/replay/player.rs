@@ -322,31 +322,6 @@ pub(super) fn header(chunks: &mut Chunks<impl Read>) -> Result<Header, ReplayErr
     }
 }
 
-/// See [`Player::mentions`].
-pub(super) fn mentions(bytes: &[u8], user_id: &UserId) -> bool {
-    let id = user_id.as_str().as_bytes();
-    // In a log, and in JSON unless something in it is escaped.
-    if bytes.windows(id.len()).any(|window| window == id) {
-        return true;
-    }
-    let Ok(mut chunks) = Chunks::open(bytes) else { return false };
-    loop {
-        let found = match chunks.next(0) {
-            Ok(Found::Chunk(Piece::Snapshot, bytes)) => {
-                Snapshot::decode(bytes).is_ok_and(|snapshot| snapshot.mentions(user_id))
-            }
-            Ok(Found::Chunk(Piece::Turn, bytes)) => {
-                binary::decode(bytes).is_ok_and(|turn: TurnRecord| turn.log.mentions(user_id))
-            }
-            Ok(Found::Chunk(..)) => false,
-            Ok(Found::Cut) | Err(_) => return false,
-        };
-        if found {
-            return true;
-        }
-    }
-}
-
 fn restored(kind: &Kind, bytes: &[u8], turn: u64) -> Result<Room, ReplayError> {
     let room = Snapshot::decode(bytes).and_then(|snapshot| Room::restore(kind, snapshot));
     room.map_err(|error| damaged(turn, error))

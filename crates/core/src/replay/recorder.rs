@@ -180,12 +180,15 @@ impl Recorder {
     }
 }
 
-impl super::Player<&[u8]> {
-    /// Whether a recording has anything of a user in it. One that cannot be read has, if their id is there.
-    #[must_use]
-    pub fn mentions(bytes: &[u8], user_id: &UserId) -> bool {
-        super::player::mentions(bytes, user_id)
-    }
+/// Whether a recording has anything of a user in it: their id, as it stands in what is stored and in what was said, whole or damaged.
+#[must_use]
+pub fn mentions(recording: &[u8], user_id: &UserId) -> bool {
+    let id = user_id.as_str();
+    // A string in JSON, and one behind its length.
+    let in_text = serde_json::to_string(id).unwrap_or_default().into_bytes();
+    let in_binary: Vec<u8> = u8::try_from(id.len()).into_iter().chain(id.bytes()).collect();
+    let has = |text: &[u8]| recording.windows(text.len()).any(|window| window == text);
+    has(&in_text) || has(&in_binary)
 }
 
 impl Header {

@@ -5,7 +5,7 @@ mod glass;
 
 use std::time::Duration;
 
-use anteroom_core::replay::{Ended, Frame, Header, Player, ReplayError, Step};
+use anteroom_core::replay::{Ended, Frame, Header, Player, ReplayError, Step, mentions};
 use anteroom_core::testing::Table;
 use anteroom_core::{Registry, Rng};
 use anteroom_games::TicTacToe;
@@ -181,8 +181,8 @@ fn another_game_or_version_is_refused_with_a_sentence() {
 #[test]
 fn whom_a_recording_mentions_is_known() {
     let bytes = recording();
-    for (name, is_there) in [("ada", true), ("eve", true), ("mallory", false)] {
-        assert_eq!(Player::mentions(&bytes, &name.parse().unwrap()), is_there, "{name}");
+    for (name, is_there) in [("ada", true), ("eve", true), ("mallory", false), ("ad", false), ("a", false)] {
+        assert_eq!(mentions(&bytes, &name.parse().unwrap()), is_there, "{name}");
     }
 }
 

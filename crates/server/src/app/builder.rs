@@ -46,7 +46,7 @@ impl ServerBuilder {
 
     /// More to answer over HTTP, on the same port and under the same `public_url`; anything with state of its own.
     ///
-    /// The server's own paths go first: `/ws`, `/healthz`, `/api/certificate`, `/api/games`, `/sdk/`, and the demo's with `demo = true`, `/`
+    /// The server's own paths go first: `/ws`, `/healthz`, `/api/certificate`, `/api/games`, `/api/recordings`, `/sdk/`, and the demo's with `demo = true`, `/`
     /// among them. A route for one of those is never asked. Called again, it adds routes behind those that are there already.
     /// What no route is for is answered by the server with 404, so a fallback of the router's is not used: a route such as
     /// `/{*path}` takes the place of one.

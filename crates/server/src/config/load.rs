@@ -256,7 +256,7 @@ mod tests {
                 "[zzz]\n",
                 &[],
                 "FILE:1: there is no key `zzz`; there are listen, listen_udp, public_url, demo, tls, auth, origins, \
-                 store, chat, limits, times",
+                 store, recordings, chat, limits, times",
             ),
             ("[limits]\nrooms_max = \"many\"\n", &[], "FILE:2: invalid type: string \"many\", expected u32"),
             (

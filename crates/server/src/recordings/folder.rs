@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use anteroom_core::replay::{Header, Player};
+use anteroom_core::replay::{self, Header};
 use anteroom_protocol::{RoomId, UserId};
 
 use super::Listed;
@@ -85,11 +85,24 @@ fn listed(folder: &Path, name: String) -> Option<Listed> {
 /// # Errors
 /// A sentence: some could not be read or deleted. The others are.
 pub(crate) fn erase_in(folder: &Path, user_id: &UserId) -> Result<Vec<String>, String> {
+    let names = names(folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+    erase_of(folder, names, user_id)
+}
+
+/// The same of these alone.
+///
+/// # Errors
+/// The same.
+pub(super) fn erase_of(
+    folder: &Path,
+    names: impl IntoIterator<Item = String>,
+    user_id: &UserId,
+) -> Result<Vec<String>, String> {
     let (mut erased, mut failed) = (Vec::new(), Vec::new());
-    for name in names(folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))? {
+    for name in names {
         let path = folder.join(&name);
         match fs::read(&path) {
-            Ok(bytes) if !Player::mentions(&bytes, user_id) => {}
+            Ok(bytes) if !replay::mentions(&bytes, user_id) => {}
             // It has made space for another meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             read => match read.and_then(|_| fs::remove_file(&path)) {

@@ -45,6 +45,7 @@ pub(super) enum Job {
         is_public: bool,
     },
     Close(Arc<Handle>),
+    /// Deletes those of a user that are being written. Of the others there may be many, and this thread is waited for.
     Erase(UserId, oneshot::Sender<Result<usize, String>>),
     /// Says what is being written.
     Running(oneshot::Sender<Vec<String>>),
@@ -159,7 +160,8 @@ impl Writer {
     }
 
     fn erase(&mut self, user_id: &UserId) -> Result<usize, String> {
-        let erased = folder::erase_in(&self.folder, user_id);
+        let names: Vec<String> = self.open.values().map(|open| open.name.clone()).collect();
+        let erased = folder::erase_of(&self.folder, names, user_id);
         if let Ok(names) = &erased {
             self.open.retain(|_, open| {
                 let is_erased = names.contains(&open.name);

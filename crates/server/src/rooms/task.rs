@@ -296,8 +296,15 @@ impl RoomTask {
         if let Err(why) = &prepared {
             // What cannot be stored is not shown: the room ends, which can be.
             let why = why.clone();
+            let log = std::mem::take(&mut self.turn.flush.log);
             self.turn.flush.clear();
+            if self.tape.is_none() {
+                self.turn.flush.log = log;
+            }
             self.fail(&why);
+            if let Some(ended) = self.leave_recording().await {
+                return Some(ended);
+            }
             self.refuse_all();
             self.ends = true;
             prepared = self.journal.as_mut().map_or(Err(why), |journal| journal.prepare(&self.room, &self.turn));
@@ -506,13 +513,13 @@ mod tests {
         assert!(!(summary.name == "broken" && summary.players == 2), "this room is broken");
     }
 
-    async fn say(player: &mut Connection, kind: &str, data: Value) {
+    pub(super) async fn say(player: &mut Connection, kind: &str, data: Value) {
         let mut batch = BatchBuilder::new(Codec::Json);
         batch.push_encoded(json!({"type": kind, "ref": 0, "data": data}).to_string().as_bytes());
         player.send(LaneId::CONTROL, Arc::new(batch.finish())).await.unwrap();
     }
 
-    async fn hear(player: &mut Connection, kind: &str) -> Value {
+    pub(super) async fn hear(player: &mut Connection, kind: &str) -> Value {
         loop {
             let Event::Record { payload, .. } = player.recv().await.unwrap() else { continue };
             let messages = match serde_json::from_slice(&payload).unwrap() {
@@ -525,7 +532,7 @@ mod tests {
         }
     }
 
-    async fn enter(server: &Server) -> Connection {
+    pub(super) async fn enter(server: &Server) -> Connection {
         let (mut near, far) = memory::pair(TransportConfig::default(), 1);
         server.serve(far, None);
         say(&mut near, "handshake", json!({"version": 1})).await;

@@ -23,20 +23,6 @@ impl Log {
     pub fn events(&self, kind: &Kind, members: &BTreeMap<MemberId, UserId>) -> Vec<Event> {
         self.records.iter().filter_map(|record| event(&record.what, kind, members)).collect()
     }
-
-    /// Whether it names a user, other than by a membership.
-    #[must_use]
-    pub fn mentions(&self, user: &UserId) -> bool {
-        self.records.iter().any(|record| match &record.what {
-            What::Join { user_id, .. } | What::Erase { user_id, .. } => user_id == user,
-            What::Reserve { users, .. } => users.contains(user),
-            What::SetData { whose, .. } => whose.as_ref() == Some(user),
-            What::History { page, .. } => {
-                page.iter().any(|page| page.messages.iter().any(|entry| entry.user_id == *user))
-            }
-            _ => false,
-        })
-    }
 }
 
 fn event(what: &What, kind: &Kind, members: &BTreeMap<MemberId, UserId>) -> Option<Event> {

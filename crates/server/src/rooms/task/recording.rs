@@ -7,6 +7,7 @@ use anteroom_core::room::{Log, Room, Snapshot};
 
 use super::RoomTask;
 use crate::recordings::Tape;
+use crate::rooms::journal::Next;
 use crate::rooms::record::{BUILD, TurnRecord};
 use crate::rooms::{Ended, Rooms};
 use crate::stores::{Kept, Kind};
@@ -84,9 +85,12 @@ impl RoomTask {
             if !journal.store().health().is_good() {
                 return None;
             }
-            let next = journal.next().await;
-            if let Some(ended) = self.look_at(next).await {
-                return Some(ended);
+            match journal.next().await {
+                Next::Show(turn) => {
+                    self.shown = *turn;
+                    self.deliver().await;
+                }
+                Next::Closed => return Some(Ended::Lost),
             }
         }
         let store = self.journal.as_ref()?.store().clone();
@@ -111,3 +115,54 @@ fn tape_of(rooms: &Arc<Rooms>, kept: &Kept) -> Result<Tape, String> {
 
 /// What came in in the turn in which a durable room's game failed, until that is written down.
 pub(super) type Failed = Option<(String, Log)>;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use anteroom_core::replay::{Ended, Player, Step};
+    use serde_json::json;
+
+    use super::super::tests::{enter, hear, say};
+    use crate::app::Server;
+    use crate::config::Config;
+    use crate::stores::{Memory, Store};
+
+    /// While nothing can be stored its time stands, which is in no turn.
+    #[tokio::test(start_paused = true)]
+    async fn a_room_that_stood_still_comes_out_as_it_did() {
+        let folder = std::env::temp_dir().join(format!("anteroom-stood-still-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&folder));
+        let mut config = Config::development();
+        config.recordings.folder = Some(folder.clone());
+        let store = std::sync::Arc::new(Memory::new(1_700_000_000_000));
+        let games = anteroom_games::registry().unwrap();
+        let kept: std::sync::Arc<dyn Store> = store.clone();
+        let server = Server::simulate_with(config, games.clone(), 1, Some(kept)).unwrap();
+        let (mut ada, mut bob) = (enter(&server).await, enter(&server).await);
+        let room = json!({"game": "tic_tac_toe", "durable": true, "record": true});
+        say(&mut ada, "create_room", room).await;
+        let room_id = hear(&mut ada, "create_room_result").await["room_id"].clone();
+        say(&mut bob, "join_room", json!({"room_id": room_id})).await;
+        hear(&mut bob, "join_room_result").await;
+        store.fail(true);
+        say(&mut bob, "leave_room", json!({"room_id": room_id})).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        store.fail(false);
+        hear(&mut bob, "leave_room_result").await;
+        say(&mut bob, "join_room", json!({"room_id": room_id})).await;
+        hear(&mut bob, "join_room_result").await;
+        server.parts.services.rooms.recordings().settled().await;
+        let entry = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap();
+        let bytes = std::fs::read(entry.path()).unwrap();
+        let mut player = Player::open(&games, &bytes[..]).unwrap();
+        let ended = loop {
+            if let Step::End(ended) = player.step().unwrap() {
+                break ended;
+            }
+        };
+        assert_eq!(ended, Ended::CutShort, "it goes on");
+        assert!(player.hashes() >= 4, "{}", player.hashes());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
