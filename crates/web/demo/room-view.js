@@ -4,6 +4,7 @@ import { hideChat, onChatEvent, renderChat, showChat, startChatView } from "./ch
 import { closeDialogs } from "./dialog.js";
 import { byId, setAttribute, setCountdown, setText } from "./dom.js";
 import { fetchPage, hasPage, pageOf, startGamePages } from "./game-pages.js";
+import { games } from "./games.js";
 import { forgetInvite, openInvite, startInviteDialog } from "./invite-dialog.js";
 import { addToLog } from "./log.js";
 import { showMatchBar, startMatchBar } from "./match-bar.js";
@@ -67,6 +68,8 @@ export function showRoom(nextLobby, nextRoom) {
   page = pageOf(room.game);
   page?.show(true);
   fetching = !page && hasPage(room.game);
+  // A page that is loaded anew in a room has not been to the lobby, which asks for the games.
+  games().then(ifShown(render), () => {});
   if (fetching) fetchPage(room.game).then(ifShown(showPage));
   render();
   if (!room.isOpen) onEvent({ type: "room_closed", data: room.end });
