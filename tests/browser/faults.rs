@@ -48,6 +48,12 @@ async fn a_match_goes_on_after_the_server_was_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dice_and_owe_drahn_go_on_after_the_server_was_killed() {
+    let data = scratch("kept-games");
+    tell_of_a_process("killed_games.mjs", &["--data", data.to_str().unwrap()], json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_known_of_the_certificate_is_wrong() {
     let server = TestServer::start();
     let act = async |ask: &Value| {

@@ -4,6 +4,7 @@
 
 mod deploy;
 mod faults;
+mod games;
 mod network;
 mod one_room;
 mod page;

@@ -26,7 +26,7 @@ let create = async () => {};
  */
 export function startCreateDialog(onCreate) {
   create = onCreate;
-  byId("create").addEventListener("click", open);
+  byId("create").addEventListener("click", () => openCreate());
   fields.game.addEventListener("change", showGame);
   onDialogSubmit(dialog, submit, wordsFor);
   for (const field of [fields.name, fields.password]) {
@@ -34,16 +34,19 @@ export function startCreateDialog(onCreate) {
   }
 }
 
-async function open() {
+/**
+ * Opens the form, for a game if one is named.
+ * @param {string} [game]
+ */
+export async function openCreate(game = fields.game.value) {
   openDialog(dialog);
   fields.name.focus();
   showGame();
   // Without the list there is the one game that this page knows.
   const all = await games().catch(() => [kindOf(GAME)]);
   const entries = all.map(({ game }) => make("option", { value: game }, gameName(game)));
-  const chosen = fields.game.value;
   fields.game.replaceChildren(...entries);
-  if (chosen) fields.game.value = chosen;
+  if (game) fields.game.value = game;
   byId("create-game-row").hidden = entries.length < 2;
   showGame();
 }

@@ -1,7 +1,14 @@
 /** The games that the server has, as it tells: what a form for a new room has to know of them. */
 
-/** The game that this page has a board for. */
+/** The game that is played if nobody says which. */
 export const GAME = "tic_tac_toe";
+
+/** What the games are that have a page, in a sentence each; in the order in which they are offered. */
+export const SENTENCES = new Map([
+  [GAME, "Three in a row. The bot never loses."],
+  ["dice", "Set aside what scores, and stop in time. First to 3000."],
+  ["owe_drahn", "One die, six lives. Whoever gets the total above 15 is out."],
+]);
 const SEAT_COUNTS_MAX = 32;
 
 /**
@@ -61,6 +68,7 @@ async function load() {
   if (!response.ok) throw new Error("The server does not say which games it has.");
   const { games: all } = await response.json();
   for (const kind of all) known.set(kind.game, { ...UNKNOWN, ...kind, seats: kind.seats ?? UNKNOWN.seats });
-  // The one with a board comes first.
-  return [...known.values()].sort((one, other) => Number(other.game === GAME) - Number(one.game === GAME));
+  // Those with a page come first.
+  const place = ({ game }) => [...SENTENCES.keys()].indexOf(game) >>> 0;
+  return [...known.values()].sort((one, other) => place(one) - place(other));
 }

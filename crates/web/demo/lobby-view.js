@@ -1,8 +1,8 @@
 /** The lobby: the rooms as they are this moment, and the ways into one. */
 
-import { startCreateDialog } from "./create-dialog.js";
+import { openCreate, startCreateDialog } from "./create-dialog.js";
 import { byId, make, sentence, setAttribute, setText } from "./dom.js";
-import { GAME, gameName } from "./games.js";
+import { GAME, SENTENCES, gameName, games } from "./games.js";
 import { clearFilter, filterParts, isFiltered, isLookedFor, offerGames } from "./lobby-filter.js";
 import { startLobbyFilter, writtenRoomId } from "./lobby-filter.js";
 import { askPassword, startPasswordDialog } from "./password-dialog.js";
@@ -24,7 +24,7 @@ let opened = () => {};
 /** Puts the view to work. @param {{onRoom: (room: any) => void}} hooks */
 export function startLobbyView({ onRoom }) {
   opened = onRoom;
-  byId("bot").addEventListener("click", playBot);
+  byId("bot").addEventListener("click", () => playBot());
   byId("quick").addEventListener("click", () => go((session) => session.quickJoin(GAME)));
   startCreateDialog(create);
   startPasswordDialog();
@@ -37,6 +37,7 @@ export function showLobby(session) {
   lobby = session;
   refuse("");
   offerGames();
+  showGames();
   return watch(session);
 }
 
@@ -63,13 +64,40 @@ export function joinRoom(roomId, as, { name = "", invite } = {}) {
 }
 
 /** A match at once, for somebody who is alone: a table that is in no list, and a computer at it. */
-export function playBot() {
+export function playBot(game = GAME) {
   return go(async (session) => {
-    const room = await session.createRoom({ game: GAME, visibility: "unlisted" });
+    const room = await session.createRoom({ game, visibility: "unlisted" });
     // The room is there in any case, and says what is missing.
     room.request("add_bot", {}).catch((error) => console.info(sentence(error)));
     return room;
   });
+}
+
+/** What there is to play, as far as this page can show it. */
+async function showGames() {
+  const shelf = byId("games");
+  const all = await games().catch(() => []);
+  if (shelf.children.length > 0) return;
+  shelf.append(...all.filter(({ game }) => SENTENCES.has(game)).map(createCard));
+  shelf.hidden = shelf.children.length < 2;
+}
+
+function createCard({ game, bots }) {
+  const name = gameName(game);
+  const button = (testId, label, run) => {
+    const made = make("button", { type: "button", class: "small", "data-testid": testId, "aria-label": `${name}: ${label}` }, label);
+    made.addEventListener("click", run);
+    return made;
+  };
+  const ways = [button(`new-${game}`, "New room", () => openCreate(game))];
+  if (bots) ways.unshift(button(`bot-${game}`, "Play a bot", () => playBot(game)));
+  return make(
+    "li",
+    { class: "game-card" },
+    make("h2", {}, name),
+    make("p", { class: "soft" }, SENTENCES.get(game)),
+    make("div", { class: "game-card-ways" }, ...ways),
+  );
 }
 
 /** The list as it is filtered now. */

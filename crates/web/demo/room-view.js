@@ -1,20 +1,19 @@
 /** A room: the table, who is there, what is said, and the way out. Shows what the server said and nothing else. */
 
-import { createBoard } from "./board.js";
 import { hideChat, onChatEvent, renderChat, showChat, startChatView } from "./chat-view.js";
 import { closeDialogs } from "./dialog.js";
 import { byId, setAttribute, setCountdown, setText } from "./dom.js";
-import { GAME } from "./games.js";
+import { fetchPage, hasPage, pageOf, startGamePages } from "./game-pages.js";
+import { games } from "./games.js";
 import { forgetInvite, openInvite, startInviteDialog } from "./invite-dialog.js";
 import { addToLog } from "./log.js";
 import { showMatchBar, startMatchBar } from "./match-bar.js";
 import { hideMembers, showMembers, startMembersView } from "./members-view.js";
-import { showPeople } from "./people.js";
 import { isKept } from "./reconnecting.js";
 import { selfOf, stateOf } from "./rights.js";
 import { showHead } from "./room-head.js";
 import { noteBanned, openSettings, startSettingsDialog } from "./settings-dialog.js";
-import { hintOf, opponentOf, refusalOf, rematchNote, statusOf, titleOf } from "./words.js";
+import { hintOf, refusalOf, statusOf, titleOf } from "./words.js";
 
 const leave = byId("leave");
 const rematch = byId("rematch");
@@ -25,11 +24,11 @@ const hint = byId("room-hint");
 let lobby = null;
 let room = null;
 let stops = [];
-let pending = null;
+let page = null;
+let fetching = false;
 let asking = false;
 let names = new Map();
 let keptUntil = new Map();
-let board = null;
 let onLeft = () => {};
 let changed = () => {};
 
@@ -41,7 +40,7 @@ let changed = () => {};
 export function startRoomView(hooks) {
   onLeft = hooks.onLeft;
   changed = hooks.onTitle;
-  board = createBoard(play, explain);
+  startGamePages({ act: send, explain: refuse });
   leave.addEventListener("click", leaveRoom);
   rematch.addEventListener("click", askForRematch);
   byId("invite").addEventListener("click", () => openInvite(lobby, room));
@@ -66,6 +65,12 @@ export function showRoom(nextLobby, nextRoom) {
     stopTimer(setInterval(ifShown(tick), 500)),
   ];
   showChat(lobby, room);
+  page = pageOf(room.game);
+  page?.show(true);
+  fetching = !page && hasPage(room.game);
+  // A page that is loaded anew in a room has not been to the lobby, which asks for the games.
+  games().then(ifShown(render), () => {});
+  if (fetching) fetchPage(room.game).then(ifShown(showPage));
   render();
   if (!room.isOpen) onEvent({ type: "room_closed", data: room.end });
 }
@@ -73,13 +78,22 @@ export function showRoom(nextLobby, nextRoom) {
 /** Lets go of the room that is shown; the session stays in it. */
 export function hideRoom() {
   for (const stop of stops) stop();
-  [lobby, room, stops, pending, asking] = [null, null, [], null, false];
+  page?.show(false);
+  [lobby, room, stops, page, asking] = [null, null, [], null, false];
   [names, keptUntil] = [new Map(), new Map()];
   refuse("");
   hideChat();
   hideMembers();
   forgetInvite();
   closeDialogs();
+}
+
+/** Shows the game's page that was fetched, if there is one. */
+function showPage() {
+  fetching = false;
+  page = pageOf(room.game);
+  page?.show(true);
+  render();
 }
 
 function stopTimer(timer) {
@@ -112,7 +126,6 @@ function table() {
     members: room.members,
     userId: lobby.userId,
     isPlayer: selfOf(room, lobby).role === "player",
-    isKnown: room.game === GAME,
     state: stateOf(room),
     vote: room.info?.vote ?? null,
     isConnected: lobby.state === "open",
@@ -129,86 +142,54 @@ function render() {
   showMembers(room, lobby);
   showMatchBar(room, lobby, now.nameOf);
   renderChat();
-  for (const id of ["plates", "board"]) byId(id).hidden = !now.isKnown;
-  byId("raw").hidden = now.isKnown;
-  if (now.isKnown) showPeople(now);
-  else setText(byId("raw-view"), JSON.stringify(room.view, null, 2));
-  setCountdown(byId("status"), statusOf(now));
-  showBoard(now);
+  page?.render(now);
+  byId("raw").hidden = Boolean(page) || fetching;
+  if (!page) setText(byId("raw-view"), JSON.stringify(room.view, null, 2));
+  setCountdown(byId("status"), statusOf(now, page));
   showRematch(now);
-  setText(hint, hintOf(now));
-  const isAboutKeys = now.isPlayer && now.isConnected && now.view.status === "playing";
+  setText(hint, fetching ? "" : hintOf(now, page));
+  const isAboutKeys = now.isPlayer && now.isConnected && page?.keys(now);
   setAttribute(hint, "data-keys", isAboutKeys ? "true" : null);
-  changed(`${titleOf(now)} · ${room.name}`);
+  changed(`${titleOf(now, page)} · ${room.name}`);
 }
 
 /** Only countdowns change between events. */
 function tick() {
   if (keptUntil.size === 0 && !room.info?.vote) return;
-  setCountdown(byId("status"), statusOf(table()));
-}
-
-function showBoard({ view, userId, isPlayer, state }) {
-  const status = view.status ?? "waiting";
-  setAttribute(byId("board"), "data-status", status);
-  board.render({
-    board: view.board,
-    line: view.line ?? null,
-    ownMark: view.players?.X === userId ? "X" : "O",
-    canPlay: isPlayer && status === "playing" && state !== "paused" && view.current_turn === userId,
-    pending,
-  });
+  setCountdown(byId("status"), statusOf(table(), page));
 }
 
 function showRematch(now) {
-  const { view, userId, isPlayer } = now;
-  const isOver = view.status === "won" || view.status === "draw";
-  // Who asked for the rematch by keyboard goes on at the board.
-  if (!isOver && document.activeElement === rematch) board.focus();
-  after.hidden = !isOver;
-  if (!isOver) return;
-  rematch.hidden = !isPlayer;
-  const hasAsked = asking || (view.rematch_wanted ?? []).includes(userId);
-  setAttribute(rematch, "aria-disabled", hasAsked || !opponentOf(view, userId) ? "true" : null);
-  setText(byId("rematch-note"), rematchNote(now));
+  const offered = page?.rematch(now) ?? null;
+  // Who asked for the rematch by keyboard goes on where the game is played.
+  if (!offered && document.activeElement === rematch) page?.focus();
+  after.hidden = !offered;
+  if (!offered) return;
+  rematch.hidden = !now.isPlayer;
+  setAttribute(rematch, "aria-disabled", asking || offered.hasAsked || !offered.canAsk ? "true" : null);
+  setText(byId("rematch-note"), offered.note);
 }
 
-/** Sends a message to the game, and says so if it is refused; then, if the room is still shown, goes on. */
-async function send(type, data, after) {
+/** Sends a message to the game, and says so if it is refused. */
+async function send(type, data) {
   const target = room;
+  refuse("");
   render();
   try {
     await target.send(type, data);
   } catch (error) {
     if (room === target && target.isOpen) refuse(refusalOf(error));
   }
-  if (room !== target) return;
-  after();
-  render();
 }
 
-function play(row, column) {
-  pending = `${row}-${column}`;
-  refuse("");
-  send("make_move", { row, col: column }, () => (pending = null));
-}
-
-/** Why a cell cannot be played: said at once, without asking the server. */
-function explain(row, column) {
-  const { view, userId, isPlayer, nameOf, state } = table();
-  if (pending) return;
-  if (!isPlayer) refuse("You are watching; only the two players can move.");
-  else if (state === "paused") refuse("The match is paused.");
-  else if (view.status === "waiting") refuse("The match begins when a second player sits down.");
-  else if (view.status !== "playing") refuse("The match is over.");
-  else if (view.board?.[row]?.[column]) refuse(`Row ${row + 1}, column ${column + 1} is taken.`);
-  else if (view.current_turn !== userId) refuse(`It is the turn of ${nameOf(view.current_turn)}.`);
-}
-
-function askForRematch() {
+async function askForRematch() {
   if (rematch.getAttribute("aria-disabled") === "true") return;
+  const target = room;
   asking = true;
-  send("rematch", {}, () => (asking = false));
+  await send("rematch", {});
+  if (room !== target) return;
+  asking = false;
+  render();
 }
 
 async function leaveRoom() {

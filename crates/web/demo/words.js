@@ -14,7 +14,6 @@ const STATES = {
  * @property {Array<{user_id: string, username: string, role: string, connected: boolean}>} members
  * @property {string} userId who is looking
  * @property {boolean} isPlayer whether they play or watch
- * @property {boolean} isKnown whether this page has a board for the game
  * @property {"waiting" | "playing" | "paused" | "finished"} state where the match stands
  * @property {{absent: string[], yes: string[], no: string[], ends_at_ms: number} | null} vote
  * @property {boolean} isConnected whether there is a connection just now
@@ -25,68 +24,34 @@ const STATES = {
  */
 
 /**
- * The line above the board; `time` and `rest` are its countdown, if it has one.
+ * The line above the game; `time` and `rest` are its countdown, if it has one.
  * @param {Table} table
+ * @param {import("./game-pages.js").GamePage | null} page
  * @returns {{text: string, time?: string, rest?: string}}
  */
-export function statusOf(table) {
+export function statusOf(table, page) {
   if (table.vote) return voting(table);
   if (table.state === "paused") return { text: "The match is paused." };
-  if (!table.isKnown) return { text: STATES[table.state] ?? "" };
-  switch (table.view?.status) {
-    case "waiting":
-      return { text: table.isPlayer ? "Waiting for a second player" : "Waiting for players" };
-    case "playing":
-      return playing(table);
-    case "won":
-      return { text: outcome(table) };
-    case "draw":
-      return { text: "A draw." };
-    default:
-      return { text: "" };
-  }
+  return page ? page.status(table) : { text: STATES[table.state] ?? "" };
 }
 
 /** The same in two or three words, for the title of the tab. */
-export function titleOf({ view, userId, isPlayer, state, vote }) {
-  if (vote) return "Vote";
-  if (state === "paused") return "Paused";
-  if (view?.status === "playing" && isPlayer && view.current_turn === userId) return "Your turn";
-  const titles = { waiting: "Waiting", playing: "Playing", won: "Match over", draw: "Match over" };
-  return titles[view?.status] ?? "";
+export function titleOf(table, page) {
+  if (table.vote) return "Vote";
+  if (table.state === "paused") return "Paused";
+  return page?.title(table) ?? "";
 }
 
-/**
- * What stands beside the rematch button.
- * @param {Table} table
- */
-export function rematchNote({ view, userId, isPlayer, nameOf }) {
-  const opponent = opponentOf(view, userId);
-  const wanted = view.rematch_wanted ?? [];
-  if (!isPlayer) return wanted.length ? `${nameOf(wanted[0])} wants a rematch.` : "";
-  if (!opponent) return "Another match begins when somebody takes the free seat.";
-  if (wanted.includes(userId)) return `${nameOf(opponent)} has been asked. Sides swap when both want one.`;
-  if (wanted.includes(opponent)) return `${nameOf(opponent)} wants a rematch.`;
-  return "Sides swap.";
-}
-
-/** The quiet line below the board while there is nothing to decide there. */
-export function hintOf({ view, isPlayer, isConnected, isKept, isKnown, state }) {
-  if (!isKnown) return "This page has no board for this game; what it tells is above.";
+/** The quiet line below the game while there is nothing to decide there. */
+export function hintOf(table, page) {
+  const { isPlayer, isConnected, isKept, state } = table;
+  if (!page) return "This page has no board for this game; what it tells is above.";
   if (!isPlayer) return "You are watching.";
   if (state === "paused") return "";
-  if (!isConnected && view.status === "playing") {
+  if (!isConnected && state === "playing") {
     return isKept ? "A move you make now is sent when the connection is back." : "";
   }
-  if (view.status === "waiting") return "Invite a friend, or let a bot take the free seat.";
-  return view.status === "playing" ? "Arrow keys and Enter play as well, and so do 1 to 9." : "";
-}
-
-/** Who plays against this player, or null. */
-export function opponentOf(view, userId) {
-  const { X = null, O = null } = view?.players ?? {};
-  if (X === userId) return O;
-  return O === userId ? X : null;
+  return page.hint(table);
 }
 
 /** "Ada, Bob and 3 more". */
@@ -97,19 +62,6 @@ export function listOf(names, shown = 6) {
   return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
-function playing(table) {
-  const { view, userId, isPlayer, nameOf } = table;
-  const away = awayPlayer(table);
-  if (isPlayer && view.current_turn === userId) {
-    if (!away) return { text: "Your turn" };
-    const parts = kept(table, away);
-    return { ...parts, text: `Your turn. ${parts.text}` };
-  }
-  if (away) return kept(table, away);
-  const name = nameOf(view.current_turn);
-  return { text: isPlayer ? `Waiting for ${name}` : `${name} to move` };
-}
-
 /** Times are the server's, whose clock a vote is short enough to take for this device's. */
 function voting({ vote, nameOf }) {
   const names = vote.absent.map(nameOf);
@@ -117,12 +69,8 @@ function voting({ vote, nameOf }) {
   return { text, time: ` ${timeUntil(vote.ends_at_ms)}` };
 }
 
-function awayPlayer({ view, members, userId }) {
-  const others = [view.players?.X, view.players?.O].filter((one) => one !== userId);
-  return members.find((one) => others.includes(one.user_id) && !one.connected)?.user_id ?? null;
-}
-
-function kept({ nameOf, keptUntil, isDurable }, away) {
+/** That somebody is away, and for how long their seat is kept. */
+export function seatKept({ nameOf, keptUntil, isDurable }, away) {
   const until = keptUntil.get(away);
   const text = `${nameOf(away)} is ${awayWord(isDurable)}; their seat is kept`;
   return { text, time: until ? ` for ${timeUntil(until)}` : "", rest: "." };
@@ -173,12 +121,6 @@ export function refusalOf(error) {
   }
   if (code !== "room_suspended") return sentence(error);
   return `This room is kept, but this server cannot go on with it${details?.reason ? `: ${details.reason}` : "."}`;
-}
-
-function outcome({ view, userId, nameOf }) {
-  const byLeaving = !view.line;
-  if (view.winner === userId) return byLeaving ? "You won: the other player has left." : "You won.";
-  return byLeaving ? `${nameOf(view.winner)} won: the other player has left.` : `${nameOf(view.winner)} won.`;
 }
 
 /** A room in the list, in a line: what is played, by how many, and what its door is like. */
