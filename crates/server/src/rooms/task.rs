@@ -514,8 +514,12 @@ mod tests {
     }
 
     pub(super) async fn say(player: &mut Connection, kind: &str, data: Value) {
+        tell(player, &json!({"type": kind, "ref": 0, "data": data})).await;
+    }
+
+    pub(super) async fn tell(player: &mut Connection, message: &Value) {
         let mut batch = BatchBuilder::new(Codec::Json);
-        batch.push_encoded(json!({"type": kind, "ref": 0, "data": data}).to_string().as_bytes());
+        batch.push_encoded(message.to_string().as_bytes());
         player.send(LaneId::CONTROL, Arc::new(batch.finish())).await.unwrap();
     }
 

@@ -123,7 +123,7 @@ mod tests {
     use anteroom_core::replay::{Ended, Player, Step};
     use serde_json::json;
 
-    use super::super::tests::{enter, hear, say};
+    use super::super::tests::{enter, hear, say, tell};
     use crate::app::Server;
     use crate::config::Config;
     use crate::stores::{Memory, Store};
@@ -145,13 +145,18 @@ mod tests {
         let room_id = hear(&mut ada, "create_room_result").await["room_id"].clone();
         say(&mut bob, "join_room", json!({"room_id": room_id})).await;
         hear(&mut bob, "join_room_result").await;
+        // From here on something is counted down: the seat is kept for a while.
+        drop(bob);
+        hear(&mut ada, "client_disconnected").await;
+        let ask = json!({"type": "chat", "ref": 7, "room_id": room_id, "data": {"text": "Bob?"}});
         store.fail(true);
-        say(&mut bob, "leave_room", json!({"room_id": room_id})).await;
+        tell(&mut ada, &ask).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
         store.fail(false);
-        hear(&mut bob, "leave_room_result").await;
-        say(&mut bob, "join_room", json!({"room_id": room_id})).await;
-        hear(&mut bob, "join_room_result").await;
+        hear(&mut ada, "chat_result").await;
+        let said = json!({"type": "chat", "ref": 8, "room_id": room_id, "data": {"text": "Where is Bob?"}});
+        tell(&mut ada, &said).await;
+        hear(&mut ada, "chat_result").await;
         server.parts.services.rooms.recordings().settled().await;
         let entry = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap();
         let bytes = std::fs::read(entry.path()).unwrap();
