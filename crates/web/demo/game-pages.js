@@ -24,8 +24,8 @@ import { createPage } from "./games/tic-tac-toe.js";
 
 /** Fetched when somebody is in such a room for the first time. */
 const LATER = {
-  dice: () => import("./games/dice.js"),
-  owe_drahn: () => import("./games/owe-drahn.js"),
+  dice: () => Promise.all([import("./games/dice.js"), import("./games/parts.js")]),
+  owe_drahn: () => Promise.all([import("./games/owe-drahn.js"), import("./games/parts.js")]),
 };
 
 /** @type {Map<string, GamePage>} */
@@ -55,7 +55,8 @@ export function pageOf(game) {
 export async function fetchPage(game) {
   if (pages.has(game) || !(game in LATER)) return pages.has(game);
   try {
-    const page = (await LATER[game]()).createPage(hooks);
+    const [{ createPage: create }] = await LATER[game]();
+    const page = create(hooks);
     if (!pages.has(game)) pages.set(game, page);
     return true;
   } catch (error) {

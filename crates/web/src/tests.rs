@@ -32,11 +32,14 @@ fn resolved(from: &str, target: &str) -> String {
 
 #[test]
 fn every_file_of_the_demo_is_in_the_table() {
-    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("demo")).unwrap();
-    for file in files {
-        let name = file.unwrap().file_name().into_string().unwrap();
-        let path = if name == "index.html" { "/".to_owned() } else { format!("/demo/{name}") };
-        assert!(paths().contains(&*path), "demo/{name} has no line in ASSETS (crates/web/src/lib.rs)");
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo");
+    for (folder, below) in [(demo.clone(), ""), (demo.join("games"), "games/")] {
+        for file in fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|file| file.file_type().unwrap().is_file())
+        {
+            let name = format!("{below}{}", file.file_name().into_string().unwrap());
+            let path = if name == "index.html" { "/".to_owned() } else { format!("/demo/{name}") };
+            assert!(paths().contains(&*path), "demo/{name} has no line in ASSETS (crates/web/src/lib.rs)");
+        }
     }
 }
 
@@ -130,11 +133,16 @@ fn every_element_that_is_named_is_on_the_page_once() {
     }
 }
 
-/// One that is found only when another one has been read costs a round trip each.
+/// One that is found only when another one has been read costs a round trip each. What is for one game alone is asked for with
+/// it, all at once, too.
 #[test]
 fn every_script_of_the_demo_is_asked_for_at_once() {
     let asked: BTreeSet<_> = quoted(page(), &["modulepreload\" href=\"", "module\" src=\""]).collect();
+    let pages = scripts_of_the_demo().find(|script| script.path == "/demo/game-pages.js").unwrap();
+    let later: BTreeSet<_> = quoted(pages.text, &["import(\"."]).map(|path| format!("/demo{path}")).collect();
+    assert!(later.len() >= 3, "{later:?}");
     for script in scripts_of_the_demo() {
-        assert!(asked.contains(&script.path[1..]), "{} is not preloaded", script.path);
+        let is_asked = asked.contains(&script.path[1..]);
+        assert!(is_asked != later.contains(script.path), "{} is not preloaded, or for nothing", script.path);
     }
 }

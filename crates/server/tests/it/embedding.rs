@@ -74,8 +74,8 @@ async fn what_can_be_played_is_told_with_the_schema_of_its_options() {
     assert!(head.contains("content-type: application/json"), "{head}");
     let games: Value = serde_json::from_str(body).unwrap();
     let names: Vec<&str> = games["games"].as_array().unwrap().iter().filter_map(|game| game["game"].as_str()).collect();
-    assert_eq!(names, ["parlor", "relay", "tic_tac_toe"]);
-    let (parlor, relay) = (&games["games"][0], &games["games"][1]);
+    assert_eq!(names, ["dice", "owe_drahn", "parlor", "relay", "tic_tac_toe"]);
+    let (parlor, relay) = (&games["games"][2], &games["games"][3]);
     assert_eq!(relay["seats"], json!({"min": 1, "max": 1024, "teams": 1}));
     // Nothing is kept by this server.
     assert_eq!(
@@ -93,6 +93,33 @@ async fn what_can_be_played_is_told_with_the_schema_of_its_options() {
         (&json!(1024), &json!(1), &json!(1024))
     );
     assert_eq!(members_max["title"], "How many may be in it");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_a_game_says_and_hears_is_told_as_schemas() {
+    let server = builder(false).games(with_parlor()).start().unwrap();
+    for game in ["dice", "owe_drahn", "parlor", "relay", "tic_tac_toe"] {
+        let answer = ask(server.local_addr(), &format!("GET /api/games/{game}/schema")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-type: application/json"), "{head}");
+        let schema: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(schema["game"], game);
+        for part in ["options", "view"] {
+            assert_eq!(schema[part]["$schema"], "https://json-schema.org/draft/2020-12/schema", "{game} {part}");
+        }
+        assert!(schema["version"].is_u64() && schema["events"].is_object(), "{game}");
+        assert!(schema["actions"].as_object().unwrap().values().all(|action| action["type"] == "object"), "{game}");
+    }
+    let long = "x".repeat(2000);
+    for game in ["chess", "Dice", "dice%2F", "%00", "..", long.as_str()] {
+        let answer = ask(server.local_addr(), &format!("GET /api/games/{game}/schema")).await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{game}: {answer}");
+    }
+    let answer = ask(server.local_addr(), "GET /api/games/chess/schema").await;
+    let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(body["error"]["code"], "game_not_found");
+    assert!(ask(server.local_addr(), "POST /api/games/dice/schema").await.starts_with("HTTP/1.1 405 "));
     server.shutdown().await;
 }
 
