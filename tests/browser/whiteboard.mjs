@@ -1,14 +1,22 @@
-// node whiteboard.mjs {"url","page","folder"}: the whiteboard of the examples. Two draw, a third one comes later and sees it, and
+// node whiteboard.mjs {"url","file","folder"}: the whiteboard of the examples. Two draw, a third one comes later and sees it, and
 // what is drawn without a connection is there when there is one again. Leaves pictures in the folder.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { WITHOUT_NETWORK, tellStory } from "./story.mjs";
 
 await tellStory(async (story) => {
-  story.expect(...WITHOUT_NETWORK);
+  // Looking at a board is what the test does, and not the page.
+  story.expect(...WITHOUT_NETWORK, /willReadFrequently/);
+  // A page of another origin, as a game's own server has it.
+  const text = await readFile(story.about.file);
+  const server = createServer((_, answer) => answer.writeHead(200, { "content-type": "text/html" }).end(text)).listen(0, "127.0.0.1");
+  await once(server, "listening");
   const open = async (name) => {
     const page = await story.tab(await story.window(), name);
-    await page.goto(`${story.about.page}?server=${encodeURIComponent(story.about.url)}`);
+    await page.goto(`http://127.0.0.1:${server.address().port}/?server=${encodeURIComponent(story.about.url)}`);
     await page.getByText("Here:").waitFor();
     return page;
   };
@@ -41,6 +49,8 @@ await tellStory(async (story) => {
   for (const page of [ada, bob, cyd]) await isBlank(page);
   await line(bob, [200, 450], [700, 450]);
   await isInked(ada, [450, 450]);
+  server.closeAllConnections();
+  server.close();
 });
 
 async function line(page, [fromX, fromY], [toX, toY]) {
