@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_core::flush::{Dispatch, Outgoing};
-use anteroom_core::room::{Join, MemberId, RoomPolicy, RoomSpec};
+use anteroom_core::room::{Ask, Join, MemberId, RoomPolicy, RoomSpec, Terms};
 use anteroom_core::testing::{Role, Setup, Table, assert_deterministic};
 use anteroom_core::{Command, ErrorCode, Flush, Game, Json, Rng, Room, Time, UserId, Viewer};
 use anteroom_games::Relay;
@@ -13,6 +13,7 @@ use anteroom_games::relay::{
     Action, DeliveryClass, Event, Host, KEYS_MAX, MEMBERS_MAX, Options, PAYLOAD_BYTES_MAX, RECIPIENTS_MAX, Recipients,
     VALUE_BYTES_MAX, VALUE_DEPTH_MAX, VALUES_BYTES_MAX, View,
 };
+use anteroom_protocol::message::OwnerPolicy;
 use anteroom_protocol::{Codec, Data, LaneId, RoomId};
 
 fn send(payload: &str) -> Action {
@@ -90,7 +91,7 @@ fn room(members: u16) -> (Room, Flush) {
         seed: 0,
         policy,
         durable: false,
-        terms: anteroom_core::room::Terms::default(),
+        terms: Terms::default(),
     };
     let registry = anteroom_games::registry().unwrap();
     let mut room = Room::create(registry.kind("relay").unwrap(), spec, Time::default()).unwrap();
@@ -423,4 +424,101 @@ fn ten_thousand_scripts_go_the_same_way_twice() {
             random_script(table, &mut Rng::new(seed))
         });
     }
+}
+
+/// A room of `user-0`, into which `user-1` comes as well.
+fn owned(owner_policy: OwnerPolicy) -> (Room, Flush) {
+    let terms = Terms { created_by: Some(user("user-0")), owner_policy, ..Terms::default() };
+    let spec = RoomSpec {
+        room_id: RoomId::from_bits(1),
+        name: "Relay".into(),
+        options: None,
+        seed: 0,
+        policy: RoomPolicy { grace: Duration::ZERO, seat_kept: None, spectators_max: 0 },
+        durable: false,
+        terms,
+    };
+    let mut room =
+        Room::create(anteroom_games::registry().unwrap().kind("relay").unwrap(), spec, Time::default()).unwrap();
+    let mut flush = Flush::default();
+    for name in ["user-0", "user-1"] {
+        enter(&mut room, name, &mut flush);
+    }
+    room.flush(&mut flush).unwrap();
+    (room, flush)
+}
+
+fn enter(room: &mut Room, name: &str, flush: &mut Flush) {
+    let join = Join {
+        user_id: user(name),
+        username: name.into(),
+        role: Role::Player,
+        lane: LaneId(1),
+        codec: Codec::Json,
+        answer: "join_room_result",
+        reference: None,
+        applied: 0,
+        session_id: None,
+        n: None,
+        password: None,
+        invite: None,
+    };
+    room.join(Time::default(), join, flush).unwrap();
+}
+
+/// Hands something to the room, and yields what a member hears of hosts.
+fn told(room: &mut Room, flush: &mut Flush, member: u64, command: Command<'_>) -> Vec<String> {
+    flush.clear();
+    room.handle(Time::default(), command, flush);
+    room.flush(flush).unwrap();
+    let said = flush.effects.dispatches.iter().filter_map(Dispatch::said);
+    let texts = said.map(|(to, outgoing)| (to, String::from_utf8_lossy(outgoing.batch().payload()).into_owned()));
+    let hosts = texts.filter(|(to, text)| *to == MemberId(member) && text.contains("host_changed"));
+    hosts.map(|(_, text)| text.split(r#""host_changed""#).nth(1).unwrap().to_owned()).collect()
+}
+
+fn host(room: &Room) -> Option<UserId> {
+    room.view(Viewer::Spectator, Codec::Json).unwrap().data().decode::<View>().unwrap().host
+}
+
+#[test]
+fn the_rooms_owner_is_the_host() {
+    let (mut room, mut flush) = owned(OwnerPolicy::Automatic);
+    assert_eq!(host(&room), Some(user("user-0")));
+    let ask = Ask {
+        kind: "transfer_owner",
+        data: Data::Json(r#"{"user_id":"user-1"}"#),
+        with: None,
+        reference: None,
+        n: None,
+    };
+    let heard = told(&mut room, &mut flush, 1, Command::Ask { member: MemberId(1), ask });
+    assert!(heard.len() == 1 && heard[0].contains(r#"{"user_id":"user-1"}"#), "{heard:?}");
+    let registry = anteroom_games::registry().unwrap();
+    let mut room = Room::restore(registry.kind("relay").unwrap(), room.snapshot().unwrap()).unwrap();
+    assert_eq!(host(&room), Some(user("user-1")), "not who is there for longest; after a restart as well");
+    let heard = told(&mut room, &mut flush, 1, Command::Leave { member: MemberId(2), reference: None, n: None });
+    assert!(heard.len() == 1 && heard[0].contains(r#"{"user_id":"user-0"}"#), "{heard:?}");
+    assert_eq!(host(&room), Some(user("user-0")), "whom the policy names");
+}
+
+#[test]
+fn a_room_that_nobody_owns_has_a_host() {
+    let (mut room, mut flush) = owned(OwnerPolicy::None);
+    assert_eq!(host(&room), Some(user("user-0")), "who was there first");
+    told(&mut room, &mut flush, 2, Command::Leave { member: MemberId(1), reference: None, n: None });
+    flush.clear();
+    enter(&mut room, "user-0", &mut flush);
+    assert_eq!(host(&room), Some(user("user-1")), "who is there for longest");
+}
+
+#[test]
+fn an_owner_who_has_gone_hosts_again_on_coming_back() {
+    let (mut room, mut flush) = owned(OwnerPolicy::Manual);
+    told(&mut room, &mut flush, 2, Command::Leave { member: MemberId(1), reference: None, n: None });
+    assert_eq!(host(&room), Some(user("user-1")), "somebody has to meanwhile");
+    flush.clear();
+    enter(&mut room, "user-0", &mut flush);
+    room.flush(&mut flush).unwrap();
+    assert_eq!(host(&room), Some(user("user-0")));
 }
