@@ -54,6 +54,15 @@ async fn dice_and_owe_drahn_go_on_after_the_server_was_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_match_is_played_again_turn_by_turn() {
+    let folder = program::target().join("tests/screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    let data = scratch("recorded");
+    let more = json!({"folder": folder.to_str().unwrap()});
+    tell_of_a_process("replay.mjs", &["--data", data.to_str().unwrap()], more).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_known_of_the_certificate_is_wrong() {
     let server = TestServer::start();
     let act = async |ask: &Value| {

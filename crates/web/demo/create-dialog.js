@@ -15,6 +15,7 @@ const fields = {
   seats: byId("create-seats"),
   delay: byId("create-delay"),
   kept: byId("create-kept"),
+  record: byId("create-record"),
 };
 
 let readOptions = () => ({});
@@ -84,6 +85,7 @@ function asked() {
     ...(fields.password.value && { password: fields.password.value }),
     ...(seats !== kind.seats.max && seats > 0 && { seats_max: seats }),
     ...(kind.spectators && delay > 0 && { spectator_delay_ms: delay }),
+    ...(fields.record.checked && { record: true }),
     ...(kind.durable === "choice" && { durable: fields.kept.checked }),
   };
 }

@@ -37,7 +37,11 @@ fn every_file_of_the_demo_is_in_the_table() {
         for file in fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|file| file.file_type().unwrap().is_file())
         {
             let name = format!("{below}{}", file.file_name().into_string().unwrap());
-            let path = if name == "index.html" { "/".to_owned() } else { format!("/demo/{name}") };
+            let path = match &*name {
+                "index.html" => "/".to_owned(),
+                "replay.html" => "/replay".to_owned(),
+                name => format!("/demo/{name}"),
+            };
             assert!(paths().contains(&*path), "demo/{name} has no line in ASSETS (crates/web/src/lib.rs)");
         }
     }
@@ -137,7 +141,9 @@ fn every_element_that_is_named_is_on_the_page_once() {
 /// it, all at once, too.
 #[test]
 fn every_script_of_the_demo_is_asked_for_at_once() {
-    let asked: BTreeSet<_> = quoted(page(), &["modulepreload\" href=\"", "module\" src=\""]).collect();
+    let html = ASSETS.iter().filter(|asset| asset.is_page());
+    let asked: BTreeSet<_> =
+        html.flat_map(|page| quoted(page.text, &["modulepreload\" href=\"", "module\" src=\""])).collect();
     let pages = scripts_of_the_demo().find(|script| script.path == "/demo/game-pages.js").unwrap();
     let later: BTreeSet<_> = quoted(pages.text, &["import(\"."]).map(|path| format!("/demo{path}")).collect();
     assert!(later.len() >= 3, "{later:?}");
