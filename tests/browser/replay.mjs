@@ -25,7 +25,7 @@ await tellStory(async (story) => {
   const { page } = ada;
   await page.locator("#list a").first().click();
   await page.locator("#shown").waitFor();
-  await page.getByText("Everything came out as it did.").waitFor();
+  await page.getByText("everything came out as it did").waitFor();
   const marks = () => page.locator(".cell[data-mark]").count();
   const last = Number(await page.locator("#turn").getAttribute("max"));
   const seen = [];

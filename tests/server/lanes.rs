@@ -14,7 +14,7 @@ struct Relay;
 
 impl Game for Relay {
     const KIND: &'static str = "relay";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     type Action = Action;
     type Event = Event;
     type View = View;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use anteroom_games::{relay, tic_tac_toe};
+use anteroom_games::{dice, owe_drahn, relay, tic_tac_toe};
 use anteroom_protocol::codec::{Body, Payload};
 use anteroom_protocol::envelope::{Empty, Ref, decode_batch, encode, encode_raw};
 use anteroom_protocol::message::chat::ChatEntry;
@@ -140,7 +140,9 @@ fn binary(kind: &str, room_id: Option<&str>, data: Data<'_>, games: &mut GamesOf
         "create_invite_result" => decoded::<InviteCreated>(data),
         "get_participants_result" => decoded::<Participants>(data),
         "game_state" => view(&games[room_id.unwrap()], data),
-        "message" => serde_json::to_value(variant::decode::<relay::Event>(kind, data).unwrap()).unwrap()[kind].take(),
+        "message" | "value" | "host_changed" => {
+            serde_json::to_value(variant::decode::<relay::Event>(kind, data).unwrap()).unwrap()[kind].take()
+        }
         _ => decoded::<Empty>(data),
     }
 }
@@ -162,6 +164,8 @@ fn joined(joined: RoomJoined, games: &mut GamesOfRooms) -> Value {
 fn view(game: &str, data: Data<'_>) -> Value {
     match game {
         "tic_tac_toe" => decoded::<tic_tac_toe::View>(data),
+        "dice" => decoded::<dice::View>(data),
+        "owe_drahn" => decoded::<owe_drahn::View>(data),
         "relay" => decoded::<relay::View>(data),
         "circle" | "closed_circle" => decoded::<circle::View>(data),
         _ => Value::Null,

@@ -464,7 +464,7 @@ class Play:
         ada, bob, eve, checks = self.ada, self.bob, self.eve, self.checks
         made = ada.request("create_room", {"game": "relay", "name": "Relay", "options": {"members_max": 2}})
         room = made["data"]["room_id"]
-        checks.has("relay: create_room", made["data"], {"game": "relay", "seat": 0, "view": {"members_max": 2}})
+        checks.has("relay: create_room", made["data"], {"game": "relay", "seat": 0, "view": {"members_max": 2, "host": ada.user_id, "values": {}}})
         self.listed(eve, "push: the relay room", room, game="relay", name="Relay", players=1, seats_max=2)
         checks.equal("relay: join_room", bob.request("join_room", {"room_id": room})["data"].get("seat"), 1)
         checks.refused("relay: full", eve.request("join_room", {"room_id": room}), "room_full", "join_room")
@@ -548,8 +548,8 @@ class Play:
             both = (put_uint(value).hex(), take_uint(Reader(bytes.fromhex(text))))
             checks.equal(f"binary: the integer {value}", both, (text, value))
         checks.equal("binary: zigzag", [INT.put(n).hex() for n in (0, -1, 1, -2)], ["00", "01", "02", "03"])
-        example = "0b6372656174655f726f6f6d 010137 0000000000 25 0b7469635f7461635f746f65 010b4164612773207461626c65"
-        example += "00 00 00 00 00 00 00 00 00 00 00 00"
+        example = "0b6372656174655f726f6f6d 010137 0000000000 26 0b7469635f7461635f746f65 010b4164612773207461626c65"
+        example += "00 00 00 00 00 00 00 00 00 00 00 00 00"
         message = {"type": "create_room", "ref": 7, "data": {"game": "tic_tac_toe", "name": "Ada's table"}}
         checks.equal("binary: the example", Bincode().encode(message), bytes.fromhex(example))
 
@@ -613,7 +613,7 @@ class Play:
 
         made = bea.request("create_room", {"game": "relay", "options": {"members_max": 300}})
         room = made["data"]["room_id"]
-        checks.equal("binary: relay's view", made["data"]["view"], {"members_max": 300})
+        checks.equal("binary: relay's view", made["data"]["view"], {"members_max": 300, "host": bea.user_id, "values": {}})
         bob.request("join_room", {"room_id": room})
         for sender in (bea, bob):
             for data, mark in (

@@ -12,7 +12,7 @@ must let guests in. To learn the protocol from it, read
     resuming.py    a session that resumes          (section 11)
 
 and what they are good for in basics.py (sections 1 to 10), in listing.py, doors.py, owners.py, seats.py, talk.py and
-asking.py (all that a room may be asked for, sections 7 and 8), and in losses.py, moves.py, ends.py and whole.py
+asking.py (all that a room may be asked for, sections 7 and 8), in games.py (section 9), and in losses.py, moves.py, ends.py and whole.py
 (section 11). vectors.py holds the codec against the examples beside the document.
 """
 
@@ -27,6 +27,7 @@ from checks import Checks
 from codec import ERRORS
 from doors import Doors
 from ends import Ends
+from games import Games
 from listing import Listing
 from losses import Losses
 from moves import Moves
@@ -65,7 +66,7 @@ def main():
     for part in Vectors.ALL:
         play(part, Vectors(checks), checks)
     for topic, kinds in (
-        ("rooms", (Asking, Doors, Owners, Seats, Talk, Listing)),
+        ("rooms", (Asking, Doors, Owners, Seats, Talk, Listing, Games)),
         ("resume", (Losses, Moves, Ends, Whole)),
     ):
         for binary in (False, True):

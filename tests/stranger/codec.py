@@ -192,6 +192,12 @@ ENVELOPE = fields(
     success=option(BOOL), error=option(ERROR), data=BYTES,
 )  # fmt: skip
 
+# "host", or a list of users.
+RECIPIENTS = Shape(
+    lambda to: put_uint(0) + put_uint(0) if to == "host" else put_uint(1) + list_of(STRING).put(to),
+    lambda reader: list_of(STRING).take(reader) if take_uint(reader) else "host"[take_uint(reader) :],
+)
+
 SHAPES = {
     "ping": fields(ts=JSON),
     "pong": fields(ts=JSON, server_time_ms=UINT),
@@ -310,8 +316,21 @@ SHAPES = {
     "chat_history_result": fields(messages=list_of(ENTRY), next=option(ID)),
     # the games' own
     "make_move": fields(row=INT, col=INT),
-    "send": fields(payload=JSON, delivery=option(enum("reliable", "latest", "unreliable")), key=option(STRING)),
+    "select": fields(dice_index=INT),
+    "set_aside": fields(end_turn=BOOL),
+    "choose_next": fields(user_id=STRING),
+    "sidebet_propose": fields(user_id=STRING, amount=INT),
+    **dict.fromkeys(("sidebet_accept", "sidebet_decline"), fields(user_id=option(STRING))),
+    "send": fields(
+        payload=JSON,
+        delivery=option(enum("reliable", "latest", "unreliable")),
+        key=option(STRING),
+        to=option(RECIPIENTS),
+    ),
+    "set": fields(key=STRING, value=JSON, version=option(UINT)),
     "message": fields(**{"from": STRING, "payload": JSON}),
+    "value": fields(**{"key": STRING, "value": JSON, "version": UINT, "from": STRING}),
+    "host_changed": fields(user_id=option(STRING)),
 }
 
 # Two types that clients send have the name of one that the server tells.
@@ -337,7 +356,40 @@ VIEWS = {
         line=option(array(*[array(U8, U8)] * 3)),
         rematch_wanted=list_of(STRING),
     ),
-    ("relay", 1): fields(members_max=UINT),
+    ("dice", 1): fields(
+        status=enum("waiting", "playing", "busted", "won"),
+        current_turn=option(STRING),
+        dice=list_of(U8),
+        selected=list_of(INT),
+        set_aside=list_of(U8),
+        roll_score=UINT,
+        turn_score=UINT,
+        scores=map_of(UINT),
+        target=UINT,
+        winner=option(STRING),
+        can_roll=BOOL,
+        players=list_of(option(STRING)),
+        rematch_wanted=list_of(STRING),
+    ),
+    ("owe_drahn", 1): fields(
+        status=enum("waiting", "playing", "over"),
+        phase=enum("roll", "choose_next"),
+        current_turn=option(STRING),
+        total=U8,
+        last_roll=option(U8),
+        lives=map_of(U8),
+        out=list_of(STRING),
+        ready=list_of(STRING),
+        scores=map_of(INT),
+        winner=option(STRING),
+        sidebets=list_of(fields(**{"from": STRING, "to": STRING, "amount": INT, "accepted": BOOL})),
+        players=list_of(option(STRING)),
+    ),
+    ("relay", 2): fields(
+        members_max=UINT,
+        host=option(STRING),
+        values=map_of(fields(**{"value": JSON, "version": UINT, "from": option(STRING)})),
+    ),
 }
 
 

@@ -11,10 +11,10 @@ import { statusOf } from "./words.js";
 /** How long a turn is shown while it plays, at most and at least. */
 const [TURN_MS_MIN, TURN_MS_MAX] = [250, 1500];
 const ENDS = {
-  closed: "The room was closed.",
-  failed: "The game failed.",
-  cut: "The recording ends before the room did.",
-  running: "The room was still open.",
+  closed: "the room was closed",
+  failed: "the game failed",
+  cut: "the recording ends before the room did",
+  running: "the room was still open",
 };
 
 const at = (id) => document.getElementById(id);
@@ -107,7 +107,7 @@ async function open(read) {
 
 function factsOf({ game, version, frames, ended, verified, remark }) {
   const parts = [`${gameName(game)}, version ${version}`, `${frames.length} turns`, ENDS[ended]];
-  return [...parts, verified ? "Everything came out as it did." : "It did not come out as it did.", remark].filter(Boolean).join(" · ");
+  return [...parts, verified ? "everything came out as it did" : "it did not come out as it did", remark].filter(Boolean).join(" · ");
 }
 
 /** Shows where things stood after a turn. */
