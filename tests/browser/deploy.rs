@@ -48,8 +48,9 @@ async fn the_readme_leads_to_a_server_that_a_game_s_page_plays_on() {
     std::fs::copy(repository().join("deploy/anteroom.toml"), &configuration).unwrap();
     std::os::unix::fs::symlink(std::path::absolute(anteroom()).unwrap(), folder.join("bin/anteroom")).unwrap();
 
-    let (upkeep, commands): (Vec<_>, Vec<_>) =
-        commands().into_iter().partition(|command| command.starts_with("anteroom store "));
+    let is_upkeep =
+        |command: &String| ["anteroom store ", "anteroom replay "].iter().any(|one| command.starts_with(one));
+    let (upkeep, commands): (Vec<_>, Vec<_>) = commands().into_iter().partition(is_upkeep);
     // What they do is tried elsewhere; that they are commands, here.
     for command in &upkeep {
         done(&folder, &format!("{command} --help")).await;

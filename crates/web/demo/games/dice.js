@@ -88,6 +88,7 @@ export function createPage({ act, explain }) {
   function render(table) {
     const { view, state } = table;
     const before = shown?.view;
+    const focused = document.activeElement;
     shown = table;
     const canMove = isOwnTurn(table) && view.status === "playing" && state !== "paused";
     const faces = view.dice ?? [];
@@ -103,6 +104,8 @@ export function createPage({ act, explain }) {
     setAttribute(roll, "class", canMove && view.can_roll ? "primary" : null);
     const users = (view.players ?? []).filter(Boolean);
     rowsOf(users).forEach((row, place) => showPlayer(row, users[place], table));
+    // A die that was set aside is gone; the keyboard goes on with what comes next.
+    if (dice.includes(focused) && focused.hidden) roll.focus();
     if (before && faces.join() !== before.dice?.join() && !view.can_roll && faces.length) {
       speaker.say(`Rolled ${faces.join(", ")}.`);
     }
