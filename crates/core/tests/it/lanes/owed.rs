@@ -64,6 +64,8 @@ pub(crate) struct Owed {
     /// The number of the next message that is written, and whether it stands for what was lost.
     next: u64,
     is_snapshot: bool,
+    /// What stands for what was lost was announced and is not written yet. If it is dropped as well, that is told.
+    snapshot_waits: bool,
     /// Everything is dropped until there is a snapshot.
     in_gap: bool,
     /// Something was turned away from here, and the client may not have heard of it, which a gap may have to say.
@@ -94,6 +96,7 @@ impl Owed {
             due_until: 0,
             next: 1,
             is_snapshot: false,
+            snapshot_waits: false,
             in_gap: false,
             is_turned_away: false,
             words_at: BTreeMap::new(),
@@ -188,7 +191,7 @@ impl Owed {
 
     /// All that is not known to have arrived may be lost.
     pub(crate) fn lose_all(&mut self) {
-        self.is_gone |= !self.portions.is_empty() || self.has < self.said;
+        self.is_gone |= self.snapshot_waits || !self.portions.is_empty() || self.has < self.said;
         self.due_until = self.portions.iter().map(|portion| portion.number).fold(self.due_until, u64::max);
         self.lost_to = self.said;
     }
@@ -219,6 +222,7 @@ impl Owed {
     pub(crate) fn miss(&mut self) {
         assert!(self.may_be_lost(), "a gap, and there was room for all that has not arrived: {self:?}");
         self.lose_all();
+        self.snapshot_waits = false;
         self.in_gap = true;
         self.portions.clear();
         (self.written, self.sent) = (0, 0);
@@ -306,6 +310,7 @@ impl Owed {
         if gap {
             self.value_lost = None;
             self.due_until = next - 1;
+            self.snapshot_waits = true;
         }
     }
 
@@ -325,7 +330,7 @@ impl Owed {
     pub(crate) fn write(&mut self, words: u64, bytes: usize) {
         self.words_at.insert(self.next, words);
         self.next += 1;
-        self.is_gone = false;
+        (self.is_gone, self.snapshot_waits) = (false, false);
         if std::mem::take(&mut self.is_snapshot) {
             let at_ms = self.portions.front().map_or(0, |portion| portion.at_ms);
             self.portions.retain(|portion| portion.last > words);
