@@ -211,9 +211,13 @@ impl Room {
             }
             self.tell_member(&user_id, |update| update.seat = Some(Some(seat.0)));
         }
-        self.game.joined(to, &mut self.stage);
-        if both {
-            self.game.joined(from, &mut self.stage);
+        for seat in if both { vec![to, from] } else { vec![to] } {
+            self.game.joined(seat, &mut self.stage);
+            // To the game it is somebody who has just come; the room has them for ready still.
+            let who = self.stage.seating.occupant(seat);
+            if who.and_then(|who| self.people.get(&who.user_id)).is_some_and(|person| person.ready) {
+                self.game.ready_changed(seat, true, &mut self.stage);
+            }
         }
         self.turnover += 1;
         self.stir_bots();

@@ -108,6 +108,19 @@ fn a_match_begins_when_all_are_ready_and_a_random_player_begins() {
 }
 
 #[test]
+fn who_takes_another_seat_stays_ready() {
+    let mut table = seated(2, 1);
+    table.ready("ada", true).unwrap();
+    table.choose_seat("ada", Seat(4)).unwrap();
+    assert_eq!(view(&table).ready, [user("ada")]);
+    table.ready("ada", false).unwrap();
+    assert!(view(&table).ready.is_empty());
+    table.ready("ada", true).unwrap();
+    table.ready("bob", true).unwrap();
+    assert_eq!(view(&table).status, Status::Playing);
+}
+
+#[test]
 fn options_that_make_no_sense_are_refused() {
     for (name, low, high) in [("pause_ms", 0, 60_000), ("bot_after_s", 1, 600)] {
         for (value, fits) in [(low - 1, false), (low, true), (high, true), (high + 1, false), (70_000, false)] {

@@ -243,6 +243,48 @@ fn a_script_goes_the_same_way_twice() {
     });
 }
 
+/// Players come, go, drop, return, and do things that make sense or not, at random.
+fn random_script(table: &mut Table<TicTacToe>, rng: &mut Rng) {
+    let names = ["ada", "bob", "cyd"];
+    let mut state = [0; 3];
+    table.watch("zoe");
+    for _ in 0..8 + rng.below(14) {
+        let at = rng.below(3) as usize;
+        let name = names[at];
+        match (state[at], rng.below(12)) {
+            (0, _) => state[at] = usize::from(table.try_sit(name).is_ok()),
+            (1, 0) => {
+                table.leave(name);
+                state[at] = 0;
+            }
+            (1, 1) => {
+                table.disconnect(name);
+                state[at] = 2;
+            }
+            (1, 2) => table.advance(Duration::from_millis(rng.below(70_000).into())),
+            (1, 3) => drop(rematch(table, name)),
+            (1, _) => {
+                let [row, col] = [rng.below(4), rng.below(3)].map(|number| i32::try_from(number).unwrap());
+                drop(place(table, name, row, col));
+            }
+            _ if table.seat(name).is_some() => {
+                table.reconnect(name);
+                state[at] = 1;
+            }
+            // The seat was given up meanwhile.
+            _ => state[at] = 0,
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_scripts_go_the_same_way_twice() {
+    for seed in 0..10_000 {
+        let setup = Setup::default().seed(seed);
+        assert_deterministic::<TicTacToe>(&setup, |table| random_script(table, &mut Rng::new(seed)));
+    }
+}
+
 #[test]
 fn a_room_lasts_unless_its_creator_says_otherwise() {
     assert_eq!(TicTacToe::DURABLE.settle(None), Ok(true));
