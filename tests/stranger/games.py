@@ -47,9 +47,9 @@ class Games(Hall):
 
     def view(self, session, room):
         """What a member sees now."""
-        states = [m["data"] for m in self.news(session, room) if m["type"] == "game_state"]
-        if states:
-            session.table = states[-1]
+        session.tables = [m["data"] for m in self.news(session, room) if m["type"] == "game_state"]
+        if session.tables:
+            session.table = session.tables[-1]
         return session.table
 
     def dice(self):
@@ -71,9 +71,11 @@ class Games(Hall):
         for _ in range(500):
             other = bob if mover is ada else ada
             self.refused("dice: not one's turn", other, "roll", {}, room, "not_your_turn")
+            self.view(mover, room)
             self.done("dice: roll", mover, "roll", {}, room)
             seen = self.view(mover, room)
-            if seen["status"] == "busted":
+            # A bust may be over by now.
+            if any(state["status"] == "busted" for state in mover.tables):
                 while seen["status"] == "busted":
                     seen = self.view(mover, room)
                 mover = players[seen["current_turn"]]

@@ -165,12 +165,19 @@ class Whole(Chapter):
         checks.equal("back: no bot plays", back, {"user_id": rae.user_id, "number": 1, "bot": False})
         members = rae.request("get_participants", {}, room)["data"]["members"]
         checks.equal("back: the members", [(m["connected"], m["bot"]) for m in members], [(True, False)] * 2)
-        assert pat.request("make_move", {"row": 2, "col": 1}, room)["success"]
+        # The bot may have taken any cell.
+        row, col = self.free(state)
+        assert pat.request("make_move", {"row": row, "col": col}, room)["success"]
         state = rae.next(room, "game_state")["data"]
-        while state.get("current_turn") != rae.user_id or state["board"][2][1] is None:
+        while state.get("current_turn") != rae.user_id or state["board"][row][col] is None:
             state = rae.next(room, "game_state")["data"]
-        free = next((row, col) for row in range(3) for col in range(3) if state["board"][row][col] is None)
-        moved = rae.request("make_move", {"row": free[0], "col": free[1]}, room)
+        row, col = self.free(state)
+        moved = rae.request("make_move", {"row": row, "col": col}, room)
         checks.equal("back: they play", moved["success"], True)
+
+    @staticmethod
+    def free(state):
+        """A cell that nobody has taken."""
+        return next((row, col) for row in range(3) for col in range(3) if state["board"][row][col] is None)
 
     ALL = (everything, absence)
