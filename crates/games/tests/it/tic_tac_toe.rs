@@ -262,10 +262,10 @@ fn random_script(table: &mut Table<TicTacToe>, rng: &mut Rng) {
                 state[at] = 2;
             }
             (1, 2) => table.advance(Duration::from_millis(rng.below(70_000).into())),
-            (1, 3) => drop(rematch(table, name)),
+            (1, 3) => _ = rematch(table, name),
             (1, _) => {
                 let [row, col] = [rng.below(4), rng.below(3)].map(|number| i32::try_from(number).unwrap());
-                drop(place(table, name, row, col));
+                let _ = place(table, name, row, col);
             }
             _ if table.seat(name).is_some() => {
                 table.reconnect(name);
